@@ -1,0 +1,399 @@
+"""The types every part of survkit shares: survival data, time grids, predictions, models.
+
+Only numpy is imported here, so that any module can use these types at no cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
+
+SURVIVAL_TOLERANCE = 1e-6
+"""Rounding by which a survival curve may leave [0, 1] or rise before it is refused."""
+
+
+class InputError(ValueError):
+    """What a person gave cannot be used; the message says what, where, and what would be right.
+
+    Commands print it without a traceback and exit with status 2.
+    """
+
+
+class CategoricalColumn(NamedTuple):
+    """A feature column of integer codes: 0 is missing or unseen, 1 and up are known values."""
+
+    column: int
+    cardinality: int
+
+
+@dataclass(frozen=True, eq=False)
+class SurvivalData:
+    """Right-censored survival data, checked when it is built.
+
+    Parameters
+    ----------
+    features : array, shape (n, p), float32
+        Model inputs: scaled numbers, and the integer codes of categorical columns.
+    event : array, shape (n,), bool
+        True where the event was seen, False where the subject was censored.
+    time : array, shape (n,), float64
+        Time of the event or of censoring, in the unit of the dataset's card; at least 0.
+    feature_names : sequence of str, length p, optional
+        Names for error messages and explanations; x0, x1, ... where not given.
+    categorical : sequence of CategoricalColumn
+        The columns that hold codes, each with its cardinality.
+    label : array, shape (n,), int64, optional
+        A known group of each subject (the digit of Survival MNIST).
+    true_time : array, shape (n,), float64, optional
+        The event time before censoring, known for generated data only.
+    subject_id : array, shape (n,), int64, optional
+        The patient of each row, where a patient has several.
+
+    Raises
+    ------
+    InputError
+        For no rows, wrong lengths or shapes, NaN or infinite values, negative times or codes
+        outside a column's cardinality; the message names the column and the first bad row.
+    """
+
+    features: NDArray[np.float32]
+    event: BoolArray
+    time: NDArray[np.float64]
+    feature_names: tuple[str, ...] = ()
+    categorical: tuple[CategoricalColumn, ...] = ()
+    label: NDArray[np.int64] | None = None
+    true_time: NDArray[np.float64] | None = None
+    subject_id: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        features = np.asarray(self.features, dtype=np.float32)
+        if features.ndim != 2:
+            raise InputError(f"features must have shape (n, p), not {features.shape}")
+        if len(features) == 0:
+            raise InputError("survival data has no rows; at least one is needed")
+        self._set("features", features)
+        self._set("event", _as_bool("event", self.event))
+        self._set("time", np.asarray(self.time, dtype=np.float64))
+        names = tuple(map(str, self.feature_names))
+        self._set("feature_names", names or tuple(f"x{j}" for j in range(features.shape[1])))
+        self._set("categorical", tuple(CategoricalColumn(*map(int, c)) for c in self.categorical))
+        optional = {"label": np.int64, "true_time": np.float64, "subject_id": np.int64}
+        for name, dtype in optional.items():
+            value = getattr(self, name)
+            if value is not None:
+                self._set(name, np.asarray(value, dtype=dtype))
+        self._check()
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check(self) -> None:
+        n, p = self.features.shape
+        if len(self.feature_names) != p:
+            raise InputError(f"{len(self.feature_names)} feature names for {p} feature columns")
+        for name in ("event", "time", "label", "true_time", "subject_id"):
+            value = getattr(self, name)
+            if value is not None and value.shape != (n,):
+                raise InputError(f"{name} has shape {value.shape}, but features has {n} rows")
+        for name in ("time", "true_time"):
+            value = getattr(self, name)
+            if value is not None:
+                _check_times(name, value)
+        finite = np.isfinite(self.features)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise InputError(
+                f"feature '{self.feature_names[column]}' is {self.features[row, column]} "
+                f"in row {row}; features must be finite"
+            )
+        for column, cardinality in self.categorical:
+            self._check_codes(column, cardinality)
+
+    def _check_codes(self, column: int, cardinality: int) -> None:
+        if not 0 <= column < self.features.shape[1]:
+            raise InputError(
+                f"categorical column {column} is not among the {self.features.shape[1]} columns"
+            )
+        codes = self.features[:, column]
+        bad = (codes != np.floor(codes)) | (codes < 0) | (codes >= cardinality)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"categorical feature '{self.feature_names[column]}' is {codes[row]} in row {row}; "
+                f"codes are whole numbers from 0 to {cardinality - 1}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def subset(self, rows: IntArray | BoolArray) -> SurvivalData:
+        """Return the rows chosen by an index or boolean array."""
+        per_row = ("features", "event", "time", "label", "true_time", "subject_id")
+        values = {name: getattr(self, name) for name in per_row}
+        return replace(
+            self, **{name: value[rows] for name, value in values.items() if value is not None}
+        )
+
+
+def _as_bool(name: str, values: ArrayLike) -> BoolArray:
+    array = np.asarray(values)
+    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
+        row = int(np.argmax(~np.isin(array, (0, 1))))
+        raise InputError(f"{name} is {array[row]} in row {row}; it must be True/False or 1/0")
+    return array.astype(np.bool_)
+
+
+def _check_times(name: str, time: FloatArray) -> None:
+    bad = ~(np.isfinite(time) & (time >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(f"{name} is {time[row]} in row {row}; times must be finite and at least 0")
+
+
+@dataclass(frozen=True, eq=False)
+class TimeGrid:
+    """The times at which a discrete-time model is defined.
+
+    Classes run from 0 to m: class k < m means that the event fell in (cuts[k-1], cuts[k]]
+    (class 0: at time 0), and class m that it fell beyond the horizon.
+
+    Parameters
+    ----------
+    cuts : array, shape (m,), float64
+        Increasing times; the first is 0, the last the horizon.
+    floor : bool
+        Label a time by the cut at or before it, instead of the cut at or after it.
+
+    Raises
+    ------
+    InputError
+        Where the cuts do not start at 0, do not increase, or are fewer than two.
+    """
+
+    cuts: NDArray[np.float64]
+    floor: bool = False
+
+    def __post_init__(self) -> None:
+        cuts = np.asarray(self.cuts, dtype=np.float64)
+        object.__setattr__(self, "cuts", cuts)
+        if cuts.ndim != 1 or len(cuts) < 2:
+            raise InputError(f"a time grid needs at least two cuts, not an array of {cuts.shape}")
+        if not np.isfinite(cuts).all() or cuts[0] != 0 or (np.diff(cuts) <= 0).any():
+            raise InputError(f"cuts must be finite, start at 0 and increase; got {cuts}")
+
+    @classmethod
+    def evenly_spaced(cls, horizon: float, time_bins: int, *, floor: bool = False) -> Self:
+        """Return `time_bins` evenly spaced cuts from 0 to the horizon."""
+        if time_bins < 2 or not horizon > 0:
+            raise InputError(
+                f"a time grid needs time_bins >= 2 and a horizon > 0, "
+                f"not time_bins {time_bins} and horizon {horizon}"
+            )
+        return cls(np.linspace(0.0, horizon, time_bins), floor)
+
+    @classmethod
+    def event_quantiles(
+        cls, time: FloatArray, event: BoolArray, time_bins: int, *, floor: bool = False
+    ) -> Self:
+        """Return cuts at quantiles of the event times, with 0 first and the largest time last.
+
+        Tied quantiles are merged, so there may be fewer than `time_bins` cuts.
+        """
+        quantiles = np.quantile(time[event], np.linspace(0, 1, time_bins)[1:-1])
+        return cls(np.unique(np.concatenate([[0.0], quantiles, [time.max()]])), floor)
+
+    @property
+    def horizon(self) -> float:
+        """The last cut."""
+        return float(self.cuts[-1])
+
+    @property
+    def num_classes(self) -> int:
+        """One class a cut, and one beyond the horizon: m + 1."""
+        return len(self.cuts) + 1
+
+    def classify(self, time: ArrayLike) -> NDArray[np.int64]:
+        """Return the class, 0 to m, of each time (any shape)."""
+        time = np.asarray(time, dtype=np.float64)
+        if self.floor:
+            classes = np.searchsorted(self.cuts, time, side="right") - 1
+            return np.where(time > self.horizon, len(self.cuts), classes).astype(np.int64)
+        return np.searchsorted(self.cuts, time, side="left").astype(np.int64)
+
+
+class Splits(NamedTuple):
+    """The three disjoint parts of a dataset."""
+
+    train: SurvivalData
+    validation: SurvivalData
+    test: SurvivalData
+
+
+@dataclass(frozen=True, eq=False)
+class SurvivalPrediction:
+    """Predicted survival curves of n subjects on a common time axis.
+
+    Each curve is a right-continuous step function: it holds survival[:, j] from times[j] until
+    the next time, and 1 before times[0]. What is left at the last time is the probability of an
+    event beyond the horizon.
+
+    Parameters
+    ----------
+    times : array, shape (T,), float64
+        Increasing times, at least 0.
+    survival : array, shape (n, T), float64
+        P(event time > times[j]), in [0, 1], not rising along a row.
+    expert_weights : array, shape (n, E), float64, optional
+        The router's weights of a mixture of experts; each row sums to 1.
+
+    Raises
+    ------
+    InputError
+        For wrong shapes, NaN, values outside [0, 1] or a rising curve (by more than 1e-6; smaller
+        rounding is accepted and left as it is).
+    """
+
+    times: NDArray[np.float64]
+    survival: NDArray[np.float64]
+    expert_weights: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "times", np.asarray(self.times, dtype=np.float64))
+        object.__setattr__(self, "survival", np.asarray(self.survival, dtype=np.float64))
+        if self.times.ndim != 1 or len(self.times) == 0:
+            raise InputError(f"times must be one axis of at least one time, not {self.times.shape}")
+        if not np.isfinite(self.times).all() or (np.diff(self.times) <= 0).any():
+            raise InputError("times must be finite and increase")
+        if self.survival.ndim != 2 or self.survival.shape[1] != len(self.times):
+            raise InputError(
+                f"survival must have shape (n, {len(self.times)}), not {self.survival.shape}"
+            )
+        self._check_curves()
+        if self.expert_weights is not None and len(self.expert_weights) != len(self.survival):
+            raise InputError(
+                f"expert_weights has {len(self.expert_weights)} rows for "
+                f"{len(self.survival)} survival curves"
+            )
+
+    def _check_curves(self) -> None:
+        survival = self.survival
+        # A comparison with NaN is False, so NaN fails here too.
+        in_range = (survival >= -SURVIVAL_TOLERANCE) & (survival <= 1 + SURVIVAL_TOLERANCE)
+        if not in_range.all():
+            row, column = np.argwhere(~in_range)[0]
+            raise InputError(
+                f"survival of subject {row} at time {self.times[column]} is "
+                f"{survival[row, column]}; it must lie in [0, 1]"
+            )
+        rising = np.diff(survival, axis=1) > SURVIVAL_TOLERANCE
+        if rising.any():
+            row, column = np.argwhere(rising)[0]
+            raise InputError(
+                f"survival of subject {row} rises from {survival[row, column]} to "
+                f"{survival[row, column + 1]} at time {self.times[column + 1]}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.survival)
+
+    def at(
+        self, times: ArrayLike, extrapolate: Literal["constant"] | None = None
+    ) -> NDArray[np.float64]:
+        """Survival at the given times, shape (n, len(times)).
+
+        Parameters
+        ----------
+        times : array, shape (t,)
+            Any times; before the first predicted time survival is 1.
+        extrapolate : {None, "constant"}
+            Beyond the last predicted time nothing is known: None refuses, "constant" keeps the
+            last value.
+
+        Raises
+        ------
+        InputError
+            For a time beyond the last one, where `extrapolate` is None.
+        """
+        times = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        if extrapolate is None and (times > self.times[-1]).any():
+            raise InputError(
+                f"survival is predicted up to time {self.times[-1]}, asked for {times.max()}; "
+                "extrapolate='constant' keeps the last value"
+            )
+        with_start = np.column_stack([np.ones(len(self.survival)), self.survival])
+        columns = np.searchsorted(self.times, times, side="right")
+        return np.asarray(with_start[:, columns])
+
+    def median(self) -> NDArray[np.float64]:
+        """Predicted median time, shape (n,): where the linearly interpolated curve crosses 1/2.
+
+        A curve that stays above 1/2 is continued along the straight line through (0, 1) and its
+        last point; one that never falls has an infinite median.
+        """
+        times, survival = self.times, self.survival
+        if times[0] > 0:
+            times = np.concatenate([[0.0], times])
+            survival = np.column_stack([np.ones(len(survival)), survival])
+        below = survival <= 0.5
+        right = np.argmax(below, axis=1)
+        left = np.maximum(right - 1, 0)
+        rows = np.arange(len(survival))
+        high, low = survival[rows, left], survival[rows, right]
+        drop = high - low
+        share = np.divide(high - 0.5, drop, out=np.zeros_like(drop), where=drop > 0)
+        inside = times[left] + share * (times[right] - times[left])
+        fall = 1.0 - survival[:, -1]
+        beyond = np.divide(0.5 * times[-1], fall, out=np.full_like(fall, np.inf), where=fall > 0)
+        return np.where(below.any(axis=1), inside, beyond)
+
+    def risk_score(self) -> NDArray[np.float64]:
+        """Return a score per subject, shape (n,), higher = riskier: minus the median time."""
+        return -self.median()
+
+    def subset(self, rows: IntArray | BoolArray) -> SurvivalPrediction:
+        """Return the predictions of the rows chosen by an index or boolean array."""
+        weights = None if self.expert_weights is None else self.expert_weights[rows]
+        return SurvivalPrediction(self.times, self.survival[rows], weights)
+
+
+class FitMonitor(Protocol):
+    """What a model tells while it is fitted, and where it may keep its state for a resume."""
+
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Note the values of one epoch (epochs count from 1)."""
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Keep the state of an unfinished fit; the newest one replaces those before it."""
+
+    def load(self) -> Mapping[str, Any] | None:
+        """Return the state kept by an interrupted fit, or None where there is none."""
+
+    def warn(self, message: str) -> None:
+        """Note a warning that belongs in the run's record."""
+
+
+class SurvivalModel(Protocol):
+    """What every model of survkit offers, whatever fits it."""
+
+    def fit(
+        self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
+    ) -> Self:
+        """Fit the model; validation rows serve early stopping only."""
+
+    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
+        """Predict survival curves for features of shape (n, p)."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the fitted model as a dict of arrays and plain values."""
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Rebuild a fitted model from what `state` returned."""
