@@ -330,7 +330,8 @@ class SurvivalPrediction:
             )
         with_start = np.column_stack([np.ones(len(self.survival)), self.survival])
         columns = np.searchsorted(self.times, times, side="right")
-        return np.asarray(with_start[:, columns])
+        survival: NDArray[np.float64] = with_start[:, columns]
+        return survival
 
     def median(self) -> NDArray[np.float64]:
         """Predicted median time, shape (n,): where the linearly interpolated curve crosses 1/2.

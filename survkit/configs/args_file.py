@@ -1,0 +1,219 @@
+"""Reads flags from the command line and from `.args` files into config dataclasses."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from survkit.configs.options import OptionType, nearest, option_type
+from survkit.types import InputError
+
+EXPERIMENT_ARGS = "--experiment_args"
+
+
+def parse_configs(
+    config_classes: Sequence[type], argv: Sequence[str], *, prog: str, description: str
+) -> list[Any]:
+    """Build one instance of each config class from command-line flags.
+
+    `--experiment_args FILE` reads more flags from a file; a flag on the command line wins over
+    the file wherever it stands.
+
+    Raises
+    ------
+    InputError
+        For an unknown flag (with the nearest known one), a value of the wrong type or out of
+        range, or a file that cannot be used.
+    """
+    parser = _build_parser(config_classes, prog, description)
+    arguments = argparse.Namespace()
+    for path in _experiment_files(argv):
+        flags = _read_args_file(Path(path), parser)
+        _parse(parser, flags, arguments, where=f"{path}: ")
+    _parse(parser, argv, arguments)
+    return [
+        config_class(
+            **{
+                field.name: getattr(arguments, field.name)
+                for field in dataclasses.fields(config_class)
+                if hasattr(arguments, field.name)
+            }
+        )
+        for config_class in config_classes
+    ]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message.removeprefix("argument "))
+
+
+def _build_parser(
+    config_classes: Sequence[type], prog: str, description: str
+) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=prog,
+        description=description,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=100),
+        usage=f"python -m {prog} [{EXPERIMENT_ARGS} FILE] [--flag value ...]",
+    )
+    parser.add_argument(
+        EXPERIMENT_ARGS,
+        metavar="FILE",
+        help="file of flags, as on a command line, with # comments; flags given here win over it",
+    )
+    groups: dict[str, Any] = {}
+    for config_class in config_classes:
+        for field in dataclasses.fields(config_class):
+            topic = field.metadata["topic"]
+            group = groups.setdefault(topic, parser.add_argument_group(topic))
+            _add_flag(group, field, option_type(config_class, field.name))
+    return parser
+
+
+def _add_flag(group: Any, field: dataclasses.Field[Any], declared: OptionType) -> None:
+    flag = f"--{field.name}"
+    text = _help_text(field, declared).replace("%", "%%")
+    if declared.scalar is bool:
+        group.add_argument(
+            flag, nargs="?", const=True, type=_boolean, metavar="True|False", help=text
+        )
+        group.add_argument(
+            f"--no_{field.name}",
+            dest=field.name,
+            action="store_false",
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+        )
+        return
+    metavar = "{" + ",".join(declared.choices) + "}" if declared.choices else None
+    group.add_argument(
+        flag,
+        type=_converter(declared),
+        nargs="+" if declared.several else None,
+        action=_StoreTuple if declared.several else "store",
+        metavar=metavar or declared.scalar.__name__.upper(),
+        help=text,
+    )
+
+
+class _StoreTuple(argparse.Action):
+    """Stores several values as a tuple, so that configs stay hashable and comparable."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, tuple(values))
+
+
+def _help_text(field: dataclasses.Field[Any], declared: OptionType) -> str:
+    bounds = ", ".join(f"{word} {bound:g}" for word, bound in field.metadata["bounds"].items())
+    default = field.metadata["shown_default"]
+    if default is None:
+        default = "none" if field.default in (None, ()) else field.default
+    return f"{field.metadata['help']} ({bounds + '; ' if bounds else ''}default: {default})"
+
+
+def _boolean(text: str) -> bool:
+    values = {"true": True, "false": False}
+    if text.casefold() not in values:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+    return values[text.casefold()]
+
+
+def _converter(declared: OptionType) -> Callable[[str], object]:
+    def convert(text: str) -> object:
+        if declared.optional and text == "None":
+            return None
+        if declared.choices and text not in declared.choices:
+            hint = nearest(text, declared.choices)
+            raise argparse.ArgumentTypeError(f"{text!r} is not {declared}{hint}")
+        try:
+            return declared.scalar(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {declared}") from None
+
+    return convert
+
+
+def _parse(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str],
+    namespace: argparse.Namespace,
+    where: str = "",
+) -> None:
+    try:
+        _, unknown = parser.parse_known_args(arguments, namespace)
+    except InputError as error:
+        raise InputError(f"{where}{error}") from None
+    if not unknown:
+        return
+    name = unknown[0]
+    if not name.startswith("-"):
+        raise InputError(f"{where}'{name}' is not a flag, and no flag before it takes it")
+    flag = name.partition("=")[0]
+    raise InputError(f"{where}unknown flag {flag}{nearest(flag, _known_flags(parser))}")
+
+
+def _known_flags(parser: argparse.ArgumentParser) -> list[str]:
+    return list(parser._option_string_actions)  # argparse offers no public listing
+
+
+def _experiment_files(argv: Sequence[str]) -> list[str]:
+    finder = _Parser(add_help=False, allow_abbrev=False)
+    finder.add_argument(EXPERIMENT_ARGS, action="append", default=[])
+    known, _ = finder.parse_known_args(argv)
+    return list(known.experiment_args)
+
+
+def _read_args_file(path: Path, parser: argparse.ArgumentParser) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read the args file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"the args file {path} is not UTF-8 text") from None
+    words: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            words += shlex.split(line, comments=True)
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}: {error}") from None
+    if not words:
+        raise InputError(f"the args file {path} holds no flags")
+    _refuse_contradictions(path, words, parser)
+    return words
+
+
+def _refuse_contradictions(
+    path: Path, words: Sequence[str], parser: argparse.ArgumentParser
+) -> None:
+    """Refuse a file that gives one flag two different values."""
+    seen: dict[str, object] = {}
+    for flag_words in _split_at_flags(words):
+        if flag_words[0].partition("=")[0] == EXPERIMENT_ARGS:
+            raise InputError(f"{path}: an args file cannot read another with {EXPERIMENT_ARGS}")
+        alone = argparse.Namespace()
+        _parse(parser, flag_words, alone, where=f"{path}: ")
+        for name, value in vars(alone).items():
+            if seen.setdefault(name, value) != value:
+                raise InputError(f"{path}: --{name} is given twice, as {seen[name]} and as {value}")
+
+
+def _split_at_flags(words: Sequence[str]) -> list[list[str]]:
+    chunks: list[list[str]] = []
+    for word in words:
+        if word.startswith("--") or not chunks:
+            chunks.append([])
+        chunks[-1].append(word)
+    return chunks

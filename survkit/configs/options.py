@@ -1,0 +1,133 @@
+"""Dataclass fields that describe themselves: topic, help, choices and range.
+
+One description serves the command line, its help, and the check of values that come from
+elsewhere (a sweep, a record, a notebook).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+from survkit.types import InputError
+
+
+def option(
+    default: object,
+    *,
+    topic: str,
+    help: str,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    identity: bool = True,
+    shown_default: str | None = None,
+) -> Any:
+    """Return a dataclass field with what the command line and `validate` need.
+
+    Parameters
+    ----------
+    default : object
+        The default, or a function of no arguments that makes it.
+    topic : str
+        The heading it stands under in `--help`.
+    help : str
+        What it does, with its unit; range and default are added from the other arguments.
+    at_least, above, at_most, below : float, optional
+        The allowed range of a number, or of every number of a list.
+    identity : bool
+        Whether runs that differ in it are different runs (False: device, logging and paths).
+    shown_default : str, optional
+        How `--help` describes a default that depends on the circumstances.
+    """
+    bounds = {"at least": at_least, "above": above, "at most": at_most, "below": below}
+    metadata: Mapping[str, Any] = {
+        "topic": topic,
+        "help": help,
+        "bounds": {word: bound for word, bound in bounds.items() if bound is not None},
+        "identity": identity,
+        "shown_default": shown_default,
+    }
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+_INSIDE: dict[str, Callable[[float, float], bool]] = {
+    "at least": lambda value, bound: value >= bound,
+    "above": lambda value, bound: value > bound,
+    "at most": lambda value, bound: value <= bound,
+    "below": lambda value, bound: value < bound,
+}
+
+
+class OptionType(typing.NamedTuple):
+    """An option's declared type, taken apart."""
+
+    scalar: type
+    choices: tuple[str, ...]
+    several: bool
+    optional: bool
+
+    def __str__(self) -> str:
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        names = {int: "a whole number", float: "a number", bool: "True or False"}
+        text = names.get(self.scalar, "text")
+        return f"one or more values, each {text}" if self.several else text
+
+
+def option_type(config_class: type, name: str) -> OptionType:
+    """Return the type of a field declared as T, T | None, tuple[T, ...] or Literal[...]."""
+    hint = typing.get_type_hints(config_class)[name]
+    optional = False
+    if isinstance(hint, types.UnionType):
+        (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
+        optional = True
+    several = typing.get_origin(hint) is tuple
+    if several:
+        hint = typing.get_args(hint)[0]
+    choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+    return OptionType(str if choices else hint, choices, several, optional)
+
+
+def validate(config: Any) -> None:
+    """Check every field of a config against its type, choices and range.
+
+    Raises
+    ------
+    InputError
+        Naming the flag, its value and what would be right.
+    """
+    for field in dataclasses.fields(config):
+        declared = option_type(type(config), field.name)
+        value = getattr(config, field.name)
+        if value is None and declared.optional:
+            continue
+        values = value if declared.several else (value,)
+        for single in values:
+            _check_value(field, declared, single)
+
+
+def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: object) -> None:
+    accepted = (int, float) if declared.scalar is float else declared.scalar
+    right_type = isinstance(value, accepted) and (
+        declared.scalar is bool or not isinstance(value, bool)
+    )
+    if not right_type or (declared.choices and value not in declared.choices):
+        raise InputError(f"--{field.name} is {value!r}; it must be {declared}")
+    for word, bound in field.metadata["bounds"].items():
+        if not _INSIDE[word](typing.cast("float", value), bound):
+            raise InputError(f"--{field.name} is {value}; it must be {word} {bound}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ' (did you mean ...?)' for the known name nearest to a misspelt one, or ''."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    return f" (did you mean {by_folded[matches[0]]}?)" if matches else ""

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from survkit.configs.args_file import parse_configs
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
+from survkit.types import InputError
+
+
+def parse(*argv: str) -> TrainConfig:
+    train, _ = parse_configs(
+        (TrainConfig, WandbConfig), argv, prog="survkit.train", description="Trains a model."
+    )
+    return train
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "some.args"
+    path.write_text(text)
+    return str(path)
+
+
+def test_defaults_are_the_dataclass_defaults() -> None:
+    assert parse() == TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--resume"], True),
+        (["--resume", "True"], True),
+        (["--resume", "false"], False),
+        (["--resume=False"], False),
+        (["--no_resume"], False),
+        (["--no_resume", "--resume"], True),
+    ],
+)
+def test_booleans(words: list[str], expected: bool) -> None:
+    assert parse(*words).resume is expected
+
+
+def test_file_with_comments_quotes_and_several_flags_a_line(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "# a comment\n\n--hidden_dim 32 --lr 1e-2  # both on one line\n"
+        "--group 'two words'\n--categorical_columns sex \"dz group\"\n--no_resume\n"
+        "--mixture_topk None",
+    )
+    config = parse("--experiment_args", path)
+    assert config.hidden_dim == 32
+    assert config.lr == 0.01
+    assert config.group == "two words"
+    assert config.categorical_columns == ("sex", "dz group")
+    assert config.resume is False
+    assert config.mixture_topk is None
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_command_line_wins_wherever_it_stands(tmp_path: Path, before: bool) -> None:
+    file = ["--experiment_args", write(tmp_path, "--seed 7 --resume --lr 0.5")]
+    flags = ["--seed", "43", "--no_resume"]
+    config = parse(*flags, *file) if before else parse(*file, *flags)
+    assert (config.seed, config.resume, config.lr) == (43, False, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no flags"),
+        ("# nothing but a comment\n\n", "holds no flags"),
+        ("--seed 1\n--seed 2", "--seed is given twice, as 1 and as 2"),
+        ("--resume\n--no_resume", "--resume is given twice"),
+        ("--group 'open", "line 1: No closing quotation"),
+        ("--hiden_dim 3", r"some.args: unknown flag --hiden_dim \(did you mean --hidden_dim\?\)"),
+        ("--experiment_args other.args", "cannot read another"),
+        ("--epochs many", "--epochs: 'many' is not a whole number"),
+        ("epochs 3", "'epochs' is not a flag"),
+    ],
+)
+def test_bad_files_are_explained(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse("--experiment_args", write(tmp_path, text))
+
+
+def test_the_same_value_twice_in_a_file_is_accepted(tmp_path: Path) -> None:
+    assert parse("--experiment_args", write(tmp_path, "--seed 1\n--seed 1")).seed == 1
+
+
+def test_unreadable_files_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read the args file .*: No such file"):
+        parse("--experiment_args", str(tmp_path / "missing.args"))
+    binary = tmp_path / "binary.args"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not UTF-8"):
+        parse("--experiment_args", str(binary))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--unknwon", "3"], "unknown flag --unknwon"),
+        (["--optimizer", "adam"], r"one of Adam, AdamW, SGD \(did you mean Adam\?\)"),
+        (["--epochs", "0"], "--epochs is 0; it must be at least 1"),
+        (["--lr", "nan"], "--lr is nan; it must be above 0"),
+        (["--dropout", "1"], "--dropout is 1.0; it must be below 1"),
+        (["--resume", "maybe"], "neither True nor False"),
+        (["--seed"], "expected one argument"),
+        (["--hidden_dim", "3.5"], "'3.5' is not a whole number"),
+        (["--mixture_topk", "11"], "--mixture_topk is 11, more than the 10 experts"),
+        (["--hid", "3"], "unknown flag --hid"),
+    ],
+)
+def test_bad_flags_are_explained(words: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse(*words)
+
+
+def test_configs_made_in_code_are_checked_too() -> None:
+    with pytest.raises(InputError, match="--hidden_dim is '128'; it must be a whole number"):
+        TrainConfig(hidden_dim="128")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="--epochs is True"):
+        TrainConfig(epochs=True)
+    assert TrainConfig(lr=1).lr == 1
+
+
+def test_help_gives_every_flag_with_its_topic_and_default(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse("--help")
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for field in dataclasses.fields(TrainConfig):
+        assert f"--{field.name} " in text
+        assert f"\n{field.metadata['topic']}:" in text
+    assert "at least 0, below 1; default: 0.0" in " ".join(text.split())
+
+
+def test_the_data_directory_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SURVKIT_DATA_DIR", "/somewhere")
+    assert parse().data_dir == "/somewhere"
