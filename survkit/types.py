@@ -353,7 +353,8 @@ class SurvivalPrediction:
         inside = times[left] + share * (times[right] - times[left])
         fall = 1.0 - survival[:, -1]
         beyond = np.divide(0.5 * times[-1], fall, out=np.full_like(fall, np.inf), where=fall > 0)
-        return np.where(below.any(axis=1), inside, beyond)
+        median: NDArray[np.float64] = np.where(below.any(axis=1), inside, beyond)
+        return median
 
     def risk_score(self) -> NDArray[np.float64]:
         """Return a score per subject, shape (n,), higher = riskier: minus the median time."""

@@ -86,7 +86,7 @@ def option_type(config_class: type, name: str) -> OptionType:
     """Return the type of a field declared as T, T | None, tuple[T, ...] or Literal[...]."""
     hint = typing.get_type_hints(config_class)[name]
     optional = False
-    if isinstance(hint, types.UnionType):
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
         (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
         optional = True
     several = typing.get_origin(hint) is tuple
