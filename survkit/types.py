@@ -382,8 +382,18 @@ class FitMonitor(Protocol):
         """Note a warning that belongs in the run's record."""
 
 
+class FitSummary(NamedTuple):
+    """How large a fitted model is and how it was trained; None where it has no such thing."""
+
+    num_parameters: int | None = None
+    epochs_trained: int | None = None
+    best_epoch: int | None = None
+
+
 class SurvivalModel(Protocol):
     """What every model of survkit offers, whatever fits it."""
+
+    fit_summary: FitSummary
 
     def fit(
         self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None

@@ -1,0 +1,223 @@
+"""Writes and reads run folders: what was configured, how it was fitted, what came out.
+
+A folder `<log_dir>/<group>/<run_id>/` is a complete record once it holds `result.json`, which is
+written last. Every file is written under a temporary name and renamed into place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import io
+import json
+import math
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+import survkit
+from survkit.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from survkit.types import InputError, SurvivalData, SurvivalPrediction
+
+RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scipy", "torch")
+
+
+def run_id(config: Any, data_sha256: str) -> str:
+    """Return the identifier of a run: 16 hex digits of a hash of what defines it.
+
+    Parameters
+    ----------
+    config : dataclass instance
+        The resolved configuration; fields declared with `identity=False` (device, logging,
+        paths) do not count.
+    data_sha256 : str
+        Hash of the loaded data.
+    """
+    identity = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if field.metadata["identity"]
+    }
+    text = json.dumps([identity, data_sha256], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class RunFolder:
+    """The record of one run; it is also the monitor that a model is fitted under.
+
+    Parameters
+    ----------
+    path : Path
+        The folder, made when the first file is written.
+    listeners : sequence of callables
+        Called with (epoch, values) after every epoch.
+    """
+
+    def __init__(
+        self, path: Path, listeners: Sequence[Callable[[int, Mapping[str, float]], None]] = ()
+    ) -> None:
+        self.path = path
+        self.listeners = list(listeners)
+        self.warnings: list[str] = []
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The fitted model, for prediction in another process."""
+        return self.path / "checkpoint.pt"
+
+    @property
+    def _last_path(self) -> Path:
+        return self.path / "last.pt"
+
+    @property
+    def _history_path(self) -> Path:
+        return self.path / "history.jsonl"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from training the same run at the same time.
+
+        Raises
+        ------
+        InputError
+            Where another process holds the lock, or the folder cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise InputError(f"another process is training {self.path} now") from None
+        except OSError as error:
+            raise InputError(
+                f"cannot write to {self.path}: {error.strerror}; choose another --log_dir"
+            ) from None
+        with lock:
+            yield
+
+    def result(self) -> dict[str, Any] | None:
+        """Return the finished record, or None where there is none (a damaged one is warned of)."""
+        try:
+            result: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            self.warn(f"{self.path / 'result.json'} is damaged; the run is made again")
+            return None
+        return result
+
+    def clear(self) -> None:
+        """Remove the record and the state of an unfinished fit."""
+        for path in (self.path / "result.json", self._last_path, self._history_path):
+            path.unlink(missing_ok=True)
+
+    def warn(self, message: str) -> None:
+        """Note a warning for the record."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Append one epoch to the history."""
+        with self._history_path.open("a", encoding="utf-8") as file:
+            file.write(_to_json({"epoch": epoch, **values}) + "\n")
+        for listener in self.listeners:
+            listener(epoch, values)
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Keep the state of an unfinished fit."""
+        save_checkpoint(self._last_path, {**state, "warnings": self.warnings})
+
+    def load(self) -> Mapping[str, Any] | None:
+        """Return the state of an interrupted fit and cut the history back to its epoch.
+
+        A damaged state is warned of, and the fit starts again from the beginning.
+        """
+        state = None
+        if self._last_path.exists():
+            try:
+                state = load_checkpoint(self._last_path)
+            except InputError:
+                self.warn(f"{self._last_path.name} was damaged; training started again")
+        epochs = 0 if state is None else state["epoch"]
+        if self._history_path.exists():
+            lines = self._history_path.read_text("utf-8").splitlines(keepends=True)
+            write_atomically(self._history_path, "".join(lines[:epochs]).encode())
+        for message in [] if state is None else state["warnings"]:
+            self.warn(message)
+        return state
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write the resolved configuration and where the run came from."""
+        write_atomically(self.path / "config.json", _to_json(config, indent=2).encode())
+
+    def write_checkpoint(self, content: Mapping[str, Any]) -> None:
+        """Write the fitted model with all that a prediction needs."""
+        save_checkpoint(self.checkpoint_path, content)
+
+    def write_predictions(
+        self, split: str, prediction: SurvivalPrediction, data: SurvivalData
+    ) -> None:
+        """Write the predictions of a split beside its outcomes, as arrays."""
+        arrays = {
+            "times": prediction.times,
+            "survival": prediction.survival,
+            "expert_weights": prediction.expert_weights,
+            "event": data.event,
+            "time": data.time,
+            "label": data.label,
+            "true_time": data.true_time,
+            "subject_id": data.subject_id,
+        }
+        buffer = io.BytesIO()
+        present: dict[str, Any] = {name: a for name, a in arrays.items() if a is not None}
+        np.savez_compressed(buffer, **present)
+        write_atomically(self.path / f"predictions_{split}.npz", buffer.getvalue())
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write the result, which makes the record complete, and drop the unfinished state."""
+        content = _to_json({**result, "warnings": self.warnings}, indent=2)
+        write_atomically(self.path / "result.json", content.encode())
+        self._last_path.unlink(missing_ok=True)
+
+
+def provenance() -> dict[str, Any]:
+    """Return the git commit (None outside a checkout) and the versions that a run is made with."""
+    root = Path(survkit.__file__).parent.parent
+    versions = {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
+    return {
+        "git_commit": _git_commit(root),
+        "survkit_version": survkit.__version__,
+        "package_versions": versions,
+    }
+
+
+def _git_commit(root: Path) -> str | None:
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        git = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # no git on this machine
+        return None
+    return git.stdout.strip() or None
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(_plain(value), indent=indent, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy values into plain ones, and NaN and infinities, which JSON lacks, into None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

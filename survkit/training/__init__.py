@@ -1,0 +1,1 @@
+"""Training of the networks: the loop, checkpoints and the mirror to Weights & Biases."""

@@ -1,0 +1,62 @@
+"""The network: a backbone and a head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from survkit.backbone import Backbone
+from survkit.heads import HeadOutput, build_head
+from survkit.types import CategoricalColumn
+
+BACKBONE_PARAMETERS = (
+    "hidden_dim",
+    "num_hidden_layers",
+    "dropout",
+    "embedding_dimension",
+    "one_hot_embed",
+)
+
+
+class SurvivalNetwork(nn.Module):
+    """A backbone that turns features into a hidden state, and a head that reads it.
+
+    Parameters
+    ----------
+    head : str
+        A key of `survkit.heads.HEADS`.
+    num_features : int
+        Number of feature columns p.
+    categorical : sequence of CategoricalColumn
+        The columns that hold codes.
+    num_classes : int
+        Number of time classes m + 1.
+    parameters : mapping
+        Values for `BACKBONE_PARAMETERS` and the head's own parameters.
+
+    Raises
+    ------
+    InputError
+        For values that the backbone or the head refuses.
+    """
+
+    def __init__(
+        self,
+        head: str,
+        *,
+        num_features: int,
+        categorical: Sequence[CategoricalColumn],
+        num_classes: int,
+        parameters: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        backbone = {name: parameters[name] for name in BACKBONE_PARAMETERS}
+        self.backbone = Backbone(num_features=num_features, categorical=categorical, **backbone)
+        self.head = build_head(head, self.backbone.output_dim, num_classes, parameters)
+
+    def forward(self, features: Tensor) -> HeadOutput:
+        """Map features (B, p) to the distributions over the time classes."""
+        output: HeadOutput = self.head(self.backbone(features))
+        return output

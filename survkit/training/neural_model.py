@@ -1,0 +1,211 @@
+"""The networks as survival models: fit, predict, keep and rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from survkit.heads import HEADS
+from survkit.training.network import BACKBONE_PARAMETERS, SurvivalNetwork
+from survkit.training.trainer import (
+    EVALUATION_ROWS,
+    TRAINING_PARAMETERS,
+    Batch,
+    as_tensor,
+    train_network,
+)
+from survkit.types import (
+    CategoricalColumn,
+    FitMonitor,
+    FitSummary,
+    InputError,
+    SurvivalData,
+    SurvivalPrediction,
+    TimeGrid,
+)
+
+ValidationMetrics = Callable[[SurvivalPrediction], Mapping[str, float]]
+
+
+def _no_metrics(prediction: SurvivalPrediction) -> Mapping[str, float]:
+    return {}
+
+
+class NeuralSurvivalModel:
+    """A backbone with one of the heads, trained by maximum likelihood on a time grid.
+
+    Parameters
+    ----------
+    head : str
+        A key of `survkit.heads.HEADS`.
+    grid : TimeGrid
+        The cuts that make the classes.
+    parameters : mapping
+        The network's and the training's parameters, named as the command's flags.
+    seed : int
+        Seed of initialisation, data order and dropout.
+    device : str
+        The torch device to train on, as "cpu" or "cuda:1".
+    validation_metrics : callable, optional
+        Metrics of the validation split, beyond its loss, to compute once an epoch.
+
+    Raises
+    ------
+    InputError
+        For an unknown device, and on `fit` for parameters that do not fit together.
+    """
+
+    def __init__(
+        self,
+        head: str,
+        *,
+        grid: TimeGrid,
+        parameters: Mapping[str, Any],
+        seed: int = 42,
+        device: str = "cpu",
+        validation_metrics: ValidationMetrics = _no_metrics,
+    ) -> None:
+        self.head = head
+        self.grid = grid
+        names = (*BACKBONE_PARAMETERS, *HEADS[head].parameters, *TRAINING_PARAMETERS)
+        self.parameters = {name: parameters[name] for name in dict.fromkeys(names)}
+        self.seed = seed
+        self.device = check_device(device)
+        self.validation_metrics = validation_metrics
+        self.fit_summary = FitSummary()
+
+    def fit(
+        self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
+    ) -> Self:
+        """Train until the validation metric stops improving; keep the best epoch's weights.
+
+        Raises
+        ------
+        InputError
+            For parameters that do not fit together, or a loss that is not finite from the start.
+        """
+        self._inputs = (train.features.shape[1], train.categorical)
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(self.seed)
+            self.network = self._build()
+            summary = train_network(
+                self.network,
+                Batch.from_data(train, self.grid, self.device),
+                Batch.from_data(validation, self.grid, self.device),
+                parameters=self.parameters,
+                seed=self.seed,
+                validation_metrics=lambda: self.validation_metrics(
+                    self.predict(validation.features)
+                ),
+                monitor=monitor,
+            )
+        self.fit_summary = FitSummary(sum(p.numel() for p in self.network.parameters()), *summary)
+        return self
+
+    def _build(self) -> SurvivalNetwork:
+        num_features, categorical = self._inputs
+        network = SurvivalNetwork(
+            self.head,
+            num_features=num_features,
+            categorical=categorical,
+            num_classes=self.grid.num_classes,
+            parameters=self.parameters,
+        )
+        return network.to(self.device)
+
+    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
+        """Predict survival at the grid's cuts, and the router's weights where there are experts.
+
+        Parameters
+        ----------
+        features : array, shape (n, p), float32
+            Encoded as the training features were.
+
+        Returns
+        -------
+        SurvivalPrediction
+            survival (n, m) at the m cuts; expert_weights (n, E) for a mixture.
+        """
+        if features.ndim != 2 or features.shape[1] != self._inputs[0]:
+            raise InputError(
+                f"features must have shape (n, {self._inputs[0]}), not {features.shape}"
+            )
+        self.network.eval()
+        probabilities, gates = [], []
+        with torch.no_grad():
+            for start in range(0, len(features), EVALUATION_ROWS):
+                chunk = as_tensor(features[start : start + EVALUATION_ROWS])
+                output = self.network(chunk.to(self.device))
+                # Normalised again in double, so that the mass sums to 1 to rounding.
+                probabilities.append(output.log_probs.double().softmax(-1).cpu().numpy())
+                gates.append(output.log_gates.double().softmax(-1).cpu().numpy())
+        mixture = "mixture_components" in HEADS[self.head].parameters
+        return SurvivalPrediction(
+            self.grid.cuts,
+            survival_from_class_probabilities(np.concatenate(probabilities)),
+            np.concatenate(gates) if mixture else None,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return the fitted model as arrays and plain values."""
+        num_features, categorical = self._inputs
+        return {
+            "head": self.head,
+            "cuts": self.grid.cuts,
+            "floor": self.grid.floor,
+            "parameters": self.parameters,
+            "seed": self.seed,
+            "num_features": num_features,
+            "categorical": [list(column) for column in categorical],
+            "fit_summary": list(self.fit_summary),
+            "weights": {k: v.cpu().numpy() for k, v in self.network.state_dict().items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Rebuild a fitted model, on the CPU, from what `state` returned."""
+        model = cls(
+            state["head"],
+            grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]),
+            parameters=state["parameters"],
+            seed=state["seed"],
+        )
+        columns = tuple(CategoricalColumn(*column) for column in state["categorical"])
+        model._inputs = (state["num_features"], columns)
+        model.fit_summary = FitSummary(*state["fit_summary"])
+        model.network = model._build()
+        weights = {name: torch.as_tensor(w) for name, w in state["weights"].items()}
+        model.network.load_state_dict(weights)
+        return model
+
+
+def survival_from_class_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return S(cuts[k]) = sum_{j > k} p_j, shape (n, m), of class probabilities (n, m + 1)."""
+    tails = np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1]
+    return np.minimum(tails[:, 1:], 1.0)  # the sum of all but rounding
+
+
+def check_device(name: str) -> torch.device:
+    """Return the torch device of that name.
+
+    Raises
+    ------
+    InputError
+        Where it is not a device, or this machine does not have it.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first_line = str(error).partition("\n")[0]
+        count = torch.cuda.device_count()
+        present = ", ".join(["cpu", *(f"cuda:{i}" for i in range(count))])
+        raise InputError(
+            f"--device {name} cannot be used ({first_line}); this machine has {present}"
+        ) from None
+    return device

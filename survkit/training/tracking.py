@@ -1,0 +1,117 @@
+"""The mirror of a run to Weights & Biases, which no run needs and no failure of which costs one."""
+
+from __future__ import annotations
+
+import netrc
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlparse
+
+Mode = Literal["online", "offline", "disabled"]
+
+NETWORK_SECONDS = 10
+"""Longest wait for the network at the start and at the end of a run."""
+
+
+def default_mode() -> Mode:
+    """Return online where an API key is configured ($WANDB_API_KEY or .netrc), else offline."""
+    if os.environ.get("WANDB_API_KEY"):
+        return "online"
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return "online" if netrc.netrc().authenticators(host) else "offline"
+    except (OSError, netrc.NetrcParseError):
+        return "offline"
+
+
+class WandbMirror:
+    """Logs a run to Weights & Biases and turns every failure of it into one warning.
+
+    Parameters
+    ----------
+    mode : {"online", "offline", "disabled"}
+        Where to log; offline runs are kept in `folder` for `wandb sync`.
+    project, entity, group : str
+        Where the run is filed.
+    run_id : str
+        Identifier of the run; a resumed run goes on under the same one.
+    config : mapping
+        The resolved configuration.
+    folder : Path
+        The run's folder; its `wandb/` is written.
+    warn : callable
+        Told, once, what failed.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        *,
+        project: str,
+        entity: str | None,
+        group: str,
+        run_id: str,
+        config: Mapping[str, Any],
+        folder: Path,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._warn = warn
+        self._run: Any = None
+        if mode == "disabled":
+            return
+        where = {"project": project, "entity": entity, "group": group, "id": run_id}
+        self._run = self._attempt(lambda: _start(mode, folder, config, where))
+        if self._run is None and mode == "online":
+            self._warn("Weights & Biases: logging offline instead")
+            self._run = self._attempt(lambda: _start("offline", folder, config, where))
+
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Mirror the values of one epoch."""
+        if self._run is not None:
+            self._attempt(lambda: self._run.log(dict(values), step=epoch))
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Mirror the finished record's metrics and close the run."""
+        if self._run is None:
+            return
+        parts = ("validation", "test")
+        summary = {f"{part}/{k}": v for part in parts for k, v in result[part].items()}
+
+        def close() -> None:
+            self._run.summary.update(summary)
+            self._run.finish()
+
+        self._attempt(close)
+
+    def _attempt(self, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except Exception as error:  # whatever wandb raises, the run itself goes on
+            first_line = str(error).partition("\n")[0]
+            self._warn(f"Weights & Biases failed, the run itself goes on: {first_line}")
+            self._run = None
+            return None
+
+
+def _start(mode: Mode, folder: Path, config: Mapping[str, Any], where: Mapping[str, Any]) -> Any:
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        init_timeout=NETWORK_SECONDS,
+        finish_timeout=NETWORK_SECONDS,
+        finish_timeout_raises=True,
+        x_disable_stats=True,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    return wandb.init(
+        mode=mode,
+        dir=folder,
+        config=dict(config),
+        resume="allow" if mode == "online" else None,
+        settings=settings,
+        **where,
+    )
