@@ -1,0 +1,209 @@
+"""From a raw table to a dataset: split, preprocess on the training rows, lay the time grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.datasets.card import Card
+from survkit.datasets.preprocessing import Preprocessor
+from survkit.datasets.tables import RawTable, table_sha256
+from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
+
+SPLIT_SEED = 42
+SMALL_DATASET = 1000
+MIN_EVENTS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A loaded dataset, ready to train and evaluate on.
+
+    Parameters
+    ----------
+    name : str
+        The dataset's name.
+    splits : Splits
+        Training, validation and test data.
+    grid : TimeGrid
+        The time grid of discrete-time models.
+    preprocessor : Preprocessor or None
+        What made the features from raw columns; None where raw columns are the features.
+    card : Card
+        Facts about the dataset.
+    sha256 : str
+        Digest of the raw content; equal on every machine for the same data.
+    warnings : tuple of str
+        What a reader of results must know: dropped columns, unseen values.
+    """
+
+    name: str
+    splits: Splits
+    grid: TimeGrid
+    preprocessor: Preprocessor | None
+    card: Card
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+
+class GridParameters(TypedDict, total=False):
+    """The parameters of `time_grid` that every dataset takes.
+
+    time_bins: number of cuts, or None for 100 (20 below 1,000 rows); quantile_event_times: cuts
+    at quantiles of the training event times; labeling_floor_mode: label a time by the cut at or
+    before it.
+    """
+
+    time_bins: int | None
+    quantile_event_times: bool
+    labeling_floor_mode: bool
+
+
+class SplitRows(NamedTuple):
+    """The row numbers of each split."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def split_rows(n: int, subject_id: NDArray[np.int64] | None = None) -> SplitRows:
+    """Split rows 80/10/10 by two random splits with a fixed seed, test first.
+
+    The rows are those of two calls of scikit-learn's `train_test_split` with `random_state` 42.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    subject_id : array, shape (n,), optional
+        Subjects of several rows are split whole.
+
+    Raises
+    ------
+    InputError
+        For fewer than three subjects.
+    """
+    subjects = np.arange(n) if subject_id is None else np.unique(subject_id)
+    if len(subjects) < 3:
+        raise InputError(f"{len(subjects)} subjects cannot be split in three; at least 3 needed")
+    # Whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more.
+    test_size = -(-len(subjects) // 10)
+    validation_size = -(-(len(subjects) - test_size) // 9)
+    rest, test = _random_split(subjects, test_size)
+    train, validation = _random_split(rest, validation_size)
+    if subject_id is None:
+        return SplitRows(train, validation, test)
+    parts = (np.flatnonzero(np.isin(subject_id, part)) for part in (train, validation, test))
+    return SplitRows(*parts)
+
+
+def _random_split(
+    rows: NDArray[np.int64], held_out: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    # RandomState's stream is frozen, and importing scikit-learn takes longer than loading data.
+    order = np.random.RandomState(SPLIT_SEED).permutation(len(rows))  # noqa: NPY002
+    return rows[order[held_out:]], rows[order[:held_out]]
+
+
+def time_grid(
+    time: NDArray[np.float64],
+    event: BoolArray,
+    *,
+    n: int,
+    time_bins: int | None = None,
+    quantile_event_times: bool = False,
+    labeling_floor_mode: bool = False,
+) -> TimeGrid:
+    """Return the time grid of a dataset.
+
+    Parameters
+    ----------
+    time, event : array, shape (n_train,)
+        The training rows' outcomes.
+    n : int
+        Rows of the whole dataset.
+    time_bins : int, optional
+        Number of cuts, at least 2; 100 by default, 20 below 1,000 rows.
+    quantile_event_times : bool
+        Cuts at quantiles of the event times, instead of evenly spaced to the largest time.
+    labeling_floor_mode : bool
+        Label a time by the cut at or before it, instead of the one at or after it.
+
+    Raises
+    ------
+    InputError
+        For fewer than 2 time bins, or where every time is 0.
+    """
+    if time_bins is None:
+        time_bins = 20 if n < SMALL_DATASET else 100
+    if quantile_event_times and time_bins >= 2:
+        return TimeGrid.event_quantiles(time, event, time_bins, floor=labeling_floor_mode)
+    return TimeGrid.evenly_spaced(float(time.max()), time_bins, floor=labeling_floor_mode)
+
+
+def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -> Dataset:
+    """Split a raw table, preprocess it by its training rows and lay the time grid.
+
+    Raises
+    ------
+    InputError
+        For too few rows or events to split, or features that cannot be used.
+    """
+    check_events(table.event, "the table")
+    rows = split_rows(len(table), table.subject_id)
+    check_events(table.event[rows.train], "the training split")
+    preprocessor = Preprocessor.fit(
+        table.features.iloc[rows.train],
+        categorical=table.categorical,
+        impute=table.impute,
+        quantile_bins=table.quantile_bins,
+    )
+    parts, warnings = [], list(preprocessor.warnings)
+    for part, part_rows in zip(SplitRows._fields, rows, strict=True):
+        features, notes = preprocessor.transform(table.features.iloc[part_rows])
+        warnings += [f"{part} rows: {note}" for note in notes]
+        parts.append(
+            SurvivalData(
+                features=features,
+                event=table.event[part_rows],
+                time=table.time[part_rows],
+                feature_names=preprocessor.feature_names,
+                categorical=preprocessor.categorical,
+                label=_chosen(table.label, part_rows),
+                true_time=_chosen(table.true_time, part_rows),
+                subject_id=_chosen(table.subject_id, part_rows),
+            )
+        )
+    splits = Splits(*parts)
+    return Dataset(
+        name=card.name,
+        splits=splits,
+        grid=time_grid(splits.train.time, splits.train.event, n=len(table), **grid),
+        preprocessor=preprocessor,
+        card=card,
+        sha256=table_sha256(table),
+        warnings=tuple(warnings),
+    )
+
+
+def check_events(event: BoolArray, where: str) -> None:
+    """Assert that there are events to learn from.
+
+    Raises
+    ------
+    InputError
+        Where fewer than two events were seen.
+    """
+    events = int(event.sum())
+    if events == 0:
+        raise InputError(f"all {len(event)} rows of {where} are censored; events are needed")
+    if events < MIN_EVENTS:
+        raise InputError(f"{where} has {events} event; at least {MIN_EVENTS} are needed")
+
+
+def _chosen(values: NDArray[Any] | None, rows: NDArray[np.int64]) -> NDArray[Any] | None:
+    return None if values is None else values[rows]

@@ -1,0 +1,71 @@
+"""What a reader must know about a dataset before believing results on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from survkit.types import InputError
+
+
+@dataclass(frozen=True)
+class Card:
+    """A dataset's facts, asserted when it loads.
+
+    Parameters
+    ----------
+    name : str
+        The dataset's name.
+    n : int
+        Number of subjects.
+    events : int
+        Number of subjects whose event was seen.
+    time_unit : str
+        Unit of every time of this dataset.
+    source : str
+        Where the data come from.
+    licence : str
+        Terms of use, as far as the source states them.
+    dropped_columns : mapping of str to str
+        Columns of the source that are not features, each with the reason.
+    known_leaks : tuple of str
+        Features kept although they may carry knowledge of the future.
+    notes : tuple of str
+        Anything else that decides how results are to be read.
+    """
+
+    name: str
+    n: int
+    events: int
+    time_unit: str
+    source: str
+    licence: str
+    dropped_columns: Mapping[str, str] = field(default_factory=dict)
+    known_leaks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def check(self, n: int, events: int) -> None:
+        """Assert the counts of loaded data.
+
+        Raises
+        ------
+        InputError
+            Where the data have another number of subjects or events than this card says.
+        """
+        if (n, events) != (self.n, self.events):
+            raise InputError(
+                f"dataset {self.name}: found {n:,} subjects with {events:,} events, expected "
+                f"{self.n:,} with {self.events:,}; the data are not those the card describes"
+            )
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.name}: {self.n:,} subjects, {self.events:,} events "
+            f"({self.events / self.n:.0%}), time in {self.time_unit}",
+            f"  source: {self.source}",
+            f"  licence: {self.licence}",
+        ]
+        lines += [f"  dropped {column}: {why}" for column, why in self.dropped_columns.items()]
+        lines += [f"  known leak: {leak}" for leak in self.known_leaks]
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)

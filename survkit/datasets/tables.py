@@ -1,0 +1,156 @@
+"""Raw tables: columns as their source gave them, before any statistic is computed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from survkit.configs.options import nearest
+from survkit.types import BoolArray, InputError
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """One row a subject (or several), features as the source gave them.
+
+    Parameters
+    ----------
+    features : DataFrame, n rows
+        Numeric columns, and categorical columns of text or whole numbers; missing values are NaN.
+    event : array, shape (n,), bool
+        True where the event was seen.
+    time : array, shape (n,), float64
+        Time of event or censoring.
+    categorical : tuple of str
+        The columns that hold categories.
+    impute : mapping of str to float
+        Value for missing entries of a numeric column; the training median for the others.
+    quantile_bins : mapping of str to int
+        Numeric columns to encode as categories, each with its number of quantile bins.
+    label, true_time, subject_id : array, shape (n,), optional
+        As in `SurvivalData`.
+
+    Raises
+    ------
+    InputError
+        For a repeated column name, or a setting for a column that is not there.
+    """
+
+    features: pd.DataFrame
+    event: BoolArray
+    time: NDArray[np.float64]
+    categorical: tuple[str, ...] = ()
+    impute: Mapping[str, float] = field(default_factory=dict)
+    quantile_bins: Mapping[str, int] = field(default_factory=dict)
+    label: NDArray[np.int64] | None = None
+    true_time: NDArray[np.float64] | None = None
+    subject_id: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        columns = [str(name) for name in self.features.columns]
+        repeated = {name for name in columns if columns.count(name) > 1}
+        if repeated:
+            raise InputError(f"column names must differ; repeated: {sorted(repeated)}")
+        for setting in ("categorical", "impute", "quantile_bins"):
+            for name in getattr(self, setting):
+                if name not in columns:
+                    raise InputError(
+                        f"{setting} names column '{name}'{nearest(name, columns)}, "
+                        f"but the columns are {', '.join(columns)}"
+                    )
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def as_numbers(column: pd.Series, *, advice: str = "") -> NDArray[np.float64]:
+    """Return a column as float64, missing values as NaN.
+
+    Parameters
+    ----------
+    column : Series, n rows
+        Numbers, booleans, or text that reads as numbers.
+    advice : str
+        What to add to the error about text: what would be right.
+
+    Raises
+    ------
+    InputError
+        For text or an infinite value; the message names the column and the row, counted from 1
+        without the header.
+    """
+    plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    numbers = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    text = np.isnan(numbers) & plain.notna().to_numpy(dtype=bool)
+    for bad, what in ((text, "which is not a number"), (np.isinf(numbers), "which is infinite")):
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"column '{column.name}', data row {row + 1}: {str(plain.iloc[row])!r}, "
+                f"{what}{advice if bad is text else ''}"
+            )
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def as_categories(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
+    """Return a column's categories as text, and each row's index into them (-1 = missing).
+
+    A whole number gives the same text however it is stored (1, 1.0), so that a column reads the
+    same with and without missing values.
+    """
+    codes, values = pd.factorize(column.astype(object))
+    texts = [_category_text(value) for value in values]
+    unique = sorted(set(texts))
+    index = {text: j for j, text in enumerate(unique)}
+    # The last entry is for the code -1, a missing value.
+    position = np.array([index[text] for text in texts] + [-1], dtype=np.int64)
+    return position[np.asarray(codes)], unique
+
+
+def _category_text(value: object) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def table_sha256(table: RawTable) -> str:
+    """Return the SHA-256 of a table's content: names, kinds, values and encoding settings.
+
+    Numbers count as little-endian doubles and text as UTF-8, so the digest is the same on every
+    machine and with every version of pandas.
+    """
+    digest = hashlib.sha256()
+    for part in _content(table):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _content(table: RawTable) -> Iterator[bytes]:
+    for name in table.features:
+        column = table.features[name]
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            yield from _number_content(str(name), as_numbers(column))
+        else:
+            codes, values = as_categories(column)
+            yield f"text {len(str(name))} {name} {len(codes)} ".encode()
+            lengths = "".join(f"{len(value)} {value}" for value in values)
+            yield lengths.encode()
+            yield codes.astype("<i8").tobytes()
+    for name in ("event", "time", "label", "true_time", "subject_id"):
+        value = getattr(table, name)
+        if value is not None:
+            yield from _number_content(name, np.asarray(value, dtype=np.float64))
+    for mapping in (table.impute, table.quantile_bins):
+        yield repr(sorted(mapping.items())).encode()
+    yield repr(table.categorical).encode()
+
+
+def _number_content(name: str, values: NDArray[np.float64]) -> Iterator[bytes]:
+    yield f"number {len(name)} {name} {len(values)} ".encode()
+    # Adding 0.0 makes one zero of -0.0 and 0.0; NaN can carry any payload, so it gets one.
+    yield np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8").tobytes()
