@@ -1,0 +1,146 @@
+"""The feed-forward trunk that turns features into the hidden state the heads read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from survkit.types import CategoricalColumn, InputError
+
+
+class Backbone(nn.Module):
+    """Embed the categorical columns, join them to the continuous ones, apply a ReLU network.
+
+    Each hidden layer is dropout (left out where 0), a linear map and ReLU, so that ReLU also
+    follows the last layer. All categorical columns share one embedding table, each with its own
+    rows.
+
+    Parameters
+    ----------
+    num_features : int
+        Columns p of the features.
+    categorical : sequence of CategoricalColumn
+        The columns that hold codes 0 .. cardinality - 1; all others are continuous.
+    hidden_dim : int
+        Width of every hidden layer.
+    num_hidden_layers : int
+        0 or more; with 0 the hidden state is the embedded input itself.
+    dropout : float
+        Share of units set to zero before each hidden layer while training, in [0, 1).
+    embedding_dimension : int
+        Width of a category's embedding.
+    one_hot_embed : bool
+        Use one-hot vectors in place of learned embeddings.
+
+    Attributes
+    ----------
+    output_dim : int
+        Width of the hidden state.
+
+    Raises
+    ------
+    InputError
+        For a categorical column that is not a feature or comes twice, sizes below 1, a negative
+        number of layers, or dropout outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        num_features: int,
+        categorical: Sequence[CategoricalColumn],
+        hidden_dim: int,
+        num_hidden_layers: int,
+        dropout: float,
+        embedding_dimension: int = 4,
+        one_hot_embed: bool = False,
+    ) -> None:
+        super().__init__()
+        _check_sizes(hidden_dim, num_hidden_layers, dropout, embedding_dimension)
+        _check_categorical(num_features, categorical)
+        columns = [column for column, _ in categorical]
+        cardinalities = [cardinality for _, cardinality in categorical]
+        continuous = [column for column in range(num_features) if column not in set(columns)]
+        self.num_categories = sum(cardinalities)
+        offsets = [0, *accumulate(cardinalities)][:-1]
+        for name, index in (
+            ("continuous", continuous),
+            ("categorical", columns),
+            ("offsets", offsets),
+        ):
+            self.register_buffer(name, torch.tensor(index, dtype=torch.int64), persistent=False)
+
+        embedded = self.num_categories if one_hot_embed else len(columns) * embedding_dimension
+        self.embedding = (
+            nn.Embedding(self.num_categories, embedding_dimension)
+            if columns and not one_hot_embed
+            else None
+        )
+        self.has_categorical = bool(columns)
+        widths = [len(continuous) + embedded, *[hidden_dim] * num_hidden_layers]
+        layers: list[nn.Module] = []
+        for width_in, width_out in pairwise(widths):
+            # Dropout with p = 0 would still draw random numbers, which torch.vmap refuses.
+            layers += [nn.Dropout(dropout)] if dropout > 0 else []
+            layers += [nn.Linear(width_in, width_out), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+        self.output_dim = widths[-1]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the hidden state (B, output_dim) of features (B, p).
+
+        Codes arrive as whole numbers in the features' dtype and must lie within their column's
+        cardinality, which `SurvivalData` checks.
+        """
+        return cast(Tensor, self.layers(self.embed(features)))
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the continuous columns followed by the embedded categorical ones."""
+        if not self.has_categorical:
+            return features
+        continuous = features.index_select(1, cast(Tensor, self.continuous))
+        codes = features.index_select(1, cast(Tensor, self.categorical)).long()
+        rows = codes + cast(Tensor, self.offsets)  # (B, C), rows of the shared table
+        if self.embedding is None:
+            table = torch.arange(self.num_categories, device=rows.device)
+            embedded = (rows.unsqueeze(-1) == table).any(1).to(features.dtype)
+        else:
+            embedded = self.embedding(rows).flatten(1)
+        return torch.cat([continuous, embedded], dim=1)
+
+
+def _check_sizes(
+    hidden_dim: int, num_hidden_layers: int, dropout: float, embedding_dimension: int
+) -> None:
+    for name, value, least in (
+        ("hidden_dim", hidden_dim, 1),
+        ("num_hidden_layers", num_hidden_layers, 0),
+        ("embedding_dimension", embedding_dimension, 1),
+    ):
+        if value < least:
+            raise InputError(f"{name} is {value}; it must be at least {least}")
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout is {dropout}; it must be at least 0 and below 1")
+
+
+def _check_categorical(num_features: int, categorical: Sequence[CategoricalColumn]) -> None:
+    if num_features < 1:
+        raise InputError(f"num_features is {num_features}; it must be at least 1")
+    seen: set[int] = set()
+    for column, cardinality in categorical:
+        if not 0 <= column < num_features:
+            raise InputError(
+                f"categorical column {column} is not one of the {num_features} features "
+                f"(0 to {num_features - 1})"
+            )
+        if column in seen:
+            raise InputError(f"categorical column {column} is given twice")
+        if cardinality < 1:
+            raise InputError(
+                f"categorical column {column} has cardinality {cardinality}; it must be at least 1"
+            )
+        seen.add(column)

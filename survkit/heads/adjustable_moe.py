@@ -1,0 +1,110 @@
+"""Mixture of experts whose distributions are shared, but run on each subject's own clock."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from survkit.heads.fixed_moe import new_prototypes
+from survkit.heads.mtlr import class_log_probabilities
+from survkit.heads.routing import HeadOutput, Router, mix
+from survkit.heads.time_warp import TIME_WARPS
+from survkit.types import InputError
+
+
+class AdjustableMoEHead(nn.Module):
+    """Each expert is one learned distribution whose time axis is warped for each subject.
+
+    Class k stands at k / m on a time axis scaled to [0, 1]. A monotone warp F, whose parameters
+    are linear in the hidden state, moves the axis for each subject and expert: the logit of
+    class k is the expert's prototype read at F^-1(k / m).
+
+    Parameters
+    ----------
+    hidden_dim : int
+        Width of the hidden state.
+    num_classes : int
+        Time classes m + 1, at least 2.
+    mixture_components, mixture_topk, expert_metric, learn_temperature, logit_temp
+        As in `survkit.heads.routing.Router`.
+    time_warp_function : {"two_logistics", "beta_cdf"}
+        Family of the warp, see `survkit.heads.time_warp`; "beta_cdf" runs on the CPU only.
+
+    Raises
+    ------
+    InputError
+        As in `survkit.heads.routing.Router`, and for an unknown warp or fewer than 2 classes.
+    """
+
+    def __init__(
+        self,
+        hidden_dim: int,
+        num_classes: int,
+        *,
+        mixture_components: int = 10,
+        mixture_topk: int | None = None,
+        expert_metric: str = "dot",
+        learn_temperature: bool = True,
+        logit_temp: float = 2.0,
+        time_warp_function: str = "two_logistics",
+    ) -> None:
+        super().__init__()
+        if time_warp_function not in TIME_WARPS:
+            raise InputError(
+                f"time_warp_function is '{time_warp_function}'; it must be one of "
+                f"{', '.join(TIME_WARPS)}"
+            )
+        if num_classes < 2:
+            raise InputError(f"num_classes is {num_classes}; a time axis needs at least 2")
+        self.router = Router(
+            hidden_dim,
+            mixture_components=mixture_components,
+            mixture_topk=mixture_topk,
+            expert_metric=expert_metric,
+            learn_temperature=learn_temperature,
+            logit_temp=logit_temp,
+        )
+        self.prototypes = new_prototypes(mixture_components, num_classes)
+        self.time_warp_function = time_warp_function
+        num_parameters = TIME_WARPS[time_warp_function].num_parameters
+        self.warp = nn.Linear(hidden_dim, mixture_components * num_parameters)
+
+    def forward(self, hidden: Tensor) -> HeadOutput:
+        """Return the mixture for hidden (B, hidden_dim)."""
+        log_gates, router_log_probs = self.router(hidden)
+        expert_log_probs = class_log_probabilities(self.warped_prototypes(hidden))
+        log_probs = mix(log_gates, expert_log_probs)
+        return HeadOutput(log_probs, log_gates, expert_log_probs, router_log_probs)
+
+    def warped_prototypes(self, hidden: Tensor) -> Tensor:
+        """Return each expert's logits (B, E, m + 1) on the clocks of hidden (B, hidden_dim)."""
+        num_experts, num_classes = self.prototypes.shape
+        raw = self.warp(hidden).unflatten(-1, (num_experts, -1))
+        axis = torch.linspace(0, 1, num_classes, dtype=raw.dtype, device=raw.device)
+        inside = TIME_WARPS[self.time_warp_function].inverse(raw, axis[1:-1])
+        # Every warp keeps both ends, so those are not solved for: the slope of a warp may be so
+        # small there that rounding would become a gradient.
+        ends = [axis[:1].expand(*raw.shape[:2], 1), axis[-1:].expand(*raw.shape[:2], 1)]
+        return interpolate(self.prototypes, torch.cat([ends[0], inside, ends[1]], dim=-1))
+
+
+def interpolate(values: Tensor, positions: Tensor) -> Tensor:
+    """Read values at evenly spaced knots 0, 1/m, ..., 1 linearly between the knots.
+
+    Parameters
+    ----------
+    values : Tensor, shape (E, m + 1), float
+        A row for each expert.
+    positions : Tensor, shape (B, E, K), float, in [0, 1]
+
+    Returns
+    -------
+    Tensor, shape (B, E, K)
+    """
+    last = values.shape[-1] - 1
+    scaled = positions * last
+    left = scaled.detach().floor().clamp(0, last - 1)
+    index = left.long()
+    rows = values.expand(positions.shape[0], *values.shape)
+    low, high = rows.gather(-1, index), rows.gather(-1, index + 1)
+    return torch.lerp(low, high, scaled - left)

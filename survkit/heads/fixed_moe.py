@@ -1,0 +1,67 @@
+"""Mixture of experts whose distributions are shared by all subjects."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from survkit.heads.mtlr import class_log_probabilities
+from survkit.heads.routing import HeadOutput, Router, mix
+
+
+def new_prototypes(mixture_components: int, num_classes: int) -> nn.Parameter:
+    """Return the logits (E, m + 1) of each expert's prototype, uniform on (-0.1, 0.1)."""
+    return nn.Parameter(torch.empty(mixture_components, num_classes).uniform_(-0.1, 0.1))
+
+
+class FixedMoEHead(nn.Module):
+    """Each expert is one learned distribution over the time classes; the router mixes them.
+
+    The scores are divided by a temperature, the top k kept, and those divided by a second
+    temperature that starts at 1.
+
+    Parameters
+    ----------
+    hidden_dim : int
+        Width of the hidden state.
+    num_classes : int
+        Time classes m + 1.
+    mixture_components, mixture_topk, expert_metric, learn_temperature, logit_temp
+        As in `survkit.heads.routing.Router`.
+
+    Raises
+    ------
+    InputError
+        As in `survkit.heads.routing.Router`.
+    """
+
+    def __init__(
+        self,
+        hidden_dim: int,
+        num_classes: int,
+        *,
+        mixture_components: int = 10,
+        mixture_topk: int | None = None,
+        expert_metric: str = "dot",
+        learn_temperature: bool = True,
+        logit_temp: float = 2.0,
+    ) -> None:
+        super().__init__()
+        self.router = Router(
+            hidden_dim,
+            mixture_components=mixture_components,
+            mixture_topk=mixture_topk,
+            expert_metric=expert_metric,
+            learn_temperature=learn_temperature,
+            logit_temp=logit_temp,
+            second_temperature=True,
+        )
+        self.prototypes = new_prototypes(mixture_components, num_classes)
+
+    def forward(self, hidden: Tensor) -> HeadOutput:
+        """Return the mixture for hidden (B, hidden_dim)."""
+        log_gates, router_log_probs = self.router(hidden)
+        prototypes = class_log_probabilities(self.prototypes)
+        expert_log_probs = prototypes.expand(hidden.shape[0], *prototypes.shape)
+        log_probs = mix(log_gates, expert_log_probs)
+        return HeadOutput(log_probs, log_gates, expert_log_probs, router_log_probs)

@@ -1,0 +1,97 @@
+"""Mixture of experts that each map the subject's own representation to a distribution."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from survkit.heads.mtlr import class_log_probabilities
+from survkit.heads.routing import HeadOutput, Router, mix
+from survkit.types import InputError
+
+
+class PersonalizedMoEHead(nn.Module):
+    """Experts are linear maps of a value vector; a query is compared with a key an expert.
+
+    Parameters
+    ----------
+    hidden_dim : int
+        Width of the hidden state, the query and the keys.
+    num_classes : int
+        Time classes m + 1.
+    mixture_components, mixture_topk, expert_metric, learn_temperature, logit_temp
+        As in `survkit.heads.routing.Router`.
+    moe_value_dim : int, optional
+        Width of the value vector; `hidden_dim` where not given.
+    moe_chunk_value_dim : bool
+        Split the value in E equal chunks, one an expert; otherwise every expert reads all of it.
+
+    Raises
+    ------
+    InputError
+        As in `survkit.heads.routing.Router`, and for a value that does not split in E chunks.
+    """
+
+    def __init__(
+        self,
+        hidden_dim: int,
+        num_classes: int,
+        *,
+        mixture_components: int = 10,
+        mixture_topk: int | None = None,
+        expert_metric: str = "dot",
+        learn_temperature: bool = True,
+        logit_temp: float = 2.0,
+        moe_value_dim: int | None = None,
+        moe_chunk_value_dim: bool = True,
+    ) -> None:
+        super().__init__()
+        self.router = Router(
+            hidden_dim,
+            mixture_components=mixture_components,
+            mixture_topk=mixture_topk,
+            expert_metric=expert_metric,
+            learn_temperature=learn_temperature,
+            logit_temp=logit_temp,
+        )
+        value_dim = hidden_dim if moe_value_dim is None else moe_value_dim
+        _check_value_dim(value_dim, moe_value_dim is None, mixture_components, moe_chunk_value_dim)
+        self.chunked = moe_chunk_value_dim
+        self.query = nn.Linear(hidden_dim, hidden_dim)
+        self.value = nn.Linear(hidden_dim, value_dim)
+        chunk = value_dim // mixture_components if moe_chunk_value_dim else value_dim
+        bound = 1 / math.sqrt(chunk)  # as torch.nn.Linear starts its weight and bias
+        self.expert_weight = nn.Parameter(
+            torch.empty(mixture_components, chunk, num_classes).uniform_(-bound, bound)
+        )
+        self.expert_bias = nn.Parameter(
+            torch.empty(mixture_components, num_classes).uniform_(-bound, bound)
+        )
+
+    def forward(self, hidden: Tensor) -> HeadOutput:
+        """Return the mixture for hidden (B, hidden_dim)."""
+        log_gates, router_log_probs = self.router(self.query(hidden))
+        value = self.value(hidden)
+        if self.chunked:
+            chunks = value.unflatten(-1, self.expert_weight.shape[:2])  # (B, E, chunk)
+            logits = torch.einsum("bec,eck->bek", chunks, self.expert_weight)
+        else:
+            logits = torch.einsum("bv,evk->bek", value, self.expert_weight)
+        expert_log_probs = class_log_probabilities(logits + self.expert_bias)
+        log_probs = mix(log_gates, expert_log_probs)
+        return HeadOutput(log_probs, log_gates, expert_log_probs, router_log_probs)
+
+
+def _check_value_dim(value_dim: int, from_hidden: bool, experts: int, chunked: bool) -> None:
+    if value_dim < 1:
+        raise InputError(f"moe_value_dim is {value_dim}; it must be at least 1")
+    if chunked and value_dim % experts:
+        below = value_dim - value_dim % experts
+        nearest = f"{below} or {below + experts}" if below else f"{experts}"
+        origin = " (hidden_dim)" if from_hidden else ""
+        raise InputError(
+            f"moe_value_dim is {value_dim}{origin}, which mixture_components {experts} does not "
+            f"divide into equal chunks; {nearest} would work, or moe_chunk_value_dim False"
+        )

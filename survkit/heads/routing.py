@@ -1,0 +1,197 @@
+"""How a mixture of experts weighs its experts and mixes their distributions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from survkit.types import InputError
+
+ExpertMetric = Literal["dot", "euclidean"]
+
+
+class HeadOutput(NamedTuple):
+    """What every head returns; m + 1 classes, E experts (1 for a head without a mixture).
+
+    Attributes
+    ----------
+    log_probs : Tensor, shape (B, m + 1)
+        Log probabilities of the classes.
+    log_gates : Tensor, shape (B, E)
+        Log of the router's weights; hugely negative, but finite, for experts that top-k dropped.
+    expert_log_probs : Tensor, shape (B, E, m + 1)
+        Log probabilities of the classes under each expert.
+    router_log_probs : Tensor, shape (B, E)
+        Log of the router's weights before top-k; `log_gates` itself without top-k.
+    """
+
+    log_probs: Tensor
+    log_gates: Tensor
+    expert_log_probs: Tensor
+    router_log_probs: Tensor
+
+
+def dot_scores(vectors: Tensor, keys: Tensor) -> Tensor:
+    """Return the inner products (B, E) of vectors (B, d) and keys (E, d)."""
+    return vectors @ keys.T
+
+
+def euclidean_scores(vectors: Tensor, keys: Tensor) -> Tensor:
+    """Return minus the Euclidean distances (B, E) of vectors (B, d) and keys (E, d).
+
+    The square root is shifted by 1e-12, which makes it smooth where a vector meets a key and
+    changes a distance by at most 1e-6.
+    """
+    squared = (vectors.unsqueeze(1) - keys).square().sum(-1)
+    return -(squared + 1e-12).sqrt()
+
+
+EXPERT_METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "dot": dot_scores,
+    "euclidean": euclidean_scores,
+}
+
+
+class Temperature(nn.Module):
+    """A positive temperature softplus(tau).
+
+    Parameters
+    ----------
+    start : float
+        The temperature at the start, above 0.
+    learned : bool
+        Whether tau is a parameter; otherwise it is a buffer.
+
+    Raises
+    ------
+    InputError
+        For a start that is not a positive finite number.
+    """
+
+    tau: Tensor
+
+    def __init__(self, start: float, *, learned: bool) -> None:
+        super().__init__()
+        if not (math.isfinite(start) and start > 0):
+            raise InputError(f"logit_temp is {start}; a temperature must be finite and above 0")
+        # The inverse of softplus, written so that a large start does not overflow.
+        tau = torch.tensor(start + math.log(-math.expm1(-start)), dtype=torch.get_default_dtype())
+        if learned:
+            self.tau = nn.Parameter(tau)
+        else:
+            self.register_buffer("tau", tau)
+
+    def forward(self) -> Tensor:
+        """Return the temperature, a scalar tensor."""
+        return nn.functional.softplus(self.tau)
+
+
+def _dropped_score(dtype: torch.dtype) -> float:
+    # Finite, so that entropies and gradients are; a quarter leaves room to subtract and add.
+    return torch.finfo(dtype).min / 4
+
+
+def keep_top(scores: Tensor, k: int) -> Tensor:
+    """Replace all but the k highest scores of each row by a hugely negative finite number.
+
+    A softmax over the result gives the dropped experts a weight of exactly 0. Of equal scores
+    as many are kept as there is room for.
+    """
+    chosen = scores.topk(k, dim=-1).indices
+    kept = torch.zeros_like(scores).scatter(-1, chosen, 1.0)
+    return torch.where(kept > 0, scores, _dropped_score(scores.dtype))
+
+
+def kept_experts(log_gates: Tensor) -> Tensor:
+    """Return which experts (B, E) top-k kept, bool, given the log weights (B, E)."""
+    return log_gates > _dropped_score(log_gates.dtype) / 2
+
+
+def mix(log_gates: Tensor, expert_log_probs: Tensor) -> Tensor:
+    """Mix the experts' distributions: log p = logsumexp_e(log g_e + log p_e).
+
+    Parameters
+    ----------
+    log_gates : Tensor, shape (B, E)
+    expert_log_probs : Tensor, shape (B, E, m + 1)
+
+    Returns
+    -------
+    Tensor, shape (B, m + 1)
+    """
+    return (log_gates.unsqueeze(-1) + expert_log_probs).logsumexp(-2)
+
+
+class Router(nn.Module):
+    """Weigh E experts for each subject by comparing a vector with one learned key an expert.
+
+    Parameters
+    ----------
+    width : int
+        Length of the vectors and keys.
+    mixture_components : int
+        Number of experts E, at least 1.
+    mixture_topk : int, optional
+        Experts kept for each subject, 1 to E; all where not given.
+    expert_metric : {"dot", "euclidean"}
+        Score of a key: the inner product, or minus the Euclidean distance.
+    learn_temperature : bool
+        Whether the temperatures are learned.
+    logit_temp : float
+        Temperature at the start, by which the scores are divided.
+    second_temperature : bool
+        Divide the kept scores by a further temperature that starts at 1.
+
+    Raises
+    ------
+    InputError
+        For no experts, a `mixture_topk` outside 1 to E, an unknown metric or a bad temperature.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        mixture_components: int,
+        mixture_topk: int | None,
+        expert_metric: str,
+        learn_temperature: bool,
+        logit_temp: float,
+        second_temperature: bool = False,
+    ) -> None:
+        super().__init__()
+        if mixture_components < 1:
+            raise InputError(
+                f"mixture_components is {mixture_components}; at least 1 expert is needed"
+            )
+        if mixture_topk is not None and not 1 <= mixture_topk <= mixture_components:
+            raise InputError(
+                f"mixture_topk is {mixture_topk}; it must be 1 to {mixture_components} "
+                f"(mixture_components)"
+            )
+        if expert_metric not in EXPERT_METRICS:
+            raise InputError(
+                f"expert_metric is '{expert_metric}'; it must be one of {', '.join(EXPERT_METRICS)}"
+            )
+        self.mixture_topk = None if mixture_topk == mixture_components else mixture_topk
+        self.expert_metric = expert_metric
+        self.keys = nn.Linear(width, mixture_components, bias=False).weight
+        self.temperature = Temperature(logit_temp, learned=learn_temperature)
+        self.kept_temperature = (
+            Temperature(1.0, learned=learn_temperature) if second_temperature else None
+        )
+
+    def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log weights after and before top-k, both (B, E), of vectors (B, width)."""
+        scores = EXPERT_METRICS[self.expert_metric](vectors, self.keys) / self.temperature()
+        if self.kept_temperature is not None:
+            # Dividing before the choice instead of after it chooses the same experts.
+            scores = scores / self.kept_temperature()
+        router_log_probs = scores.log_softmax(-1)
+        if self.mixture_topk is None:
+            return router_log_probs, router_log_probs
+        return keep_top(scores, self.mixture_topk).log_softmax(-1), router_log_probs

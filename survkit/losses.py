@@ -1,0 +1,123 @@
+"""Losses and regularisers of the discrete-time networks: pure functions of tensors."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from survkit.heads.routing import kept_experts
+
+
+def negative_log_likelihood(log_probs: Tensor, event_class: Tensor, event: Tensor) -> Tensor:
+    """Mean negative log-likelihood of right-censored discrete times.
+
+    An event in class k costs -log p_k; a subject censored in class k costs
+    -log sum_{j >= k} p_j. Computed in log space, so that value and gradient are finite for
+    batches of events only or of censored subjects only and for probabilities that underflow.
+
+    Parameters
+    ----------
+    log_probs : Tensor, shape (B, m + 1), float
+        Log probabilities of the classes.
+    event_class : Tensor, shape (B,), int64
+        Class of the observed time, 0 to m.
+    event : Tensor, shape (B,), bool
+        True where the event was seen.
+
+    Returns
+    -------
+    Tensor, shape ()
+        The mean over subjects, in nats.
+
+    References
+    ----------
+    Yu, Greiner, Lin, Baracos (2011), "Learning Patient-Specific Cancer Survival Distributions as
+    a Sequence of Dependent Regressors", NIPS 24, eq. 3 and 5.
+    """
+    classes = torch.arange(log_probs.shape[-1], device=log_probs.device)
+    observed = event_class.unsqueeze(-1)
+    possible = torch.where(event.unsqueeze(-1), classes == observed, classes >= observed)
+    return -log_probs.masked_fill(~possible, -math.inf).logsumexp(-1).mean()
+
+
+def load_balance(
+    log_gates: Tensor, router_log_probs: Tensor, mixture_topk: int | None = None
+) -> Tensor:
+    """How unevenly the router spreads a batch over the experts: the group regulariser.
+
+    With all E experts, E * sum_e mean_batch(g_e)^2, from 1 (even) to E (one expert takes all).
+    With top-k routing, E * sum_e f_e P_e, where f_e is the share of subjects that keep expert e
+    and P_e the mean router probability before top-k; the gradient reaches P_e only.
+
+    Parameters
+    ----------
+    log_gates : Tensor, shape (B, E), float
+        Log weights after top-k.
+    router_log_probs : Tensor, shape (B, E), float
+        Log weights before top-k.
+    mixture_topk : int, optional
+        Experts kept for each subject; None or E means all.
+
+    Returns
+    -------
+    Tensor, shape ()
+
+    References
+    ----------
+    Fedus, Zoph, Shazeer (2022), "Switch Transformers", JMLR 23, eq. 4 to 6 (for top-k).
+    """
+    num_experts = log_gates.shape[-1]
+    if mixture_topk in (None, num_experts):
+        share = load = log_gates.exp().mean(0)
+    else:
+        share = router_log_probs.exp().mean(0)
+        load = kept_experts(log_gates).to(share.dtype).mean(0)
+    return num_experts * (load * share).sum()
+
+
+def instance_entropy(log_gates: Tensor) -> Tensor:
+    """Mean over subjects of the entropy of the router's weights, in nats.
+
+    Parameters
+    ----------
+    log_gates : Tensor, shape (B, E), float
+        Log weights; a weight of exactly 0 adds nothing to the value or the gradient.
+
+    Returns
+    -------
+    Tensor, shape ()
+        From 0 (each subject uses one expert) to log E.
+    """
+    gates = log_gates.exp()
+    # 0 * log 0 is 0 by continuity; the product itself would be NaN.
+    return -(gates * torch.where(gates > 0, log_gates, 0.0)).sum(-1).mean()
+
+
+def cosine_annealed(
+    epoch: int, hold_epochs: int, anneal_epochs: int, min_multiplier: float
+) -> float:
+    """Multiplier that holds 1, then falls along half a cosine to a minimum and stays there.
+
+    Parameters
+    ----------
+    epoch : int
+        Epochs finished so far: 0 in the first epoch.
+    hold_epochs : int
+        Epochs at multiplier 1 before it starts to fall.
+    anneal_epochs : int
+        Epochs from 1 to the minimum; at least 1.
+    min_multiplier : float
+        The last value, in [0, 1].
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Loshchilov, Hutter (2017), "SGDR: Stochastic Gradient Descent with Warm Restarts", eq. 5.
+    """
+    progress = min(max((epoch - hold_epochs) / anneal_epochs, 0.0), 1.0)
+    return min_multiplier + (1.0 - min_multiplier) * 0.5 * (1.0 + math.cos(math.pi * progress))
