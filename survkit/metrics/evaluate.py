@@ -1,0 +1,177 @@
+"""Every metric of a prediction, with bootstrap intervals: the one entry point of the evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.metrics.bootstrap import once_each, percentile_interval, resample_counts
+from survkit.metrics.censoring import Convention
+from survkit.metrics.clustering import dead_experts, expert_load
+from survkit.metrics.mean_metrics import mean_metrics
+from survkit.metrics.metric_groups import MetricGroup, metric_groups
+from survkit.metrics.point_error import PointError
+from survkit.metrics.problem import build_problem
+from survkit.types import (
+    BoolArray,
+    FloatArray,
+    InputError,
+    SurvivalData,
+    SurvivalPrediction,
+    TimeGrid,
+)
+
+_CHUNK_ELEMENTS = 10_000_000
+"""Most counts (resamples x subjects) handled at once: bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of one prediction.
+
+    Parameters
+    ----------
+    values : dict
+        Metric -> value, a fraction rather than a percentage, NaN where undefined; `expert_load`
+        is a list with one share an expert.
+    intervals : dict
+        Metric -> lower and upper end of the 95 % bootstrap percentile interval.
+    details : dict
+        Metric -> `n_used` (subjects that carry weight in it), `max_weight` (largest censoring
+        weight, 1.0 for metrics without), `reason` where the value is NaN, and
+        `resamples_defined` where the metric is undefined in some resamples.
+    """
+
+    values: dict[str, float | list[float]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def evaluate(
+    prediction: SurvivalPrediction,
+    data: SurvivalData,
+    *,
+    train_time: FloatArray,
+    train_event: BoolArray,
+    grid: TimeGrid,
+    convention: Convention = "standard",
+    point_error: PointError = "absolute",
+    bootstrap: int = 1000,
+    seed: int = 0,
+    intervals: bool = True,
+) -> Evaluation:
+    """Compute every metric that the prediction and the data allow.
+
+    Intervals come from resampling subjects (all rows of one `subject_id` together), with the
+    censoring distribution and the calibration bins held fixed. `ece_null_mean`, `ece_null_p95`,
+    `d_calibration_p`, `expert_load` and `dead_experts` have none: the first three describe a
+    null distribution, the last two the sample itself. `ece_null_mean` and `ece_null_p95` are
+    those of `ece_equal_mass`. Metrics that noise can only raise (`ece`, `ece_equal_mass`,
+    `km_calibration`, `purity`, `ari`, `nmi`) are higher in resamples than in the sample, and
+    their percentile intervals with them: read the calibration errors against the null.
+
+    Parameters
+    ----------
+    prediction : SurvivalPrediction
+        Predicted curves of n subjects; must reach the grid's horizon.
+    data : SurvivalData
+        Their outcomes.
+    train_time, train_event : array, shape (n_train,)
+        Outcomes of the training rows: they alone estimate censoring and pseudo-observations.
+    grid : TimeGrid
+        The time grid of the metrics over time.
+    convention : {"standard", "published"}
+        See `censoring_weights`.
+    point_error : {"absolute", "relative", "squared", "log"}
+        The error behind `point_error_optimal`.
+    bootstrap : int
+        Number of resamples.
+    seed : int
+        Seed of the resamples and of the calibration error's null distribution.
+    intervals : bool
+        Whether to resample at all.
+
+    Returns
+    -------
+    Evaluation
+        A metric that is undefined for these data is NaN with a reason; nothing is raised for it.
+
+    Raises
+    ------
+    InputError
+        For arguments that do not fit each other, or a prediction that ends before the horizon.
+    """
+    problem = build_problem(prediction, data, train_time, train_event, grid, convention)
+    groups = metric_groups(
+        problem, mean_metrics(problem, train_time, train_event, point_error), seed
+    )
+    evaluation = Evaluation()
+    for group in groups:
+        _record(evaluation, group, group.compute(once_each(len(data)))[0])
+    if prediction.expert_weights is not None:
+        _record_experts(evaluation, prediction.expert_weights)
+    if intervals:
+        counts = resample_counts(
+            len(data), resamples=bootstrap, seed=seed, subject_id=data.subject_id
+        )
+        for group in groups:
+            _record_intervals(evaluation, group, counts)
+    return evaluation
+
+
+def renormalise_beyond_horizon(prediction: SurvivalPrediction) -> SurvivalPrediction:
+    """Redistribute the probability beyond the last time over the grid: (S - S_end) / (1 - S_end).
+
+    Only for comparison with figures of models that were treated so; it biases survival downwards.
+
+    Raises
+    ------
+    InputError
+        Where a subject has no probability on the grid to scale up.
+    """
+    end = prediction.survival[:, -1:]
+    empty = np.flatnonzero(end >= 1.0)
+    if len(empty):
+        raise InputError(
+            f"{len(empty)} predicted curves never fall, the first of them subject {empty[0]}: no "
+            "probability on the grid can be renormalised; use the standard convention"
+        )
+    survival = (prediction.survival - end) / (1.0 - end)
+    return SurvivalPrediction(prediction.times, survival, prediction.expert_weights)
+
+
+def _record(evaluation: Evaluation, group: MetricGroup, values: NDArray[np.float64]) -> None:
+    for metric, value in zip(group.metrics, values, strict=True):
+        evaluation.values[metric.name] = float(value)
+        details: dict[str, Any] = {"n_used": metric.n_used, "max_weight": metric.max_weight}
+        if np.isnan(value):
+            details["reason"] = metric.if_undefined
+        evaluation.details[metric.name] = details
+
+
+def _record_experts(evaluation: Evaluation, expert_weights: NDArray[np.float64]) -> None:
+    evaluation.values["expert_load"] = expert_load(expert_weights).tolist()
+    evaluation.values["dead_experts"] = float(dead_experts(expert_weights))
+    for name in ("expert_load", "dead_experts"):
+        evaluation.details[name] = {"n_used": len(expert_weights), "max_weight": 1.0}
+
+
+def _record_intervals(
+    evaluation: Evaluation, group: MetricGroup, counts: NDArray[np.float32]
+) -> None:
+    resamples, n = counts.shape
+    if not group.resampled or resamples == 0:
+        return
+    step = max(1, _CHUNK_ELEMENTS // n)
+    chunks = [group.compute(counts[at : at + step]) for at in range(0, resamples, step)]
+    for metric, resampled in zip(group.metrics, np.concatenate(chunks).T, strict=True):
+        name, interval = metric.name, percentile_interval(resampled)
+        if interval is None or "reason" in evaluation.details[name]:
+            continue
+        evaluation.intervals[name] = interval
+        defined = int(np.count_nonzero(~np.isnan(resampled)))
+        if defined < resamples:
+            evaluation.details[name]["resamples_defined"] = defined

@@ -1,0 +1,237 @@
+"""The metrics of one prediction as groups that are computed together in every resample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.metrics import calibration, concordance
+from survkit.metrics.brier import cumulative_dynamic_auc
+from survkit.metrics.clustering import (
+    adjusted_rand_index,
+    chosen_expert,
+    contingency,
+    normalized_mutual_information,
+    purity,
+)
+from survkit.metrics.curve_calibration import d_calibration, km_calibration, survival_bounds
+from survkit.metrics.mean_metrics import MeanMetric, stacked_means
+from survkit.metrics.problem import NO_CUTS, PERCENTAGES, Problem
+from survkit.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is known of a metric before it is computed, and the reason if it comes out NaN."""
+
+    name: str
+    n_used: int
+    max_weight: float = 1.0
+    if_undefined: str = ""
+
+
+@dataclass(frozen=True)
+class MetricGroup:
+    """Metrics computed together: counts (b, n) -> values (b, len(metrics)).
+
+    Parameters
+    ----------
+    metrics : list of Metric
+        One for each column of the values.
+    compute : callable
+        The values in every resample.
+    resampled : bool
+        Whether a bootstrap interval makes sense.
+    """
+
+    metrics: list[Metric]
+    compute: Callable[[FloatArray], NDArray[np.float64]]
+    resampled: bool = True
+
+
+def undefined_group(reasons: dict[str, str]) -> MetricGroup:
+    """Return a group of metrics that are known to be undefined, each with its reason."""
+    metrics = [Metric(name, 0, if_undefined=reason) for name, reason in reasons.items()]
+    return _constant_group(metrics, np.full(len(metrics), np.nan))
+
+
+def metric_groups(problem: Problem, means: dict[str, MeanMetric], seed: int) -> list[MetricGroup]:
+    """Return every metric that has one number: the means given, and those that are no means.
+
+    Parameters
+    ----------
+    problem : Problem
+        The prediction and its outcomes.
+    means : dict of MeanMetric
+        From `mean_metrics`.
+    seed : int
+        Seed of the calibration error's null distribution.
+    """
+    return [
+        *_mean_groups(means),
+        _risk_concordance(problem),
+        _curve_concordance(problem),
+        *[_auc(problem, percentage) for percentage in PERCENTAGES],
+        _d_calibration(problem),
+        *_calibration_groups(problem, seed),
+        *_agreement_groups(problem),
+    ]
+
+
+def _constant_group(metrics: list[Metric], values: NDArray[np.float64]) -> MetricGroup:
+    return MetricGroup(metrics, lambda counts: values[None], resampled=False)
+
+
+def _mean_groups(means: dict[str, MeanMetric]) -> list[MetricGroup]:
+    reasons = {name: mean.reason for name, mean in means.items() if mean.reason is not None}
+    defined = {name: mean for name, mean in means.items() if mean.reason is None}
+    metrics = [
+        Metric(name, mean.n_used, mean.max_weight, "no subject carries weight")
+        for name, mean in defined.items()
+    ]
+    groups = [MetricGroup(metrics, stacked_means(list(defined.values())))] if defined else []
+    return [*groups, undefined_group(reasons)] if reasons else groups
+
+
+def _risk_concordance(problem: Problem) -> MetricGroup:
+    time, event = problem.time, problem.event
+    before_tau = event & (time < problem.cuts[problem.last_cut])
+    uno = np.where(before_tau, problem.weights.at_event**2, 0.0)
+    weights = np.column_stack([np.ones(len(time)), uno])
+    risk = problem.prediction.risk_score()
+    pairs = concordance.comparable_pairs(time, event)
+    ipcw = Metric(
+        "concordance_ipcw",
+        pairs.subjects(before_tau),
+        float(uno.max(initial=1.0)),
+        "no comparable pairs before the last usable cut",
+    )
+    return MetricGroup(
+        [Metric("concordance", pairs.subjects(), if_undefined=_NO_PAIRS), ipcw],
+        lambda counts: concordance.concordance(risk, time, event, weights, counts),
+    )
+
+
+_NO_PAIRS = "no comparable pairs: no subject was followed for longer than another's event"
+
+
+def _curve_concordance(problem: Problem) -> MetricGroup:
+    prediction, time, event = problem.prediction, problem.time, problem.event
+    used = concordance.comparable_pairs(time, event).subjects()
+    return MetricGroup(
+        [Metric("concordance_td", used, if_undefined=_NO_PAIRS)],
+        lambda counts: concordance.concordance_td(
+            prediction.survival, prediction.times, time, event, counts
+        )[:, None],
+    )
+
+
+def _auc(problem: Problem, percentage: int) -> MetricGroup:
+    name, (cut, reason) = f"auc@{percentage}", problem.cut_at(percentage)
+    if reason is not None:
+        return undefined_group({name: reason})
+    at = float(problem.cuts[cut])
+    weight = problem.weights.at_event
+    metric = Metric(
+        name,
+        int(np.count_nonzero(problem.used[:, cut])),
+        float(weight.max(where=problem.happened[:, cut], initial=1.0)),
+        f"no event up to, or nobody at risk after, time {at:g}",
+    )
+    survival = problem.survival[:, cut]
+    return MetricGroup(
+        [metric],
+        lambda counts: cumulative_dynamic_auc(
+            survival, problem.time, problem.event, at, weight, counts
+        )[:, None],
+    )
+
+
+def _d_calibration(problem: Problem) -> MetricGroup:
+    prediction = problem.prediction
+    bounds = survival_bounds(prediction.survival, prediction.times, problem.time, problem.event)
+    metric = Metric("d_calibration_p", len(problem.time))
+    return _constant_group([metric], np.array([d_calibration(*bounds)]))
+
+
+def _calibration_groups(problem: Problem, seed: int) -> list[MetricGroup]:
+    true_time = problem.data.true_time
+    if problem.last_cut == 0:
+        names = ["ece", "ece_equal_mass", "ece_null_mean", "ece_null_p95", "km_calibration"]
+        names += [] if true_time is None else ["ece_true"]
+        return [undefined_group(dict.fromkeys(names, NO_CUTS))]
+    over_time = slice(1, problem.last_cut + 1)
+    predicted = 1.0 - problem.survival[:, over_time]
+    happened, weights = problem.happened[:, over_time], problem.at_cuts[:, over_time]
+    width = calibration.equal_width_bins(predicted)
+    mass = calibration.equal_mass_bins(predicted)
+    groups = [
+        _calibration_error("ece", predicted, happened, weights, width),
+        _calibration_error("ece_equal_mass", predicted, happened, weights, mass),
+        _calibration_null(problem, mass, seed),
+        _km_calibration(problem),
+    ]
+    if true_time is not None:
+        truth = true_time[:, None] <= problem.cuts[over_time]
+        groups.append(_calibration_error("ece_true", predicted, truth, np.ones(truth.shape), width))
+    return groups
+
+
+def _calibration_error(
+    name: str, predicted: FloatArray, happened: BoolArray, weights: FloatArray, bins: IntArray
+) -> MetricGroup:
+    used = int(np.count_nonzero(weights.any(axis=1)))
+    reason = "every subject is censored before some cut"
+    return MetricGroup(
+        [Metric(name, used, float(weights.max()), reason)],
+        lambda counts: calibration.expected_calibration_error(
+            predicted, happened, weights, bins, counts
+        )[:, None],
+    )
+
+
+def _calibration_null(problem: Problem, bins: IntArray, seed: int) -> MetricGroup:
+    over_time = slice(1, problem.last_cut + 1)
+    draws = calibration.calibration_error_null(
+        problem.survival[:, over_time],
+        problem.cuts[over_time],
+        bins,
+        problem.censoring,
+        problem.weights,
+        seed=seed,
+    )
+    reason = "in some draws every subject is censored before some cut"
+    largest = float(problem.weights.at_cut.max())
+    names = ("ece_null_mean", "ece_null_p95")
+    metrics = [Metric(name, len(problem.time), largest, reason) for name in names]
+    return _constant_group(metrics, np.array([draws.mean(), np.quantile(draws, 0.95)]))
+
+
+def _km_calibration(problem: Problem) -> MetricGroup:
+    upto = slice(0, problem.last_cut + 1)
+    survival, cuts = problem.survival[:, upto], problem.cuts[upto]
+    return MetricGroup(
+        [Metric("km_calibration", len(problem.time))],
+        lambda counts: km_calibration(survival, cuts, problem.time, problem.event, counts)[:, None],
+    )
+
+
+def _agreement_groups(problem: Problem) -> list[MetricGroup]:
+    expert_weights, label = problem.prediction.expert_weights, problem.data.label
+    if expert_weights is None or label is None:
+        return []
+    expert = chosen_expert(expert_weights)
+    scores = {
+        "purity": purity,
+        "ari": adjusted_rand_index,
+        "nmi": normalized_mutual_information,
+    }
+
+    def agreement(counts: FloatArray) -> NDArray[np.float64]:
+        table = contingency(expert, label, counts)
+        return np.column_stack([score(table) for score in scores.values()])
+
+    return [MetricGroup([Metric(name, len(label)) for name in scores], agreement)]
