@@ -12,9 +12,11 @@ import importlib.metadata
 import io
 import json
 import math
+import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +101,19 @@ class RunFolder:
                 f"cannot write to {self.path}: {error.strerror}; choose another --log_dir"
             ) from None
         with lock:
-            yield
+            try:
+                yield
+            except InputError:
+                self._remove_if_empty()
+                raise
+
+    def _remove_if_empty(self) -> None:
+        """Leave nothing behind of a run that failed before it had anything to keep."""
+        kept = (self.checkpoint_path, self._last_path, self.path / "result.json")
+        if not any(path.exists() for path in kept):
+            shutil.rmtree(self.path)
+            with suppress(OSError):  # the group's folder holds other runs
+                self.path.parent.rmdir()
 
     def result(self) -> dict[str, Any] | None:
         """Return the finished record, or None where there is none (a damaged one is warned of)."""
@@ -152,8 +166,14 @@ class RunFolder:
             self.warn(message)
         return state
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write the resolved configuration and where the run came from."""
+    def start(
+        self, config: Mapping[str, Any], *, warnings: Sequence[str] = (), resume: bool = True
+    ) -> None:
+        """Begin the record: write the configuration, and drop unfinished state unless resuming."""
+        if not resume:
+            self.clear()
+        for message in warnings:
+            self.warn(message)
         write_atomically(self.path / "config.json", _to_json(config, indent=2).encode())
 
     def write_checkpoint(self, content: Mapping[str, Any]) -> None:
@@ -179,11 +199,43 @@ class RunFolder:
         np.savez_compressed(buffer, **present)
         write_atomically(self.path / f"predictions_{split}.npz", buffer.getvalue())
 
-    def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write the result, which makes the record complete, and drop the unfinished state."""
+    def write_result(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the result, which makes the record complete, and drop the unfinished state.
+
+        Returns the result as it reads from the file: NaN is None there.
+        """
         content = _to_json({**result, "warnings": self.warnings}, indent=2)
         write_atomically(self.path / "result.json", content.encode())
         self._last_path.unlink(missing_ok=True)
+        written: dict[str, Any] = json.loads(content)
+        return written
+
+
+def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, SurvivalData]:
+    """Return the predictions that a run recorded for a split, and the outcomes (no features).
+
+    Raises
+    ------
+    InputError
+        Where the file is missing or damaged.
+    """
+    path = run / f"predictions_{split}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    return (
+        SurvivalPrediction(arrays["times"], arrays["survival"], arrays.get("expert_weights")),
+        SurvivalData(
+            np.empty((len(arrays["time"]), 0), np.float32),
+            arrays["event"],
+            arrays["time"],
+            label=arrays.get("label"),
+            true_time=arrays.get("true_time"),
+            subject_id=arrays.get("subject_id"),
+        ),
+    )
 
 
 def provenance() -> dict[str, Any]:

@@ -141,7 +141,8 @@ def train_network(
         if not math.isfinite(values["train_loss"] + values["validation_loss"]):
             _note_divergence(progress, monitor)
             break
-        values |= {f"validation_{k}": v for k, v in validation_metrics().items()}
+        further = {f"validation_{k}": v for k, v in validation_metrics().items()}
+        values = further | values
         _note_best(progress, values, network, parameters)
         if monitor:
             monitor.log(progress.epoch, values)

@@ -1,0 +1,57 @@
+"""Reads run folders into one tidy frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from survkit.records import RunFolder
+from survkit.types import InputError
+
+
+def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
+    """Read every finished run below a log folder into one frame, one row a run.
+
+    Parameters
+    ----------
+    log_dir : path
+        Folder of all records.
+    group : str, optional
+        Read this group only.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `result.json`: run_id, dataset, model, group, seed, ..., with nested values
+        joined by an underscore (test_concordance, validation_loss, timing_total_seconds), and
+        `path`, the run's folder. Sorted by dataset, model and seed.
+
+    Raises
+    ------
+    InputError
+        Where there is no finished run.
+    """
+    root = Path(log_dir)
+    pattern = f"{group or '*'}/*/result.json"
+    rows = []
+    for path in sorted(root.glob(pattern)):
+        result = RunFolder(path.parent).result()
+        if result is not None:
+            rows.append({**_flat(result), "path": str(path.parent)})
+    if not rows:
+        raise InputError(f"no finished run in {root / (group or '*')}")
+    frame = pd.DataFrame(rows)
+    return frame.sort_values(["dataset", "model", "seed"], ignore_index=True)
+
+
+def _flat(result: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Join the keys of nested dicts; lists (intervals, expert loads) stay one value."""
+    flat: dict[str, Any] = {}
+    for key, value in result.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}_")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,87 @@
+"""Tables of runs: fractions in the records become percentages here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from survkit.heads import HEADS
+
+COMPARISON = (
+    "concordance",
+    "brier@25",
+    "brier@50",
+    "brier@75",
+    "integrated_brier",
+    "ece",
+)
+
+SUMMARY = (
+    "loss",
+    "concordance",
+    "concordance_ipcw",
+    "concordance_td",
+    "brier@25",
+    "brier@50",
+    "brier@75",
+    "integrated_brier",
+    "ece",
+    "ece_equal_mass",
+)
+
+NOT_A_SHARE = ("loss", "mae")
+"""Prefixes of metrics that are no fractions and are shown as they are."""
+
+
+def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:
+    """Compare models: one row a model, test metrics in percent as mean and deviation over seeds.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`, of one dataset.
+    metrics : sequence of str
+        Names of test metrics.
+
+    Returns
+    -------
+    DataFrame of text
+        Indexed by model, in the order of the registry, with a column a metric, and `seconds`, the
+        mean from command to record.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for model, group in runs.groupby("model", sort=False):
+        cells = {metric: _cell(group[f"test_{metric}"], metric) for metric in metrics}
+        rows[str(model)] = {**cells, "seconds": f"{group['timing_total_seconds'].mean():.1f}"}
+    order = [name for name in HEADS if name in rows] + sorted(set(rows) - set(HEADS))
+    return pd.DataFrame.from_dict({name: rows[name] for name in order}, orient="index")
+
+
+def _cell(values: pd.Series, metric: str) -> str:
+    numbers = values.astype(float) * _scale(metric)
+    if numbers.isna().any():
+        return "-"
+    mean = f"{numbers.mean():.2f}"
+    return mean if len(numbers) == 1 else f"{mean} ± {numbers.std():.2f}"
+
+
+def _scale(metric: str) -> float:
+    return 1.0 if metric.startswith(NOT_A_SHARE) else 100.0
+
+
+def result_summary(result: dict[str, Any], metrics: Sequence[str] = SUMMARY) -> str:
+    """Return the main test metrics of one record as text, with their 95 % intervals."""
+    lines = [f"{'test metric':<18}{'value':>8}   95 % interval"]
+    for metric in metrics:
+        value, scale = result["test"].get(metric), _scale(metric)
+        unit = " %" if scale > 1 else ""
+        if value is None:
+            reason = result["test_details"].get(metric, {}).get("reason", "")
+            lines.append(f"{metric:<18}{'-':>8}   {reason}")
+            continue
+        interval = result["test_interval"].get(metric)
+        bounds = f"{interval[0] * scale:.2f} to {interval[1] * scale:.2f}" if interval else ""
+        lines.append(f"{metric:<18}{value * scale:>8.2f}{unit or '  '} {bounds}")
+    return "\n".join(lines)
