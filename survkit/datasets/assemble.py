@@ -105,7 +105,7 @@ def _random_split(
     rows: NDArray[np.int64], held_out: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     # RandomState's stream is frozen, and importing scikit-learn takes longer than loading data.
-    order = np.random.RandomState(SPLIT_SEED).permutation(len(rows))  # noqa: NPY002
+    order = np.random.RandomState(SPLIT_SEED).permutation(len(rows))
     return rows[order[held_out:]], rows[order[:held_out]]
 
 

@@ -207,8 +207,8 @@ class Preprocessor:
             missing = int(np.isnan(numbers).sum())
             if missing and number.name not in self.indicators:
                 warnings.append(
-                    f"column '{number.name}': missing in {missing} of {len(numbers)} rows, but in no "
-                    f"training row; {number.fill:g} is used"
+                    f"column '{number.name}': missing in {missing} of {len(numbers)} rows, but in "
+                    f"no training row; {number.fill:g} is used"
                 )
         columns += [np.isnan(as_numbers(frame[name])) for name in self.indicators]
         for column in self.coded:

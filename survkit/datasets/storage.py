@@ -54,19 +54,19 @@ def ensure_file(
     Raises
     ------
     InputError
-        Where the folder cannot be made or written.
+        Where the folder or the file cannot be written.
     """
     if path.exists():
         return path
     try:
         lock = _lock(path)
+        try:
+            if not path.exists():
+                write_atomically(path, fetch, check)
+        finally:
+            lock.release()
     except OSError as error:
-        raise InputError(f"cannot write in {path.parent.absolute()}: {error.strerror}") from error
-    try:
-        if not path.exists():
-            write_atomically(path, fetch, check)
-    finally:
-        lock.release()
+        raise InputError(f"cannot write {path.absolute()}: {error.strerror or error}") from error
     return path
 
 
@@ -129,7 +129,8 @@ def _read_cache(path: Path, key: str) -> tuple[Arrays | None, tuple[str, ...]]:
     if not path.exists():
         return None, ()
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here, as numpy leaves a file open that turns out not to be an archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays: Arrays = {name: archive[name] for name in archive.files}
         stored = str(arrays.pop("cache_key"))
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:

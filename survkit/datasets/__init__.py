@@ -1,0 +1,117 @@
+"""Datasets by name, each split, preprocessed and described by its card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from survkit.configs.options import nearest
+from survkit.datasets.assemble import Dataset
+from survkit.datasets.bundled import load_bundled
+from survkit.datasets.card import Card
+from survkit.datasets.csv import load_csv
+from survkit.datasets.one_hot import one_hot
+from survkit.datasets.preprocessing import Preprocessor
+from survkit.datasets.support2 import load_support2
+from survkit.datasets.synthetic import load_synthetic
+from survkit.types import InputError
+
+__all__ = [
+    "ALIASES",
+    "DATASETS",
+    "Card",
+    "Dataset",
+    "DatasetEntry",
+    "Preprocessor",
+    "dataset_name",
+    "load_dataset",
+    "one_hot",
+]
+
+
+class DatasetEntry(NamedTuple):
+    """How a dataset is loaded, and the parameters it takes beyond those of the time grid."""
+
+    load: Callable[..., Dataset]
+    parameters: tuple[str, ...] = ()
+
+
+DATASETS = {
+    "support2": DatasetEntry(
+        load_support2,
+        ("data_dir", "support2_features", "support2_start_day", "support2_censor_day"),
+    ),
+    "flchain": DatasetEntry(partial(load_bundled, "flchain")),
+    "gbsg2": DatasetEntry(partial(load_bundled, "gbsg2")),
+    "whas500": DatasetEntry(partial(load_bundled, "whas500")),
+    "veteran": DatasetEntry(partial(load_bundled, "veteran")),
+    "csv": DatasetEntry(
+        load_csv, ("csv_path", "time_column", "event_column", "categorical_columns")
+    ),
+    "synthetic": DatasetEntry(load_synthetic, ("synthetic_rows", "synthetic_process")),
+}
+
+ALIASES = {"SUPPORT2": "support2"}
+
+
+def dataset_name(name: str) -> str:
+    """Return the name of a dataset for its name or alias.
+
+    Raises
+    ------
+    InputError
+        For an unknown name; the message has the nearest one.
+    """
+    found = ALIASES.get(name, name)
+    if found not in DATASETS:
+        raise InputError(
+            f"unknown dataset '{name}'{nearest(name, [*DATASETS, *ALIASES])}; "
+            f"the datasets are {', '.join(DATASETS)}"
+        )
+    return found
+
+
+def load_dataset(
+    name: str,
+    *,
+    data_dir: Path | str,
+    time_bins: int | None = None,
+    quantile_event_times: bool = False,
+    labeling_floor_mode: bool = False,
+    **parameters: Any,
+) -> Dataset:
+    """Load a dataset by name.
+
+    Parameters
+    ----------
+    name : str
+        A key of `DATASETS` or `ALIASES`.
+    data_dir : Path
+        Folder of data files, for the datasets that have any.
+    time_bins, quantile_event_times, labeling_floor_mode
+        The time grid, as in `survkit.datasets.assemble.time_grid`.
+    **parameters
+        What the dataset's entry in `DATASETS` lists; its loader describes them.
+
+    Raises
+    ------
+    InputError
+        For an unknown dataset or parameter, or data that cannot be used.
+    """
+    entry = DATASETS[dataset_name(name)]
+    for parameter in parameters:
+        if parameter not in entry.parameters:
+            raise InputError(
+                f"dataset {name} takes no parameter '{parameter}'; "
+                f"it takes {', '.join(entry.parameters) or 'none'}"
+            )
+    if "data_dir" in entry.parameters:
+        parameters["data_dir"] = data_dir
+    return entry.load(
+        time_bins=time_bins,
+        quantile_event_times=quantile_event_times,
+        labeling_floor_mode=labeling_floor_mode,
+        **parameters,
+    )

@@ -1,0 +1,130 @@
+"""Datasets that installed packages carry: no file and no network needed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Unpack
+
+import numpy as np
+import pandas as pd
+
+from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
+from survkit.datasets.card import Card
+from survkit.datasets.tables import RawTable, as_numbers
+
+
+class Bundled(NamedTuple):
+    """Where a bundled dataset is found, and what it holds."""
+
+    function: str
+    """Name of its loader in `sksurv.datasets`."""
+    card: Card
+    ordered: tuple[str, ...] = ()
+    """Columns stored as categories that are numbers."""
+
+
+_LICENCE = "shipped with scikit-survival (GPL-3.0-or-later); the source states no other terms"
+
+BUNDLED = {
+    "flchain": Bundled(
+        function="load_flchain",
+        ordered=("flc.grp", "sample.yr"),
+        card=Card(
+            name="flchain",
+            n=7874,
+            events=2169,
+            time_unit="days since the blood sample",
+            source="Dispenzieri et al. (2012), Mayo Clin Proc 87: serum free light chains and "
+            "death, Olmsted County; R package survival, by way of scikit-survival",
+            licence=_LICENCE,
+            dropped_columns={
+                "chapter": "the cause of death, filled in only for the dead: it is the outcome"
+            },
+            known_leaks=(
+                "mgus: the source does not say whether the diagnosis came before the sample; "
+                "those who have it die less often, as if they had lived to be diagnosed",
+            ),
+            notes=(
+                "Three subjects died on the day of the sample (time 0).",
+                "Follow-up ends on a common date, so the censoring time depends on sample.yr.",
+            ),
+        ),
+    ),
+    "gbsg2": Bundled(
+        function="load_gbsg2",
+        card=Card(
+            name="gbsg2",
+            n=686,
+            events=299,
+            time_unit="days, to recurrence or death",
+            source="Schumacher et al. (1994), J Clin Oncol 12: German Breast Cancer Study Group "
+            "trial 2; R package TH.data, by way of scikit-survival",
+            licence=_LICENCE,
+        ),
+    ),
+    "whas500": Bundled(
+        function="load_whas500",
+        card=Card(
+            name="whas500",
+            n=500,
+            events=215,
+            time_unit="days since hospital admission",
+            source="Hosmer, Lemeshow, May (2008), Applied Survival Analysis: Worcester Heart "
+            "Attack Study, by way of scikit-survival",
+            licence=_LICENCE,
+            dropped_columns={
+                "los": "length of the stay, known only at its end: for the 40 whose stay "
+                "ended in death it is the time of death"
+            },
+            known_leaks=(
+                "sho, chf and av3 are complications that may have set in after admission",
+            ),
+        ),
+    ),
+    "veteran": Bundled(
+        function="load_veterans_lung_cancer",
+        card=Card(
+            name="veteran",
+            n=137,
+            events=128,
+            time_unit="days since randomisation",
+            source="Kalbfleisch and Prentice (1980), The Statistical Analysis of Failure Time "
+            "Data: Veterans' Administration lung cancer trial, by way of scikit-survival",
+            licence=_LICENCE,
+        ),
+    ),
+}
+
+
+def load_bundled(name: str, **grid: Unpack[GridParameters]) -> Dataset:
+    """Load one of the datasets in `BUNDLED`.
+
+    Parameters
+    ----------
+    name : str
+        A key of `BUNDLED`.
+    **grid
+        As in `time_grid`.
+
+    Raises
+    ------
+    InputError
+        Where the installed package carries other data than the card describes.
+    """
+    from sksurv import datasets
+
+    bundled = BUNDLED[name]
+    features, outcome = getattr(datasets, bundled.function)()
+    event_field, time_field = outcome.dtype.names
+    event = np.asarray(outcome[event_field], dtype=np.bool_)
+    bundled.card.check(len(features), int(event.sum()))
+    features = features.drop(columns=list(bundled.card.dropped_columns))
+    for column in bundled.ordered:
+        features[column] = as_numbers(features[column])
+    categories = features.select_dtypes("category").columns
+    table = RawTable(
+        features=pd.DataFrame(features),
+        event=event,
+        time=np.asarray(outcome[time_field], dtype=np.float64),
+        categorical=tuple(categories),
+    )
+    return build_dataset(table, bundled.card, **grid)
