@@ -115,11 +115,9 @@ def _lock(path: Path) -> FileLock:
 
 
 def _keep(path: Path, arrays: Arrays, key: str) -> tuple[str, ...]:
+    contents: dict[str, Any] = {**arrays, "cache_key": key}
     try:
-        write_atomically(
-            path,
-            lambda temporary: np.savez(temporary, allow_pickle=False, **arrays, cache_key=key),
-        )
+        write_atomically(path, lambda temporary: np.savez(temporary, **contents))
     except OSError as error:
         return (f"no cache is kept at {path}: {error.strerror}",)
     return ()
