@@ -1,0 +1,43 @@
+# `make demo` and `make test` need python3 (3.11 to 3.13) and make, and install the rest in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+MODELS := mtlr fixed_moe adjustable_moe personalized_moe
+
+.PHONY: demo test check install lock clean
+
+demo: $(INSTALLED)
+	@for model in $(MODELS); do \
+		echo "training $$model on FLCHAIN"; \
+		$(BIN)/python -m survkit.train --experiment_args args/flchain.args \
+			--model $$model --group demo --mode disabled > /dev/null || exit 1; \
+	done
+	@$(BIN)/python -m survkit.report --group demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@touch $@
+
+# Exact versions for requirements.lock, from the lenient bounds of requirements*.txt.
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+		--no-emit-index-url \
+		--custom-compile-command "make lock" \
+		requirements.txt requirements-dev.txt --output-file requirements.lock
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,46 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+
+from survkit.types import SurvivalData
+
+mpl.use("Agg")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """Folder of the real data; where it is not given, the test is skipped."""
+    folder = os.environ.get("SURVKIT_DATA_DIR")
+    if not folder:
+        pytest.skip("needs real data: SURVKIT_DATA_DIR is not set")
+    return Path(folder)
+
+
+@pytest.fixture
+def small_data() -> SurvivalData:
+    """120 subjects with 4 numeric features and one category; the first feature is the risk."""
+    return make_data(120, seed=0)
+
+
+def make_data(n: int, seed: int) -> SurvivalData:
+    """Exponential times with log hazard 1.5 x0, censored uniformly on (0, 3)."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(n, 5)).astype(np.float32)
+    features[:, 4] = rng.integers(0, 3, n)
+    event_time = rng.exponential(np.exp(-1.5 * features[:, 0]))
+    censoring_time = rng.uniform(0, 3, n)
+    return SurvivalData(
+        features,
+        event_time <= censoring_time,
+        np.minimum(event_time, censoring_time),
+        categorical=((4, 3),),
+    )

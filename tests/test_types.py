@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
+
+
+def data(**changes: object) -> SurvivalData:
+    values: dict[str, object] = {
+        "features": np.array([[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]]),
+        "event": np.array([True, False, True]),
+        "time": np.array([3.0, 0.0, 5.5]),
+        "feature_names": ("age", "stage"),
+        "categorical": ((1, 3),),
+    }
+    return SurvivalData(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_data_is_brought_to_its_dtypes() -> None:
+    built = data(event=np.array([1, 0, 1]), time=[3, 0, 5])
+    assert built.features.dtype == np.float32
+    assert built.event.dtype == np.bool_
+    assert built.time.dtype == np.float64
+    assert built.categorical[0].cardinality == 3
+    assert len(built) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": np.zeros((0, 2))}, "no rows"),
+        ({"features": np.zeros(3)}, r"shape \(n, p\), not \(3,\)"),
+        ({"features": [[1, 2], [0, np.nan], [3, 0]]}, "feature 'stage' is nan in row 1"),
+        ({"features": [[1, 2], [np.inf, 1], [3, 0]]}, "feature 'age' is inf in row 1"),
+        ({"features": [[1, 2], [0, 3], [3, 0]]}, "'stage' is 3.0 in row 1; .* 0 to 2"),
+        ({"features": [[1, 2], [0, 1.5], [3, 0]]}, "'stage' is 1.5 in row 1"),
+        ({"categorical": ((2, 3),)}, "categorical column 2 is not among the 2"),
+        ({"time": [1, -2, 3]}, "time is -2.0 in row 1"),
+        ({"time": [1, 2, np.nan]}, "time is nan in row 2"),
+        ({"time": [1, 2]}, r"time has shape \(2,\), but features has 3 rows"),
+        ({"event": [1, 0, 2]}, "event is 2 in row 2; it must be True/False or 1/0"),
+        ({"label": [1, 2]}, "label has shape"),
+        ({"true_time": [1, -1, 2]}, "true_time is -1.0 in row 1"),
+        ({"feature_names": ("age",)}, "1 feature names for 2"),
+    ],
+)
+def test_bad_data_is_refused_with_its_place(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        data(**changes)
+
+
+def test_subset_takes_every_row_array() -> None:
+    part = data(label=[7, 8, 9]).subset(np.array([2, 0]))
+    assert part.label is not None
+    assert part.label.tolist() == [9, 7]
+    assert part.time.tolist() == [5.5, 3.0]
+    assert part.feature_names == ("age", "stage")
+    assert part.true_time is None
+
+
+def test_classes_are_the_intervals_that_end_at_the_cuts() -> None:
+    grid = TimeGrid(np.array([0.0, 1.0, 2.0]))
+    times = [0.0, 0.5, 1.0, 1.001, 2.0, 2.001]
+    assert grid.classify(times).tolist() == [0, 1, 1, 2, 2, 3]
+    assert grid.num_classes == 4
+
+
+def test_floor_mode_labels_by_the_cut_at_or_before() -> None:
+    grid = TimeGrid(np.array([0.0, 1.0, 2.0]), floor=True)
+    assert grid.classify([0.0, 0.5, 1.0, 1.999, 2.0, 2.001]).tolist() == [0, 0, 1, 1, 2, 3]
+
+
+def test_event_quantiles_keep_zero_and_the_largest_time() -> None:
+    time = np.array([1.0, 2.0, 3.0, 4.0, 9.0])
+    event = np.array([True, True, True, True, False])
+    grid = TimeGrid.event_quantiles(time, event, 4)
+    np.testing.assert_allclose(grid.cuts, [0, 2, 3, 9])
+
+
+@pytest.mark.parametrize("cuts", [[0.0], [1.0, 2.0], [0.0, 1.0, 1.0], [0.0, np.nan], [[0.0, 1.0]]])
+def test_bad_cuts_are_refused(cuts: list[float]) -> None:
+    with pytest.raises(InputError, match="cut"):
+        TimeGrid(np.array(cuts))
+
+
+@pytest.mark.parametrize(("horizon", "bins"), [(0.0, 5), (np.nan, 5), (3.0, 1)])
+def test_impossible_grids_are_refused(horizon: float, bins: int) -> None:
+    with pytest.raises(InputError, match="horizon > 0"):
+        TimeGrid.evenly_spaced(horizon, bins)
+
+
+@given(
+    hnp.arrays(float, 6, elements=st.floats(0.01, 10)),
+    hnp.arrays(float, 20, elements=st.floats(0, 70)),
+)
+def test_a_time_lies_in_the_interval_of_its_class(steps: np.ndarray, times: np.ndarray) -> None:
+    cuts = np.concatenate([[0.0], np.cumsum(steps)])
+    bounds = np.concatenate([[-np.inf], cuts, [np.inf]])
+    classes = TimeGrid(cuts).classify(times)
+    assert (bounds[classes] < times).all()
+    assert (times <= bounds[classes + 1]).all()
+
+
+def prediction() -> SurvivalPrediction:
+    return SurvivalPrediction(
+        np.array([1.0, 2.0, 4.0]),
+        np.array([[0.9, 0.6, 0.2], [0.8, 0.8, 0.7], [0.3, 0.3, 0.0], [1.0, 1.0, 1.0]]),
+    )
+
+
+def test_prediction_is_a_right_continuous_step_function() -> None:
+    curve = prediction().at([0, 0.999, 1, 3.9, 4])[0]
+    assert curve.tolist() == [1, 1, 0.9, 0.6, 0.2]
+
+
+def test_prediction_does_not_go_past_its_horizon_unless_told() -> None:
+    with pytest.raises(InputError, match=r"up to time 4\.0, asked for 5"):
+        prediction().at(5)
+    assert prediction().at(5, extrapolate="constant")[:, 0].tolist() == [0.2, 0.7, 0.0, 1.0]
+
+
+def test_median_interpolates_and_continues_by_the_straight_line() -> None:
+    # 0.6 to 0.2 over (2, 4): 0.5 at 2.5; the line through (0, 1) and (4, 0.7): 0.5 at 6.67;
+    # 1 to 0.3 over (0, 1): 0.5 at 0.714; a flat curve never.
+    np.testing.assert_allclose(prediction().median(), [2.5, 20 / 3, 5 / 7, np.inf])
+    np.testing.assert_allclose(prediction().risk_score(), [-2.5, -20 / 3, -5 / 7, -np.inf])
+
+
+def test_median_at_time_zero() -> None:
+    at_once = SurvivalPrediction(np.array([0.0, 1.0]), np.array([[0.4, 0.1], [0.8, 0.2]]))
+    np.testing.assert_allclose(at_once.median(), [0.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("times", "survival", "message"),
+    [
+        ([1, 2], [[0.5, 0.6]], "subject 0 rises from 0.5 to 0.6 at time 2"),
+        ([1, 2], [[1.1, 0.6]], "subject 0 at time 1.0 is 1.1"),
+        ([1, 2], [[0.5, np.nan]], "subject 0 at time 2.0 is nan"),
+        ([2, 1], [[0.5, 0.4]], "times must be finite and increase"),
+        ([1, 2], [[0.5]], r"shape \(n, 2\)"),
+        ([], [[]], "at least one time"),
+    ],
+)
+def test_bad_predictions_are_refused(
+    times: list[float], survival: list[list[float]], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        SurvivalPrediction(np.array(times), np.array(survival))
+
+
+def test_expert_weights_must_match_the_subjects() -> None:
+    with pytest.raises(InputError, match="2 rows for 1 survival"):
+        SurvivalPrediction(np.array([1.0]), np.array([[0.5]]), np.ones((2, 3)) / 3)
