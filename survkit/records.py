@@ -221,8 +221,8 @@ def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, Surviva
     """
     path = run / f"predictions_{split}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {path}: {error}") from None
     return (

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from survkit.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from survkit.types import InputError
+
+
+def test_arrays_tensors_and_plain_values_come_back(tmp_path: Path) -> None:
+    state = {
+        "array": np.arange(3.0),
+        "tensor": torch.eye(2),
+        "nested": {"list": [1, "a", None], "scalar": np.float64(0.1)},
+    }
+    save_checkpoint(tmp_path / "some.pt", state)
+    loaded = load_checkpoint(tmp_path / "some.pt")
+    assert loaded["array"].numpy().tolist() == [0, 1, 2]
+    assert torch.equal(loaded["tensor"], torch.eye(2))
+    assert loaded["nested"] == {"list": [1, "a", None], "scalar": 0.1}
+
+
+def test_missing_and_damaged_files_are_explained(tmp_path: Path) -> None:
+    path = tmp_path / "some.pt"
+    with pytest.raises(InputError, match="there is no checkpoint"):
+        load_checkpoint(path)
+    save_checkpoint(path, {"a": torch.zeros(1000)})
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "evil.pt"
+    torch.save({"a": test_missing_and_damaged_files_are_explained}, path)
+    with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(path)
+
+
+@pytest.fixture
+def disk_of_1000_bytes() -> Iterator[None]:
+    """Let writes fail past 1,000 bytes of a file, as they do on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("disk_of_1000_bytes")
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "some.pt"
+    write_atomically(path, b"old")
+    with pytest.raises(InputError, match=r"cannot write .*some.pt: .*; make room"):
+        save_checkpoint(path, {"a": torch.zeros(1000)})
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["some.pt"]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from survkit.training.tracking import Mode, WandbMirror, default_mode
+
+RESULT = {"validation": {"loss": 1.0}, "test": {"loss": 1.1, "brier@25": None}}
+
+
+@pytest.fixture(autouse=True)
+def no_key_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_BASE_URL", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def mirror(mode: Mode, folder: Path, warnings: list[str], **changes: Any) -> WandbMirror:
+    where: dict[str, Any] = {"project": "p", "entity": None, "group": "g", "run_id": "0123abcd"}
+    return WandbMirror(mode, config={"lr": 0.1}, folder=folder, warn=warnings.append, **where)
+
+
+def test_the_default_goes_online_only_with_a_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert default_mode() == "offline"
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine api.wandb.ai login user password 0123456789")
+    netrc.chmod(0o600)
+    assert default_mode() == "online"
+    monkeypatch.setenv("WANDB_BASE_URL", "http://wandb.example.org:8080")
+    assert default_mode() == "offline"
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789")
+    assert default_mode() == "online"
+
+
+@pytest.mark.filterwarnings("default")  # of wandb's own making
+def test_an_offline_run_is_kept_in_the_run_folder(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    offline = mirror("offline", tmp_path, warnings)
+    offline.log(1, {"train_loss": 2.0})
+    offline.finish(RESULT)
+    (log,) = tmp_path.glob("wandb/offline-run-*-0123abcd/run-0123abcd.wandb")
+    content = log.read_bytes()
+    assert b"train_loss" in content
+    assert b"test/loss" in content
+    assert warnings == []
+
+
+def test_disabled_writes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    disabled = mirror("disabled", folder, [])
+    disabled.log(1, {"train_loss": 2.0})
+    disabled.finish(RESULT)
+    assert not folder.exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_unreachable_server_costs_seconds_and_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    warnings: list[str] = []
+    started = time.monotonic()
+    online = mirror("online", tmp_path, warnings)
+    online.log(1, {"train_loss": 2.0})
+    online.finish(RESULT)
+    assert time.monotonic() - started < 30
+    assert warnings[0].startswith("Weights & Biases failed, the run itself goes on: ")
+    assert warnings[1] == "Weights & Biases: logging offline instead"
+    assert list(tmp_path.glob("wandb/offline-run-*"))
