@@ -103,8 +103,8 @@ def interpolate(values: Tensor, positions: Tensor) -> Tensor:
     """
     last = values.shape[-1] - 1
     scaled = positions * last
-    left = scaled.detach().floor().clamp(0, last - 1)
-    index = left.long()
+    # Clamped as integers, so that NaN of a diverged network reads a knot instead of failing.
+    index = scaled.detach().floor().long().clamp(0, last - 1)
     rows = values.expand(positions.shape[0], *values.shape)
     low, high = rows.gather(-1, index), rows.gather(-1, index + 1)
-    return torch.lerp(low, high, scaled - left)
+    return torch.lerp(low, high, scaled - index)

@@ -127,6 +127,15 @@ def test_loss_and_gradients_are_finite(name, event, scale):
 
 
 @pytest.mark.parametrize(("name", "changes"), list(few_settings()))
+def test_a_diverged_network_gives_nan_for_its_subject_alone(name, changes):
+    hidden = torch.randn(3, HIDDEN)
+    hidden[1] = float("nan")
+    log_probs = head(name, changes)(hidden).log_probs
+    assert log_probs[1].isnan().all()
+    assert log_probs[[0, 2]].isfinite().all()
+
+
+@pytest.mark.parametrize(("name", "changes"), list(few_settings()))
 def test_gradients_in_double_precision(name, changes):
     model = head(name, changes).double()
     names = [key for key, _ in model.named_parameters()]
