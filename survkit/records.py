@@ -18,14 +18,16 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 import survkit
+from survkit.datasets.preprocessing import Preprocessor
+from survkit.model_registry import MODELS
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
-from survkit.types import InputError, SurvivalData, SurvivalPrediction
+from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
 RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scipy", "torch")
 
@@ -209,6 +211,31 @@ class RunFolder:
         self._last_path.unlink(missing_ok=True)
         written: dict[str, Any] = json.loads(content)
         return written
+
+
+class FittedRun(NamedTuple):
+    """A run's fitted model, how its features are made from raw columns, and its configuration."""
+
+    model: SurvivalModel
+    preprocessor: Preprocessor | None
+    config: dict[str, Any]
+
+
+def load_fitted(run: str | Path) -> FittedRun:
+    """Load the fitted model of a run from its folder alone, onto the CPU.
+
+    Raises
+    ------
+    InputError
+        Where its checkpoint is missing or damaged.
+    """
+    checkpoint = load_checkpoint(Path(run) / "checkpoint.pt")
+    preprocessor = checkpoint["preprocessor"]
+    return FittedRun(
+        MODELS[checkpoint["model"]].from_state(checkpoint["state"]),
+        None if preprocessor is None else Preprocessor.from_state(preprocessor),
+        checkpoint["config"],
+    )
 
 
 def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, SurvivalData]:

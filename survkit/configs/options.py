@@ -128,6 +128,8 @@ def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: obj
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ' (did you mean ...?)' for the known name nearest to a misspelt one, or ''."""
-    by_folded = {candidate.casefold(): candidate for candidate in known}
+    by_folded: dict[str, str] = {}
+    for candidate in known:
+        by_folded.setdefault(candidate.casefold(), candidate)
     matches = difflib.get_close_matches(name.casefold(), by_folded, n=1)
     return f" (did you mean {by_folded[matches[0]]}?)" if matches else ""

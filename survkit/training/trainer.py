@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from survkit.configs.options import nearest
 from survkit.heads import HeadOutput
 from survkit.heads.routing import Temperature
 from survkit.losses import (
@@ -263,7 +264,8 @@ def _note_best(
     if f"validation_{metric}" not in values:
         known = sorted(k.removeprefix("validation_") for k in values if k.startswith("validation_"))
         raise InputError(
-            f"--monitored_val_metric is '{metric}'; it must be one of {', '.join(known)}"
+            f"--monitored_val_metric is '{metric}'{nearest(metric, known)}; "
+            f"it must be one of {', '.join(known)}"
         )
     value = values[f"validation_{metric}"]
     value = value if parameters["minimize_val_metric"] else -value
