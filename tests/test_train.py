@@ -186,7 +186,16 @@ def test_a_run_killed_in_an_epoch_ends_with_the_same_record(tmp_path: Path) -> N
         (["--dataset", "suport2"], "did you mean support2?"),
         (["--experiment_args", "args/missing.args"], "cannot read the args file"),
         (
-            "--dataset csv --csv_path missing.csv --time_column t --event_column e".split(),
+            [
+                "--dataset",
+                "csv",
+                "--csv_path",
+                "missing.csv",
+                "--time_column",
+                "t",
+                "--event_column",
+                "e",
+            ],
             "missing.csv",
         ),
         (["--device", "cuda:77"], "this machine has cpu"),
