@@ -136,6 +136,7 @@ def _make_record(
         **{name: settings[name] for name in ("dataset", "model", "group", "seed", "evaluation")},
         **model.fit_summary._asdict(),
         "n_train": len(dataset.splits.train),
+        "time_unit": dataset.card.time_unit,
         "survkit_version": made_with["survkit_version"],
         "timing": {
             "load_seconds": loaded - started,

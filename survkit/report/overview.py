@@ -31,9 +31,10 @@ def save_figures(runs: pd.DataFrame, folder: Path) -> list[Path]:
     list of Path
     """
     predictions, data = _first_seed_predictions(runs)
+    unit = str(runs["time_unit"].iloc[0])
     figures = {
-        "survival.png": _mean_survival(predictions, data),
-        "calibration.png": _calibration_at_quartiles(predictions, data),
+        "survival.png": _mean_survival(predictions, data, unit),
+        "calibration.png": _calibration_at_quartiles(predictions, data, unit),
     }
     paths = []
     for name, figure in figures.items():
@@ -55,19 +56,23 @@ def _first_seed_predictions(
     return predictions, next(iter(read.values()))[1]
 
 
-def _mean_survival(predictions: dict[str, SurvivalPrediction], data: SurvivalData) -> Figure:
+def _mean_survival(
+    predictions: dict[str, SurvivalPrediction], data: SurvivalData, unit: str
+) -> Figure:
     figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
-    survival_curves(predictions, data.time, data.event, axes=axes)
+    survival_curves(predictions, data.time, data.event, time_unit=unit, axes=axes)
     return figure
 
 
 def _calibration_at_quartiles(
-    predictions: dict[str, SurvivalPrediction], data: SurvivalData
+    predictions: dict[str, SurvivalPrediction], data: SurvivalData, unit: str
 ) -> Figure:
     """Calibration at the cuts a quarter, a half and three quarters along the time grid."""
     times = next(iter(predictions.values())).times
     figure, row = plt.subplots(1, 3, figsize=(12, 4.4), layout="constrained")
     for axes, share in zip(np.ravel(row), QUARTILES, strict=True):
         at = float(times[int(share * len(times))])
-        calibration_curves(predictions, data.time, data.event, at=at, axes=axes)
+        calibration_curves(predictions, data.time, data.event, at=at, time_unit=unit, axes=axes)
+    for axes in np.ravel(row)[1:]:  # one legend is enough
+        axes.get_legend().remove()
     return figure

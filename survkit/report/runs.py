@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from survkit.model_registry import MODELS
 from survkit.records import RunFolder
 from survkit.types import InputError
 
@@ -26,7 +27,7 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
     DataFrame
         Columns as in `result.json`: run_id, dataset, model, group, seed, ..., with nested values
         joined by an underscore (test_concordance, validation_loss, timing_total_seconds), and
-        `path`, the run's folder. Sorted by dataset, model and seed.
+        `path`, the run's folder. Sorted by dataset, model (as in the registry) and seed.
 
     Raises
     ------
@@ -43,7 +44,9 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
     if not rows:
         raise InputError(f"no finished run in {root / (group or '*')}")
     frame = pd.DataFrame(rows)
-    return frame.sort_values(["dataset", "model", "seed"], ignore_index=True)
+    models = pd.Categorical(frame["model"], [*MODELS, *sorted(set(frame["model"]) - set(MODELS))])
+    order = pd.DataFrame({"dataset": frame["dataset"], "model": models, "seed": frame["seed"]})
+    return frame.loc[order.sort_values(["dataset", "model", "seed"]).index].reset_index(drop=True)
 
 
 def _flat(result: dict[str, Any], prefix: str = "") -> dict[str, Any]:

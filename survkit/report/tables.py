@@ -7,8 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from survkit.heads import HEADS
-
 COMPARISON = (
     "concordance",
     "brier@25",
@@ -48,15 +46,14 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     Returns
     -------
     DataFrame of text
-        Indexed by model, in the order of the registry, with a column a metric, and `seconds`, the
-        mean from command to record.
+        Indexed by model, in the order of `runs`, with a column a metric, and `seconds`, the mean
+        from command to record.
     """
     rows: dict[str, dict[str, str]] = {}
     for model, group in runs.groupby("model", sort=False):
         cells = {metric: _cell(group[f"test_{metric}"], metric) for metric in metrics}
         rows[str(model)] = {**cells, "seconds": f"{group['timing_total_seconds'].mean():.1f}"}
-    order = [name for name in HEADS if name in rows] + sorted(set(rows) - set(HEADS))
-    return pd.DataFrame.from_dict({name: rows[name] for name in order}, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def _cell(values: pd.Series, metric: str) -> str:
