@@ -26,7 +26,8 @@ from filelock import FileLock, Timeout
 import survkit
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.model_registry import MODELS
-from survkit.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from survkit.datasets.storage import write_bytes
+from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
 RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scipy", "torch")
@@ -163,7 +164,7 @@ class RunFolder:
         epochs = 0 if state is None else state["epoch"]
         if self._history_path.exists():
             lines = self._history_path.read_text("utf-8").splitlines(keepends=True)
-            write_atomically(self._history_path, "".join(lines[:epochs]).encode())
+            write_bytes(self._history_path, "".join(lines[:epochs]).encode())
         for message in [] if state is None else state["warnings"]:
             self.warn(message)
         return state
@@ -176,7 +177,7 @@ class RunFolder:
             self.clear()
         for message in warnings:
             self.warn(message)
-        write_atomically(self.path / "config.json", _to_json(config, indent=2).encode())
+        write_bytes(self.path / "config.json", _to_json(config, indent=2).encode())
 
     def write_checkpoint(self, content: Mapping[str, Any]) -> None:
         """Write the fitted model with all that a prediction needs."""
@@ -199,7 +200,7 @@ class RunFolder:
         buffer = io.BytesIO()
         present: dict[str, Any] = {name: a for name, a in arrays.items() if a is not None}
         np.savez_compressed(buffer, **present)
-        write_atomically(self.path / f"predictions_{split}.npz", buffer.getvalue())
+        write_bytes(self.path / f"predictions_{split}.npz", buffer.getvalue())
 
     def write_result(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Write the result, which makes the record complete, and drop the unfinished state.
@@ -207,7 +208,7 @@ class RunFolder:
         Returns the result as it reads from the file: NaN is None there.
         """
         content = _to_json({**result, "warnings": self.warnings}, indent=2)
-        write_atomically(self.path / "result.json", content.encode())
+        write_bytes(self.path / "result.json", content.encode())
         self._last_path.unlink(missing_ok=True)
         written: dict[str, Any] = json.loads(content)
         return written

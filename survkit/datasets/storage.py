@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,12 @@ from survkit.types import InputError
 
 Arrays = dict[str, NDArray[Any]]
 
+DOWNLOAD_TIMEOUT = 60.0
+"""Seconds of silence after which a download counts as failed."""
+
 
 def write_atomically(
-    path: Path, write: Callable[[Path], None], check: Callable[[Path], object] | None = None
+    path: Path, write: Callable[[Path], object], check: Callable[[Path], object] | None = None
 ) -> None:
     """Write a file under a temporary name in the same folder, check it, then rename it.
 
@@ -27,21 +33,78 @@ def write_atomically(
     Parameters
     ----------
     path : Path
-        The file to write; its folder must exist.
+        The file to write; its folder is made where there is none.
     write : callable
         Writes the file to the path it is given.
     check : callable, optional
         Reads the file at the path it is given, and raises where it is not right.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written (a full disk, say).
     """
     # Ends in the same suffix, as some writers add one of their own.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # renamed before it is on the disk, it could be lost
         if check is not None:
             check(temporary)
         temporary.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may not be there
+            temporary.unlink()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file's content with `write_atomically`.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written.
+    """
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write {path.absolute()}: {error.strerror or error}; make room or choose another "
+        "folder, then run the same command to go on"
+    )
+
+
+@contextmanager
+def download_timeout() -> Iterator[None]:
+    """Let downloads that hear nothing for a minute fail: many libraries set no limit.
+
+    A firewall that drops packets would hold them for ever.
+    """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def cache_folder(data_dir: Path | str) -> Path:
+    """Return the folder for caches of what is in a data directory.
+
+    It is `cache` in the data directory; where that may not be written, a folder of its own for
+    this data directory in `$XDG_CACHE_HOME/survkit` (`~/.cache/survkit`).
+    """
+    data_dir = Path(data_dir).resolve()
+    # A superuser may write anywhere, but a folder without write permission is meant to stay.
+    if os.access(data_dir, os.W_OK) and data_dir.stat().st_mode & 0o222:
+        return data_dir / "cache"
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return user / "survkit" / hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
 
 
 def ensure_file(
@@ -66,7 +129,7 @@ def ensure_file(
         finally:
             lock.release()
     except OSError as error:
-        raise InputError(f"cannot write {path.absolute()}: {error.strerror or error}") from error
+        raise _cannot_write(path, error) from error
     return path
 
 
@@ -118,8 +181,8 @@ def _keep(path: Path, arrays: Arrays, key: str) -> tuple[str, ...]:
     contents: dict[str, Any] = {**arrays, "cache_key": key}
     try:
         write_atomically(path, lambda temporary: np.savez(temporary, **contents))
-    except OSError as error:
-        return (f"no cache is kept at {path}: {error.strerror}",)
+    except InputError as error:
+        return (f"no cache is kept: {error}",)
     return ()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
 from survkit.datasets.card import Card
 from survkit.datasets.reading import read_csv
-from survkit.datasets.storage import ensure_file
+from survkit.datasets.storage import download_timeout, ensure_file
 from survkit.datasets.tables import RawTable, as_numbers
 from survkit.types import BoolArray, InputError
 
@@ -74,9 +73,6 @@ PUBLISHED_LEAKS = (
     f"{', '.join(UNKNOWN_AT_DAY_3)} are not known at day 3, when the prediction is made",
     f"{', '.join(OTHER_MODELS)} are the predictions and scores of other models or of physicians",
 )
-
-DOWNLOAD_TIMEOUT = 60.0
-"""Seconds of silence after which a download counts as failed."""
 
 
 def load_support2(
@@ -194,11 +190,6 @@ def _download(path: Path, fetch: Callable[[], pd.DataFrame] | None = None) -> No
 def _fetch_from_uci() -> pd.DataFrame:
     from ucimlrepo import fetch_ucirepo
 
-    before = socket.getdefaulttimeout()
-    # The library sets no timeout, and a firewall that drops packets would hold it for ever.
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
-    try:
+    with download_timeout():
         data: Any = fetch_ucirepo(id=880).data
         return pd.DataFrame(data.original)
-    finally:
-        socket.setdefaulttimeout(before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,31 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from survkit.datasets.storage import write_bytes
 from survkit.types import InputError
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name in the same folder, then rename it into place.
-
-    Raises
-    ------
-    InputError
-        Where the file cannot be written (a full disk, say); what was there before is untouched.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror}; make room or choose another --log_dir, "
-            "then run the same command to go on"
-        ) from None
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -50,7 +26,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     buffer = io.BytesIO()
     torch.save(_as_tensors(state), buffer)
-    write_atomically(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from survkit.training.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from survkit.datasets.storage import write_bytes
+from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError
 
 
@@ -57,7 +58,7 @@ def disk_of_1000_bytes() -> Iterator[None]:
 @pytest.mark.usefixtures("disk_of_1000_bytes")
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "some.pt"
-    write_atomically(path, b"old")
+    write_bytes(path, b"old")
     with pytest.raises(InputError, match=r"cannot write .*some.pt: .*; make room"):
         save_checkpoint(path, {"a": torch.zeros(1000)})
     assert path.read_bytes() == b"old"
