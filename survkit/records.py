@@ -25,8 +25,8 @@ from filelock import FileLock, Timeout
 
 import survkit
 from survkit.datasets.preprocessing import Preprocessor
-from survkit.model_registry import MODELS
 from survkit.datasets.storage import write_bytes
+from survkit.model_registry import MODELS
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
