@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from survkit.metrics.bootstrap import resample_counts
 from survkit.metrics.calibration import (
@@ -73,6 +74,12 @@ def test_equal_mass_bins_hold_tenths_and_keep_ties_together():
     assert len(np.unique(equal_mass_bins(tied))) == 3
 
 
+def test_ties_go_to_the_bin_of_their_mean_rank():
+    predicted = np.random.default_rng(0).integers(7, size=(20, 50)) / 10
+    mean_rank = rankdata(predicted, axis=0) - 0.5
+    np.testing.assert_array_equal(equal_mass_bins(predicted), mean_rank * 10 // 20)
+
+
 def test_equal_width_bins_include_both_ends():
     predicted = np.array([0.0, 0.05, 0.1, 0.95, 1.0, 1.0 + 1e-9, -1e-9])
     assert equal_width_bins(predicted).tolist() == [0, 0, 1, 9, 9, 9, 0]
@@ -132,6 +139,20 @@ def test_null_distribution_is_that_of_true_predictions():
     )
     assert null.mean() == pytest.approx(np.mean(errors), rel=0.1)
     assert np.quantile(null, 0.95) == pytest.approx(np.quantile(errors, 0.95), rel=0.2)
+
+
+def test_null_is_unbiased_where_censorings_tie_with_events():
+    # One curve for all: the error is the distance of one rate from its expectation, which many
+    # subjects make small if, and only if, drawn events and censorings are weighted rightly.
+    n = 20_000
+    censoring = censoring_distribution(*tied_outcomes(300, seed=4))
+    nobody = np.zeros(n, dtype=bool)
+    weights = censoring_weights(np.ones(n), nobody, CUTS, censoring)
+    upto = slice(1, weights.last_cut + 1)
+    survival = np.broadcast_to(np.exp(-0.15 * CUTS[upto]), (n, weights.last_cut))
+    bins = equal_mass_bins(1 - survival)
+    null = calibration_error_null(survival, CUTS[upto], bins, censoring, weights, draws=20)
+    assert null.mean() < 0.006
 
 
 def test_null_shrinks_with_the_number_of_subjects():

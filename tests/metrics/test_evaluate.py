@@ -8,6 +8,19 @@ from hypothesis import strategies as st
 from sksurv.metrics import concordance_index_censored
 
 from survkit.metrics import evaluate, renormalise_beyond_horizon
+from survkit.metrics.calibration import (
+    calibration_error_null,
+    equal_mass_bins,
+    equal_width_bins,
+    expected_calibration_error,
+)
+from survkit.metrics.censoring import (
+    censoring_distribution,
+    censoring_weights,
+    kaplan_meier,
+    weights_at_cuts,
+)
+from survkit.metrics.concordance import concordance
 from survkit.metrics.problem import class_likelihood, class_probabilities, survival_at_cuts
 from survkit.types import InputError, SurvivalPrediction, TimeGrid
 from tests.metrics.metric_fixtures import (
@@ -113,6 +126,45 @@ def test_values_agree_with_direct_formulas():
     assert values["loss"] == pytest.approx(np.mean(loss))
     error = np.abs(prediction.median() - data.time)[data.event]
     assert values["mae"] == pytest.approx(error.mean())
+
+
+def test_metrics_over_time_use_the_cuts_they_name():
+    prediction, data, grid, train = tied_problem()
+    values = run((prediction, data, grid, train), intervals=False).values
+    censoring = censoring_distribution(*train)
+    weights = censoring_weights(data.time, data.event, grid.cuts, censoring)
+    last = weights.last_cut
+    assert last < 12
+    upto, over_time = grid.cuts[: last + 1], slice(1, last + 1)
+    survival, matrix = prediction.survival, weights_at_cuts(data.time, grid.cuts, weights)
+    happened = data.event[:, None] & (data.time[:, None] <= upto)
+    brier = (matrix * (happened - 1 + survival[:, : last + 1]) ** 2).mean(axis=0)
+    assert values["brier@25"] == pytest.approx(brier[3])
+    assert values["brier"] == pytest.approx(brier[1:].mean())
+    assert values["integrated_brier"] == pytest.approx(np.trapezoid(brier, upto) / upto[-1])
+    predicted = 1 - survival[:, over_time]
+    for name, binning in (("ece", equal_width_bins), ("ece_equal_mass", equal_mass_bins)):
+        error = expected_calibration_error(
+            predicted, happened[:, 1:], matrix[:, 1:], binning(predicted)
+        )
+        assert values[name] == pytest.approx(error[0])
+    null = calibration_error_null(
+        survival[:, over_time],
+        grid.cuts[over_time],
+        equal_mass_bins(predicted),
+        censoring,
+        weights,
+    )
+    assert values["ece_null_mean"] == null.mean()
+    assert values["ece_null_p95"] == np.quantile(null, 0.95)
+    gap = survival[:, : last + 1].mean(axis=0) - kaplan_meier(data.time, data.event).at(upto)
+    distance = np.trapezoid(gap**2, upto) / upto[-1]
+    assert values["km_calibration"] == pytest.approx(distance)
+    early = data.event & (data.time < upto[-1])
+    assert (data.event & (data.time == upto[-1])).any()
+    uno = np.where(early, 1 / censoring.before(data.time) ** 2, 0.0)[:, None]
+    index = concordance(prediction.risk_score(), data.time, data.event, uno)
+    assert values["concordance_ipcw"] == pytest.approx(index[0, 0])
 
 
 def test_metrics_at_one_time_use_the_grid_index():
