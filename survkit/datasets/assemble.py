@@ -93,17 +93,31 @@ def split_rows(n: int, subject_id: NDArray[np.int64] | None = None) -> SplitRows
     # Whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more.
     test_size = -(-len(subjects) // 10)
     validation_size = -(-(len(subjects) - test_size) // 9)
-    rest, test = _random_split(subjects, test_size)
-    train, validation = _random_split(rest, validation_size)
+    rest, test = random_split(subjects, test_size)
+    train, validation = random_split(rest, validation_size)
     if subject_id is None:
         return SplitRows(train, validation, test)
     parts = (np.flatnonzero(np.isin(subject_id, part)) for part in (train, validation, test))
     return SplitRows(*parts)
 
 
-def _random_split(
+def random_split(
     rows: NDArray[np.int64], held_out: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Hold out a random part of some rows with a fixed seed.
+
+    Parameters
+    ----------
+    rows : array, shape (n,), int64
+        Row numbers.
+    held_out : int
+        How many of them to hold out.
+
+    Returns
+    -------
+    tuple of array
+        The other rows and those held out, each in random order.
+    """
     # RandomState's stream is frozen, and importing scikit-learn takes longer than loading data.
     order = np.random.RandomState(SPLIT_SEED).permutation(len(rows))
     return rows[order[held_out:]], rows[order[:held_out]]
@@ -156,6 +170,31 @@ def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -
     check_events(table.event, "the table")
     rows = split_rows(len(table), table.subject_id)
     check_events(table.event[rows.train], "the training split")
+    splits, preprocessor, warnings = preprocess(table, rows)
+    return Dataset(
+        name=card.name,
+        splits=splits,
+        grid=time_grid(splits.train.time, splits.train.event, n=len(table), **grid),
+        preprocessor=preprocessor,
+        card=card,
+        sha256=table_sha256(table),
+        warnings=warnings,
+    )
+
+
+def preprocess(table: RawTable, rows: SplitRows) -> tuple[Splits, Preprocessor, tuple[str, ...]]:
+    """Return the splits of a raw table, preprocessed by its training rows.
+
+    Returns
+    -------
+    tuple
+        The splits, the preprocessor, and warnings: dropped columns, unseen values.
+
+    Raises
+    ------
+    InputError
+        For features that cannot be used, or a split without rows.
+    """
     preprocessor = Preprocessor.fit(
         table.features.iloc[rows.train],
         categorical=table.categorical,
@@ -178,16 +217,7 @@ def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -
                 subject_id=_chosen(table.subject_id, part_rows),
             )
         )
-    splits = Splits(*parts)
-    return Dataset(
-        name=card.name,
-        splits=splits,
-        grid=time_grid(splits.train.time, splits.train.event, n=len(table), **grid),
-        preprocessor=preprocessor,
-        card=card,
-        sha256=table_sha256(table),
-        warnings=tuple(warnings),
-    )
+    return Splits(*parts), preprocessor, tuple(warnings)
 
 
 def check_events(event: BoolArray, where: str) -> None:
