@@ -6,16 +6,61 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from survkit.baselines.coxph import CoxPH
+from survkit.baselines.pycox_models import PycoxModel
+from survkit.baselines.random_survival_forest import RandomSurvivalForest
 from survkit.configs.options import nearest
 from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import InputError, SurvivalModel
+from survkit.types import InputError, SurvivalModel, TimeGrid
 
 
 class ModelEntry(NamedTuple):
-    """How a model is built (keywords grid, parameters, seed, device) and rebuilt from a state."""
+    """How a model is built and rebuilt, and how its runs are treated.
+
+    Parameters
+    ----------
+    build : callable
+        Takes the keywords grid, parameters, seed, device and validation_metrics.
+    from_state : callable
+        Rebuilds a fitted model from its state.
+    is_baseline : bool
+        Whether the published evaluation fits it on four fifths of the training rows and
+        renormalises what it predicts beyond the horizon.
+    is_deterministic : bool
+        Whether the same rows give the same model for every seed.
+    """
 
     build: Callable[..., SurvivalModel]
     from_state: Callable[[Mapping[str, Any]], SurvivalModel]
+    is_baseline: bool = False
+    is_deterministic: bool = False
+
+
+def _coxph(*, grid: TimeGrid, parameters: Mapping[str, Any], **_: Any) -> SurvivalModel:
+    return CoxPH(grid=grid, alpha=parameters["cox_alpha"], l1_ratio=parameters["cox_l1_ratio"])
+
+
+def _rsf(*, grid: TimeGrid, parameters: Mapping[str, Any], seed: int, **_: Any) -> SurvivalModel:
+    return RandomSurvivalForest(
+        grid=grid,
+        n_estimators=parameters["rsf_n_estimators"],
+        min_samples_split=parameters["rsf_min_samples_split"],
+        max_features=parameters["rsf_max_features"],
+        max_memory_gb=parameters["max_memory_gb"],
+        seed=seed,
+    )
+
+
+def _pycox(
+    name: str,
+    *,
+    grid: TimeGrid,
+    parameters: Mapping[str, Any],
+    seed: int,
+    device: str,
+    **_: Any,
+) -> SurvivalModel:
+    return PycoxModel(name, grid=grid, parameters=parameters, seed=seed, device=device)
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -29,6 +74,13 @@ MODELS: dict[str, ModelEntry] = {
     "personalized_moe": ModelEntry(
         partial(NeuralSurvivalModel, "personalized_moe"), NeuralSurvivalModel.from_state
     ),
+    "coxph": ModelEntry(_coxph, CoxPH.from_state, is_baseline=True, is_deterministic=True),
+    "rsf": ModelEntry(_rsf, RandomSurvivalForest.from_state, is_baseline=True),
+    "deepsurv": ModelEntry(partial(_pycox, "deepsurv"), PycoxModel.from_state, is_baseline=True),
+    "deephit": ModelEntry(partial(_pycox, "deephit"), PycoxModel.from_state, is_baseline=True),
+    "logistic_hazard": ModelEntry(
+        partial(_pycox, "logistic_hazard"), PycoxModel.from_state, is_baseline=True
+    ),
 }
 
 ALIASES = {
@@ -36,6 +88,8 @@ ALIASES = {
     "FFNetMixture": "fixed_moe",
     "FFNetTimeWarpMoE": "adjustable_moe",
     "FFNetMixtureMTLR": "personalized_moe",
+    "SKSurvCox": "coxph",
+    "SKSurvRF": "rsf",
 }
 
 

@@ -118,7 +118,8 @@ def _make_record(
         device=config.device,
         validation_metrics=_validation_metrics(config, dataset),
     )
-    model.fit(dataset.splits.train, dataset.splits.validation, monitor=folder)
+    training_rows = _training_rows(config, dataset)
+    model.fit(training_rows, dataset.splits.validation, monitor=folder)
     fitted = time.perf_counter()
     folder.write_checkpoint(
         {
@@ -135,7 +136,7 @@ def _make_record(
         "run_id": folder.path.name,
         **{name: settings[name] for name in ("dataset", "model", "group", "seed", "evaluation")},
         **model.fit_summary._asdict(),
-        "n_train": len(dataset.splits.train),
+        "n_train": len(training_rows),
         "time_unit": dataset.card.time_unit,
         "survkit_version": made_with["survkit_version"],
         "timing": {
@@ -149,6 +150,17 @@ def _make_record(
     }
     mirror.finish(result)
     return folder.write_result(result)
+
+
+def _training_rows(config: TrainConfig, dataset: Dataset) -> SurvivalData:
+    """Return what the model is fitted on: under the published conventions, less for a baseline."""
+    from survkit.baselines.folds import leave_out_fold
+    from survkit.model_registry import MODELS
+
+    train = dataset.splits.train
+    if config.evaluation == "published" and MODELS[config.model].is_baseline:
+        return leave_out_fold(train, config.seed)
+    return train
 
 
 def _start_mirror(wandb_config: WandbConfig, folder: RunFolder, settings: Mapping[str, Any]) -> Any:
@@ -197,7 +209,7 @@ def _evaluate(
     splits = {"validation": dataset.splits.validation, "test": dataset.splits.test}
     parts: dict[str, Any] = {}
     for split, data in splits.items():
-        prediction = model.predict(data.features)
+        prediction = _predict(config, model, data)
         folder.write_predictions(split, prediction, data)
         samples = config.bootstrap if split == "test" else 0
         evaluation = _score(config, dataset, prediction, data, samples)
@@ -206,6 +218,16 @@ def _evaluate(
         if split == "test":
             parts["test_interval"] = evaluation.intervals
     return parts
+
+
+def _predict(config: TrainConfig, model: SurvivalModel, data: SurvivalData) -> SurvivalPrediction:
+    from survkit.metrics.evaluate import renormalise_beyond_horizon
+    from survkit.model_registry import MODELS
+
+    prediction = model.predict(data.features)
+    if config.evaluation == "published" and MODELS[config.model].is_baseline:
+        return renormalise_beyond_horizon(prediction)
+    return prediction
 
 
 def _score(

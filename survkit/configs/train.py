@@ -16,6 +16,8 @@ CSV = "Your own table (--dataset csv)"
 SYNTHETIC = "Synthetic data"
 MODEL = "Model"
 EXPERTS = "Mixture of experts"
+COX = "Cox regression (--model coxph)"
+FOREST = "Random survival forest (--model rsf)"
 OPTIMISATION = "Optimisation"
 REGULARISERS = "Regularisers of the router"
 EVALUATION = "Evaluation"
@@ -124,6 +126,26 @@ class TrainConfig:
         True,
         topic=EXPERTS,
         help="split that value among the experts instead of giving each all of it",
+    )
+
+    cox_alpha: float = option(1e-3, topic=COX, at_least=0, help="weight of the elastic net penalty")
+    cox_l1_ratio: float = option(
+        0.5, topic=COX, above=0, at_most=1, help="share of the L1 norm in the penalty"
+    )
+
+    rsf_n_estimators: int = option(100, topic=FOREST, at_least=1, help="number of trees")
+    rsf_min_samples_split: int = option(
+        6, topic=FOREST, at_least=2, help="training rows that a node needs to be split"
+    )
+    rsf_max_features: Literal["sqrt", "log2", "all"] = option(
+        "sqrt", topic=FOREST, help="how many of the columns are tried at each split"
+    )
+    max_memory_gb: float = option(
+        8.0,
+        topic=FOREST,
+        above=0,
+        identity=False,
+        help="refuse a forest that is estimated to need more memory, in GB",
     )
 
     epochs: int = option(1000, topic=OPTIMISATION, at_least=1, help="passes over the data at most")

@@ -1,0 +1,1 @@
+"""Classical and published deep models, adapted to the `SurvivalModel` protocol."""

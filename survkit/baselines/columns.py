@@ -1,0 +1,69 @@
+"""The feature columns that a fitted baseline expects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.datasets.one_hot import one_hot
+from survkit.types import CategoricalColumn, InputError, SurvivalData
+
+
+class FeatureColumns(NamedTuple):
+    """Names of the training features, and which of them hold the codes of categories."""
+
+    names: tuple[str, ...]
+    categorical: tuple[CategoricalColumn, ...]
+
+    @classmethod
+    def of(cls, data: SurvivalData) -> Self:
+        """Return the columns of survival data."""
+        return cls(data.feature_names, data.categorical)
+
+    def check(self, features: NDArray[np.float32]) -> None:
+        """Refuse features of another shape.
+
+        Raises
+        ------
+        InputError
+            Where the features are not of shape (n, p), p the number of training columns.
+        """
+        if features.ndim != 2 or features.shape[1] != len(self.names):
+            raise InputError(
+                f"features must have shape (n, {len(self.names)}), not {features.shape}"
+            )
+
+    def one_hot(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return features (n, p) with 0/1 columns in place of codes, (n, q)."""
+        self.check(features)
+        return one_hot(features, self.categorical, self.names)[0]
+
+    def state(self) -> dict[str, Any]:
+        """Return the columns as plain values."""
+        return {"names": list(self.names), "categorical": [list(c) for c in self.categorical]}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Rebuild what `state` returned."""
+        return cls(
+            tuple(state["names"]), tuple(CategoricalColumn(*c) for c in state["categorical"])
+        )
+
+
+def require_events(data: SurvivalData, least: int, model: str) -> None:
+    """Refuse training rows with fewer events than a model needs.
+
+    Raises
+    ------
+    InputError
+        Naming the model, the events there are and the events it needs.
+    """
+    events = int(data.event.sum())
+    if events < least:
+        raise InputError(
+            f"{model} needs at least {least} {'event' if least == 1 else 'events'} among the "
+            f"training rows; event is True in {events} of {len(data)}"
+        )

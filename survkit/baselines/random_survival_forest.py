@@ -1,0 +1,196 @@
+"""The random survival forest, on a time grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.baselines.columns import FeatureColumns, require_events
+from survkit.baselines.survival_trees import SurvivalTrees
+from survkit.types import (
+    BoolArray,
+    FitMonitor,
+    FitSummary,
+    InputError,
+    SurvivalData,
+    SurvivalPrediction,
+    TimeGrid,
+)
+
+MIN_SAMPLES_LEAF = 3
+"""Training rows, each drawn once or more, that a leaf needs at least."""
+
+IN_BAG = 1 - np.exp(-1)
+"""Share of the training rows that a bootstrap sample holds."""
+
+
+class RandomSurvivalForest:
+    """Trees that split by the log-rank statistic, averaged (Ishwaran et al. 2008).
+
+    scikit-survival grows the trees on times brought to the cuts of the grid (see
+    `times_on_grid`), since a node keeps two numbers for every distinct training time. A
+    prediction is the mean of the leaves' Kaplan-Meier curves at the cuts; it stays constant
+    beyond the last training event.
+
+    Parameters
+    ----------
+    grid : TimeGrid
+        The cuts at which survival is predicted.
+    n_estimators : int
+        Number of trees.
+    min_samples_split : int
+        Training rows that a node needs to be split.
+    max_features : {"sqrt", "log2", "all"}
+        How many of the columns are tried at each split.
+    max_memory_gb : float
+        Most memory, in 10^9 bytes, that the estimate may reach.
+    seed : int
+        Seed of the bootstrap samples and of the columns tried.
+    """
+
+    def __init__(
+        self,
+        *,
+        grid: TimeGrid,
+        n_estimators: int = 100,
+        min_samples_split: int = 6,
+        max_features: Literal["sqrt", "log2", "all"] = "sqrt",
+        max_memory_gb: float = 8.0,
+        seed: int = 42,
+    ) -> None:
+        self.grid = grid
+        self.n_estimators = n_estimators
+        self.min_samples_split = min_samples_split
+        self.max_features = max_features
+        self.max_memory_gb = max_memory_gb
+        self.seed = seed
+        self.fit_summary = FitSummary()
+
+    def fit(
+        self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
+    ) -> Self:
+        """Print the memory estimate, then grow the trees on all processors.
+
+        Raises
+        ------
+        InputError
+            For fewer events than a leaf has rows, or an estimate above `max_memory_gb`.
+        """
+        from sksurv.ensemble import RandomSurvivalForest as Forest
+        from sksurv.util import Surv
+
+        require_events(train, MIN_SAMPLES_LEAF, "rsf")
+        self.columns = FeatureColumns.of(train)
+        matrix = self.columns.one_hot(train.features)
+        self._check_memory(matrix)
+        event, time = times_on_grid(train, self.grid)
+        forest = Forest(
+            self.n_estimators,
+            min_samples_split=self.min_samples_split,
+            min_samples_leaf=MIN_SAMPLES_LEAF,
+            max_features=None if self.max_features == "all" else self.max_features,
+            n_jobs=-1,
+            random_state=self.seed,
+        )
+        forest.fit(matrix, Surv.from_arrays(event, time))
+        self.trees = SurvivalTrees.take_from(forest, self.grid.cuts)
+        if monitor and len(self.trees.survival) == self.n_estimators:
+            monitor.warn(
+                f"rsf: no tree was split, so all subjects get the same curve; {len(train)} "
+                f"training rows may be too few for --rsf_min_samples_split {self.min_samples_split}"
+            )
+        return self
+
+    def _check_memory(self, matrix: NDArray[np.float32]) -> None:
+        needed = forest_memory(
+            len(matrix),
+            num_times=len(self.grid.cuts),
+            n_estimators=self.n_estimators,
+            min_samples_split=self.min_samples_split,
+        )
+        gigabytes = (needed + 2 * matrix.nbytes) / 1e9
+        what = (
+            f"{self.n_estimators} trees on {len(matrix):,} rows at {len(self.grid.cuts)} times "
+            f"need about {gigabytes:.2f} GB"
+        )
+        print(f"random survival forest: {what}", flush=True)
+        if gigabytes > self.max_memory_gb:
+            raise InputError(
+                f"{what}, more than --max_memory_gb {self.max_memory_gb:g}; a larger "
+                "--rsf_min_samples_split, or fewer --rsf_n_estimators or --time_bins, need less"
+            )
+
+    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
+        """Predict survival at the grid's cuts for features of shape (n, p), in chunks."""
+        return SurvivalPrediction(
+            self.grid.cuts, self.trees.predict(self.columns.one_hot(features))
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return the fitted model as arrays and plain values."""
+        return {
+            "cuts": self.grid.cuts,
+            "floor": self.grid.floor,
+            "n_estimators": self.n_estimators,
+            "min_samples_split": self.min_samples_split,
+            "max_features": self.max_features,
+            "max_memory_gb": self.max_memory_gb,
+            "seed": self.seed,
+            "columns": self.columns.state(),
+            "trees": self.trees.state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Rebuild a fitted model from what `state` returned."""
+        names = ("n_estimators", "min_samples_split", "max_features", "max_memory_gb", "seed")
+        model = cls(
+            grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]),
+            **{name: state[name] for name in names},
+        )
+        model.columns = FeatureColumns.from_state(state["columns"])
+        model.trees = SurvivalTrees.from_state(state["trees"])
+        return model
+
+
+def times_on_grid(data: SurvivalData, grid: TimeGrid) -> tuple[BoolArray, NDArray[np.float64]]:
+    """Bring outcomes to the cuts of a grid.
+
+    A time becomes the cut of its class. An event beyond the horizon becomes a censoring at the
+    horizon: all that the grid shows of it is that it came later.
+
+    Returns
+    -------
+    event : array, shape (n,), bool
+    time : array, shape (n,), float64
+        Each one of the cuts.
+    """
+    classes = grid.classify(data.time)
+    beyond = classes == len(grid.cuts)
+    return data.event & ~beyond, grid.cuts[np.where(beyond, len(grid.cuts) - 1, classes)]
+
+
+def forest_memory(
+    num_rows: int, *, num_times: int, n_estimators: int, min_samples_split: int
+) -> int:
+    """Estimate the bytes that the trees of a forest take while it is fitted.
+
+    The number of leaves is what trees on real data were seen to have at most; a node holds two
+    doubles for each time, and the arrays read from a leaf one float.
+
+    Parameters
+    ----------
+    num_rows : int
+        Training rows n.
+    num_times : int
+        Distinct training times.
+    n_estimators, min_samples_split : int
+        As in `RandomSurvivalForest`.
+    """
+    leaves = min(IN_BAG * num_rows / MIN_SAMPLES_LEAF, 2 * num_rows / min_samples_split)
+    leaves = max(1, int(leaves))
+    nodes = 2 * leaves - 1
+    return n_estimators * num_times * (nodes * 2 * 8 + leaves * 4)
