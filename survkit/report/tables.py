@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from survkit.model_registry import MODELS
+
 COMPARISON = (
     "concordance",
     "brier@25",
@@ -47,21 +49,31 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     -------
     DataFrame of text
         Indexed by model, in the order of `runs`, with a column a metric, and `seconds`, the mean
-        from command to record.
+        from command to record. A model that no seed can change has no deviation.
     """
     rows: dict[str, dict[str, str]] = {}
     for model, group in runs.groupby("model", sort=False):
-        cells = {metric: _cell(group[f"test_{metric}"], metric) for metric in metrics}
+        spread = len(group) > 1 and not _same_for_every_seed(str(model), group)
+        cells = {metric: _cell(group[f"test_{metric}"], metric, spread) for metric in metrics}
         rows[str(model)] = {**cells, "seconds": f"{group['timing_total_seconds'].mean():.1f}"}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _cell(values: pd.Series, metric: str) -> str:
+def _same_for_every_seed(model: str, runs: pd.DataFrame) -> bool:
+    """Whether the runs differ in nothing but the seed of a model that uses none.
+
+    Under the published conventions the seed chooses a baseline's training rows.
+    """
+    deterministic = model in MODELS and MODELS[model].is_deterministic
+    return deterministic and bool((runs["evaluation"] == "standard").all())
+
+
+def _cell(values: pd.Series, metric: str, spread: bool) -> str:
     numbers = values.astype(float) * _scale(metric)
     if numbers.isna().any():
         return "-"
     mean = f"{numbers.mean():.2f}"
-    return mean if len(numbers) == 1 else f"{mean} ± {numbers.std():.2f}"
+    return f"{mean} ± {numbers.std():.2f}" if spread else mean
 
 
 def _scale(metric: str) -> float:
