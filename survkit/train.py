@@ -196,7 +196,8 @@ def _validation_metrics(
     """Return what computes the validation metrics of an epoch."""
 
     def compute(prediction: SurvivalPrediction) -> dict[str, float]:
-        values = _score(config, dataset, prediction, dataset.splits.validation).values
+        data = dataset.splits.validation
+        values = _score(config, dataset, prediction, data, null_draws=0).values
         return {name: value for name, value in values.items() if isinstance(value, float)}
 
     return compute
@@ -212,7 +213,7 @@ def _evaluate(
         prediction = _predict(config, model, data)
         folder.write_predictions(split, prediction, data)
         samples = config.bootstrap if split == "test" else 0
-        evaluation = _score(config, dataset, prediction, data, samples)
+        evaluation = _score(config, dataset, prediction, data, bootstrap=samples)
         parts[split] = evaluation.values
         parts[f"{split}_details"] = evaluation.details
         if split == "test":
@@ -235,7 +236,9 @@ def _score(
     dataset: Dataset,
     prediction: SurvivalPrediction,
     data: SurvivalData,
+    *,
     bootstrap: int = 0,
+    **options: int,
 ) -> Evaluation:
     from survkit.metrics.evaluate import evaluate
 
@@ -248,7 +251,7 @@ def _score(
         convention=config.evaluation,
         point_error=config.point_error,
         bootstrap=bootstrap,
-        intervals=bootstrap > 0,
+        **options,
     )
 
 

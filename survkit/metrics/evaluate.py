@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.metrics.bootstrap import once_each, percentile_interval, resample_counts
+from survkit.metrics.bootstrap import bootstrap_interval, once_each, resample_counts
 from survkit.metrics.censoring import Convention
 from survkit.metrics.clustering import dead_experts, expert_load
 from survkit.metrics.mean_metrics import mean_metrics
@@ -61,7 +61,7 @@ def evaluate(
     point_error: PointError = "absolute",
     bootstrap: int = 1000,
     seed: int = 0,
-    intervals: bool = True,
+    null_draws: int = 200,
 ) -> Evaluation:
     """Compute every metric that the prediction and the data allow.
 
@@ -69,9 +69,7 @@ def evaluate(
     censoring distribution and the calibration bins held fixed. `ece_null_mean`, `ece_null_p95`,
     `d_calibration_p`, `expert_load` and `dead_experts` have none: the first three describe a
     null distribution, the last two the sample itself. `ece_null_mean` and `ece_null_p95` are
-    those of `ece_equal_mass`. Metrics that noise can only raise (`ece`, `ece_equal_mass`,
-    `km_calibration`, `purity`, `ari`, `nmi`) are higher in resamples than in the sample, and
-    their percentile intervals with them: read the calibration errors against the null.
+    those of `ece_equal_mass`, which is above 0 for a calibrated model too.
 
     Parameters
     ----------
@@ -88,11 +86,11 @@ def evaluate(
     point_error : {"absolute", "relative", "squared", "log"}
         The error behind `point_error_optimal`.
     bootstrap : int
-        Number of resamples.
+        Number of resamples; 0 for no intervals.
     seed : int
         Seed of the resamples and of the calibration error's null distribution.
-    intervals : bool
-        Whether to resample at all.
+    null_draws : int
+        Outcomes drawn for `ece_null_mean` and `ece_null_p95`; 0 leaves the two out.
 
     Returns
     -------
@@ -106,14 +104,14 @@ def evaluate(
     """
     problem = build_problem(prediction, data, train_time, train_event, grid, convention)
     groups = metric_groups(
-        problem, mean_metrics(problem, train_time, train_event, point_error), seed
+        problem, mean_metrics(problem, train_time, train_event, point_error), null_draws, seed
     )
     evaluation = Evaluation()
     for group in groups:
         _record(evaluation, group, group.compute(once_each(len(data)))[0])
     if prediction.expert_weights is not None:
         _record_experts(evaluation, prediction.expert_weights)
-    if intervals:
+    if bootstrap:
         counts = resample_counts(
             len(data), resamples=bootstrap, seed=seed, subject_id=data.subject_id
         )
@@ -168,7 +166,10 @@ def _record_intervals(
     step = max(1, _CHUNK_ELEMENTS // n)
     chunks = [group.compute(counts[at : at + step]) for at in range(0, resamples, step)]
     for metric, resampled in zip(group.metrics, np.concatenate(chunks).T, strict=True):
-        name, interval = metric.name, percentile_interval(resampled)
+        name, interval = (
+            metric.name,
+            bootstrap_interval(resampled, cast(float, evaluation.values[metric.name])),
+        )
         if interval is None or "reason" in evaluation.details[name]:
             continue
         evaluation.intervals[name] = interval

@@ -58,7 +58,9 @@ def undefined_group(reasons: dict[str, str]) -> MetricGroup:
     return _constant_group(metrics, np.full(len(metrics), np.nan))
 
 
-def metric_groups(problem: Problem, means: dict[str, MeanMetric], seed: int) -> list[MetricGroup]:
+def metric_groups(
+    problem: Problem, means: dict[str, MeanMetric], null_draws: int, seed: int
+) -> list[MetricGroup]:
     """Return every metric that has one number: the means given, and those that are no means.
 
     Parameters
@@ -67,8 +69,8 @@ def metric_groups(problem: Problem, means: dict[str, MeanMetric], seed: int) -> 
         The prediction and its outcomes.
     means : dict of MeanMetric
         From `mean_metrics`.
-    seed : int
-        Seed of the calibration error's null distribution.
+    null_draws, seed : int
+        Size and seed of the calibration error's null distribution; none where the size is 0.
     """
     return [
         *_mean_groups(means),
@@ -76,7 +78,8 @@ def metric_groups(problem: Problem, means: dict[str, MeanMetric], seed: int) -> 
         _curve_concordance(problem),
         *[_auc(problem, percentage) for percentage in PERCENTAGES],
         _d_calibration(problem),
-        *_calibration_groups(problem, seed),
+        *_calibration_groups(problem),
+        *([_calibration_null(problem, null_draws, seed)] if null_draws else []),
         *_agreement_groups(problem),
     ]
 
@@ -157,10 +160,10 @@ def _d_calibration(problem: Problem) -> MetricGroup:
     return _constant_group([metric], np.array([d_calibration(*bounds)]))
 
 
-def _calibration_groups(problem: Problem, seed: int) -> list[MetricGroup]:
+def _calibration_groups(problem: Problem) -> list[MetricGroup]:
     true_time = problem.data.true_time
     if problem.last_cut == 0:
-        names = ["ece", "ece_equal_mass", "ece_null_mean", "ece_null_p95", "km_calibration"]
+        names = ["ece", "ece_equal_mass", "km_calibration"]
         names += [] if true_time is None else ["ece_true"]
         return [undefined_group(dict.fromkeys(names, NO_CUTS))]
     over_time = slice(1, problem.last_cut + 1)
@@ -171,7 +174,6 @@ def _calibration_groups(problem: Problem, seed: int) -> list[MetricGroup]:
     groups = [
         _calibration_error("ece", predicted, happened, weights, width),
         _calibration_error("ece_equal_mass", predicted, happened, weights, mass),
-        _calibration_null(problem, mass, seed),
         _km_calibration(problem),
     ]
     if true_time is not None:
@@ -193,21 +195,25 @@ def _calibration_error(
     )
 
 
-def _calibration_null(problem: Problem, bins: IntArray, seed: int) -> MetricGroup:
+def _calibration_null(problem: Problem, draws: int, seed: int) -> MetricGroup:
+    names = ("ece_null_mean", "ece_null_p95")
+    if problem.last_cut == 0:
+        return undefined_group(dict.fromkeys(names, NO_CUTS))
     over_time = slice(1, problem.last_cut + 1)
-    draws = calibration.calibration_error_null(
-        problem.survival[:, over_time],
+    survival = problem.survival[:, over_time]
+    errors = calibration.calibration_error_null(
+        survival,
         problem.cuts[over_time],
-        bins,
+        calibration.equal_mass_bins(1.0 - survival),
         problem.censoring,
         problem.weights,
+        draws=draws,
         seed=seed,
     )
     reason = "in some draws every subject is censored before some cut"
     largest = float(problem.weights.at_cut.max())
-    names = ("ece_null_mean", "ece_null_p95")
     metrics = [Metric(name, len(problem.time), largest, reason) for name in names]
-    return _constant_group(metrics, np.array([draws.mean(), np.quantile(draws, 0.95)]))
+    return _constant_group(metrics, np.array([errors.mean(), np.quantile(errors, 0.95)]))
 
 
 def _km_calibration(problem: Problem) -> MetricGroup:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from survkit.metrics.bootstrap import (
-    percentile_interval,
+    bootstrap_interval,
     ratio,
     resample_counts,
     weighted_ratio,
@@ -51,10 +51,14 @@ def test_ratio_is_nan_without_a_denominator():
     np.testing.assert_array_equal(ratio(np.array([1.0, 2.0]), np.array([0.0, 4.0])), [np.nan, 0.5])
 
 
-def test_percentile_interval_leaves_undefined_resamples_out():
+def test_an_interval_leaves_undefined_resamples_out():
     values = np.append(np.arange(1001.0), np.nan)
-    assert percentile_interval(values) == pytest.approx((25.0, 975.0))
-    assert percentile_interval(np.array([np.nan])) is None
+    assert bootstrap_interval(values, 500.0) == pytest.approx((25.0, 975.0))
+    assert bootstrap_interval(np.array([np.nan]), 1.0) is None
+
+
+def test_an_interval_is_moved_back_by_the_bias_of_resampling():
+    assert bootstrap_interval(np.arange(1001.0), 400.0) == pytest.approx((-75.0, 875.0))
 
 
 def test_intervals_of_mean_and_concordance_cover_the_truth():
@@ -74,7 +78,7 @@ def test_intervals_of_mean_and_concordance_cover_the_truth():
         problem = well_specified(120, seed + 1)
         counts = resample_counts(120, resamples=200, seed=seed)
         for m, metric in enumerate((harrell, brier)):
-            low, high = percentile_interval(metric(*problem, counts))
+            low, high = bootstrap_interval(metric(*problem, counts), float(metric(*problem)[0]))
             covered[m] += low <= truth[m] <= high
     # 95 of 100 are expected, a little fewer for 120 subjects.
     assert (covered >= 85).all()

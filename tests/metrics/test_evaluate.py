@@ -130,7 +130,7 @@ def test_values_agree_with_direct_formulas():
 
 def test_metrics_over_time_use_the_cuts_they_name():
     prediction, data, grid, train = tied_problem()
-    values = run((prediction, data, grid, train), intervals=False).values
+    values = run((prediction, data, grid, train), bootstrap=0).values
     censoring = censoring_distribution(*train)
     weights = censoring_weights(data.time, data.event, grid.cuts, censoring)
     last = weights.last_cut
@@ -186,26 +186,27 @@ def test_conventions_differ():
 def test_order_of_subjects_does_not_matter():
     prediction, data, grid, train = with_extras()
     order = np.random.default_rng(0).permutation(len(data))
-    one = run((prediction, data, grid, train), intervals=False)
-    other = run((prediction.subset(order), data.subset(order), grid, train), intervals=False)
+    one = run((prediction, data, grid, train), bootstrap=0)
+    other = run((prediction.subset(order), data.subset(order), grid, train), bootstrap=0)
     # The null distribution draws its random numbers in the order of subjects.
     for name in set(one.values) - {"ece_null_mean", "ece_null_p95"}:
         assert other.values[name] == pytest.approx(one.values[name], abs=1e-12), name
     assert other.values["ece_null_mean"] == pytest.approx(one.values["ece_null_mean"], rel=0.1)
 
 
-def test_same_seed_same_result_and_no_intervals_on_request():
+def test_same_seed_same_result_and_no_intervals_or_null_on_request():
     one, same, other = (run(tied_problem(), seed=seed) for seed in (3, 3, 4))
     assert one == same
     assert one.values["brier"] == other.values["brier"]
     assert one.intervals != other.intervals
-    assert run(tied_problem(), intervals=False).intervals == {}
-    assert run(tied_problem(), bootstrap=0).intervals == {}
+    bare = run(tied_problem(), bootstrap=0, null_draws=0)
+    assert bare.intervals == {}
+    assert set(one.values) - set(bare.values) == {"ece_null_mean", "ece_null_p95"}
 
 
-def test_intervals_surround_unbiased_estimates():
+def test_intervals_surround_estimates():
     result = run(tied_problem(), bootstrap=300)
-    for name in ("loss", "concordance", "brier", "auc@50", "mae", "accuracy@50"):
+    for name in ("loss", "concordance", "brier", "auc@50", "mae", "ece", "ece_equal_mass"):
         low, high = result.intervals[name]
         assert low < result.values[name] < high
 
@@ -227,11 +228,11 @@ def test_perfectly_calibrated_predictions_stay_within_the_null():
     prediction, data = well_specified(911, 5)
     _, train = well_specified(4000, 6)
     grid = TimeGrid(prediction.times)
-    result = run((prediction, data, grid, (train.time, train.event)), intervals=False)
+    result = run((prediction, data, grid, (train.time, train.event)), bootstrap=0)
     assert result.values["ece_equal_mass"] < result.values["ece_null_p95"] * 1.05
     assert result.values["ece_null_mean"] == pytest.approx(0.04, abs=0.01)
     worse = SurvivalPrediction(prediction.times, prediction.survival**2)
-    result = run((worse, data, grid, (train.time, train.event)), intervals=False)
+    result = run((worse, data, grid, (train.time, train.event)), bootstrap=0)
     assert result.values["ece_equal_mass"] > 2 * result.values["ece_null_p95"]
 
 
@@ -239,8 +240,8 @@ def test_prediction_on_finer_times_gives_the_same_as_on_the_cuts():
     prediction, data, grid, train = tied_problem()
     fine = np.linspace(0, 15, 61)
     finer = SurvivalPrediction(fine, tied_survival(80, fine, seed=2))
-    on_cuts = run((prediction, data, grid, train), intervals=False).values
-    values = run((finer, data, grid, train), intervals=False).values
+    on_cuts = run((prediction, data, grid, train), bootstrap=0).values
+    values = run((finer, data, grid, train), bootstrap=0).values
     for name in ("loss", "brier", "ece", "auc@50", "accuracy@25", "point_error_optimal"):
         assert values[name] == pytest.approx(on_cuts[name], abs=1e-12)
 
