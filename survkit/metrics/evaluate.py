@@ -166,10 +166,8 @@ def _record_intervals(
     step = max(1, _CHUNK_ELEMENTS // n)
     chunks = [group.compute(counts[at : at + step]) for at in range(0, resamples, step)]
     for metric, resampled in zip(group.metrics, np.concatenate(chunks).T, strict=True):
-        name, interval = (
-            metric.name,
-            bootstrap_interval(resampled, cast(float, evaluation.values[metric.name])),
-        )
+        name = metric.name
+        interval = bootstrap_interval(resampled, cast(float, evaluation.values[name]))
         if interval is None or "reason" in evaluation.details[name]:
             continue
         evaluation.intervals[name] = interval
