@@ -199,23 +199,25 @@ class Preprocessor:
             For a missing column, text in a numeric column, or infinite or too large values.
         """
         self._check_columns(frame)
-        columns: list[NDArray[Any]] = []
+        # A line a column, filled one by one and turned at the end: many rows need little memory.
+        matrix = np.empty((len(self.feature_names), len(frame)), dtype=np.float32)
+        lines = iter(matrix)
         warnings: list[str] = []
         for number in self.numeric:
             numbers = as_numbers(frame[number.name])
-            columns.append(_scaled(number, numbers))
+            next(lines)[:] = _scaled(number, numbers)
             missing = int(np.isnan(numbers).sum())
             if missing and number.name not in self.indicators:
                 warnings.append(
                     f"column '{number.name}': missing in {missing} of {len(numbers)} rows, but in "
                     f"no training row; {number.fill:g} is used"
                 )
-        columns += [np.isnan(as_numbers(frame[name])) for name in self.indicators]
+        for name in self.indicators:
+            next(lines)[:] = np.isnan(as_numbers(frame[name]))
         for column in self.coded:
-            codes, unseen = column.codes(frame[column.name])
-            columns.append(codes)
+            next(lines)[:], unseen = column.codes(frame[column.name])
             warnings += unseen
-        return np.column_stack(columns).astype(np.float32), tuple(warnings)
+        return np.ascontiguousarray(matrix.T), tuple(warnings)
 
     def _check_columns(self, frame: pd.DataFrame) -> None:
         needed = [*(c.name for c in self.numeric), *self.indicators, *(c.name for c in self.coded)]
