@@ -12,6 +12,8 @@ from survkit.types import InputError
 DATA = "Data"
 GRID = "Time grid"
 SUPPORT2 = "SUPPORT2"
+SURVIVAL_MNIST = "Survival MNIST (--dataset mnist or digits)"
+SEPSIS = "Sepsis"
 CSV = "Your own table (--dataset csv)"
 SYNTHETIC = "Synthetic data"
 MODEL = "Model"
@@ -64,6 +66,57 @@ class TrainConfig:
     )
     support2_censor_day: float | None = option(
         None, topic=SUPPORT2, above=0, help="censor every patient at this day at the latest"
+    )
+
+    mnist_means: tuple[float, ...] = option(
+        (1.0, 5.0, 9.0, 13.0, 17.0, 21.0, 25.0, 29.0, 33.0, 37.0),
+        topic=SURVIVAL_MNIST,
+        above=0,
+        help="mean event time of each of the 10 digits",
+    )
+    mnist_stds: tuple[float, ...] = option(
+        (1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0, 1.0, 1.0, 1.0),
+        topic=SURVIVAL_MNIST,
+        above=0,
+        help="standard deviation of the event time of each of the 10 digits",
+    )
+    mnist_censoring_percentage: float = option(
+        0.15,
+        topic=SURVIVAL_MNIST,
+        at_least=0,
+        below=1,
+        help="share of the subjects censored before their event",
+    )
+    mnist_sample_pct: float = option(
+        1.0, topic=SURVIVAL_MNIST, above=0, at_most=1, help="share of the training rows to keep"
+    )
+
+    single_record: bool = option(
+        True,
+        topic=SEPSIS,
+        help="one row a patient, averaged over hours, not one for every hour before the onset",
+    )
+    num_hours: int | None = option(
+        None,
+        topic=SEPSIS,
+        at_least=1,
+        help="hours of a patient to read, from the first",
+        shown_default="all, or those before the landmark",
+    )
+    landmark_hours: int | None = option(
+        None,
+        topic=SEPSIS,
+        at_least=1,
+        help="predict at this hour: for patients at risk then, from the hours before it",
+    )
+    administrative_censoring: bool = option(
+        True,
+        topic=SEPSIS,
+        help="patients without an onset are event-free up to the horizon, not censored when they "
+        "leave",
+    )
+    skip_bad_files: bool = option(
+        False, topic=SEPSIS, help="leave out and count files that cannot be used"
     )
 
     csv_path: str | None = option(None, topic=CSV, identity=False, help="path of the CSV file")

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from survkit.configs.options import nearest
-from survkit.datasets.assemble import Dataset
+from survkit.datasets.assemble import Dataset, GridParameters
 from survkit.datasets.bundled import load_bundled
 from survkit.datasets.card import Card
 from survkit.datasets.csv import load_csv
+from survkit.datasets.mnist import load_digits, load_mnist
 from survkit.datasets.one_hot import one_hot
 from survkit.datasets.preprocessing import Preprocessor
+from survkit.datasets.sepsis import load_sepsis
 from survkit.datasets.support2 import load_support2
 from survkit.datasets.synthetic import load_synthetic
+from survkit.datasets.udca import load_udca
 from survkit.types import InputError
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "Preprocessor",
     "dataset_name",
     "load_dataset",
+    "load_parameters",
     "one_hot",
 ]
 
@@ -38,22 +42,40 @@ class DatasetEntry(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
+_MNIST = ("mnist_means", "mnist_stds", "mnist_censoring_percentage", "mnist_sample_pct")
+
 DATASETS = {
     "support2": DatasetEntry(
         load_support2,
         ("data_dir", "support2_features", "support2_start_day", "support2_censor_day"),
     ),
+    "mnist": DatasetEntry(load_mnist, ("data_dir", *_MNIST)),
+    "digits": DatasetEntry(load_digits, _MNIST),
+    "sepsis": DatasetEntry(
+        load_sepsis,
+        (
+            "data_dir",
+            "single_record",
+            "num_hours",
+            "landmark_hours",
+            "administrative_censoring",
+            "skip_bad_files",
+        ),
+    ),
     "flchain": DatasetEntry(partial(load_bundled, "flchain")),
     "gbsg2": DatasetEntry(partial(load_bundled, "gbsg2")),
     "whas500": DatasetEntry(partial(load_bundled, "whas500")),
     "veteran": DatasetEntry(partial(load_bundled, "veteran")),
+    "rossi": DatasetEntry(partial(load_bundled, "rossi")),
+    "lung": DatasetEntry(partial(load_bundled, "lung")),
+    "udca": DatasetEntry(load_udca, ("data_dir",)),
     "csv": DatasetEntry(
         load_csv, ("csv_path", "time_column", "event_column", "categorical_columns")
     ),
     "synthetic": DatasetEntry(load_synthetic, ("synthetic_rows", "synthetic_process")),
 }
 
-ALIASES = {"SUPPORT2": "support2"}
+ALIASES = {"SUPPORT2": "support2", "MNIST": "mnist", "Sepsis": "sepsis"}
 
 
 def dataset_name(name: str) -> str:
@@ -71,6 +93,20 @@ def dataset_name(name: str) -> str:
             f"the datasets are {', '.join(DATASETS)}"
         )
     return found
+
+
+def load_parameters(name: str) -> tuple[str, ...]:
+    """Return the names of all parameters of `load_dataset` that matter for a dataset.
+
+    They are also the names of the flags that set them.
+
+    Raises
+    ------
+    InputError
+        For an unknown dataset.
+    """
+    parameters = DATASETS[dataset_name(name)].parameters
+    return tuple(dict.fromkeys(("data_dir", *GridParameters.__annotations__, *parameters)))
 
 
 def load_dataset(

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import NamedTuple, Unpack
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
 from survkit.datasets.card import Card
 from survkit.datasets.tables import RawTable, as_numbers
+from survkit.types import BoolArray
 
 
 class Bundled(NamedTuple):
     """Where a bundled dataset is found, and what it holds."""
 
     function: str
-    """Name of its loader in `sksurv.datasets`."""
+    """Name of its loader."""
     card: Card
+    module: str = "sksurv.datasets"
+    """Where the loader is: it returns features and outcomes, or in lifelines one table."""
+    outcome: tuple[str, str] | None = None
+    """The columns of event and time, where the loader returns one table."""
+    categorical: tuple[str, ...] = ()
+    """Columns of numbers that are categories."""
     ordered: tuple[str, ...] = ()
     """Columns stored as categories that are numbers."""
 
 
+_LIFELINES = "shipped with lifelines (MIT); the source states no other terms"
 _LICENCE = "shipped with scikit-survival (GPL-3.0-or-later); the source states no other terms"
 
 BUNDLED = {
@@ -92,6 +102,35 @@ BUNDLED = {
             licence=_LICENCE,
         ),
     ),
+    "rossi": Bundled(
+        function="load_rossi",
+        module="lifelines.datasets",
+        outcome=("arrest", "week"),
+        card=Card(
+            name="rossi",
+            n=432,
+            events=114,
+            time_unit="weeks since release from prison, to the first arrest",
+            source="Rossi, Berk, Lenihan (1980), Money, Work, and Crime, by way of lifelines",
+            licence=_LIFELINES,
+        ),
+    ),
+    "lung": Bundled(
+        function="load_lung",
+        module="lifelines.datasets",
+        outcome=("status", "time"),
+        categorical=("inst", "sex"),
+        card=Card(
+            name="lung",
+            n=228,
+            events=165,
+            time_unit="days since entry, to death",
+            source="Loprinzi et al. (1994), J Clin Oncol 12: North Central Cancer Treatment Group; "
+            "R package survival, by way of lifelines",
+            licence=_LIFELINES,
+            notes=("inst, the enrolling institution, is a category.",),
+        ),
+    ),
 }
 
 
@@ -110,21 +149,26 @@ def load_bundled(name: str, **grid: Unpack[GridParameters]) -> Dataset:
     InputError
         Where the installed package carries other data than the card describes.
     """
-    from sksurv import datasets
-
     bundled = BUNDLED[name]
-    features, outcome = getattr(datasets, bundled.function)()
-    event_field, time_field = outcome.dtype.names
-    event = np.asarray(outcome[event_field], dtype=np.bool_)
+    features, event, time = _load(bundled)
     bundled.card.check(len(features), int(event.sum()))
     features = features.drop(columns=list(bundled.card.dropped_columns))
     for column in bundled.ordered:
         features[column] = as_numbers(features[column])
-    categories = features.select_dtypes("category").columns
-    table = RawTable(
-        features=pd.DataFrame(features),
-        event=event,
-        time=np.asarray(outcome[time_field], dtype=np.float64),
-        categorical=tuple(categories),
+    categories = (*features.select_dtypes("category").columns, *bundled.categorical)
+    return build_dataset(RawTable(features, event, time, categories), bundled.card, **grid)
+
+
+def _load(bundled: Bundled) -> tuple[pd.DataFrame, BoolArray, NDArray[np.float64]]:
+    loaded = getattr(import_module(bundled.module), bundled.function)()
+    if bundled.outcome is None:
+        features, outcome = loaded
+        event, time = (outcome[field] for field in outcome.dtype.names)
+    else:
+        event, time = (loaded[column] for column in bundled.outcome)
+        features = loaded.drop(columns=list(bundled.outcome))
+    return (
+        pd.DataFrame(features),
+        np.asarray(event, dtype=np.bool_),
+        np.asarray(time, dtype=np.float64),
     )
-    return build_dataset(table, bundled.card, **grid)

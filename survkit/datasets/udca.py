@@ -1,0 +1,50 @@
+"""UDCA: a trial of ursodeoxycholic acid in primary biliary cirrhosis, read from a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Unpack
+
+from survkit.datasets.assemble import Dataset, GridParameters
+from survkit.datasets.card import Card
+from survkit.datasets.csv import load_csv
+from survkit.types import InputError
+
+FILE = "udca_dataset.csv"
+
+CARD = Card(
+    name="udca",
+    n=170,
+    events=16,
+    time_unit="days since randomisation, to the event that the file's status tells",
+    source="Lindor et al. (1994), Gastroenterology 106; R package survival",
+    licence="shipped with the R package survival (LGPL); the source states no other terms",
+    notes=("With 16 events a test split holds one or two: read its metrics with their intervals.",),
+)
+
+
+def load_udca(*, data_dir: Path | str, **grid: Unpack[GridParameters]) -> Dataset:
+    """Load UDCA from `udca_dataset.csv` in the data directory.
+
+    Raises
+    ------
+    InputError
+        Where the file is not there, or holds other data than the card describes.
+    """
+    path = Path(data_dir) / FILE
+    if not path.exists():
+        raise InputError(
+            f"{path.absolute()} is not there: a table of the columns bili, stage, riskscore, trt, "
+            "status (1 = event) and time, from udca in the R package survival; or name its folder "
+            "with --data_dir"
+        )
+    dataset = load_csv(
+        csv_path=path,
+        time_column="time",
+        event_column="status",
+        categorical_columns=("stage", "trt"),
+        **grid,
+    )
+    CARD.check(dataset.card.n, dataset.card.events)
+    return replace(dataset, name=CARD.name, card=CARD)
