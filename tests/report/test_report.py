@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sksurv.nonparametric import kaplan_meier_estimator
+
+from survkit.report import load_runs
+from survkit.report.__main__ import main
+from survkit.report.figures import calibration_curves, survival_curves
+from survkit.report.tables import comparison_table, result_summary
+from survkit.train import main as train
+from survkit.types import InputError, SurvivalPrediction
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small runs of two models."""
+    folder = tmp_path_factory.mktemp("logs")
+    small = ["--dataset", "synthetic", "--synthetic_rows", "300", "--time_bins", "12"]
+    small += ["--epochs", "2", "--bootstrap", "20", "--mode", "disabled", "--group", "some"]
+    for model, seed in (("personalized_moe", "43"), ("personalized_moe", "42"), ("mtlr", "42")):
+        flags = ["--hidden_dim", "20", "--model", model, "--seed", seed, "--log_dir", str(folder)]
+        assert train([*small, *flags]) == 0
+    return folder
+
+
+def test_runs_are_rows_sorted_by_model_and_seed(log_dir: Path) -> None:
+    runs = load_runs(log_dir)
+    assert runs["model"].tolist() == ["mtlr", "personalized_moe", "personalized_moe"]
+    assert runs["seed"].tolist() == [42, 42, 43]
+    assert runs["test_concordance"].between(0, 1).all()
+    assert (runs["timing_total_seconds"] > 0).all()
+    assert Path(runs["path"].iloc[0], "result.json").exists()
+    assert load_runs(str(log_dir), "some").equals(runs)
+
+
+def test_no_finished_run_is_explained(log_dir: Path) -> None:
+    with pytest.raises(InputError, match=r"no finished run in .*other"):
+        load_runs(log_dir, "other")
+
+
+def test_the_table_has_means_in_percent_and_deviations_over_seeds(log_dir: Path) -> None:
+    runs = load_runs(log_dir)
+    table = comparison_table(runs, metrics=("concordance", "loss"))
+    values = runs.loc[runs["model"] == "personalized_moe", "test_concordance"] * 100
+    expected = f"{values.mean():.2f} ± {values.std():.2f}"
+    assert table.loc["personalized_moe", "concordance"] == expected
+    assert "±" not in str(table.loc["mtlr", "concordance"])
+    assert float(str(table.loc["mtlr", "loss"])) == pytest.approx(runs["test_loss"][0], abs=0.006)
+
+
+def test_the_summary_shows_values_intervals_and_reasons() -> None:
+    text = result_summary(
+        {
+            "test": {"loss": 2.5, "concordance": 0.8, "ece": None},
+            "test_interval": {"loss": [2.25, 2.75], "concordance": [0.75, 0.85]},
+            "test_details": {"ece": {"reason": "no cut can be used"}},
+        },
+        metrics=("loss", "concordance", "ece"),
+    )
+    lines = text.splitlines()
+    assert lines[1].split() == ["loss", "2.50", "2.25", "to", "2.75"]
+    assert lines[2].split() == ["concordance", "80.00", "%", "75.00", "to", "85.00"]
+    assert lines[3].split()[:2] == ["ece", "-"]
+    assert "no cut can be used" in lines[3]
+
+
+def test_the_command_prints_the_table_and_saves_figures(
+    log_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--log_dir", str(log_dir), "--group", "some"]) == 0
+    printed = capsys.readouterr().out
+    assert "personalized_moe" in printed
+    for name in ("survival.png", "calibration.png"):
+        assert f"saved {log_dir / 'some' / name}" in printed
+        assert (log_dir / "some" / name).stat().st_size > 10_000
+
+
+def test_the_command_explains_bad_input(log_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--log_dir", str(log_dir)]) == 2
+    assert "--group is needed" in capsys.readouterr().err
+    assert main(["--log_dir", str(log_dir), "--group", "none"]) == 2
+    assert "no finished run" in capsys.readouterr().err
+
+
+def outcomes(n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    rate = np.exp(rng.normal(size=n))
+    event_time, censoring_time = rng.exponential(1 / rate), rng.uniform(0, 3, n)
+    return rate, np.minimum(event_time, censoring_time), event_time <= censoring_time
+
+
+def test_calibration_points_are_group_means_against_kaplan_meier() -> None:
+    rate, time, event = outcomes()
+    times = np.linspace(0, 3, 31)
+    prediction = SurvivalPrediction(times, np.exp(-rate[:, None] * times))
+    axes = calibration_curves({"truth": prediction}, time, event, at=1.0)
+    predicted, observed = axes.containers[0][0].get_data()
+    riskiest = np.argsort(rate)[-40:]
+    km_times, km_survival = kaplan_meier_estimator(event[riskiest], time[riskiest])
+    assert len(predicted) == 10
+    assert predicted[-1] == pytest.approx(1 - np.exp(-rate[riskiest]).mean())
+    assert observed[-1] == pytest.approx(1 - km_survival[km_times <= 1.0][-1])
+    assert np.abs(np.asarray(predicted) - np.asarray(observed)).max() < 0.2
+    plt.close(axes.get_figure())
+
+
+def test_survival_curves_draw_on_the_axes_they_are_given() -> None:
+    rate, time, event = outcomes()
+    times = np.linspace(0, 3, 31)
+    prediction = SurvivalPrediction(times, np.exp(-rate[:, None] * times))
+    figure, axes = plt.subplots()
+    assert survival_curves({"truth": prediction}, time, event, time_unit="years", axes=axes) is axes
+    assert axes.get_xlabel() == "time (years)"
+    np.testing.assert_allclose(axes.lines[-1].get_ydata(), prediction.survival.mean(axis=0))
+    plt.close(figure)
