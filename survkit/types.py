@@ -107,29 +107,7 @@ class SurvivalData:
             value = getattr(self, name)
             if value is not None:
                 _check_times(name, value)
-        finite = np.isfinite(self.features)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
-            raise InputError(
-                f"feature '{self.feature_names[column]}' is {self.features[row, column]} "
-                f"in row {row}; features must be finite"
-            )
-        for column, cardinality in self.categorical:
-            self._check_codes(column, cardinality)
-
-    def _check_codes(self, column: int, cardinality: int) -> None:
-        if not 0 <= column < self.features.shape[1]:
-            raise InputError(
-                f"categorical column {column} is not among the {self.features.shape[1]} columns"
-            )
-        codes = self.features[:, column]
-        bad = (codes != np.floor(codes)) | (codes < 0) | (codes >= cardinality)
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise InputError(
-                f"categorical feature '{self.feature_names[column]}' is {codes[row]} in row {row}; "
-                f"codes are whole numbers from 0 to {cardinality - 1}"
-            )
+        check_features(self.features, self.categorical, self.feature_names)
 
     def __len__(self) -> int:
         return len(self.time)
@@ -141,6 +119,41 @@ class SurvivalData:
         return replace(
             self, **{name: value[rows] for name, value in values.items() if value is not None}
         )
+
+
+def check_features(
+    features: NDArray[np.float32],
+    categorical: tuple[CategoricalColumn, ...],
+    feature_names: tuple[str, ...] | None = None,
+) -> None:
+    """Check that features (n, p) are finite and that categorical columns hold known codes.
+
+    Raises
+    ------
+    InputError
+        Naming the column and the first bad row.
+    """
+    names = feature_names or tuple(f"x{j}" for j in range(features.shape[1]))
+    finite = np.isfinite(features)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise InputError(
+            f"feature '{names[column]}' is {features[row, column]} in row {row}; "
+            "features must be finite"
+        )
+    for column, cardinality in categorical:
+        if not 0 <= column < features.shape[1]:
+            raise InputError(
+                f"categorical column {column} is not among the {features.shape[1]} columns"
+            )
+        codes = features[:, column]
+        bad = (codes != np.floor(codes)) | (codes < 0) | (codes >= cardinality)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InputError(
+                f"categorical feature '{names[column]}' is {codes[row]} in row {row}; "
+                f"codes are whole numbers from 0 to {cardinality - 1}"
+            )
 
 
 def _as_bool(name: str, values: ArrayLike) -> BoolArray:

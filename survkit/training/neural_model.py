@@ -26,6 +26,7 @@ from survkit.types import (
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
+    check_features,
 )
 
 ValidationMetrics = Callable[[SurvivalPrediction], Mapping[str, float]]
@@ -130,11 +131,17 @@ class NeuralSurvivalModel:
         -------
         SurvivalPrediction
             survival (n, m) at the m cuts; expert_weights (n, E) for a mixture.
+
+        Raises
+        ------
+        InputError
+            For another number of columns, values that are not finite or unknown codes.
         """
         if features.ndim != 2 or features.shape[1] != self._inputs[0]:
             raise InputError(
                 f"features must have shape (n, {self._inputs[0]}), not {features.shape}"
             )
+        check_features(features, self._inputs[1])
         self.network.eval()
         probabilities, gates = [], []
         with torch.no_grad():

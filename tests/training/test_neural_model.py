@@ -249,6 +249,10 @@ def test_impossible_parameters_and_inputs_are_refused(small_data: SurvivalData) 
     model = build(epochs=1).fit(*halves(small_data))
     with pytest.raises(InputError, match=r"shape \(n, 5\), not \(2, 3\)"):
         model.predict(np.zeros((2, 3), np.float32))
+    unknown = small_data.features.copy()
+    unknown[7, 4] = 3
+    with pytest.raises(InputError, match=r"'x4' is 3.0 in row 7; .* 0 to 2"):
+        model.predict(unknown)
 
 
 def test_survival_is_the_mass_beyond_each_cut() -> None:
