@@ -1,0 +1,145 @@
+"""Every baseline through the training command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from survkit.datasets import load_dataset
+from survkit.metrics.evaluate import renormalise_beyond_horizon
+from survkit.model_registry import MODELS, model_name
+from survkit.records import load_fitted, read_predictions
+from survkit.train import main
+
+BASELINES = [name for name, entry in MODELS.items() if entry.is_baseline]
+SMALL = [
+    *("--dataset", "gbsg2", "--epochs", "2", "--hidden_dim", "8", "--bootstrap", "20"),
+    *("--rsf_n_estimators", "10", "--rsf_min_samples_split", "40", "--mode", "disabled"),
+]
+
+PREDICT_AGAIN = """
+import sys
+from pathlib import Path
+import numpy as np
+from survkit.datasets import load_dataset
+from survkit.records import load_fitted
+test = load_dataset("gbsg2", data_dir=".").splits.test
+for folder in map(Path, sys.argv[1:]):
+    np.save(folder / "again.npy", load_fitted(folder).model.predict(test.features).survival)
+"""
+
+
+def run(log_dir: Path, *flags: str) -> Path:
+    assert main([*SMALL, "--log_dir", str(log_dir), *flags]) == 0
+    (folder,) = {path.parent for path in log_dir.glob("*/*/result.json")}
+    return folder
+
+
+def record(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return result
+
+
+def test_the_baselines_are_the_five_models_that_are_no_heads() -> None:
+    assert BASELINES == ["coxph", "rsf", "deepsurv", "deephit", "logistic_hazard"]
+    assert [name for name, entry in MODELS.items() if entry.is_deterministic] == ["coxph"]
+    assert model_name("SKSurvRF") == "rsf"
+    assert model_name("SKSurvCox") == "coxph"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One run of each baseline."""
+    return {name: run(tmp_path_factory.mktemp(name), "--model", name) for name in BASELINES}
+
+
+@pytest.mark.parametrize("model", BASELINES)
+def test_a_run_makes_a_record(model: str, folders: dict[str, Path]) -> None:
+    result = record(folders[model])
+    network = model not in ("coxph", "rsf")
+    assert result["n_train"] == 548
+    assert result["epochs_trained"] == (2 if network else None)
+    assert (folders[model] / "history.jsonl").exists() == network
+    assert (result["num_parameters"] is None) == (model == "rsf")
+    if not network:
+        assert 0.6 < result["test"]["concordance"] < 0.8
+
+
+def test_a_fresh_process_predicts_the_same_bits(folders: dict[str, Path]) -> None:
+    command = [sys.executable, "-c", PREDICT_AGAIN, *map(str, folders.values())]
+    subprocess.run(command, check=True, timeout=200)
+    for folder in folders.values():
+        recorded, _ = read_predictions(folder, "test")
+        np.testing.assert_array_equal(np.load(folder / "again.npy"), recorded.survival)
+
+
+@pytest.mark.parametrize("model", BASELINES)
+def test_published_evaluation_leaves_a_fold_out_and_renormalises(
+    model: str, tmp_path: Path
+) -> None:
+    folder = run(tmp_path, "--model", model, "--evaluation", "published", "--seed", "44")
+    assert record(folder)["n_train"] == 548 - 110
+    recorded, _ = read_predictions(folder, "test")
+    np.testing.assert_allclose(recorded.survival[:, -1], 0.0, atol=1e-12)
+    test = load_dataset("gbsg2", data_dir=tmp_path).splits.test
+    plain = load_fitted(folder).model.predict(test.features)
+    assert plain.survival[:, -1].min() > 1e-9
+    np.testing.assert_array_equal(renormalise_beyond_horizon(plain).survival, recorded.survival)
+
+
+def test_published_evaluation_leaves_the_heads_as_they_are(tmp_path: Path) -> None:
+    folder = run(tmp_path, "--model", "mtlr", "--evaluation", "published")
+    assert record(folder)["n_train"] == 548
+    recorded, _ = read_predictions(folder, "test")
+    assert recorded.survival[:, -1].max() > 1e-3
+
+
+@pytest.mark.parametrize("evaluation", ["standard", "published"])
+def test_a_seed_changes_cox_regression_only_through_its_fold(
+    evaluation: str, tmp_path: Path
+) -> None:
+    flags = ("--model", "coxph", "--evaluation", evaluation)
+    folders = [run(tmp_path / seed, *flags, "--seed", seed) for seed in ("42", "43")]
+    first, second = (read_predictions(folder, "test")[0].survival for folder in folders)
+    assert (np.abs(first - second).max() == 0) == (evaluation == "standard")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--model", "coxph", "--cox_l1_ratio", "0"), "--cox_l1_ratio is 0.0; it must be above 0"),
+        (("--model", "rsf", "--rsf_max_features", "half"), "sqrt"),
+        (("--model", "rsf", "--max_memory_gb", "0.0001"), "more than --max_memory_gb 0.0001"),
+        (("--model", "deepsurf"), "did you mean deepsurv?"),
+        (("--model", "deepsurv", "--monitored_val_metric", "ece"), "by its own loss"),
+    ],
+)
+def test_what_cannot_be_used_is_said_without_a_traceback(
+    flags: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = main([*SMALL, "--log_dir", str(tmp_path), *flags])
+    except SystemExit as stopped:
+        status = int(stopped.code or 0)
+    assert status == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.glob("*/*/result.json"))
+
+
+def test_training_a_mixture_imports_no_baseline_packages() -> None:
+    script = (
+        "import sys; import survkit.train, survkit.model_registry; "
+        "print([m for m in ('pycox', 'sksurv', 'torchtuples') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]"
