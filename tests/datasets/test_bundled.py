@@ -13,6 +13,8 @@ from survkit.types import InputError
         ("gbsg2", [548, 69, 69], 299, 8, 20),
         ("whas500", [400, 50, 50], 215, 13, 20),
         ("veteran", [109, 14, 14], 128, 6, 20),
+        ("rossi", [344, 44, 44], 114, 7, 20),
+        ("lung", [182, 23, 23], 165, 8, 20),
     ],
 )
 def test_counts(name, sizes, events, columns, time_bins, tmp_path):
@@ -39,6 +41,12 @@ def test_flchain_groups_and_years_are_numbers(tmp_path):
     assert {"flc.grp", "sample.yr", "creatinine"} <= numbers
     assert "creatinine_missing" in dataset.splits.train.feature_names
     assert min(part.time.min() for part in dataset.splits) == 0
+
+
+def test_lung_categories(tmp_path):
+    preprocessor = load_dataset("lung", data_dir=tmp_path).preprocessor
+    assert [column.name for column in preprocessor.coded] == ["inst", "sex"]
+    assert {"meal.cal", "wt.loss"} <= set(preprocessor.indicators)
 
 
 def test_whas500_stay_of_the_dead_is_their_time():

@@ -2,7 +2,7 @@ import inspect
 
 import pytest
 
-from survkit.datasets import ALIASES, DATASETS, dataset_name, load_dataset
+from survkit.datasets import ALIASES, DATASETS, dataset_name, load_dataset, load_parameters
 from survkit.datasets.assemble import GridParameters
 from survkit.types import InputError
 
@@ -18,14 +18,30 @@ def test_entries_list_the_loaders_parameters():
 def test_aliases():
     assert set(ALIASES.values()) <= set(DATASETS)
     assert dataset_name("SUPPORT2") == "support2"
+    assert dataset_name("MNIST") == "mnist"
+    assert dataset_name("Sepsis") == "sepsis"
     assert dataset_name("flchain") == "flchain"
 
 
 def test_unknown_names_are_answered_with_the_nearest(tmp_path):
     with pytest.raises(InputError, match=r"unknown dataset 'suport2' \(did you mean"):
         load_dataset("suport2", data_dir=tmp_path)
-    with pytest.raises(InputError, match="the datasets are support2, flchain"):
+    with pytest.raises(InputError, match="the datasets are support2, mnist"):
         load_dataset("???", data_dir=tmp_path)
+
+
+def test_every_parameter_is_a_flag_with_the_same_default():
+    from survkit.configs.train import TrainConfig
+
+    config = TrainConfig()
+    for name, entry in DATASETS.items():
+        assert set(load_parameters(name)) <= set(vars(config))
+        for parameter in inspect.signature(entry.load).parameters.values():
+            if (
+                parameter.kind is parameter.KEYWORD_ONLY
+                and parameter.default is not parameter.empty
+            ):
+                assert getattr(config, parameter.name) == parameter.default
 
 
 def test_a_parameter_of_another_dataset_is_refused(tmp_path):

@@ -1,11 +1,19 @@
 import multiprocessing
+import socket
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from survkit.datasets.storage import ensure_file, load_cached, write_atomically
+from survkit.datasets.storage import (
+    cache_folder,
+    download_timeout,
+    ensure_file,
+    load_cached,
+    write_atomically,
+    write_bytes,
+)
 from survkit.types import InputError
 
 PROCESSES = 8
@@ -147,3 +155,32 @@ def test_a_cache_that_cannot_be_kept_is_a_warning(tmp_path):
     arrays, warnings = load_cached(path, lambda: {"a": np.arange(3)}, key="1")
     assert len(arrays["a"]) == 3
     assert "no cache is kept" in warnings[0]
+
+
+def test_caches_stay_out_of_a_read_only_data_directory(tmp_path, monkeypatch):
+    data, user = tmp_path / "data", tmp_path / "user"
+    data.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(user))
+    assert cache_folder(data) == data / "cache"
+    data.chmod(0o555)
+    elsewhere = cache_folder(data)
+    assert elsewhere.parent == user / "survkit"
+    other = tmp_path / "other"
+    other.mkdir(mode=0o555)
+    assert cache_folder(other) != elsewhere
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(user))
+    assert cache_folder(data).parent == user / ".cache" / "survkit"
+
+
+def test_folders_are_made_for_a_file(tmp_path):
+    write_bytes(tmp_path / "a" / "b" / "file", b"content")
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"content"
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 1
+
+
+def test_downloads_have_a_time_limit():
+    assert socket.getdefaulttimeout() is None
+    with download_timeout():
+        assert socket.getdefaulttimeout() == 60
+    assert socket.getdefaulttimeout() is None
