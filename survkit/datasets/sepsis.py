@@ -133,7 +133,9 @@ def load_sepsis(
     """
     if grid.get("quantile_event_times"):
         raise InputError("--quantile_event_times has no meaning for sepsis: its cuts are hours")
-    time_bins = grid.get("time_bins") or DEFAULT_TIME_BINS
+    time_bins = grid.get("time_bins")
+    if time_bins is None:
+        time_bins = DEFAULT_TIME_BINS
     task = Task(single_record, num_hours, landmark_hours, administrative_censoring, time_bins)
     _check(task)
     records, warnings = read_records(data_dir, skip_bad_files=skip_bad_files)
@@ -164,6 +166,10 @@ def load_sepsis(
 
 
 def _check(task: Task) -> None:
+    for name in ("num_hours", "landmark_hours"):
+        value = getattr(task, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name} is {value}; it must be at least 1")
     if task.landmark_hours is None:
         return
     if not task.single_record:

@@ -189,11 +189,14 @@ def test_the_digest_tells_the_task(data_dir):
     ("parameters", "message"),
     [
         ({"landmark_hours": 500}, "landmark_hours is 500, but nobody is at risk .* 27 hours"),
-        ({"landmark_hours": 26}, "the validation split has no patient|are censored"),
+        ({"landmark_hours": 26}, "the validation split has no patient; there are too few"),
         ({"landmark_hours": 6, "num_hours": 7}, "num_hours is 7, beyond the landmark at hour 6"),
         ({"landmark_hours": 6, "single_record": False}, "cannot go with --no_single_record"),
         ({"quantile_event_times": True}, "--quantile_event_times has no meaning for sepsis"),
         ({"time_bins": 1}, "at least two cuts"),
+        ({"time_bins": 0}, "at least two cuts"),
+        ({"num_hours": 0}, "--num_hours is 0; it must be at least 1"),
+        ({"landmark_hours": -1}, "--landmark_hours is -1; it must be at least 1"),
     ],
 )
 def test_bad_settings(data_dir, parameters, message):
