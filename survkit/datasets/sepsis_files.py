@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.datasets.sepsis_parsing import FEATURES, UnusableFileError, parse, problem
+from survkit.datasets.sepsis_parsing import FEATURES, UnusableFileError, find_problems, parse
 from survkit.datasets.storage import cache_folder, load_cached
 from survkit.types import BoolArray, InputError
 
@@ -160,7 +160,7 @@ def _read(files: Sequence[_PatientFile]) -> tuple[dict[str, NDArray[Any]], list[
         try:
             table, lengths = parse(contents)
         except UnusableFileError:
-            problems = [problem(content) for content in contents]
+            problems = find_problems(contents)
             pairs = list(zip(chunk, problems, strict=True))
             bad += [f"{file.name}: {what}" for file, what in pairs if what]
             chunk = [file for file, what in pairs if not what]

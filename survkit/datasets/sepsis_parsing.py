@@ -24,7 +24,7 @@ _SEPARATORS = len(COLUMNS) - 1
 
 
 class UnusableFileError(ValueError):
-    """One of the parsed files is not as the challenge's are; `problem` says which and why."""
+    """One of the parsed files is not as the challenge's are; `find_problems` says which and why."""
 
 
 def parse(contents: Sequence[bytes]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -91,13 +91,21 @@ def _table(body: bytes) -> NDArray[np.float32]:
     return table
 
 
-def problem(content: bytes) -> str | None:
-    """Return what is wrong with a file, or None where it can be used."""
+def find_problems(contents: Sequence[bytes]) -> list[str | None]:
+    """Return what is wrong with each file, None where it can be used.
+
+    Halves are parsed until each part is good or a single file, so that a few bad files among many
+    are found at little more than the cost of parsing them all.
+    """
     try:
-        parse([content])
+        parse(contents)
     except UnusableFileError as error:
-        return _explanation(content.decode("utf-8", "replace").splitlines()) or str(error)
-    return None
+        if len(contents) == 1:
+            lines = contents[0].decode("utf-8", "replace").splitlines()
+            return [_explanation(lines) or str(error)]
+        half = len(contents) // 2
+        return find_problems(contents[:half]) + find_problems(contents[half:])
+    return [None] * len(contents)
 
 
 def _explanation(lines: Sequence[str]) -> str | None:
