@@ -210,7 +210,7 @@ def _evaluate(
     splits = {"validation": dataset.splits.validation, "test": dataset.splits.test}
     parts: dict[str, Any] = {}
     for split, data in splits.items():
-        prediction = _predict(config, model, data)
+        prediction = _predict(config, model, split, data, folder)
         folder.write_predictions(split, prediction, data)
         samples = config.bootstrap if split == "test" else 0
         evaluation = _score(config, dataset, prediction, data, bootstrap=samples)
@@ -221,14 +221,25 @@ def _evaluate(
     return parts
 
 
-def _predict(config: TrainConfig, model: SurvivalModel, data: SurvivalData) -> SurvivalPrediction:
+def _predict(
+    config: TrainConfig, model: SurvivalModel, split: str, data: SurvivalData, folder: RunFolder
+) -> SurvivalPrediction:
+    """Predict what is scored: under the published conventions, renormalised for a baseline."""
     from survkit.metrics.evaluate import renormalise_beyond_horizon
     from survkit.model_registry import MODELS
 
     prediction = model.predict(data.features)
-    if config.evaluation == "published" and MODELS[config.model].is_baseline:
-        return renormalise_beyond_horizon(prediction)
-    return prediction
+    if config.evaluation == "standard" or not MODELS[config.model].is_baseline:
+        return prediction
+    survival = prediction.survival.copy()
+    falls = survival[:, -1] < 1.0
+    if not falls.all():
+        folder.warn(
+            f"{split} rows: {(~falls).sum()} of {len(data)} predicted curves never fall; they have "
+            "nothing to renormalise and stay at 1"
+        )
+    survival[falls] = renormalise_beyond_horizon(prediction.subset(falls)).survival
+    return replace(prediction, survival=survival)
 
 
 def _score(

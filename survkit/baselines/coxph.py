@@ -23,6 +23,17 @@ from survkit.types import (
     TimeGrid,
 )
 
+PATH_STEPS = 5
+"""Weights of the penalty that are solved one after the other, the last the one asked for.
+
+scikit-survival does not solve a longer path to its end where the deviance hardly changes.
+"""
+
+PATH_DEPTH = 1e-3
+"""Share of the largest weight at which the way to a smaller one, as 0, ends."""
+TOLERANCE = 1e-9
+"""Largest step at which the optimisation of one weight ends."""
+
 
 class CoxPH:
     """Proportional hazards regression (Cox 1972) with an elastic net penalty.
@@ -30,9 +41,10 @@ class CoxPH:
     The partial likelihood (Breslow's for ties) uses the raw times of all training rows; the
     fitted survival curves, step functions of those times, are read at the cuts of the grid.
     Beyond the last training event a curve stays where it is. scikit-survival's
-    `CoxnetSurvivalAnalysis` finds the coefficients by coordinate descent (Simon et al. 2011),
-    which needs no column of full rank: a constant column gets the coefficient 0, and identical
-    columns share one effect. The result does not depend on a seed.
+    `CoxnetSurvivalAnalysis` finds the coefficients by coordinate descent along a path of falling
+    penalties (Simon et al. 2011), which needs no matrix of full rank: a constant column gets the
+    coefficient 0, and identical columns share one effect. Where `alpha` is 0 nothing tells such
+    columns apart, and the optimisation may break down. The result does not depend on a seed.
 
     Parameters
     ----------
@@ -79,20 +91,32 @@ class CoxPH:
         from sksurv.linear_model import CoxnetSurvivalAnalysis
         from sksurv.util import Surv
 
-        model = CoxnetSurvivalAnalysis(alphas=[self.alpha], l1_ratio=self.l1_ratio)
+        outcome = Surv.from_arrays(train.event, train.time)
+
+        def fit(**path: Any) -> Any:
+            model = CoxnetSurvivalAnalysis(l1_ratio=self.l1_ratio, tol=TOLERANCE, **path)
+            return model.fit(matrix, outcome)
+
         try:
+            with warnings.catch_warnings(record=True):  # the largest penalty leaves nothing
+                warnings.simplefilter("always")
+                largest = fit(n_alphas=2, alpha_min_ratio=0.9).alphas_[0]
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                model.fit(matrix, Surv.from_arrays(train.event, train.time))
+                model = fit(alphas=penalty_path(largest, self.alpha))
         except (ArithmeticError, AssertionError) as error:
             raise InputError(
                 f"coxph cannot be fitted with --cox_alpha {self.alpha} ({error}); "
                 "a larger one may help"
             ) from None
-        for warning in caught:
+        messages = [str(warning.message) for warning in caught]
+        reached = model.alphas_[-1]
+        if reached != self.alpha:
+            messages.append(f"the optimisation ended at --cox_alpha {reached:.3g}")
+        for message in messages:
             if monitor:
-                monitor.warn(f"coxph: {warning.message}")
-        return np.asarray(model.coef_[:, 0], dtype=np.float64)
+                monitor.warn(f"coxph: {message}")
+        return np.asarray(model.coef_[:, -1], dtype=np.float64)
 
     def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
         """Predict survival at the grid's cuts for features of shape (n, p)."""
@@ -128,3 +152,21 @@ class CoxPH:
             setattr(model, name, np.asarray(state[name]))
         model.fit_summary = FitSummary(num_parameters=len(model.coefficients))
         return model
+
+
+def penalty_path(largest: float, alpha: float) -> list[float]:
+    """Return falling weights of the penalty that end with `alpha`.
+
+    The optimisation starts from the solution before, and diverges where it starts too far off.
+
+    Parameters
+    ----------
+    largest : float
+        The smallest weight for which every coefficient is 0.
+    alpha : float
+        The weight asked for, at least 0.
+    """
+    if alpha >= largest:
+        return [alpha]
+    smallest = max(alpha, PATH_DEPTH * largest)
+    return [*np.geomspace(largest, smallest, PATH_STEPS)[:-1].tolist(), alpha]

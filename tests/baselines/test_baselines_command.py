@@ -93,6 +93,25 @@ def test_published_evaluation_leaves_a_fold_out_and_renormalises(
     np.testing.assert_array_equal(renormalise_beyond_horizon(plain).survival, recorded.survival)
 
 
+def test_a_curve_that_never_falls_stays_and_is_in_the_record(tmp_path: Path) -> None:
+    # The long tail of a small table: few events, so that most leaves of three trees have none.
+    rng = np.random.default_rng(0)
+    x, time = rng.normal(size=400), rng.uniform(1, 10, 400)
+    event = (x > 0.5) & (rng.random(400) < 0.4)
+    table = np.column_stack([x, time, event])
+    np.savetxt(tmp_path / "table.csv", table, delimiter=",", header="x,time,event", comments="")
+    flags = ("--dataset", "csv", "--csv_path", str(tmp_path / "table.csv"))
+    columns = ("--time_column", "time", "--event_column", "event", "--rsf_n_estimators", "3")
+    folder = run(tmp_path / "logs", *flags, *columns, "--model", "rsf", "--evaluation", "published")
+    survival = read_predictions(folder, "test")[0].survival
+    ends = survival[:, -1]
+    assert set(np.unique(ends)) == {0.0, 1.0}
+    never = (survival == 1).all(axis=1)
+    np.testing.assert_array_equal(never, ends == 1)
+    message = f"test rows: {never.sum()} of {len(ends)} predicted curves never fall"
+    assert any(message in warning for warning in record(folder)["warnings"])
+
+
 def test_published_evaluation_leaves_the_heads_as_they_are(tmp_path: Path) -> None:
     folder = run(tmp_path, "--model", "mtlr", "--evaluation", "published")
     assert record(folder)["n_train"] == 548
