@@ -12,8 +12,10 @@ import importlib.metadata
 import io
 import json
 import math
+import resource
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from filelock import FileLock, Timeout
 
 import survkit
@@ -275,6 +278,14 @@ def provenance() -> dict[str, Any]:
         "survkit_version": survkit.__version__,
         "package_versions": versions,
     }
+
+
+def peak_memory_mb(device: str) -> float:
+    """Return the largest memory of this process, in MiB: of its GPU, else resident on the host."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _git_commit(root: Path) -> str | None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,9 @@ from survkit.configs.wandb import WandbConfig
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
     from survkit.datasets import Dataset
-    from survkit.metrics.evaluate import Evaluation
+    from survkit.metrics import Evaluation
     from survkit.records import RunFolder
-    from survkit.types import SurvivalData, SurvivalModel, SurvivalPrediction
+    from survkit.types import SurvivalData, SurvivalModel
 
 PROG = "survkit.train"
 
@@ -86,11 +87,9 @@ def _resolve(config: TrainConfig) -> TrainConfig:
 
 
 def _load(config: TrainConfig) -> Dataset:
-    from survkit.datasets import DATASETS, load_dataset
-    from survkit.datasets.assemble import GridParameters
+    from survkit.datasets import load_dataset, load_parameters
 
-    grid = GridParameters.__annotations__
-    names = dict.fromkeys(("data_dir", *grid, *DATASETS[config.dataset].parameters))
+    names = load_parameters(config.dataset)
     return load_dataset(config.dataset, **{name: getattr(config, name) for name in names})
 
 
@@ -102,24 +101,48 @@ def _make_record(
     argv: Sequence[str],
     started: float,
 ) -> dict[str, Any]:
+    from survkit.metrics import evaluate
     from survkit.model_registry import MODELS
-    from survkit.records import provenance
+    from survkit.records import peak_memory_mb, provenance
+    from survkit.training.tracking import ProgressBar, WandbMirror, default_mode
 
     loaded = time.perf_counter()
+    train, validation, _ = dataset.splits
     settings = {**asdict(config), "data_sha256": dataset.sha256}
     made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
     folder.start({**settings, **made_with}, warnings=dataset.warnings, resume=config.resume)
-    mirror = _start_mirror(wandb_config, folder, settings)
-    folder.listeners += [mirror.log, _progress_line(config.epochs)]
+    mirror = WandbMirror(
+        wandb_config.mode or default_mode(),
+        project=wandb_config.project,
+        entity=wandb_config.entity,
+        group=settings["group"],
+        run_id=folder.path.name,
+        config=settings,
+        folder=folder.path,
+        warn=folder.warn,
+    )
+    progress = ProgressBar(config.epochs)
+    folder.listeners += [mirror.log, progress.log]
+    score = partial(
+        evaluate,
+        train_time=train.time,
+        train_event=train.event,
+        grid=dataset.grid,
+        convention=config.evaluation,
+        point_error=config.point_error,
+    )
     model = MODELS[config.model].build(
         grid=dataset.grid,
         parameters=asdict(config),
         seed=config.seed,
         device=config.device,
-        validation_metrics=_validation_metrics(config, dataset),
+        validation_metrics=lambda prediction: _numbers(
+            score(prediction, validation, bootstrap=0, null_draws=0)
+        ),
     )
-    training_rows = _training_rows(config, dataset)
-    model.fit(training_rows, dataset.splits.validation, monitor=folder)
+    training_rows = _training_rows(config, train)
+    model.fit(training_rows, validation, monitor=folder)
+    progress.close()
     fitted = time.perf_counter()
     folder.write_checkpoint(
         {
@@ -130,7 +153,7 @@ def _make_record(
             "survkit_version": made_with["survkit_version"],
         }
     )
-    metrics = _evaluate(config, dataset, model, folder)
+    metrics = _evaluate(config, dataset, model, folder, score)
     ended = time.perf_counter()
     result = {
         "run_id": folder.path.name,
@@ -145,137 +168,57 @@ def _make_record(
             "evaluate_seconds": ended - fitted,
             "total_seconds": ended - started,
         },
-        "peak_memory_mb": _peak_memory_mb(str(config.device)),
+        "peak_memory_mb": peak_memory_mb(str(config.device)),
         **metrics,
     }
     mirror.finish(result)
     return folder.write_result(result)
 
 
-def _training_rows(config: TrainConfig, dataset: Dataset) -> SurvivalData:
-    """Return what the model is fitted on: under the published conventions, less for a baseline."""
-    from survkit.baselines.folds import leave_out_fold
+def _numbers(evaluation: Evaluation) -> dict[str, float]:
+    return {k: value for k, value in evaluation.values.items() if isinstance(value, float)}
+
+
+def _published_baseline(config: TrainConfig) -> bool:
     from survkit.model_registry import MODELS
 
-    train = dataset.splits.train
-    if config.evaluation == "published" and MODELS[config.model].is_baseline:
-        return leave_out_fold(train, config.seed)
-    return train
+    return config.evaluation == "published" and MODELS[config.model].is_baseline
 
 
-def _start_mirror(wandb_config: WandbConfig, folder: RunFolder, settings: Mapping[str, Any]) -> Any:
-    from survkit.training.tracking import WandbMirror, default_mode
+def _training_rows(config: TrainConfig, train: SurvivalData) -> SurvivalData:
+    from survkit.baselines.published import leave_out_fold
 
-    return WandbMirror(
-        wandb_config.mode or default_mode(),
-        project=wandb_config.project,
-        entity=wandb_config.entity,
-        group=settings["group"],
-        run_id=folder.path.name,
-        config=settings,
-        folder=folder.path,
-        warn=folder.warn,
-    )
-
-
-def _progress_line(epochs: int) -> Callable[[int, Mapping[str, float]], None]:
-    from tqdm import tqdm
-
-    bar = tqdm(total=epochs, unit="epoch", disable=None, leave=False)
-
-    def update(epoch: int, values: Mapping[str, float]) -> None:
-        bar.update(epoch - bar.n)
-        bar.set_postfix({k: f"{values[k]:.4f}" for k in ("train_loss", "validation_loss")})
-
-    return update
-
-
-def _validation_metrics(
-    config: TrainConfig, dataset: Dataset
-) -> Callable[[SurvivalPrediction], dict[str, float]]:
-    """Return what computes the validation metrics of an epoch."""
-
-    def compute(prediction: SurvivalPrediction) -> dict[str, float]:
-        data = dataset.splits.validation
-        values = _score(config, dataset, prediction, data, null_draws=0).values
-        return {name: value for name, value in values.items() if isinstance(value, float)}
-
-    return compute
+    return leave_out_fold(train, config.seed) if _published_baseline(config) else train
 
 
 def _evaluate(
-    config: TrainConfig, dataset: Dataset, model: SurvivalModel, folder: RunFolder
-) -> dict[str, Any]:
-    """Predict and score the validation and the test split; return their part of the result."""
-    splits = {"validation": dataset.splits.validation, "test": dataset.splits.test}
-    parts: dict[str, Any] = {}
-    for split, data in splits.items():
-        prediction = _predict(config, model, split, data, folder)
-        folder.write_predictions(split, prediction, data)
-        samples = config.bootstrap if split == "test" else 0
-        evaluation = _score(config, dataset, prediction, data, bootstrap=samples)
-        parts[split] = evaluation.values
-        parts[f"{split}_details"] = evaluation.details
-        if split == "test":
-            parts["test_interval"] = evaluation.intervals
-    return parts
-
-
-def _predict(
-    config: TrainConfig, model: SurvivalModel, split: str, data: SurvivalData, folder: RunFolder
-) -> SurvivalPrediction:
-    """Predict what is scored: under the published conventions, renormalised for a baseline."""
-    from survkit.metrics.evaluate import renormalise_beyond_horizon
-    from survkit.model_registry import MODELS
-
-    prediction = model.predict(data.features)
-    if config.evaluation == "standard" or not MODELS[config.model].is_baseline:
-        return prediction
-    survival = prediction.survival.copy()
-    falls = survival[:, -1] < 1.0
-    if not falls.all():
-        folder.warn(
-            f"{split} rows: {(~falls).sum()} of {len(data)} predicted curves never fall; they have "
-            "nothing to renormalise and stay at 1"
-        )
-    survival[falls] = renormalise_beyond_horizon(prediction.subset(falls)).survival
-    return replace(prediction, survival=survival)
-
-
-def _score(
     config: TrainConfig,
     dataset: Dataset,
-    prediction: SurvivalPrediction,
-    data: SurvivalData,
-    *,
-    bootstrap: int = 0,
-    **options: int,
-) -> Evaluation:
-    from survkit.metrics.evaluate import evaluate
+    model: SurvivalModel,
+    folder: RunFolder,
+    score: Callable[..., Evaluation],
+) -> dict[str, Any]:
+    """Predict and score the validation and the test split; return their part of the result."""
+    from survkit.baselines.published import renormalised
 
-    return evaluate(
-        prediction,
-        data,
-        train_time=dataset.splits.train.time,
-        train_event=dataset.splits.train.event,
-        grid=dataset.grid,
-        convention=config.evaluation,
-        point_error=config.point_error,
-        bootstrap=bootstrap,
-        **options,
-    )
-
-
-def _peak_memory_mb(device: str) -> float:
-    """Largest memory of this process: of the GPU it trained on, else resident on the host."""
-    import resource
-
-    import torch
-
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes / (2**20 if sys.platform == "darwin" else 2**10)
+    parts: dict[str, Any] = {}
+    resamples = {"validation": 0, "test": config.bootstrap}
+    for split, bootstrap in resamples.items():
+        data: SurvivalData = getattr(dataset.splits, split)
+        prediction = model.predict(data.features)
+        if _published_baseline(config):
+            prediction, flat = renormalised(prediction)
+            if flat:
+                folder.warn(
+                    f"{split} rows: {flat} of {len(data)} predicted curves never fall; they have "
+                    "nothing to renormalise and stay at 1"
+                )
+        folder.write_predictions(split, prediction, data)
+        evaluation = score(prediction, data, bootstrap=bootstrap)
+        parts[split], parts[f"{split}_details"] = evaluation.values, evaluation.details
+        if bootstrap:
+            parts[f"{split}_interval"] = evaluation.intervals
+    return {"test_interval": {}, **parts}
 
 
 def _say_complete(folder: RunFolder, result: Mapping[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""The mirror of a run to Weights & Biases, which no run needs and no failure of which costs one."""
+"""How a training is followed: a progress bar, and a mirror to Weights & Biases.
+
+No run needs the mirror, and no failure of it costs a run its record.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
+
+from tqdm import tqdm
 
 Mode = Literal["online", "offline", "disabled"]
 
@@ -115,3 +120,19 @@ def _start(mode: Mode, folder: Path, config: Mapping[str, Any], where: Mapping[s
         settings=settings,
         **where,
     )
+
+
+class ProgressBar:
+    """A bar of epochs with the losses, on a terminal only."""
+
+    def __init__(self, epochs: int) -> None:
+        self._bar = tqdm(total=epochs, unit="epoch", disable=None, leave=False)
+
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Move on to an epoch."""
+        self._bar.set_postfix({name: f"{values[name]:.4f}" for name in values if "loss" in name})
+        self._bar.update(epoch - self._bar.n)
+
+    def close(self) -> None:
+        """Clear the bar from the screen."""
+        self._bar.close()

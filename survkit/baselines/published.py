@@ -1,10 +1,13 @@
-"""The training rows of the baselines under the published conventions."""
+"""What the published conventions do to baselines: fewer rows, nothing beyond the horizon."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from survkit.types import InputError, SurvivalData
+from survkit.metrics import renormalise_beyond_horizon
+from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
 FOLDS = 5
 FIRST_SEED = 42
@@ -44,3 +47,18 @@ def leave_out_fold(train: SurvivalData, seed: int) -> SurvivalData:
     kept = np.ones(len(train), dtype=np.bool_)
     kept[np.array_split(permutation, FOLDS)[(seed - FIRST_SEED) % FOLDS]] = False
     return train.subset(kept)
+
+
+def renormalised(prediction: SurvivalPrediction) -> tuple[SurvivalPrediction, int]:
+    """Spread each curve's probability beyond the horizon over the grid.
+
+    Returns
+    -------
+    SurvivalPrediction, int
+        The prediction, and how many of its curves never fall: they have nothing to spread and
+        stay at 1.
+    """
+    survival = prediction.survival.copy()
+    falls = survival[:, -1] < 1.0
+    survival[falls] = renormalise_beyond_horizon(prediction.subset(falls)).survival
+    return replace(prediction, survival=survival), int((~falls).sum())

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from survkit.baselines.folds import leave_out_fold
-from survkit.types import InputError, SurvivalData
+from survkit.baselines.published import leave_out_fold, renormalised
+from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
 
 def rows_of(n: int) -> SurvivalData:
@@ -41,3 +41,12 @@ def test_rows_stay_in_order() -> None:
 def test_too_few_rows_are_refused() -> None:
     with pytest.raises(InputError, match=r"5 folds .* there are 4 rows"):
         leave_out_fold(rows_of(4), 42)
+
+
+def test_renormalising_leaves_nothing_beyond_the_horizon() -> None:
+    prediction = SurvivalPrediction(
+        np.array([0.0, 1.0, 2.0]), np.array([[1.0, 0.8, 0.5], [1.0, 1.0, 1.0]])
+    )
+    spread, flat = renormalised(prediction)
+    np.testing.assert_allclose(spread.survival, [[1.0, 0.6, 0.0], [1.0, 1.0, 1.0]])
+    assert flat == 1
