@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -62,13 +60,10 @@ class PersonalizedMoEHead(nn.Module):
         self.query = nn.Linear(hidden_dim, hidden_dim)
         self.value = nn.Linear(hidden_dim, value_dim)
         chunk = value_dim // mixture_components if moe_chunk_value_dim else value_dim
-        bound = 1 / math.sqrt(chunk)  # as torch.nn.Linear starts its weight and bias
-        self.expert_weight = nn.Parameter(
-            torch.empty(mixture_components, chunk, num_classes).uniform_(-bound, bound)
-        )
-        self.expert_bias = nn.Parameter(
-            torch.empty(mixture_components, num_classes).uniform_(-bound, bound)
-        )
+        # At zero every expert starts at the uniform distribution. Random logits would add up along
+        # the time axis to distributions that training first has to forget.
+        self.expert_weight = nn.Parameter(torch.zeros(mixture_components, chunk, num_classes))
+        self.expert_bias = nn.Parameter(torch.zeros(mixture_components, num_classes))
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""

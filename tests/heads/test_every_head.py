@@ -58,7 +58,11 @@ def few_settings():
 
 def head(name, changes=None, seed=0):
     torch.manual_seed(seed)
-    return build_head(name, HIDDEN, CLASSES, {**DEFAULTS, **(changes or {})})
+    model = build_head(name, HIDDEN, CLASSES, {**DEFAULTS, **(changes or {})})
+    for parameter in model.parameters():
+        if not parameter.any():  # the personalized experts start at zero, which hides mistakes
+            torch.nn.init.uniform_(parameter, -0.5, 0.5)
+    return model
 
 
 def loss_of(output, mixture_topk=None):
@@ -315,6 +319,12 @@ def test_adjustable_refuses_what_cannot_work():
         head("adjustable_moe", {"time_warp_function": "linear"})
     with pytest.raises(InputError, match="num_classes is 1"):
         AdjustableMoEHead(HIDDEN, 1)
+
+
+def test_personalized_experts_start_with_equal_logits():
+    output = build_head("personalized_moe", HIDDEN, CLASSES, DEFAULTS)(torch.randn(3, HIDDEN))
+    uniform = torch.full_like(output.expert_log_probs, 1 / CLASSES).log()
+    torch.testing.assert_close(output.expert_log_probs, uniform)
 
 
 def test_every_head_builds_from_its_defaults():
