@@ -60,7 +60,7 @@ def read_mnist(data_dir: Path | str) -> Mnist:
         For a file that cannot be downloaded, has the wrong length or header, or labels that are
         no digits.
     """
-    from torchvision.datasets import MNIST  # type: ignore[import-untyped]
+    from torchvision.datasets import MNIST
 
     raw = Path(data_dir) / RAW
     for name in FILES:
@@ -135,7 +135,7 @@ def download(name: str, path: Path, fetch: Callable[[str, str, str], None] | Non
 
 
 def _fetch(url: str, folder: str, md5: str) -> None:
-    from torchvision.datasets.utils import (  # type: ignore[import-untyped]
+    from torchvision.datasets.utils import (
         download_and_extract_archive,
     )
 
