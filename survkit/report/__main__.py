@@ -34,18 +34,19 @@ def report(config: ReportConfig) -> None:
     """Print the comparison table of a group and save its figures in the group's folder."""
     from survkit.report.overview import save_figures
     from survkit.report.runs import load_runs
-    from survkit.report.tables import comparison_table
+    from survkit.report.tables import COMPARISON, comparison_table
 
     if config.group is None:
         raise InputError("--group is needed: a subfolder of --log_dir")
     runs = load_runs(config.log_dir, config.group)
-    datasets = sorted(runs["dataset"].unique())
-    if len(datasets) > 1:
-        raise InputError(
-            f"group {config.group} holds runs on {', '.join(datasets)}; a table compares models "
-            "on one dataset"
-        )
-    print(comparison_table(runs).to_string())
+    for column in ("dataset", "evaluation"):
+        found = sorted(runs[column].unique())
+        if len(found) > 1:
+            raise InputError(
+                f"the runs of group {config.group} differ in {column} ({', '.join(found)}); "
+                "a table compares models on one dataset under one convention"
+            )
+    print(comparison_table(runs, config.metrics or COMPARISON).to_string())
     print("test metrics in percent; seconds from command to record")
     for path in save_figures(runs, Path(config.log_dir) / config.group):
         print(f"saved {path}")

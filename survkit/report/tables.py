@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from survkit.configs.options import nearest
 from survkit.model_registry import MODELS
+from survkit.types import InputError
 
 COMPARISON = (
     "concordance",
@@ -43,18 +45,24 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     runs : DataFrame
         From `load_runs`, of one dataset.
     metrics : sequence of str
-        Names of test metrics.
+        Names of test metrics, or of other columns of `runs` that hold numbers.
 
     Returns
     -------
     DataFrame of text
         Indexed by model, in the order of `runs`, with a column a metric, and `seconds`, the mean
         from command to record. A model that no seed can change has no deviation.
+
+    Raises
+    ------
+    InputError
+        For an unknown metric, with the nearest known one.
     """
+    columns = {metric: _column(runs, metric) for metric in metrics}
     rows: dict[str, dict[str, str]] = {}
     for model, group in runs.groupby("model", sort=False):
         spread = len(group) > 1 and not _same_for_every_seed(str(model), group)
-        cells = {metric: _cell(group[f"test_{metric}"], metric, spread) for metric in metrics}
+        cells = {m: _cell(group[column] * scale, spread) for m, (column, scale) in columns.items()}
         rows[str(model)] = {**cells, "seconds": f"{group['timing_total_seconds'].mean():.1f}"}
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -68,8 +76,18 @@ def _same_for_every_seed(model: str, runs: pd.DataFrame) -> bool:
     return deterministic and bool((runs["evaluation"] == "standard").all())
 
 
-def _cell(values: pd.Series, metric: str, spread: bool) -> str:
-    numbers = values.astype(float) * _scale(metric)
+def _column(runs: pd.DataFrame, metric: str) -> tuple[str, float]:
+    """Return the column of a metric, and what turns its values into those of a table."""
+    if f"test_{metric}" in runs:
+        return f"test_{metric}", _scale(metric)
+    if metric in runs and pd.api.types.is_numeric_dtype(runs[metric]):
+        return metric, 1.0
+    known = [n.removeprefix("test_") for n in map(str, runs) if n.startswith("test_")]
+    raise InputError(f"unknown metric '{metric}'{nearest(metric, known)}")
+
+
+def _cell(values: pd.Series, spread: bool) -> str:
+    numbers = values.astype(float)
     if numbers.isna().any():
         return "-"
     mean = f"{numbers.mean():.2f}"

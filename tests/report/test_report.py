@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -84,6 +85,23 @@ def test_the_command_explains_bad_input(log_dir: Path, capsys: pytest.CaptureFix
     assert "--group is needed" in capsys.readouterr().err
     assert main(["--log_dir", str(log_dir), "--group", "none"]) == 2
     assert "no finished run" in capsys.readouterr().err
+    assert main(["--log_dir", str(log_dir), "--group", "some", "--metrics", "concordnce"]) == 2
+    assert "unknown metric 'concordnce' (did you mean concordance?)" in capsys.readouterr().err
+
+
+def test_runs_under_two_conventions_make_no_table(
+    log_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(log_dir / "some", tmp_path / "some")
+    path = next(tmp_path.glob("some/*/result.json"))
+    path.write_text(path.read_text().replace('"standard"', '"published"'))
+    assert main(["--log_dir", str(tmp_path), "--group", "some"]) == 2
+    assert "differ in evaluation (published, standard)" in capsys.readouterr().err
+
+
+def test_other_numbers_of_the_records_can_be_columns(log_dir: Path) -> None:
+    table = comparison_table(load_runs(log_dir), metrics=("peak_memory_mb",))
+    assert float(str(table.loc["mtlr", "peak_memory_mb"])) > 50
 
 
 def outcomes(n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
