@@ -12,6 +12,10 @@ from torch import Tensor, nn
 from survkit.types import CategoricalColumn, InputError
 
 
+EMBEDDING_STD = 0.3
+"""Standard deviation of the embeddings at the start."""
+
+
 class Backbone(nn.Module):
     """Embed the categorical columns, join them to the continuous ones, apply a ReLU network.
 
@@ -80,6 +84,9 @@ class Backbone(nn.Module):
             if columns and not one_hot_embed
             else None
         )
+        if self.embedding is not None:
+            # torch's standard deviation of 1 lets a few categories outweigh the scaled numbers.
+            nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
         self.has_categorical = bool(columns)
         widths = [len(continuous) + embedded, *[hidden_dim] * num_hidden_layers]
         layers: list[nn.Module] = []
