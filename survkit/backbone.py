@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from survkit.types import CategoricalColumn, InputError
 
-
 EMBEDDING_STD = 0.3
 """Standard deviation of the embeddings at the start."""
 
