@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-import resource
-import signal
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from survkit.datasets.storage import write_bytes
+import survkit
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError
+
+ROOT = Path(survkit.__file__).parent.parent
 
 
 def test_arrays_tensors_and_plain_values_come_back(tmp_path: Path) -> None:
@@ -44,22 +45,34 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
-@pytest.fixture
-def disk_of_1000_bytes() -> Iterator[None]:
-    """Let writes fail past 1,000 bytes of a file, as they do on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+SAVE_ON_A_FULL_DISK = """
+import resource, signal, sys, torch
+from pathlib import Path
+import survkit
+from survkit.training.checkpoint import save_checkpoint
+from survkit.types import InputError
+
+# Writing past 1,000 bytes of a file fails, as it does on a full disk.
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    save_checkpoint(Path(sys.argv[1]), {"a": torch.zeros(1000)})
+except InputError as error:
+    print(error)
+"""
 
 
-@pytest.mark.usefixtures("disk_of_1000_bytes")
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "some.pt"
-    write_bytes(path, b"old")
-    with pytest.raises(InputError, match=r"cannot write .*some.pt: .*; make room"):
-        save_checkpoint(path, {"a": torch.zeros(1000)})
+    path.write_bytes(b"old")
+    done = subprocess.run(
+        [sys.executable, "-c", SAVE_ON_A_FULL_DISK, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert done.stdout.startswith(f"cannot write {path}: ")
+    assert "make room" in done.stdout
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["some.pt"]
