@@ -44,9 +44,11 @@ def test_an_offline_run_is_kept_in_the_run_folder(tmp_path: Path) -> None:
     offline.log(1, {"train_loss": 2.0})
     offline.finish(RESULT)
     (log,) = tmp_path.glob("wandb/offline-run-*-0123abcd/run-0123abcd.wandb")
-    content = log.read_bytes()
-    assert b"train_loss" in content
-    assert b"test/loss" in content
+    deadline = time.monotonic() + 60  # wandb's service writes the file in its own time
+    while b"test/loss" not in log.read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert b"train_loss" in log.read_bytes()
+    assert b"test/loss" in log.read_bytes()
     assert warnings == []
 
 
