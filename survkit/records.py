@@ -36,7 +36,7 @@ from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPredi
 RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scipy", "torch")
 
 
-def run_id(config: Any, data_sha256: str) -> str:
+def run_id(config: Any, data_sha256: str, *, less: Sequence[str] = ()) -> str:
     """Return the identifier of a run: 16 hex digits of a hash of what defines it.
 
     Parameters
@@ -46,11 +46,13 @@ def run_id(config: Any, data_sha256: str) -> str:
         paths) do not count.
     data_sha256 : str
         Hash of the loaded data.
+    less : sequence of str
+        Fields that do not count either: without "seed", runs that differ in nothing else agree.
     """
     identity = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
-        if field.metadata["identity"]
+        if field.metadata["identity"] and field.name not in less
     }
     text = json.dumps([identity, data_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -128,14 +130,11 @@ class RunFolder:
         except FileNotFoundError:
             return None
         except ValueError:
+            result = {}
+        if not (isinstance(result, dict) and "run_id" in result):
             self.warn(f"{self.path / 'result.json'} is damaged; the run is made again")
             return None
         return result
-
-    def clear(self) -> None:
-        """Remove the record and the state of an unfinished fit."""
-        for path in (self.path / "result.json", self._last_path, self._history_path):
-            path.unlink(missing_ok=True)
 
     def warn(self, message: str) -> None:
         """Note a warning for the record."""
@@ -144,8 +143,14 @@ class RunFolder:
 
     def log(self, epoch: int, values: Mapping[str, float]) -> None:
         """Append one epoch to the history."""
-        with self._history_path.open("a", encoding="utf-8") as file:
-            file.write(_to_json({"epoch": epoch, **values}) + "\n")
+        try:
+            with self._history_path.open("a", encoding="utf-8") as file:
+                file.write(_to_json({"epoch": epoch, **values}) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"cannot write {self._history_path}: {error.strerror}; make room, then run the "
+                "same command to go on"
+            ) from None
         for listener in self.listeners:
             listener(epoch, values)
 
@@ -162,7 +167,9 @@ class RunFolder:
         if self._last_path.exists():
             try:
                 state = load_checkpoint(self._last_path)
-            except InputError:
+                state["epoch"], state["warnings"]
+            except (InputError, KeyError):
+                state = None
                 self.warn(f"{self._last_path.name} was damaged; training started again")
         epochs = 0 if state is None else state["epoch"]
         if self._history_path.exists():
@@ -175,9 +182,14 @@ class RunFolder:
     def start(
         self, config: Mapping[str, Any], *, warnings: Sequence[str] = (), resume: bool = True
     ) -> None:
-        """Begin the record: write the configuration, and drop unfinished state unless resuming."""
+        """Begin the record: write the configuration, and drop unfinished state unless resuming.
+
+        A finished record stays until the new one replaces it.
+        """
         if not resume:
-            self.clear()
+            self._last_path.unlink(missing_ok=True)
+        if not self._last_path.exists():
+            self._history_path.unlink(missing_ok=True)
         for message in warnings:
             self.warn(message)
         write_bytes(self.path / "config.json", _to_json(config, indent=2).encode())
@@ -280,12 +292,15 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def peak_memory_mb(device: str) -> float:
-    """Return the largest memory of this process, in MiB: of its GPU, else resident on the host."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device) / 2**20
+def peak_memory_mb() -> float:
+    """Return the largest resident memory of this process, in MiB."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kilobytes / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def peak_gpu_memory_mb(device: str) -> float | None:
+    """Return the largest memory allocated on a GPU, in MiB; None for another device."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.startswith("cuda") else None
 
 
 def _git_commit(root: Path) -> str | None:

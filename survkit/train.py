@@ -54,12 +54,11 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     started = time.perf_counter()
     config = _resolve(config)
     dataset = _load(config)
+    config = replace(config, time_bins=config.time_bins or len(dataset.grid.cuts))
     identifier = run_id(config, dataset.sha256)
     folder = RunFolder(Path(config.log_dir) / str(config.group) / identifier)
     with folder.lock():
-        if config.overwrite:
-            folder.clear()
-        result = folder.result()
+        result = None if config.overwrite else folder.result()
         if result is None:
             result = _make_record(config, wandb_config, dataset, folder, argv, started)
         else:
@@ -103,14 +102,15 @@ def _make_record(
 ) -> dict[str, Any]:
     from survkit.metrics import evaluate
     from survkit.model_registry import MODELS
-    from survkit.records import peak_memory_mb, provenance
+    from survkit.records import peak_gpu_memory_mb, peak_memory_mb, provenance, run_id
     from survkit.training.tracking import ProgressBar, WandbMirror, default_mode
 
     loaded = time.perf_counter()
     train, validation, _ = dataset.splits
     settings = {**asdict(config), "data_sha256": dataset.sha256}
     made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
-    folder.start({**settings, **made_with}, warnings=dataset.warnings, resume=config.resume)
+    resume = config.resume and not config.overwrite
+    folder.start({**settings, **made_with}, warnings=dataset.warnings, resume=resume)
     mirror = WandbMirror(
         wandb_config.mode or default_mode(),
         project=wandb_config.project,
@@ -157,7 +157,11 @@ def _make_record(
     ended = time.perf_counter()
     result = {
         "run_id": folder.path.name,
+        "configuration": run_id(config, dataset.sha256, less=("seed",)),
         **{name: settings[name] for name in ("dataset", "model", "group", "seed", "evaluation")},
+        "data_sha256": dataset.sha256,
+        "known_leaks": dataset.card.known_leaks,
+        "notes": dataset.card.notes,
         **model.fit_summary._asdict(),
         "n_train": len(training_rows),
         "time_unit": dataset.card.time_unit,
@@ -168,7 +172,8 @@ def _make_record(
             "evaluate_seconds": ended - fitted,
             "total_seconds": ended - started,
         },
-        "peak_memory_mb": peak_memory_mb(str(config.device)),
+        "peak_memory_mb": peak_memory_mb(),
+        "peak_gpu_memory_mb": peak_gpu_memory_mb(str(config.device)),
         **metrics,
     }
     mirror.finish(result)
@@ -238,6 +243,8 @@ def _show(folder: RunFolder, result: dict[str, Any]) -> None:
 
     for message in folder.warnings:
         print(f"warning: {message}", file=sys.stderr)
+    for leak in result["known_leaks"]:
+        print(f"known leak: {leak}", file=sys.stderr)
     print(result_summary(result))
     print(f"record: {folder.path}")
 

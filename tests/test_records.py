@@ -90,15 +90,24 @@ def test_the_result_completes_the_record(tmp_path: Path) -> None:
     assert folder.result() is None
     folder.save({"epoch": 1})
     folder.warn("odd data")
-    written = folder.write_result({"test": {"loss": np.float64(1.5), "ece": float("nan")}})
-    assert written == {"test": {"loss": 1.5, "ece": None}, "warnings": ["odd data"]}
+    values = {"loss": np.float64(1.5), "ece": float("nan")}
+    written = folder.write_result({"run_id": "0123", "test": values})
+    expected = {"run_id": "0123", "test": {"loss": 1.5, "ece": None}, "warnings": ["odd data"]}
+    assert written == expected
     assert folder.result() == written
     assert not (tmp_path / "last.pt").exists()
 
-    (tmp_path / "result.json").write_text('{"test": ')
-    damaged = RunFolder(tmp_path)
-    assert damaged.result() is None
-    assert "is damaged" in damaged.warnings[0]
+    for content in ('{"test": ', "{}", "[1]"):
+        (tmp_path / "result.json").write_text(content)
+        damaged = RunFolder(tmp_path)
+        assert damaged.result() is None
+        assert "is damaged" in damaged.warnings[0]
+
+
+def test_a_history_on_a_full_disk_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"cannot write .*history.jsonl: No space left"):
+        RunFolder(tmp_path).log(1, {"loss": 1.0})
 
 
 def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import pytest
 import survkit
 from survkit.configs.args_file import parse_configs
 from survkit.configs.train import TrainConfig
-from survkit.datasets import load_dataset
+from survkit.datasets import DATASETS, load_dataset
 from survkit.model_registry import MODELS
 from survkit.records import load_fitted, read_predictions
 from survkit.train import main
+from survkit.training.network import SurvivalNetwork
 from survkit.types import InputError, TimeGrid
 
 ROOT = Path(survkit.__file__).parent.parent
@@ -133,6 +135,28 @@ def test_a_finished_run_is_not_trained_again(
     assert (folder / "result.json").stat().st_mtime_ns > written
 
 
+def test_overwriting_keeps_the_record_until_the_new_one_is_there(tmp_path: Path) -> None:
+    folder = run(tmp_path, "--model", "rsf", "--rsf_n_estimators", "3")
+    before = result(folder)
+    again = ["--model", "rsf", "--rsf_n_estimators", "3", "--overwrite", "--max_memory_gb", "1e-6"]
+    assert main([*SMALL, "--log_dir", str(tmp_path), *again]) == 2
+    assert result(folder) == before
+
+
+def test_help_names_every_dataset_and_model() -> None:
+    helps = {field.name: field.metadata["help"] for field in fields(TrainConfig)}
+    for flag, known in (("dataset", DATASETS), ("model", MODELS)):
+        assert set(re.split(r", | or ", helps[flag])) == set(known)
+
+
+def test_known_leaks_are_in_the_record(tmp_path: Path) -> None:
+    folder = run(tmp_path, "--dataset", "flchain")
+    assert result(folder)["known_leaks"] == list(
+        load_dataset("flchain", data_dir="").card.known_leaks
+    )
+    assert result(folder)["known_leaks"]
+
+
 def test_aliases_name_the_same_run(tmp_path: Path) -> None:
     folder = run(tmp_path, "--model", "FFNetMixtureMTLR")
     assert run(tmp_path, "--model", "personalized_moe") == folder
@@ -199,7 +223,7 @@ def test_a_run_killed_in_an_epoch_ends_with_the_same_record(tmp_path: Path) -> N
             "missing.csv",
         ),
         (["--device", "cuda:77"], "this machine has cpu"),
-        (["--hidden_dim", "10"], "8 or 12 would work"),
+        (["--model", "personalized_moe", "--hidden_dim", "10"], "8 or 12 would work"),
         (["--mixture_topk", "9"], "--mixture_topk is 9"),
         (["--monitored_val_metric", "losss"], "did you mean loss?"),
         (["--optimizer", "SGD", "--lr", "1e30"], "smaller --lr"),
@@ -283,3 +307,10 @@ def test_committed_args_files_are_parsed_and_built(path: Path) -> None:
     )
     grid = TimeGrid.evenly_spaced(10.0, config.time_bins or 100)
     MODELS[config.model].build(grid=grid, parameters=asdict(config), seed=config.seed, device="cpu")
+    SurvivalNetwork(
+        config.model,
+        num_features=3,
+        categorical=(),
+        num_classes=grid.num_classes,
+        parameters=asdict(config),
+    )

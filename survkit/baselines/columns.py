@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survkit.datasets.one_hot import one_hot
-from survkit.types import CategoricalColumn, InputError, SurvivalData
+from survkit.types import CategoricalColumn, InputError, SurvivalData, check_features
 
 
 class FeatureColumns(NamedTuple):
@@ -24,17 +24,19 @@ class FeatureColumns(NamedTuple):
         return cls(data.feature_names, data.categorical)
 
     def check(self, features: NDArray[np.float32]) -> None:
-        """Refuse features of another shape.
+        """Refuse features of another shape, with values that are not finite or unknown codes.
 
         Raises
         ------
         InputError
-            Where the features are not of shape (n, p), p the number of training columns.
+            Where the features are not of shape (n, p), p the number of training columns, or
+            naming the column and the first bad row.
         """
         if features.ndim != 2 or features.shape[1] != len(self.names):
             raise InputError(
                 f"features must have shape (n, {len(self.names)}), not {features.shape}"
             )
+        check_features(features, self.categorical, self.names)
 
     def one_hot(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return features (n, p) with 0/1 columns in place of codes, (n, q)."""

@@ -77,10 +77,11 @@ class PycoxModel:
         self.device = check_device(device)
         self.baseline: NDArray[np.float64] | None = None
         self.fit_summary = FitSummary()
-        if self.parameters["monitored_val_metric"] != "loss":
+        if parameters["monitored_val_metric"] != "loss" or not parameters["minimize_val_metric"]:
             raise InputError(
-                f"--monitored_val_metric is '{self.parameters['monitored_val_metric']}'; "
-                f"{name} can only be stopped by its own loss"
+                f"--monitored_val_metric is '{parameters['monitored_val_metric']}', "
+                f"--minimize_val_metric {parameters['minimize_val_metric']}; {name} can only be "
+                "stopped by its own loss, minimised"
             )
 
     def fit(

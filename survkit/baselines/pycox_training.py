@@ -20,6 +20,7 @@ FITTING_PARAMETERS = (
     "optimizer",
     "early_stopping_patience",
     "monitored_val_metric",
+    "minimize_val_metric",
 )
 
 _OPTIMIZER_OPTIONS: dict[str, dict[str, float]] = {

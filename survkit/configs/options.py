@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -121,6 +122,8 @@ def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: obj
     )
     if not right_type or (declared.choices and value not in declared.choices):
         raise InputError(f"--{field.name} is {value!r}; it must be {declared}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"--{field.name} is {value}; it must be finite")
     for word, bound in field.metadata["bounds"].items():
         if not _INSIDE[word](typing.cast("float", value), bound):
             raise InputError(f"--{field.name} is {value}; it must be {word} {bound}")

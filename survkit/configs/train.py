@@ -34,7 +34,12 @@ def _data_dir() -> str:
 class TrainConfig:
     """Everything that defines a training run, one field a flag."""
 
-    dataset: str = option("support2", topic=DATA, help="name of the dataset")
+    dataset: str = option(
+        "support2",
+        topic=DATA,
+        help="csv, digits, flchain, gbsg2, lung, mnist, rossi, sepsis, support2, synthetic, udca, "
+        "veteran or whas500",
+    )
     data_dir: str = option(
         _data_dir,
         topic=DATA,
@@ -133,7 +138,12 @@ class TrainConfig:
         "proportional", topic=SYNTHETIC, help="whether hazards keep their ratio over time"
     )
 
-    model: str = option("personalized_moe", topic=MODEL, help="name of the model")
+    model: str = option(
+        "fixed_moe",
+        topic=MODEL,
+        help="mtlr, fixed_moe, adjustable_moe, personalized_moe, coxph, rsf, deepsurv, deephit or "
+        "logistic_hazard",
+    )
     hidden_dim: int = option(128, topic=MODEL, at_least=1, help="units of a hidden layer")
     num_hidden_layers: int = option(2, topic=MODEL, at_least=0, help="number of hidden layers")
     dropout: float = option(
@@ -249,7 +259,11 @@ class TrainConfig:
     )
 
     seed: int = option(
-        42, topic=RUN, at_least=0, help="seed of initialisation and data order, not of the split"
+        42,
+        topic=RUN,
+        at_least=0,
+        at_most=2**32 - 1,
+        help="seed of initialisation and data order, not of the split",
     )
     device: str | None = option(
         None,

@@ -133,6 +133,12 @@ def _read_checked(path: Path) -> tuple[pd.DataFrame, BoolArray, NDArray[np.float
         if np.isnan(values).any():
             row = int(np.argmax(np.isnan(values)))
             raise InputError(f"{path}: outcome '{name}' is missing in data row {row + 1}")
+        if (values < 0).any():
+            row = int(np.argmax(values < 0))
+            raise InputError(
+                f"{path}: outcome '{name}' is {values[row]:g} in data row {row + 1}; it must be "
+                "at least 0"
+            )
     event = outcomes[EVENT] == 1
     CARD.check(len(frame), int(event.sum()))
     return frame, event, outcomes[TIME]
@@ -148,7 +154,7 @@ def _observation_window(
             f"support2_start_day {start_day} and support2_censor_day {censor_day} must satisfy "
             "0 <= start day < censor day"
         )
-    kept = time > start
+    kept = np.ones(len(time), np.bool_) if start_day is None else time > start_day
     return kept, (event & (time <= end))[kept], np.minimum(time, end)[kept] - start
 
 

@@ -64,6 +64,9 @@ class RawTable:
                         f"but the columns are {', '.join(columns)}"
                     )
 
+        for name in set(self.features) - set(self.categorical):
+            as_numbers(self.features[name])  # refused here, where rows are those of the source
+
     def __len__(self) -> int:
         return len(self.features)
 

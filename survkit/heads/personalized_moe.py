@@ -85,8 +85,8 @@ def _check_value_dim(value_dim: int, from_hidden: bool, experts: int, chunked: b
     if chunked and value_dim % experts:
         below = value_dim - value_dim % experts
         nearest = f"{below} or {below + experts}" if below else f"{experts}"
-        origin = " (hidden_dim)" if from_hidden else ""
+        name = "--hidden_dim" if from_hidden else "--moe_value_dim"
         raise InputError(
-            f"moe_value_dim is {value_dim}{origin}, which mixture_components {experts} does not "
-            f"divide into equal chunks; {nearest} would work, or moe_chunk_value_dim False"
+            f"{name} {value_dim} does not split into {experts} equal chunks "
+            f"(--mixture_components); {nearest} would work, or --no_moe_chunk_value_dim"
         )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from survkit.types import InputError
-
-ExpertMetric = Literal["dot", "euclidean"]
 
 
 class HeadOutput(NamedTuple):

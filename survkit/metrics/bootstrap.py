@@ -93,21 +93,21 @@ def weighted_ratio(
 
 
 def bootstrap_interval(
-    resampled: FloatArray, estimate: float, level: float = 0.95
+    resampled: FloatArray, estimate: float | None = None, level: float = 0.95
 ) -> tuple[float, float] | None:
-    """Bootstrap percentile interval of one metric, shifted by the bootstrap's estimate of bias.
+    """Bootstrap percentile interval of one metric.
 
     Resampling repeats subjects, which pushes metrics of absolute deviations (calibration errors)
     and of agreement upwards; their percentiles alone lie above the estimate. The mean of the
-    resamples less the estimate measures that push, and the interval is moved back by it. For
-    metrics without such a bias the shift is negligible.
+    resamples less the estimate measures that push: given the estimate, the interval is moved back
+    by it.
 
     Parameters
     ----------
     resampled : array, shape (b,)
         The metric in each resample; NaN where it is undefined there.
-    estimate : float
-        The metric in the sample itself.
+    estimate : float, optional
+        The metric in the sample itself, for a metric that resampling pushes upwards.
     level : float
         Coverage in (0, 1).
 
@@ -124,5 +124,5 @@ def bootstrap_interval(
     if len(defined) == 0:
         return None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    bias = defined.mean(dtype=np.float64) - estimate
+    bias = 0.0 if estimate is None else defined.mean(dtype=np.float64) - estimate
     return float(low - bias), float(high - bias)

@@ -25,6 +25,8 @@ from survkit.types import (
 )
 
 _CHUNK_ELEMENTS = 10_000_000
+RAISED_BY_RESAMPLING = ("ece", "km_calibration", "purity", "ari", "nmi")
+"""First words of the metrics that repeated subjects push upwards."""
 """Most counts (resamples x subjects) handled at once: bounds the memory."""
 
 
@@ -167,7 +169,9 @@ def _record_intervals(
     chunks = [group.compute(counts[at : at + step]) for at in range(0, resamples, step)]
     for metric, resampled in zip(group.metrics, np.concatenate(chunks).T, strict=True):
         name = metric.name
-        interval = bootstrap_interval(resampled, cast(float, evaluation.values[name]))
+        biased = name.startswith(RAISED_BY_RESAMPLING)
+        estimate = cast(float, evaluation.values[name]) if biased else None
+        interval = bootstrap_interval(resampled, estimate)
         if interval is None or "reason" in evaluation.details[name]:
             continue
         evaluation.intervals[name] = interval

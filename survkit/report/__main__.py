@@ -39,15 +39,15 @@ def report(config: ReportConfig) -> None:
     if config.group is None:
         raise InputError("--group is needed: a subfolder of --log_dir")
     runs = load_runs(config.log_dir, config.group)
-    for column in ("dataset", "evaluation"):
+    for column in ("dataset", "data_sha256", "evaluation"):
         found = sorted(runs[column].unique())
         if len(found) > 1:
             raise InputError(
                 f"the runs of group {config.group} differ in {column} ({', '.join(found)}); "
-                "a table compares models on one dataset under one convention"
+                "a table compares models on the same data under one convention"
             )
     print(comparison_table(runs, config.metrics or COMPARISON).to_string())
-    print("test metrics in percent; seconds from command to record")
+    print("shares (concordance, Brier, AUC, accuracy, ECE) in percent; seconds per run")
     for path in save_figures(runs, Path(config.log_dir) / config.group):
         print(f"saved {path}")
 

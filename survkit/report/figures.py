@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import cycle, product
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,7 +16,13 @@ from survkit.types import BoolArray, FloatArray, SurvivalPrediction
 
 # Wong (2011), "Color blindness", Nature Methods 8:441.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINE_STYLES = ("-", "--", ":", "-.")
 QUANTILE_GROUPS = 10
+
+
+def line_styles() -> Iterator[dict[str, Any]]:
+    """Yield a colour and a line style for each model: 28 that differ, then from the start."""
+    return cycle({"color": c, "linestyle": s} for s, c in product(LINE_STYLES, COLOURS))
 
 
 def survival_curves(
@@ -43,9 +50,9 @@ def survival_curves(
     times, observed, (low, high) = _kaplan_meier(time, event)
     axes.fill_between(times, low, high, step="post", color="0.85", label="Kaplan-Meier, 95 %")
     axes.step(times, observed, where="post", color="0.4", linewidth=1)
-    for colour, (name, prediction) in zip(COLOURS, predictions.items(), strict=False):
+    for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
         mean = prediction.survival.mean(axis=0)
-        axes.step(prediction.times, mean, where="post", color=colour, linewidth=1.4, label=name)
+        axes.step(prediction.times, mean, where="post", linewidth=1.4, label=name, **style)
     axes.set(
         xlabel=f"time ({time_unit})" if time_unit else "time",
         ylabel="survival",
@@ -85,13 +92,13 @@ def calibration_curves(
     """
     axes = axes or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--", label="perfect")
-    for colour, (name, prediction) in zip(COLOURS, predictions.items(), strict=False):
+    for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
         predicted, observed, low, high = _calibration_points(prediction, time, event, at)
         axes.errorbar(
             predicted,
             observed,
             yerr=[np.maximum(observed - low, 0), np.maximum(high - observed, 0)],
-            color=colour,
+            **style,
             marker="o",
             markersize=3.5,
             linewidth=1.2,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from survkit.records import read_predictions
 from survkit.report.figures import calibration_curves, survival_curves
-from survkit.types import SurvivalData, SurvivalPrediction
+from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -38,7 +38,10 @@ def save_figures(runs: pd.DataFrame, folder: Path) -> list[Path]:
     }
     paths = []
     for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=150)
+        try:
+            figure.savefig(folder / name, dpi=150)
+        except OSError as error:
+            raise InputError(f"cannot write {folder / name}: {error.strerror}") from None
         plt.close(figure)
         paths.append(folder / name)
     return paths

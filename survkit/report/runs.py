@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,11 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
     pattern = f"{group or '*'}/*/result.json"
     rows = []
     for path in sorted(root.glob(pattern)):
-        result = RunFolder(path.parent).result()
-        if result is not None:
+        folder = RunFolder(path.parent)
+        result = folder.result()
+        if result is None:
+            warnings.warn(f"left out: {folder.warnings[0]}", stacklevel=2)
+        else:
             rows.append({**_flat(result), "path": str(path.parent)})
     if not rows:
         raise InputError(f"no finished run in {root / (group or '*')}")

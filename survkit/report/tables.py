@@ -33,8 +33,8 @@ SUMMARY = (
     "ece_equal_mass",
 )
 
-NOT_A_SHARE = ("loss", "mae")
-"""Prefixes of metrics that are no fractions and are shown as they are."""
+SHARES = ("concordance", "brier", "integrated_brier", "auc", "accuracy", "ece", "purity")
+"""First words of the metrics that are fractions, shown in percent; all others are as they are."""
 
 
 def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:
@@ -56,11 +56,17 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     Raises
     ------
     InputError
-        For an unknown metric, with the nearest known one.
+        For an unknown metric, with the nearest known one, and for runs of one model that differ
+        in more than the seed.
     """
     columns = {metric: _column(runs, metric) for metric in metrics}
     rows: dict[str, dict[str, str]] = {}
     for model, group in runs.groupby("model", sort=False):
+        if group["configuration"].nunique() > 1:
+            raise InputError(
+                f"the runs of {model} differ in more than their seed, so they have no common "
+                f"mean; config.json in {', '.join(group['path'])} tells in what"
+            )
         spread = len(group) > 1 and not _same_for_every_seed(str(model), group)
         cells = {m: _cell(group[column] * scale, spread) for m, (column, scale) in columns.items()}
         rows[str(model)] = {**cells, "seconds": f"{group['timing_total_seconds'].mean():.1f}"}
@@ -78,12 +84,17 @@ def _same_for_every_seed(model: str, runs: pd.DataFrame) -> bool:
 
 def _column(runs: pd.DataFrame, metric: str) -> tuple[str, float]:
     """Return the column of a metric, and what turns its values into those of a table."""
-    if f"test_{metric}" in runs:
+    numbers = [str(name) for name in runs if _holds_numbers(runs[name])]
+    if f"test_{metric}" in numbers:
         return f"test_{metric}", _scale(metric)
-    if metric in runs and pd.api.types.is_numeric_dtype(runs[metric]):
+    if metric in numbers:
         return metric, 1.0
-    known = [n.removeprefix("test_") for n in map(str, runs) if n.startswith("test_")]
+    known = [n.removeprefix("test_") for n in numbers if n.startswith("test_")]
     raise InputError(f"unknown metric '{metric}'{nearest(metric, known)}")
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    return bool(column.map(lambda value: value is None or isinstance(value, int | float)).all())
 
 
 def _cell(values: pd.Series, spread: bool) -> str:
@@ -95,7 +106,7 @@ def _cell(values: pd.Series, spread: bool) -> str:
 
 
 def _scale(metric: str) -> float:
-    return 1.0 if metric.startswith(NOT_A_SHARE) else 100.0
+    return 100.0 if metric.startswith(SHARES) else 1.0
 
 
 def result_summary(result: dict[str, Any], metrics: Sequence[str] = SUMMARY) -> str:

@@ -70,6 +70,7 @@ class WandbMirror:
         self._run = self._attempt(lambda: _start(mode, folder, config, where))
         if self._run is None and mode == "online":
             self._warn("Weights & Biases: logging offline instead")
+            self._attempt(_forget_failed_run)
             self._run = self._attempt(lambda: _start("offline", folder, config, where))
 
     def log(self, epoch: int, values: Mapping[str, float]) -> None:
@@ -98,6 +99,12 @@ class WandbMirror:
             self._warn(f"Weights & Biases failed, the run itself goes on: {first_line}")
             self._run = None
             return None
+
+
+def _forget_failed_run() -> None:
+    import wandb
+
+    wandb.teardown()  # else the run's id counts as in use
 
 
 def _start(mode: Mode, folder: Path, config: Mapping[str, Any], where: Mapping[str, Any]) -> Any:

@@ -85,7 +85,6 @@ class _Progress:
     best_epoch: int = 0
     best_value: float = math.inf
     best_weights: dict[str, Tensor] | None = None
-    diverged: bool = False
 
 
 class TrainingSummary(NamedTuple):
@@ -269,6 +268,7 @@ def _note_best(
         )
     value = values[f"validation_{metric}"]
     value = value if parameters["minimize_val_metric"] else -value
+    value = math.inf if math.isnan(value) else value  # undefined is never an improvement
     if value < progress.best_value or progress.best_weights is None:
         progress.best_epoch = progress.epoch
         progress.best_value = value

@@ -105,7 +105,7 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
         (["--unknwon", "3"], "unknown flag --unknwon"),
         (["--optimizer", "adam"], r"one of Adam, AdamW, SGD \(did you mean Adam\?\)"),
         (["--epochs", "0"], "--epochs is 0; it must be at least 1"),
-        (["--lr", "nan"], "--lr is nan; it must be above 0"),
+        (["--lr", "nan"], "--lr is nan; it must be finite"),
         (["--dropout", "1"], "--dropout is 1.0; it must be below 1"),
         (["--resume", "maybe"], "neither True nor False"),
         (["--seed"], "expected one argument"),

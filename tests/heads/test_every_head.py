@@ -297,8 +297,8 @@ def test_fixed_prototypes_start_small_and_are_shared():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"mixture_components": 3}, r"moe_value_dim is 8 \(hidden_dim\), which .* 3 .*6 or 9"),
-        ({"moe_value_dim": 10}, "moe_value_dim is 10, which mixture_components 4 .* 8 or 12"),
+        ({"mixture_components": 3}, r"--hidden_dim 8 does not split into 3 .*6 or 9"),
+        ({"moe_value_dim": 10}, r"--moe_value_dim 10 does not split into 4 .* 8 or 12"),
         ({"moe_value_dim": 2}, "4 would work"),
         ({"moe_value_dim": 0}, "moe_value_dim is 0"),
         ({"mixture_topk": 5}, "mixture_topk is 5"),

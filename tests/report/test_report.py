@@ -85,6 +85,8 @@ def test_the_command_explains_bad_input(log_dir: Path, capsys: pytest.CaptureFix
     assert "--group is needed" in capsys.readouterr().err
     assert main(["--log_dir", str(log_dir), "--group", "none"]) == 2
     assert "no finished run" in capsys.readouterr().err
+    assert main(["--log_dir", str(log_dir), "--group", "some", "--metrics", "expert_load"]) == 2
+    assert "unknown metric 'expert_load'" in capsys.readouterr().err
     assert main(["--log_dir", str(log_dir), "--group", "some", "--metrics", "concordnce"]) == 2
     assert "unknown metric 'concordnce' (did you mean concordance?)" in capsys.readouterr().err
 
@@ -97,6 +99,30 @@ def test_runs_under_two_conventions_make_no_table(
     path.write_text(path.read_text().replace('"standard"', '"published"'))
     assert main(["--log_dir", str(tmp_path), "--group", "some"]) == 2
     assert "differ in evaluation (published, standard)" in capsys.readouterr().err
+
+
+def test_runs_that_differ_in_more_than_the_seed_have_no_mean(log_dir: Path) -> None:
+    runs = load_runs(log_dir)
+    runs.loc[2, "configuration"] = "other"
+    with pytest.raises(InputError, match="personalized_moe differ in more than their seed"):
+        comparison_table(runs)
+
+
+def test_a_damaged_record_is_left_out_with_a_warning(log_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(log_dir / "some", tmp_path / "some")
+    next(tmp_path.glob("some/*/result.json")).write_text("{")
+    with pytest.warns(UserWarning, match=r"left out: .*result.json is damaged"):
+        assert len(load_runs(tmp_path)) == 2
+
+
+def test_every_model_of_a_figure_is_drawn_in_its_own_way() -> None:
+    rate, time, event = outcomes()
+    times = np.linspace(0, 3, 31)
+    prediction = SurvivalPrediction(times, np.exp(-rate[:, None] * times))
+    axes = survival_curves({f"model {i}": prediction for i in range(12)}, time, event)
+    drawn = [line for line in axes.lines if str(line.get_label()).startswith("model")]
+    assert len({(line.get_color(), line.get_linestyle()) for line in drawn}) == 12
+    plt.close(axes.get_figure())
 
 
 def test_other_numbers_of_the_records_can_be_columns(log_dir: Path) -> None:

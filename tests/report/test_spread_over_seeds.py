@@ -11,6 +11,7 @@ def runs(model: str, evaluation: str, values: list[float]) -> pd.DataFrame:
         {
             "model": model,
             "evaluation": evaluation,
+            "configuration": "0123",
             "seed": range(42, 42 + len(values)),
             "test_concordance": values,
             "timing_total_seconds": 1.0,

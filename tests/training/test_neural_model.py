@@ -171,6 +171,17 @@ def test_another_metric_can_be_monitored(small_data: SurvivalData) -> None:
         build(monitored_val_metric="auc").fit(*halves(small_data))
 
 
+def test_an_undefined_metric_does_not_stop_the_choice(small_data: SurvivalData) -> None:
+    values = iter([np.nan, 5.0, 4.0, 3.0, np.nan, 6.0])
+    model = NeuralSurvivalModel(
+        "mtlr",
+        grid=TimeGrid.evenly_spaced(3.0, 12),
+        parameters=settings(monitored_val_metric="mae"),
+        validation_metrics=lambda prediction: {"mae": next(values)},
+    )
+    assert model.fit(*halves(small_data)).fit_summary.best_epoch == 4
+
+
 def test_a_loss_that_is_never_finite_is_an_error(small_data: SurvivalData) -> None:
     with pytest.raises(InputError, match="not finite in the first epoch; a smaller --lr"):
         build("mtlr", optimizer="SGD", lr=1e30).fit(*halves(small_data))
