@@ -49,9 +49,9 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     InputError
         For whatever in the configuration or the data cannot be used.
     """
+    started = time.perf_counter()
     from survkit.records import RunFolder, run_id
 
-    started = time.perf_counter()
     config = _resolve(config)
     dataset = _load(config)
     config = replace(config, time_bins=config.time_bins or len(dataset.grid.cuts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -128,7 +129,7 @@ def train_network(
     InputError
         Where the loss is not finite in the first epoch, or `monitored_val_metric` is unknown.
     """
-    optimizer = _OPTIMIZERS[parameters["optimizer"]](network.parameters(), parameters["lr"])
+    optimizer = _new_optimizer(network, parameters["optimizer"], parameters["lr"])
     order = torch.Generator().manual_seed(seed)
     progress = _Progress()
     saved = monitor.load() if monitor else None
@@ -156,19 +157,33 @@ def train_network(
     return TrainingSummary(progress.epoch, progress.best_epoch)
 
 
-def _adam(parameters: Iterator[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr=lr, eps=1e-7, fused=True)
+_OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, float]]] = {
+    "Adam": (torch.optim.Adam, {"eps": 1e-7}),
+    "AdamW": (torch.optim.AdamW, {"eps": 1e-7}),
+    "SGD": (torch.optim.SGD, {}),
+}
 
 
-def _adamw(parameters: Iterator[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=lr, eps=1e-7, fused=True)
+def _new_optimizer(network: nn.Module, name: str, lr: float) -> torch.optim.Optimizer:
+    optimizer, options = _OPTIMIZERS[name]
+    return _eager(optimizer)(network.parameters(), lr=lr, fused=True, **options)
 
 
-def _sgd(parameters: Iterator[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, lr=lr, fused=True)
+def _eager(optimizer: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """Return an optimiser without the decorators that import torch's compiler.
 
-
-_OPTIMIZERS = {"Adam": _adam, "AdamW": _adamw, "SGD": _sgd}
+    They load it, which takes seconds, only to tell it to keep out of the optimiser; nothing is
+    compiled here.
+    """
+    plain = {
+        name: method.__wrapped__
+        for base in reversed(optimizer.__mro__)
+        for name, method in vars(base).items()
+        if isinstance(method, FunctionType) and hasattr(method, "__wrapped__")
+    }
+    if "step" in plain:  # one of those decorators also switches gradients off
+        plain["step"] = torch.no_grad()(plain["step"])
+    return type(optimizer.__name__, (optimizer,), plain)
 
 
 def _train_epoch(
