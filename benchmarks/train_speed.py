@@ -17,8 +17,7 @@ import torch
 
 from survkit.configs.args_file import parse_configs
 from survkit.configs.train import TrainConfig
-from survkit.datasets import DATASETS, load_dataset
-from survkit.datasets.assemble import GridParameters
+from survkit.datasets import load_dataset, load_parameters
 from survkit.training.neural_model import NeuralSurvivalModel
 
 
@@ -46,7 +45,7 @@ def main() -> None:
         (TrainConfig,), sys.argv[1:], prog="benchmarks.train_speed", description=str(__doc__)
     )
     torch.set_num_threads(1)
-    names = {"data_dir", *GridParameters.__annotations__, *DATASETS[config.dataset].parameters}
+    names = load_parameters(config.dataset)
     dataset = load_dataset(config.dataset, **{name: getattr(config, name) for name in names})
     clock = EpochClock()
     model = NeuralSurvivalModel(
