@@ -40,7 +40,7 @@ class Evaluation:
         Metric -> value, a fraction rather than a percentage, NaN where undefined; `expert_load`
         is a list with one share an expert.
     intervals : dict
-        Metric -> lower and upper end of the 95 % bootstrap percentile interval.
+        Metric -> lower and upper end of the 95 % bootstrap interval, see `bootstrap_interval`.
     details : dict
         Metric -> `n_used` (subjects that carry weight in it), `max_weight` (largest censoring
         weight, 1.0 for metrics without), `reason` where the value is NaN, and
