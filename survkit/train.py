@@ -50,10 +50,11 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
         For whatever in the configuration or the data cannot be used.
     """
     started = time.perf_counter()
+    from survkit.datasets import load_configured
     from survkit.records import RunFolder, run_id
 
     config = _resolve(config)
-    dataset = _load(config)
+    dataset = load_configured(asdict(config))
     config = replace(config, time_bins=config.time_bins or len(dataset.grid.cuts))
     identifier = run_id(config, dataset.sha256)
     folder = RunFolder(Path(config.log_dir) / str(config.group) / identifier)
@@ -83,13 +84,6 @@ def _resolve(config: TrainConfig) -> TrainConfig:
     return replace(
         config, dataset=dataset, model=model, device=device, group=config.group or dataset
     )
-
-
-def _load(config: TrainConfig) -> Dataset:
-    from survkit.datasets import load_dataset, load_parameters
-
-    names = load_parameters(config.dataset)
-    return load_dataset(config.dataset, **{name: getattr(config, name) for name in names})
 
 
 def _make_record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ __all__ = [
     "DatasetEntry",
     "Preprocessor",
     "dataset_name",
+    "load_configured",
     "load_dataset",
     "load_parameters",
     "one_hot",
@@ -151,3 +152,20 @@ def load_dataset(
         labeling_floor_mode=labeling_floor_mode,
         **parameters,
     )
+
+
+def load_configured(configuration: Mapping[str, Any]) -> Dataset:
+    """Load the dataset that a run's configuration describes.
+
+    Parameters
+    ----------
+    configuration : mapping
+        Has "dataset", its name, and what `load_parameters` lists for it; the rest is not read.
+
+    Raises
+    ------
+    InputError
+        For an unknown dataset, or data that cannot be used.
+    """
+    name = configuration["dataset"]
+    return load_dataset(name, **{key: configuration[key] for key in load_parameters(name)})
