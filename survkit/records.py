@@ -27,6 +27,7 @@ import torch
 from filelock import FileLock, Timeout
 
 import survkit
+from survkit.configs.command import RunsElsewhereError
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.storage import write_bytes
 from survkit.model_registry import MODELS
@@ -95,15 +96,17 @@ class RunFolder:
 
         Raises
         ------
+        RunsElsewhereError
+            Where another process holds the lock.
         InputError
-            Where another process holds the lock, or the folder cannot be made.
+            Where the folder cannot be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / ".lock", timeout=0)
             lock.acquire()
         except Timeout:
-            raise InputError(f"another process is training {self.path} now") from None
+            raise RunsElsewhereError(f"another process is training {self.path} now") from None
         except OSError as error:
             raise InputError(
                 f"cannot write to {self.path}: {error.strerror}; choose another --log_dir"

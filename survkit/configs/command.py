@@ -1,24 +1,60 @@
-"""How every command ends: 0 done, 2 bad input, 130 interrupted; no traceback for what users do."""
+"""How every command ends: 0 done, 1 a part failed, 2 bad input, or stopped; no traceback for users.
+
+75 is the system's own status for "try again later" (EX_TEMPFAIL), 130 and 143 are a shell's for
+Ctrl-C and SIGTERM.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from survkit.types import InputError
 
+FAILED = 1
 BAD_INPUT = 2
+RUNS_ELSEWHERE = 75
 INTERRUPTED = 130
+TERMINATED = 143
 
 
-def run_command(prog: str, command: Callable[[], object]) -> int:
+class RunsElsewhereError(InputError):
+    """Another process is at work on the same run."""
+
+
+class _Terminated(BaseException):
+    """SIGTERM has arrived."""
+
+
+def run_command(prog: str, command: Callable[[], int | None]) -> int:
     """Run a command and return its exit status, with errors of the input printed, not raised."""
     try:
-        command()
+        with _sigterm_raises():
+            return command() or 0
     except InputError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
+        return RUNS_ELSEWHERE if isinstance(error, RunsElsewhereError) else BAD_INPUT
+    except (KeyboardInterrupt, _Terminated) as stop:
         print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+        return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does; only a main thread can handle signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise _Terminated
