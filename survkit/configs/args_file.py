@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +13,7 @@ from survkit.configs.options import OptionType, nearest, option_type
 from survkit.types import InputError
 
 EXPERIMENT_ARGS = "--experiment_args"
+_FILE = EXPERIMENT_ARGS.removeprefix("--")
 
 
 def parse_configs(
@@ -20,8 +21,20 @@ def parse_configs(
 ) -> list[Any]:
     """Build one instance of each config class from command-line flags.
 
+    Parameters and errors are those of `given_flags`.
+    """
+    given = given_flags(config_classes, argv, prog=prog, description=description)
+    return [build_config(config_class, given) for config_class in config_classes]
+
+
+def given_flags(
+    config_classes: Sequence[type], argv: Sequence[str], *, prog: str, description: str
+) -> dict[str, Any]:
+    """Return the values that command-line flags give, by field, and no defaults.
+
     `--experiment_args FILE` reads more flags from a file; a flag on the command line wins over
-    the file wherever it stands.
+    the file wherever it stands. Where two classes have a field of one name, the flag is the
+    first one's.
 
     Raises
     ------
@@ -32,19 +45,65 @@ def parse_configs(
     parser = _build_parser(config_classes, prog, description)
     arguments = argparse.Namespace()
     for path in _experiment_files(argv):
-        flags = _read_args_file(Path(path), parser)
-        _parse(parser, flags, arguments, where=f"{path}: ")
+        _read_into(arguments, Path(path), parser)
     _parse(parser, argv, arguments)
-    return [
-        config_class(
-            **{
-                field.name: getattr(arguments, field.name)
-                for field in dataclasses.fields(config_class)
-                if hasattr(arguments, field.name)
-            }
-        )
-        for config_class in config_classes
-    ]
+    return {name: value for name, value in vars(arguments).items() if name != _FILE}
+
+
+def read_args_file(config_class: type, path: Path) -> dict[str, Any]:
+    """Return the values that the flags of an args file give, by field, and no defaults.
+
+    Raises
+    ------
+    InputError
+        As `given_flags`.
+    """
+    arguments = argparse.Namespace()
+    _read_into(arguments, path, _build_parser((config_class,), prog="", description=""))
+    return vars(arguments)
+
+
+def build_config(config_class: type, given: Mapping[str, Any]) -> Any:
+    """Build a config from those of the given values that are its fields.
+
+    Raises
+    ------
+    InputError
+        For a value of the wrong type or out of range.
+    """
+    names = [field.name for field in dataclasses.fields(config_class)]
+    return config_class(**{name: given[name] for name in names if name in given})
+
+
+def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
+    """Return the flags that make `parse_configs` build an equal config.
+
+    Parameters
+    ----------
+    config : dataclass instance
+        The config.
+    always : sequence of str
+        Fields to give in any case; others are left out where they have their default, which is
+        the same on every machine.
+
+    Raises
+    ------
+    InputError
+        For an empty list or a list with a text that begins with "-", which no flag can say.
+    """
+    words: list[str] = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if value == field.default and field.name not in always:
+            continue
+        if isinstance(value, tuple):
+            texts = [str(item) for item in value]
+            if not texts or any(text.startswith("-") for text in texts):
+                raise InputError(f"--{field.name} {list(value)} cannot be given as a flag")
+            words += [f"--{field.name}", *texts]
+        else:
+            words.append(f"--{field.name}={value}")
+    return words
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,8 +128,12 @@ def _build_parser(
         help="file of flags, as on a command line, with # comments; flags given here win over it",
     )
     groups: dict[str, Any] = {}
+    added: set[str] = set()
     for config_class in config_classes:
         for field in dataclasses.fields(config_class):
+            if field.name in added:
+                continue
+            added.add(field.name)
             topic = field.metadata["topic"]
             group = groups.setdefault(topic, parser.add_argument_group(topic))
             _add_flag(group, field, option_type(config_class, field.name))
@@ -146,6 +209,10 @@ def _converter(declared: OptionType) -> Callable[[str], object]:
     return convert
 
 
+def _read_into(arguments: argparse.Namespace, path: Path, parser: argparse.ArgumentParser) -> None:
+    _parse(parser, _read_words(path, parser), arguments, where=f"{path}: ")
+
+
 def _parse(
     parser: argparse.ArgumentParser,
     arguments: Sequence[str],
@@ -176,7 +243,7 @@ def _experiment_files(argv: Sequence[str]) -> list[str]:
     return list(known.experiment_args)
 
 
-def _read_args_file(path: Path, parser: argparse.ArgumentParser) -> list[str]:
+def _read_words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from survkit.heads import HEADS
+from survkit.heads import HEADS, build_head
 from survkit.training.network import BACKBONE_PARAMETERS, SurvivalNetwork
 from survkit.training.trainer import (
     EVALUATION_ROWS,
@@ -57,7 +57,7 @@ class NeuralSurvivalModel:
     Raises
     ------
     InputError
-        For an unknown device, and on `fit` for parameters that do not fit together.
+        For an unknown device, or parameters that do not fit together.
     """
 
     def __init__(
@@ -76,6 +76,9 @@ class NeuralSurvivalModel:
         self.parameters = {name: parameters[name] for name in dict.fromkeys(names)}
         self.seed = seed
         self.device = check_device(device)
+        if self.parameters["num_hidden_layers"]:  # else the data decide the width
+            with torch.device("meta"):
+                build_head(head, parameters["hidden_dim"], grid.num_classes, parameters)
         self.validation_metrics = validation_metrics
         self.fit_summary = FitSummary()
 

@@ -4,8 +4,11 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from survkit.configs.args_file import parse_configs
+from survkit.configs.args_file import given_flags, parse_configs, read_args_file, to_arguments
+from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.types import InputError
@@ -143,3 +146,57 @@ def test_help_gives_every_flag_with_its_topic_and_default(
 def test_the_data_directory_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SURVKIT_DATA_DIR", "/somewhere")
     assert parse().data_dir == "/somewhere"
+
+
+def test_a_flag_of_two_configs_is_the_first_ones() -> None:
+    flags = given_flags(
+        (BatchRunConfig, TrainConfig),
+        ["--group", "a", "b", "--lr", "0.1"],
+        prog="p",
+        description="",
+    )
+    assert flags == {"group": ("a", "b"), "lr": 0.1}
+
+
+def test_given_flags_are_without_defaults_and_with_those_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "--lr 1e-2 --epochs 3")
+    flags = given_flags(
+        (TrainConfig,), ["--experiment_args", path, "--epochs", "4"], prog="p", description=""
+    )
+    assert flags == {"lr": 0.01, "epochs": 4}
+    assert read_args_file(TrainConfig, Path(path)) == {"lr": 0.01, "epochs": 3}
+
+
+TEXTS = st.text(min_size=1).filter(lambda text: text != "None")
+
+
+@given(
+    st.builds(
+        TrainConfig,
+        csv_path=TEXTS,
+        group=TEXTS,
+        data_dir=TEXTS,
+        lr=st.floats(1e-300, 1e300),
+        seed=st.integers(0, 2**32 - 1),
+        resume=st.booleans(),
+        time_bins=st.none() | st.integers(2, 10**6),
+        mnist_means=st.lists(st.floats(1e-9, 1e9), min_size=1).map(tuple),
+        categorical_columns=st.lists(TEXTS.filter(lambda text: not text.startswith("-"))).map(
+            tuple
+        ),
+    )
+)
+def test_a_config_survives_its_flags(config: TrainConfig) -> None:
+    assert parse(*to_arguments(config)) == config
+
+
+def test_only_what_is_not_a_default_becomes_a_flag() -> None:
+    config = TrainConfig(data_dir="d", lr=0.1)
+    assert to_arguments(config) == ["--data_dir=d", "--lr=0.1"]
+    assert "--seed=42" in to_arguments(config, always=("seed",))
+
+
+@pytest.mark.parametrize("columns", [("-a",), ("b", "--lr")])
+def test_what_no_flag_can_say_is_refused(columns: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="categorical_columns"):
+        to_arguments(TrainConfig(categorical_columns=columns))

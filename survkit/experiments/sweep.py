@@ -1,0 +1,207 @@
+"""Sweeps as plain data, and the runs that they stand for."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from survkit.configs.args_file import build_config, read_args_file
+from survkit.configs.options import nearest, option_type
+from survkit.configs.train import TrainConfig
+from survkit.types import InputError
+
+FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
+NAME, AFTER = "name", "after"
+
+
+class Sweep(NamedTuple):
+    """Runs that belong together.
+
+    Parameters
+    ----------
+    common : mapping
+        Flags of `survkit.train` by name, for every run. A list stands for one run with each of
+        its values; several lists for every combination. (A flag that takes several values has a
+        list for its value, and a list of lists to vary it.)
+    runs : sequence of mappings
+        More flags, one mapping for each kind of run; they win over `common`. Two further keys:
+        `name`, what to call it (default: its model), and `after`, a list of the names of kinds
+        that must be done before.
+    experiment_args : str, optional
+        An .args file that comes before `common`.
+    """
+
+    common: Mapping[str, Any] = {}
+    runs: Sequence[Mapping[str, Any]] = ({},)
+    experiment_args: str | None = None
+
+
+class PlannedRun(NamedTuple):
+    """One run of a sweep.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the sweep, as "mtlr seed=42".
+    config : TrainConfig
+        Its configuration.
+    after : tuple of str
+        Names of the runs that must be done before it starts.
+    """
+
+    name: str
+    config: TrainConfig
+    after: tuple[str, ...] = ()
+
+
+def expand(sweep: Sweep, overrides: Mapping[str, Any] | None = None) -> list[PlannedRun]:
+    """Return all runs of a sweep, each after those that it depends on.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    overrides : mapping, optional
+        Values that win over the sweep's, in every run.
+
+    Raises
+    ------
+    InputError
+        For an unknown field, a value that it cannot have, an override of what the sweep varies,
+        an unknown name in `after` or a cycle of them.
+    """
+    base = read_args_file(TrainConfig, Path(sweep.experiment_args)) if sweep.experiment_args else {}
+    labels = _labels(sweep)
+    kinds: dict[str, list[str]] = {}
+    runs: dict[str, PlannedRun] = {}
+    given: list[dict[str, Any]] = []
+    for label, run in zip(labels, sweep.runs, strict=True):
+        flags = {**sweep.common, **{k: v for k, v in run.items() if k not in (NAME, AFTER)}}
+        for varied in _combinations(label, flags):
+            name = " ".join([label, *(f"{field}={_shown(v)}" for field, v in varied.items())])
+            values = {**base, **flags, **varied}
+            given.append(values)
+            config = _config(name, {**values, **(overrides or {})})
+            kinds.setdefault(label, []).append(name)
+            runs[name] = PlannedRun(name, config, tuple(run.get(AFTER, ())))
+    _refuse_varied(given, overrides or {})
+    return _ordered(runs, kinds)
+
+
+def _labels(sweep: Sweep) -> list[str]:
+    """Return what each kind of run is called: its name, or its model, numbered where not unique."""
+    models = [run.get("model", sweep.common.get("model", "run")) for run in sweep.runs]
+    labels = [
+        str(run.get(NAME) or (model if isinstance(model, str) else "run"))
+        for run, model in zip(sweep.runs, models, strict=True)
+    ]
+    counts = Counter(labels)
+    seen: Counter[str] = Counter()
+    numbered = []
+    for label in labels:
+        seen[label] += 1
+        numbered.append(f"{label}#{seen[label]}" if counts[label] > 1 else label)
+    return numbered
+
+
+def _combinations(label: str, flags: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every combination of the flags that are given as lists of alternatives."""
+    axes: dict[str, Sequence[Any]] = {}
+    for name, value in flags.items():
+        if name not in FIELDS:
+            raise InputError(
+                f"{label}: survkit.train has no flag '{name}'"
+                f"{nearest(name, [*FIELDS, NAME, AFTER])}"
+            )
+        if _is_varied(name, value):
+            if not value:
+                raise InputError(f"{label}: {name} is an empty list, which stands for no run")
+            axes[name] = value
+    for values in itertools.product(*axes.values()):
+        yield dict(zip(axes, values, strict=True))
+
+
+def _is_varied(name: str, value: object) -> bool:
+    if not isinstance(value, list | tuple):
+        return False
+    several = option_type(TrainConfig, name).several
+    return not several or any(isinstance(item, list | tuple) for item in value)
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _config(name: str, values: Mapping[str, Any]) -> TrainConfig:
+    try:
+        config: TrainConfig = build_config(
+            TrainConfig, {field: _typed(field, value) for field, value in values.items()}
+        )
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    return config
+
+
+def _typed(name: str, value: object) -> object:
+    """Bring a value to its flag's type, so that 1 and 1.0 are one configuration, as are flags.
+
+    YAML reads 5e-4 as text.
+    """
+    declared = option_type(TrainConfig, name)
+    if declared.several and isinstance(value, list | tuple):
+        return tuple(_scalar(declared.scalar, item) for item in value)
+    return _scalar(declared.scalar, value)
+
+
+def _scalar(scalar: type, value: object) -> object:
+    if scalar is float and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _refuse_varied(given: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any]) -> None:
+    for name in overrides:
+        values = {_typed(name, run[name]) if name in run else FIELDS[name].default for run in given}
+        if len(values) > 1:
+            shown = ", ".join(sorted(map(str, values)))
+            raise InputError(
+                f"--{name} cannot be given here: the sweep varies it ({shown}); "
+                "write a sweep of your own for --sweep"
+            )
+
+
+def _ordered(
+    runs: Mapping[str, PlannedRun], kinds: Mapping[str, Sequence[str]]
+) -> list[PlannedRun]:
+    """Name runs, not kinds, in `after`, and put every run behind those that it depends on."""
+    graph: TopologicalSorter[str] = TopologicalSorter()
+    resolved: dict[str, PlannedRun] = {}
+    for name, run in runs.items():
+        for kind in run.after:
+            if kind not in kinds:
+                raise InputError(
+                    f"{name} is to run after '{kind}'{nearest(kind, kinds)}, "
+                    f"but the sweep has only {', '.join(kinds)}"
+                )
+        after = tuple(before for kind in run.after for before in kinds[kind])
+        resolved[name] = run._replace(after=after)
+        graph.add(name, *after)
+    try:
+        graph.prepare()
+    except CycleError as error:
+        raise InputError(f"runs wait for each other: {' -> '.join(error.args[1])}") from None
+    position = {name: index for index, name in enumerate(runs)}
+    ordered = []
+    while graph.is_active():
+        ready = sorted(graph.get_ready(), key=position.__getitem__)
+        ordered += [resolved[name] for name in ready]
+        graph.done(*ready)
+    return ordered

@@ -1,0 +1,72 @@
+"""Reads a sweep from a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from survkit.configs.options import nearest
+from survkit.experiments.sweep import Sweep
+from survkit.types import InputError
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML's own loader would keep the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"'{key}' stands twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_sweep(path: str | Path) -> Sweep:
+    """Read a sweep from a YAML file with the keys of `Sweep`.
+
+    A relative `experiment_args` starts from the file's folder.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, is not YAML or has other keys.
+    """
+    path = Path(path)
+    try:
+        content = yaml.load(path.read_text("utf-8"), _UniqueKeys)
+    except OSError as error:
+        raise InputError(f"cannot read the sweep {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"the sweep {path} is not UTF-8 text") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"the sweep {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"the sweep {path} must have keys: {', '.join(Sweep._fields)}")
+    for key in content:
+        if key not in Sweep._fields:
+            raise InputError(
+                f"the sweep {path} has the key '{key}'{nearest(str(key), Sweep._fields)}; "
+                f"keys are {', '.join(Sweep._fields)}"
+            )
+    _check_parts(path, content)
+    if content.get("experiment_args"):
+        content["experiment_args"] = str(path.parent / content["experiment_args"])
+    return Sweep(**content)
+
+
+def _check_parts(path: Path, content: dict[str, Any]) -> None:
+    runs = content.get("runs", [{}])
+    if not isinstance(content.get("common", {}), dict):
+        raise InputError(f"{path}: common must be flags with their values, as 'lr: 0.001'")
+    if not (isinstance(runs, list) and runs and all(isinstance(run, dict) for run in runs)):
+        raise InputError(f"{path}: runs must be a list, each item flags with their values")
+    for run in runs:
+        after = run.get("after", [])
+        if not (isinstance(after, list) and all(isinstance(name, str) for name in after)):
+            raise InputError(f"{path}: after must be a list of names, not {after!r}")
