@@ -130,7 +130,7 @@ class RunFolder:
         """Return the finished record, or None where there is none (a damaged one is warned of)."""
         try:
             result: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except ValueError:
             result = {}

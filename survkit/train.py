@@ -53,9 +53,9 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     from survkit.datasets import load_configured
     from survkit.records import RunFolder, run_id
 
-    config = _resolve(config)
+    config = _with_device(canonical(config))
     dataset = load_configured(asdict(config))
-    config = replace(config, time_bins=config.time_bins or len(dataset.grid.cuts))
+    config = with_grid(config, dataset)
     identifier = run_id(config, dataset.sha256)
     folder = RunFolder(Path(config.log_dir) / str(config.group) / identifier)
     with folder.lock():
@@ -68,22 +68,37 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     return folder.path
 
 
-def _resolve(config: TrainConfig) -> TrainConfig:
-    """Fill in what depends on the machine or on other fields, and check the names."""
-    import torch
+def canonical(config: TrainConfig) -> TrainConfig:
+    """Replace aliases of the dataset and the model by their names, and fill in the group.
 
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    """
     from survkit.datasets import dataset_name
     from survkit.model_registry import model_name
+
+    dataset = dataset_name(config.dataset)
+    return replace(
+        config, dataset=dataset, model=model_name(config.model), group=config.group or dataset
+    )
+
+
+def with_grid(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """Fill in the number of cuts that the loaded dataset has, which is part of the run_id."""
+    return replace(config, time_bins=config.time_bins or len(dataset.grid.cuts))
+
+
+def _with_device(config: TrainConfig) -> TrainConfig:
+    import torch
+
     from survkit.training.neural_model import check_device
 
     torch.set_num_threads(1)  # batches of these networks are too small to share
-    dataset = dataset_name(config.dataset)
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
-    model = model_name(config.model)
-    return replace(
-        config, dataset=dataset, model=model, device=device, group=config.group or dataset
-    )
+    return replace(config, device=device)
 
 
 def _make_record(
@@ -110,6 +125,7 @@ def _make_record(
         project=wandb_config.project,
         entity=wandb_config.entity,
         group=settings["group"],
+        name=f"{config.model} seed {config.seed}",
         run_id=folder.path.name,
         config=settings,
         folder=folder.path,

@@ -14,6 +14,8 @@ from urllib.parse import urlparse
 
 from tqdm import tqdm
 
+from survkit.types import InputError
+
 Mode = Literal["online", "offline", "disabled"]
 
 NETWORK_SECONDS = 10
@@ -38,8 +40,8 @@ class WandbMirror:
     ----------
     mode : {"online", "offline", "disabled"}
         Where to log; offline runs are kept in `folder` for `wandb sync`.
-    project, entity, group : str
-        Where the run is filed.
+    project, entity, group, name : str
+        Where the run is filed, and what it is called there.
     run_id : str
         Identifier of the run; a resumed run goes on under the same one.
     config : mapping
@@ -57,6 +59,7 @@ class WandbMirror:
         project: str,
         entity: str | None,
         group: str,
+        name: str,
         run_id: str,
         config: Mapping[str, Any],
         folder: Path,
@@ -66,7 +69,13 @@ class WandbMirror:
         self._run: Any = None
         if mode == "disabled":
             return
-        where = {"project": project, "entity": entity, "group": group, "id": run_id}
+        where = {
+            "project": project,
+            "entity": entity,
+            "group": group,
+            "name": name,
+            "id": run_id,
+        }
         self._run = self._attempt(lambda: _start(mode, folder, config, where))
         if self._run is None and mode == "online":
             self._warn("Weights & Biases: logging offline instead")
@@ -99,6 +108,28 @@ class WandbMirror:
             self._warn(f"Weights & Biases failed, the run itself goes on: {first_line}")
             self._run = None
             return None
+
+
+def finished_runs(entity: str | None, project: str, group: str) -> frozenset[str]:
+    """Return the identifiers of a group's runs that are finished in Weights & Biases.
+
+    Raises
+    ------
+    InputError
+        Where Weights & Biases cannot be asked.
+    """
+    import wandb
+
+    path = f"{entity}/{project}" if entity else project
+    try:
+        api = wandb.Api(timeout=NETWORK_SECONDS)
+        runs = api.runs(path, filters={"group": group, "state": "finished"})
+        return frozenset(run.id for run in runs)
+    except Exception as error:  # whatever wandb raises
+        first_line = str(error).partition("\n")[0]
+        raise InputError(
+            f"--check_wandb: cannot ask for the runs of {path}: {first_line}"
+        ) from None
 
 
 def _forget_failed_run() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from survkit.training.tracking import Mode, WandbMirror, default_mode
+from survkit.training.tracking import Mode, WandbMirror, default_mode, finished_runs
+from survkit.types import InputError
 
 RESULT = {"validation": {"loss": 1.0}, "test": {"loss": 1.1, "brier@25": None}}
 
@@ -19,7 +20,13 @@ def no_key_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def mirror(mode: Mode, folder: Path, warnings: list[str], **changes: Any) -> WandbMirror:
-    where: dict[str, Any] = {"project": "p", "entity": None, "group": "g", "run_id": "0123abcd"}
+    where: dict[str, Any] = {
+        "project": "p",
+        "entity": None,
+        "group": "g",
+        "name": "n",
+        "run_id": "0123abcd",
+    }
     return WandbMirror(mode, config={"lr": 0.1}, folder=folder, warn=warnings.append, **where)
 
 
@@ -82,3 +89,12 @@ def test_an_unreachable_server_costs_seconds_and_a_warning(
     assert warnings[1] == "Weights & Biases: logging offline instead"
     (log,) = tmp_path.glob("wandb/offline-run-*/run-0123abcd.wandb")
     wait_until_written(log)
+
+
+def test_asking_for_finished_runs_without_an_answer_is_an_input_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    with pytest.raises(InputError, match="--check_wandb: cannot ask for the runs of team/p: "):
+        finished_runs("team", "p", "g")
