@@ -1,0 +1,184 @@
+"""Which job starts when: after those it depends on, in a free place, and never in two processes."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+from survkit.job_overview import Overview
+from survkit.job_process import Place, trained_elsewhere
+from survkit.jobs import Job, Outcome, Status
+
+POLL_SECONDS = 0.2
+"""How often the schedule looks at `stop`."""
+
+RECHECK_SECONDS = 1.0
+"""How often a run that another process trains, or a place that is not free, is looked at again."""
+
+
+class Handle(Protocol):
+    """A job that has been submitted."""
+
+    def add_done_callback(self, callback: Callable[[Any], None], /) -> None:
+        """Have a function called with this handle when the job has ended."""
+
+
+class Runner(Protocol):
+    """Where jobs are submitted to."""
+
+    def submit(self, job: Job, place: Place) -> Handle:
+        """Start a job; an exception means that it has not started."""
+
+    def result(self, handle: Any) -> Outcome | None:
+        """Return how a job ended, as `run_job` does."""
+
+
+class _Ended(NamedTuple):
+    job: Job
+    place: Place
+    runner: Runner
+    handle: Handle
+
+
+class Schedule:
+    """Jobs on their way to an outcome.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        The jobs; a name in `after` that is none of theirs counts as done.
+    places : sequence of Place
+        As many jobs run at the same time, each in one of these.
+    stop : threading.Event
+        Once set, no job starts any more, and `run` ends when those that run have ended.
+    overview : Overview
+        Told of every job that ends.
+    is_free : callable
+        Asked before a job starts in a place; a place that is not free waits.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        places: Sequence[Place],
+        *,
+        stop: threading.Event,
+        overview: Overview,
+        is_free: Callable[[Place], bool] = lambda place: True,
+    ) -> None:
+        self._jobs = jobs
+        self._names = {job.name for job in jobs}
+        self._stop = stop
+        self._overview = overview
+        self._is_free = is_free
+        self._places = list(places)
+        self._waiting = list(jobs)
+        self._elsewhere: list[Job] = []
+        self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self._outcomes: dict[str, Outcome] = {}
+        self._records = {job.name: _record_version(job) for job in jobs}
+        self._recheck_at = 0.0
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """How the jobs ended, in their order."""
+        return [self._outcomes[job.name] for job in self._jobs]
+
+    def run(self, runner: Runner) -> None:
+        """Run all jobs that have no outcome yet.
+
+        Where the runner refuses a job, its exception is passed on; `run` can then be called
+        again with another runner, and goes on with what has not been started.
+        """
+        while len(self._outcomes) < len(self._jobs):
+            if self._stop.is_set():
+                self._end_waiting()
+            else:
+                self._block()
+                self._recheck()
+                self._start(runner)
+            self._collect()
+
+    def _end_waiting(self) -> None:
+        for job in self._waiting:
+            self._end(Outcome(job, Status.STOPPED, note="not started"))
+        for job in self._elsewhere:
+            self._end(Outcome(job, Status.STOPPED, note="another process trains it"))
+        self._waiting, self._elsewhere = [], []
+
+    def _block(self) -> None:
+        """End the jobs that can never start; they stand after those that they depend on."""
+        for job in list(self._waiting):
+            ended = [self._outcomes[name] for name in job.after if name in self._outcomes]
+            failed = [outcome for outcome in ended if outcome.status is not Status.DONE]
+            if failed:
+                self._waiting.remove(job)
+                what = ", ".join(f"{outcome.job.name} ({outcome.status})" for outcome in failed)
+                self._end(Outcome(job, Status.BLOCKED, note=f"needs {what}"))
+
+    def _recheck(self) -> None:
+        """Take up again the jobs that another process was at, once it has let go of them."""
+        if time.monotonic() < self._recheck_at:
+            return
+        self._recheck_at = time.monotonic() + RECHECK_SECONDS
+        for job in [job for job in self._elsewhere if not trained_elsewhere(job)]:
+            self._elsewhere.remove(job)
+            self._waiting.append(job)
+
+    def _start(self, runner: Runner) -> None:
+        for job in [job for job in self._waiting if self._is_ready(job)]:
+            if not self._places:
+                return
+            if _record_version(job) != self._records[job.name]:
+                self._waiting.remove(job)
+                self._end(Outcome(job, Status.DONE, note="by another process"))
+                continue
+            if trained_elsewhere(job):
+                self._waiting.remove(job)
+                self._elsewhere.append(job)
+                continue
+            place = next(filter(self._is_free, self._places), None)
+            if place is None:
+                return
+            handle = runner.submit(job, place)
+            self._waiting.remove(job)
+            self._places.remove(place)
+            ended = _Ended(job, place, runner, handle)
+            handle.add_done_callback(partial(self._note_end, ended))
+
+    def _note_end(self, ended: _Ended, _handle: Any) -> None:
+        self._ended.put(ended)
+
+    def _is_ready(self, job: Job) -> bool:
+        return all(name in self._outcomes or name not in self._names for name in job.after)
+
+    def _collect(self) -> None:
+        try:
+            ended = self._ended.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            return
+        self._places.append(ended.place)
+        try:
+            outcome = ended.runner.result(ended.handle)
+        except Exception as error:  # of the runner, not of the job: the others go on
+            outcome = Outcome(ended.job, Status.FAILED, note=f"{type(error).__name__}: {error}")
+        if outcome is None:
+            self._elsewhere.append(ended.job)
+        else:
+            self._end(outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.job.name] = outcome
+        self._overview.ended(outcome)
+
+
+def _record_version(job: Job) -> int | None:
+    """Return what changes when a job's record is completed; one to be overwritten is there."""
+    try:
+        return (job.folder / "result.json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
