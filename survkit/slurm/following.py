@@ -1,0 +1,119 @@
+"""Follows jobs in the queue to their ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from survkit.job_overview import Overview
+from survkit.jobs import Job, Outcome, Status, last_line
+from survkit.slurm.queue import QueuedJob, list_queue
+from survkit.slurm.report import write_report
+from survkit.types import InputError
+
+FIRST_INTERVAL, LARGEST_INTERVAL, GROWTH = 1.0, 30.0, 1.2
+"""Seconds between two looks at the queue: a controller serves many users."""
+
+RECORD_SECONDS = 60.0
+"""How long the record of a job that ended well may take to appear on a network file system."""
+
+USUAL_REASONS = ("None", "Priority", "Resources", "Dependency", "BeginTime", "JobArrayTaskLimit")
+"""Why jobs wait that will start by themselves."""
+
+
+class Follower:
+    """Follows jobs in the queue to their ends.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        The jobs, each after those that it depends on.
+    job_ids : mapping of str to str
+        The ids of those in the queue, by name.
+    outcomes : dict of str to Outcome
+        What has become of every job, by name; the end of each in the queue is noted here.
+    overview : Overview
+        Told of every start and end.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        job_ids: Mapping[str, str],
+        outcomes: dict[str, Outcome],
+        overview: Overview,
+    ) -> None:
+        self._job_ids = job_ids
+        self._outcomes = outcomes
+        self._overview = overview
+        self._pending = {job.name: job for job in jobs if job.name in job_ids}
+        self._started: set[str] = set()
+        self._gone_since: dict[str, float] = {}
+        self._said: set[str] = set()
+
+    def follow(self, stop: threading.Event) -> None:
+        """Return once every job has ended, or at the next look after `stop` was set."""
+        interval = FIRST_INTERVAL
+        while self._pending:
+            self._look()
+            if not self._pending or stop.wait(interval):
+                break
+            interval = min(interval * GROWTH, LARGEST_INTERVAL)
+        if self._pending:
+            ids = " ".join(self._job_ids[name] for name in self._pending)
+            self._overview.tell(f"the jobs go on; scancel {ids} ends them")
+
+    def _look(self) -> None:
+        try:
+            queue = {queued.job_id: queued for queued in list_queue()}
+        except InputError as error:  # the controller is busy or being restarted; the jobs go on
+            self._say(f"cannot see the queue for now: {error}")
+            return
+        for job in list(self._pending.values()):
+            queued = queue.get(self._job_ids[job.name])
+            if job.is_complete:
+                self._end(job, Status.DONE)
+            elif queued is None or queued.has_ended:
+                self._judge(job, queued)
+            elif queued.state == "PENDING":
+                if queued.reason not in USUAL_REASONS:
+                    self._say(f"job {queued.job_id} and others like it wait: {queued.reason}")
+            elif job.name not in self._started:
+                self._started.add(job.name)
+                self._overview.started(job.name, f"job {queued.job_id}", job.folder)
+
+    def _judge(self, job: Job, queued: QueuedJob | None) -> None:
+        """Decide how a job ended that has no record; `queued` is None where SLURM forgot it."""
+        if any(name in self._pending for name in job.after):
+            return  # how these end decides it
+        lost = [name for name in job.after if self._outcomes[name].status is not Status.DONE]
+        state = "COMPLETED" if queued is None else queued.state
+        if lost and (queued is None or state == "CANCELLED"):
+            self._end(job, Status.BLOCKED, f"waited for {lost[0]}")
+        elif queued is None or state == "COMPLETED":
+            gone_since = self._gone_since.setdefault(job.name, time.monotonic())
+            if time.monotonic() - gone_since > RECORD_SECONDS:
+                self._end(job, Status.FAILED, last_line(job.log) or "left the queue, no record")
+        elif (state, queued.reason) == ("FAILED", "NonZeroExitCode"):
+            self._end(job, Status.FAILED, last_line(job.log))
+        else:
+            self._end(job, Status.FAILED, f"{state} by SLURM ({queued.reason})")
+
+    def _end(self, job: Job, status: Status, note: str = "") -> None:
+        del self._pending[job.name]
+        outcome = _done(job) if status is Status.DONE else Outcome(job, status, note=note)
+        self._outcomes[job.name] = outcome
+        write_report(outcome, self._job_ids[job.name])
+        self._overview.ended(outcome)
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._overview.tell(text)
+
+
+def _done(job: Job) -> Outcome:
+    result = json.loads((job.folder / "result.json").read_text("utf-8"))
+    return Outcome(job, Status.DONE, result["timing"]["total_seconds"], result["peak_memory_mb"])

@@ -1,0 +1,156 @@
+"""Asks SLURM: submits scripts and lists the user's jobs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from survkit.jobs import Job
+from survkit.slurm.job_script import array_runs, run_key
+from survkit.types import InputError
+
+ENDED = (
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "REVOKED",
+    "TIMEOUT",
+)
+"""The states of a job that will not run again; SLURM remembers such jobs for some minutes."""
+
+ARRAY_COMMENT = "survkit array"
+DEFAULT_ARRAY_SIZE = 1001
+
+
+class SubmissionRefusedError(InputError):
+    """SLURM does not accept a script; the message is sbatch's own."""
+
+
+class QueuedJob(NamedTuple):
+    """A job, or a task of a job array, as the queue shows it.
+
+    Parameters
+    ----------
+    job_id : str
+        As "17", or "17_3" for a task.
+    state : str
+        As "PENDING"; see `ENDED`.
+    reason : str
+        Why it waits, or why it ended.
+    comment : str
+        As it was submitted with.
+    """
+
+    job_id: str
+    state: str
+    reason: str
+    comment: str
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it will not run again."""
+        return self.state in ENDED
+
+
+def run_comment(job: Job) -> str:
+    """Return the comment by which the queue shows what a job of its own runs."""
+    return f"survkit run {run_key(job)}"
+
+
+def list_queue() -> list[QueuedJob]:
+    """Return all jobs of this user that SLURM knows, those that ended lately included.
+
+    Raises
+    ------
+    InputError
+        Where SLURM does not answer; the message is squeue's own.
+    """
+    listing = _slurm(
+        "squeue",
+        "--noheader",
+        "--array",
+        "--states=all",
+        f"--user={os.getuid()}",
+        "--format=%i|%T|%r|%k",
+    )
+    return [QueuedJob(*line.split("|", 3)) for line in listing.splitlines() if "|" in line]
+
+
+def active_runs(queue: Iterable[QueuedJob]) -> dict[str, str]:
+    """Return the job id of every run that waits or runs, by its `run_key`."""
+    runs: dict[str, str] = {}
+    arrays: dict[str, dict[int, str]] = {}
+    for queued in queue:
+        if queued.has_ended:
+            continue
+        if queued.comment == ARRAY_COMMENT:
+            array, _, task = queued.job_id.partition("_")
+            if array not in arrays:
+                arrays[array] = array_runs(_script(queued.job_id))
+            if key := arrays[array].get(int(task)):
+                runs[key] = queued.job_id
+        elif match := re.fullmatch("survkit run ([0-9a-f]{16})", queued.comment):
+            runs[match[1]] = queued.job_id
+    return runs
+
+
+def _script(job_id: str) -> str:
+    """Return the script of a job, or '' where it has ended since the queue was listed."""
+    try:
+        return _slurm("scontrol", "write", "batch_script", job_id, "-")
+    except InputError:
+        if any(job.job_id == job_id and not job.has_ended for job in list_queue()):
+            raise
+        return ""
+
+
+def largest_array() -> int:
+    """Return how many tasks a job array may have here; SLURM's default where it does not say."""
+    try:
+        match = re.search(r"^MaxArraySize\s*=\s*(\d+)", _slurm("scontrol", "show", "config"), re.M)
+    except InputError:
+        match = None
+    return int(match[1]) if match else DEFAULT_ARRAY_SIZE
+
+
+def submit(script: str) -> str:
+    """Submit a script and return its job id.
+
+    Raises
+    ------
+    SubmissionRefusedError
+        With sbatch's own words.
+    """
+    try:
+        answer = _slurm("sbatch", "--parsable", stdin=script)
+    except InputError as error:
+        raise SubmissionRefusedError(str(error)) from None
+    return answer.strip().partition(";")[0]  # a cluster's name may follow
+
+
+def _slurm(*command: str, stdin: str = "") -> str:
+    """Run a command of SLURM and return what it prints."""
+    try:
+        process = subprocess.run(
+            command,
+            input=os.fsencode(stdin),
+            capture_output=True,
+            check=False,
+            start_new_session=True,  # Ctrl-C in the terminal must not tear a submission
+        )
+    except FileNotFoundError:
+        raise InputError(f"there is no {command[0]} on the path") from None
+    if process.returncode:
+        lines = process.stderr.decode(errors="replace").splitlines()
+        raise InputError(
+            "; ".join(lines) or f"{command[0]} ended with exit status {process.returncode}"
+        )
+    return process.stdout.decode(errors="replace")

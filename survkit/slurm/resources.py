@@ -1,0 +1,95 @@
+"""Checks what is asked of SLURM as far as it can be known before SLURM is asked."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.options import nearest
+from survkit.slurm.simple_slurm_script import CLUSTERS
+from survkit.types import InputError
+
+COMMANDS = ("sbatch", "squeue", "scontrol")
+UNLIMITED = ("0", "infinite", "unlimited")
+
+_TIME = re.compile(r"(?:(\d+)-(\d+)(?::(\d+))?(?::(\d+))?|(\d+)|(\d+):(\d+)|(\d+):(\d+):(\d+))")
+_MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
+_GPU = re.compile(r"(?:[A-Za-z][\w.-]*:)?[1-9]\d*")
+_NAME = re.compile(r"[^\s-][^\s]*")
+
+
+def check_resources(config: BatchRunConfig) -> None:
+    """Check the SLURM flags.
+
+    Raises
+    ------
+    InputError
+        Naming the flag, its value and what would be right.
+    """
+    if config.cluster not in CLUSTERS:
+        raise InputError(
+            f"--cluster is '{config.cluster}'{nearest(config.cluster, CLUSTERS)}; "
+            f"known are {', '.join(CLUSTERS)}; add others in survkit/slurm/simple_slurm_script.py"
+        )
+    for name, pattern, right in (
+        ("account", _NAME, "a name without spaces"),
+        ("partition", _NAME, "a name without spaces"),
+        ("qos", _NAME, "a name without spaces"),
+        ("gpu", _GPU, "a number or type:number, such as 1 or a100:1"),
+        ("memory", _MEMORY, "a whole number with K, M, G or T, such as 8G"),
+    ):
+        value = getattr(config, name)
+        if value is not None and not pattern.fullmatch(value):
+            raise InputError(f"--{name} is '{value}'; it must be {right}")
+    seconds = time_limit_seconds(config.time)
+    if config.requeue and seconds is not None and config.requeue_seconds >= seconds:
+        raise InputError(
+            f"--requeue_seconds is {config.requeue_seconds}, which leaves nothing of a time limit "
+            f"of {seconds} s; it must be below that, or give --no_requeue"
+        )
+
+
+def check_commands() -> None:
+    """Check that SLURM's commands are there.
+
+    Raises
+    ------
+    InputError
+        Where one is not on the path.
+    """
+    for command in COMMANDS:
+        if shutil.which(command) is None:
+            raise InputError(
+                f"there is no {command} on the path; start this on a login node of the cluster, "
+                "or run on this machine with --runner process"
+            )
+
+
+def time_limit_seconds(text: str) -> int | None:
+    """Return a time limit in seconds; None where it is unlimited.
+
+    Parameters
+    ----------
+    text : str
+        In a form that sbatch takes: minutes, minutes:seconds, hours:minutes:seconds, days-hours,
+        days-hours:minutes or days-hours:minutes:seconds.
+
+    Raises
+    ------
+    InputError
+        For any other text.
+    """
+    if text.casefold() in UNLIMITED:
+        return None
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"--time is '{text}'; it must be minutes, hours:minutes:seconds or "
+            "days-hours:minutes:seconds, such as 4:00:00"
+        )
+    parts = [int(part) for part in re.split("[-:]", text)]
+    if "-" not in text:  # one number is minutes, two are minutes and seconds
+        parts = [0, *parts] if len(parts) == 3 else [0, 0, *parts]
+    days, hours, minutes, seconds = (*parts, 0, 0, 0)[:4]
+    return 86400 * days + 3600 * hours + 60 * minutes + seconds

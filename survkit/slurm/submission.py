@@ -1,0 +1,129 @@
+"""Puts jobs into the queue, each once, whatever became of launchers before this one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
+
+from survkit.configs.batch_run import BatchRunConfig
+from survkit.jobs import Job, Outcome, Status
+from survkit.slurm.batch_script import Batch, batch_script, batches
+from survkit.slurm.job_script import run_key
+from survkit.slurm.queue import (
+    SubmissionRefusedError,
+    active_runs,
+    largest_array,
+    list_queue,
+    submit,
+)
+from survkit.slurm.report import write_report
+from survkit.types import InputError
+
+NOT_SUBMITTED = (Status.FAILED, Status.BLOCKED, Status.STOPPED)
+
+
+class Submitted(NamedTuple):
+    """What has become of jobs by name.
+
+    Parameters
+    ----------
+    outcomes : dict of str to Outcome
+        Of every job; those in the queue are `submitted`.
+    job_ids : dict of str to str
+        Of the jobs in the queue.
+    """
+
+    outcomes: dict[str, Outcome]
+    job_ids: dict[str, str]
+
+    def note(self, jobs: Iterable[Job], status: Status, note: str) -> None:
+        """Note what has become of jobs."""
+        self.outcomes.update({job.name: Outcome(job, status, note=note) for job in jobs})
+
+
+def submit_jobs(jobs: Sequence[Job], config: BatchRunConfig, stop: threading.Event) -> Submitted:
+    """Submit the jobs that neither wait nor run in the queue already.
+
+    Raises
+    ------
+    InputError
+        Where nothing could be submitted: SLURM does not answer or refuses the first script, or a
+        log folder cannot be written.
+    """
+    submitted = Submitted({}, {})
+    with _sole_launcher(jobs, stop):
+        queue = active_runs(list_queue())
+        missing = []
+        for job in jobs:
+            if job_id := queue.get(run_key(job)):
+                submitted.job_ids[job.name] = job_id
+                submitted.note([job], Status.SUBMITTED, f"already in the queue as job {job_id}")
+            elif job.is_complete:  # since the sweep was planned
+                submitted.note([job], Status.DONE, "by another process")
+            else:
+                missing.append(job)
+        size = largest_array() if config.array and missing else 1
+        for batch in batches(missing, array=config.array, largest_array=size):
+            _submit_batch(batch, config, submitted, stop)
+    return submitted
+
+
+@contextmanager
+def _sole_launcher(jobs: Sequence[Job], stop: threading.Event) -> Iterator[None]:
+    """Keep other launchers from submitting the same jobs at the same time."""
+    with ExitStack() as stack:
+        for folder in sorted({job.log.parent for job in jobs}):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_lock(folder / ".submission.lock", stop))
+            except OSError as error:
+                raise InputError(
+                    f"cannot write to {folder}: {error.strerror}; choose another --log_dir"
+                ) from None
+        yield
+
+
+@contextmanager
+def _lock(path: Path, stop: threading.Event) -> Iterator[None]:
+    """Hold a lock file, unless told to stop before it is free: nothing is submitted then."""
+    lock = FileLock(path)
+    while not (lock.is_locked or stop.is_set()):
+        with suppress(Timeout):
+            lock.acquire(timeout=1)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _submit_batch(
+    batch: Batch, config: BatchRunConfig, submitted: Submitted, stop: threading.Event
+) -> None:
+    """Submit a batch, unless what it waits for could not be submitted or it is time to stop."""
+    waits_for = [submitted.outcomes[name] for name in batch[0].after]
+    lost = [outcome.job.name for outcome in waits_for if outcome.status in NOT_SUBMITTED]
+    if stop.is_set():
+        submitted.note(batch, Status.STOPPED, "not submitted")
+        return
+    if lost:
+        submitted.note(batch, Status.BLOCKED, f"not submitted, as {lost[0]} was not")
+        return
+    # SLURM forgets a job some minutes after its end; what has its record needs no waiting for.
+    names = [outcome.job.name for outcome in waits_for if not outcome.job.is_complete]
+    script = batch_script(batch, config, [submitted.job_ids[name] for name in names])
+    try:
+        job_id = submit(script)
+    except SubmissionRefusedError as error:
+        if not submitted.job_ids:
+            raise
+        submitted.note(batch, Status.FAILED, str(error))
+        return
+    for task, job in enumerate(batch):
+        submitted.job_ids[job.name] = job_id if len(batch) == 1 else f"{job_id}_{task}"
+        submitted.note([job], Status.SUBMITTED, f"job {submitted.job_ids[job.name]}")
+        write_report(submitted.outcomes[job.name], submitted.job_ids[job.name])
