@@ -1,0 +1,138 @@
+"""Runs every training run of a sweep that has no record yet, on this machine or on a cluster.
+
+python -m survkit.grid_search --group support2_mixture
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from survkit.configs.args_file import build_config, given_flags
+from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.command import FAILED, INTERRUPTED, TERMINATED, run_command
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
+from survkit.job_overview import Overview, closing_table
+from survkit.jobs import Job, Outcome, Status
+
+# The heavy imports stand in the functions below, so that --help answers at once.
+if TYPE_CHECKING:
+    from survkit.sweep_plan import Plan
+
+PROG = "survkit.grid_search"
+ENDED_BADLY = (Status.FAILED, Status.BLOCKED, Status.STOPPED)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status, which is not 0 where a run failed."""
+    argv = sys.argv[1:] if argv is None else argv
+
+    def command() -> int:
+        given = given_flags(
+            (BatchRunConfig, WandbConfig, TrainConfig), argv, prog=PROG, description=str(__doc__)
+        )
+        return grid_search(given)
+
+    return run_command(PROG, command)
+
+
+def grid_search(given: Mapping[str, Any]) -> int:
+    """Plan the runs, launch those that have no record, and say how each ended.
+
+    Parameters
+    ----------
+    given : mapping
+        Values for fields of `BatchRunConfig`, `WandbConfig` and `TrainConfig`.
+
+    Returns
+    -------
+    int
+        0, or 1 where a run failed, or 130 and 143 where Ctrl-C or SIGTERM stopped the launcher.
+
+    Raises
+    ------
+    InputError
+        For whatever cannot be used; nothing has been started then.
+    """
+    from survkit.sweep_plan import plan_sweeps
+
+    config: BatchRunConfig = build_config(BatchRunConfig, given)
+    plan = plan_sweeps(config, given)
+    _show(plan)
+    if config.dry_run:
+        _show_commands(plan.jobs, config)
+        return 0
+    if not plan.jobs:
+        print("nothing to run")
+        return 0
+    with _signals_stop() as stop:
+        outcomes = _launch(plan.jobs, config, stop)
+    print(closing_table([*plan.skipped, *outcomes]))
+    if stop.exit_status:
+        return stop.exit_status
+    return FAILED if any(outcome.status in ENDED_BADLY for outcome in outcomes) else 0
+
+
+def _show(plan: Plan) -> None:
+    for outcome in plan.skipped:
+        print(f"skipped {outcome.job.name}: {outcome.note}")
+    print(f"{len(plan.jobs)} to run, {len(plan.skipped)} skipped")
+
+
+def _show_commands(jobs: Sequence[Job], config: BatchRunConfig) -> None:
+    if config.runner == "slurm":
+        from survkit.slurm import slurm_scripts
+
+        for script in slurm_scripts(jobs, config):
+            print(script)
+        return
+    for job in jobs:
+        print(f"# {job.name}" + (f", after {', '.join(job.after)}" if job.after else ""))
+        print(shlex.join(["python", "-m", "survkit.train", *job.arguments]))
+
+
+class _Stop(threading.Event):
+    """Set once a signal has asked the launcher to stop; knows the exit status that follows."""
+
+    exit_status = 0
+
+
+@contextmanager
+def _signals_stop() -> Iterator[_Stop]:
+    """Let Ctrl-C and SIGTERM set an event, so that running jobs can be ended first."""
+    stop = _Stop()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if not stop.is_set():
+            print(f"{PROG}: stopping; the same command goes on from here", file=sys.stderr)
+        stop.exit_status = INTERRUPTED if number == signal.SIGINT else TERMINATED
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _launch(jobs: Sequence[Job], config: BatchRunConfig, stop: _Stop) -> list[Outcome]:
+    overview = Overview(len(jobs))
+    if config.runner == "slurm":
+        from survkit.slurm import slurm_launch
+
+        return slurm_launch(jobs, config, stop=stop, overview=overview)
+    from survkit.local_launcher import launch_locally
+
+    return launch_locally(jobs, config, stop=stop, overview=overview)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
