@@ -48,6 +48,7 @@ class Overview:
         self._console = console
         self._live: Live | None = None
         self._running: dict[str, _Running] = {}
+        self._postponed: set[str] = set()
         self._ended: list[Outcome] = []
 
     def __enter__(self) -> Self:
@@ -98,6 +99,13 @@ class Overview:
         seconds = "" if outcome.seconds is None else f" after {outcome.seconds:.0f} s"
         note = f": {outcome.note}" if outcome.note else ""
         self._print(f"{outcome.status} {outcome.job.name}{seconds}{note}")
+
+    def postponed(self, name: str, why: str) -> None:
+        """Tell, once, that a run waits although it could start or has started."""
+        self._running.pop(name, None)
+        if name not in self._postponed:
+            self._postponed.add(name)
+            self._print(f"postponed {name}: {why}")
 
     def tell(self, text: str) -> None:
         """Print a line that is about no single run."""

@@ -117,6 +117,8 @@ def trained_elsewhere(job: Job) -> bool:
             return False
     except RunsElsewhereError:
         return True
+    except InputError:  # it cannot be written; the run itself will say so
+        return False
 
 
 def _attempts(job: Job, place: Place, retries: int, stop: Callable[[], bool]) -> Outcome | None:
@@ -214,15 +216,22 @@ def _mebibytes(ru_maxrss: int) -> float:
     return ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _environment(place: Place) -> dict[str, str]:
-    """Return the environment of a job: its share of the machine, and this survkit."""
+def python_environment() -> dict[str, str]:
+    """Return an environment in which a Python started anywhere imports this survkit."""
     root = str(Path(survkit.__file__).parent.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {
+    return {
         **os.environ,
-        **dict.fromkeys(THREAD_VARIABLES, str(place.threads)),
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONSAFEPATH": "1",  # a folder "survkit" where the launcher was started is not it
+    }
+
+
+def _environment(place: Place) -> dict[str, str]:
+    """Return the environment of a job, with its share of the machine."""
+    environment = {
+        **python_environment(),
+        **dict.fromkeys(THREAD_VARIABLES, str(place.threads)),
         "PYTHONUNBUFFERED": "1",
     }
     if place.cuda_visible_devices is not None:
@@ -242,4 +251,6 @@ def _outcome(job: Job, ended: Ended, header: str, *, stopped: bool) -> Outcome:
     else:
         line = last_line(job.log)
         note = line if line != header else f"ended with exit status {ended.exit_status}"
+        if ended.exit_status == 0:
+            note = f"ended well, but there is no record at {job.folder}"
     return Outcome(job, status, ended.seconds, ended.peak_memory_mb, note)

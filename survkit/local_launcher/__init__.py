@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.gpu_slots import available_cores, free_memory_mb, gpu_slots
+from survkit.gpu_slots import gpu_slots
 from survkit.job_overview import Overview
-from survkit.job_process import Place, run_job
+from survkit.job_process import Place
 from survkit.jobs import Job, Outcome
+from survkit.local_launcher.dask_cluster import dask_cluster
+from survkit.local_launcher.prefect_server import prefect_server
 from survkit.local_launcher.schedule import Schedule
+from survkit.local_launcher.this_machine import Run, Site, this_machine
 
 
 def launch_locally(
@@ -34,86 +38,70 @@ def launch_locally(
     Raises
     ------
     InputError
-        Before anything starts: for GPUs that are not there or not free.
+        Before anything starts: for GPUs that are not there or not free, or a Dask cluster that
+        does not answer or cannot run the jobs.
     """
-    places = local_places(config, num_jobs=len(jobs))
-    schedule = Schedule(
-        jobs,
-        places,
-        stop=stop,
-        overview=overview,
-        is_free=partial(_has_memory, needed_mb=config.gpu_mb_per_job),
-    )
-    run = partial(run_job, retries=config.retries, stop=stop.is_set)
-    with overview:
-        try:
-            _run_in_threads(schedule, run, overview, len(places))
-        finally:  # an exception here leaves no process behind either
-            stop.set()
+    with _site(jobs, config, stop) as site, overview:
+        schedule = Schedule(jobs, site.places, stop=stop, overview=overview, is_free=site.is_free)
+        with ThreadPoolExecutor(1) as other_thread:  # this one is left to the signals
+            try:
+                other_thread.submit(_run, schedule, site, config.runner, stop).result()
+            except BaseException:
+                stop.set()
+                raise
     return schedule.outcomes
 
 
-def local_places(config: BatchRunConfig, *, num_jobs: int) -> list[Place]:
-    """Return where the jobs run: slots on the GPUs, or on the cores where there is no GPU.
-
-    The cores are shared out evenly among the jobs that run at the same time.
-
-    Raises
-    ------
-    InputError
-        For GPUs that are not there or not free.
-    """
-    gpus = gpu_slots(
-        gpu_list=config.gpu_list,
+def _site(
+    jobs: Sequence[Job], config: BatchRunConfig, stop: threading.Event
+) -> AbstractContextManager[Site]:
+    if config.runner == "dask":
+        return dask_cluster(
+            str(config.dask_address),
+            log_folder=jobs[0].log.parent,
+            num_jobs=len(jobs),
+            max_subprocesses=config.max_subprocesses,
+            retries=config.retries,
+            stop=stop,
+        )
+    return this_machine(
+        gpu_slots(
+            gpu_list=config.gpu_list,
+            gpu_mb_per_job=config.gpu_mb_per_job,
+            max_per_gpu=config.max_per_gpu,
+        ),
+        num_jobs=len(jobs),
+        max_subprocesses=config.max_subprocesses,
         gpu_mb_per_job=config.gpu_mb_per_job,
-        max_per_gpu=config.max_per_gpu,
+        retries=config.retries,
+        stop=stop,
     )
-    cores = available_cores()
-    count = min(
-        len(gpus) or config.max_subprocesses or cores,
-        config.max_subprocesses or num_jobs,
-        max(num_jobs, 1),
-    )
-    threads = max(1, cores // count)
-    if gpus:
-        return [Place(f"GPU {gpu.index}", threads, gpu.uuid) for gpu in gpus[:count]]
-    return [Place(f"slot {number}", threads) for number in range(1, count + 1)]
 
 
-def _has_memory(place: Place, needed_mb: int) -> bool:
-    """Tell whether a GPU still has the memory: on a shared server others may have taken it."""
-    uuid = place.cuda_visible_devices
-    return uuid is None or free_memory_mb(uuid) >= needed_mb
+def _run(schedule: Schedule, site: Site, runner: str, stop: threading.Event) -> None:
+    if runner != "process":
+        try:
+            with prefect_server(stop):
+                from survkit.local_launcher.prefect_flow import run_as_flow
+
+                run_as_flow(schedule, site.run, site.task_runner())
+        except Exception as error:  # whatever prefect raises, the sweep goes on without it
+            if not stop.is_set():
+                print(f"warning: going on without prefect: {error}", file=sys.stderr)
+    schedule.run(_ExecutorRunner(site.executor, site.run))
 
 
-class _ThreadRunner:
-    """Runs each job from a thread of this process."""
+class _ExecutorRunner:
+    """Runs jobs with an executor alone."""
 
-    def __init__(
-        self,
-        executor: ThreadPoolExecutor,
-        run: Callable[[Job, Place], Outcome | None],
-        overview: Overview,
-    ) -> None:
+    def __init__(self, executor: Executor, run: Run) -> None:
         self._executor = executor
         self._run = run
-        self._overview = overview
 
     def submit(self, job: Job, place: Place) -> Future[Outcome | None]:
         """Start a job."""
-        self._overview.started(job.name, place.name, job.folder)
         return self._executor.submit(self._run, job, place)
 
     def result(self, handle: Future[Outcome | None]) -> Outcome | None:
         """Return how a job ended."""
         return handle.result()
-
-
-def _run_in_threads(
-    schedule: Schedule,
-    run: Callable[[Job, Place], Outcome | None],
-    overview: Overview,
-    num_threads: int,
-) -> None:
-    with ThreadPoolExecutor(num_threads) as executor:
-        schedule.run(_ThreadRunner(executor, run, overview))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from survkit.job_overview import Overview
-from survkit.job_process import Place, trained_elsewhere
+from survkit.job_process import GRACE_SECONDS, Place, trained_elsewhere
 from survkit.jobs import Job, Outcome, Status
 
 POLL_SECONDS = 0.2
@@ -18,6 +18,12 @@ POLL_SECONDS = 0.2
 
 RECHECK_SECONDS = 1.0
 """How often a run that another process trains, or a place that is not free, is looked at again."""
+
+
+GIVE_UP_SECONDS = GRACE_SECONDS + 10
+"""How long after a stop a job that does not end is waited for."""
+
+ELSEWHERE = "another process trains it"
 
 
 class Handle(Protocol):
@@ -37,7 +43,7 @@ class Runner(Protocol):
         """Return how a job ended, as `run_job` does."""
 
 
-class _Ended(NamedTuple):
+class _Started(NamedTuple):
     job: Job
     place: Place
     runner: Runner
@@ -56,7 +62,7 @@ class Schedule:
     stop : threading.Event
         Once set, no job starts any more, and `run` ends when those that run have ended.
     overview : Overview
-        Told of every job that ends.
+        Told of every job that starts or ends.
     is_free : callable
         Asked before a job starts in a place; a place that is not free waits.
     """
@@ -78,7 +84,10 @@ class Schedule:
         self._places = list(places)
         self._waiting = list(jobs)
         self._elsewhere: list[Job] = []
-        self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self._running: dict[str, _Started] = {}
+        self._give_up_at = math.inf
+        self._told_busy = False
+        self._ended: queue.SimpleQueue[_Started] = queue.SimpleQueue()
         self._outcomes: dict[str, Outcome] = {}
         self._records = {job.name: _record_version(job) for job in jobs}
         self._recheck_at = 0.0
@@ -88,36 +97,46 @@ class Schedule:
         """How the jobs ended, in their order."""
         return [self._outcomes[job.name] for job in self._jobs]
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether every job has an outcome."""
+        return len(self._outcomes) == len(self._jobs)
+
     def run(self, runner: Runner) -> None:
         """Run all jobs that have no outcome yet.
 
         Where the runner refuses a job, its exception is passed on; `run` can then be called
         again with another runner, and goes on with what has not been started.
         """
-        while len(self._outcomes) < len(self._jobs):
+        while not self.is_finished:
             if self._stop.is_set():
-                self._end_waiting()
+                self._end_all()
             else:
                 self._block()
                 self._recheck()
                 self._start(runner)
             self._collect()
 
-    def _end_waiting(self) -> None:
+    def _end_all(self) -> None:
+        """End the jobs that have not started, and in time those that do not answer any more."""
         for job in self._waiting:
             self._end(Outcome(job, Status.STOPPED, note="not started"))
         for job in self._elsewhere:
-            self._end(Outcome(job, Status.STOPPED, note="another process trains it"))
+            self._end(Outcome(job, Status.STOPPED, note=ELSEWHERE))
         self._waiting, self._elsewhere = [], []
+        self._give_up_at = min(self._give_up_at, time.monotonic() + GIVE_UP_SECONDS)
+        if time.monotonic() > self._give_up_at:  # a worker of a cluster may be gone
+            for started in list(self._running.values()):
+                self._end(Outcome(started.job, Status.STOPPED, note="does not answer"))
 
     def _block(self) -> None:
         """End the jobs that can never start; they stand after those that they depend on."""
         for job in list(self._waiting):
             ended = [self._outcomes[name] for name in job.after if name in self._outcomes]
-            failed = [outcome for outcome in ended if outcome.status is not Status.DONE]
-            if failed:
+            bad = [outcome for outcome in ended if outcome.status is not Status.DONE]
+            if bad:
                 self._waiting.remove(job)
-                what = ", ".join(f"{outcome.job.name} ({outcome.status})" for outcome in failed)
+                what = ", ".join(f"{outcome.job.name} ({outcome.status})" for outcome in bad)
                 self._end(Outcome(job, Status.BLOCKED, note=f"needs {what}"))
 
     def _recheck(self) -> None:
@@ -136,42 +155,59 @@ class Schedule:
             if _record_version(job) != self._records[job.name]:
                 self._waiting.remove(job)
                 self._end(Outcome(job, Status.DONE, note="by another process"))
-                continue
-            if trained_elsewhere(job):
+            elif trained_elsewhere(job):
                 self._waiting.remove(job)
-                self._elsewhere.append(job)
-                continue
-            place = next(filter(self._is_free, self._places), None)
-            if place is None:
-                return
-            handle = runner.submit(job, place)
-            self._waiting.remove(job)
-            self._places.remove(place)
-            ended = _Ended(job, place, runner, handle)
-            handle.add_done_callback(partial(self._note_end, ended))
-
-    def _note_end(self, ended: _Ended, _handle: Any) -> None:
-        self._ended.put(ended)
+                self._postpone(job)
+            else:
+                place = self._free_place()
+                if place is None:
+                    return
+                self._submit(runner, job, place)
 
     def _is_ready(self, job: Job) -> bool:
         return all(name in self._outcomes or name not in self._names for name in job.after)
 
+    def _free_place(self) -> Place | None:
+        place = next(filter(self._is_free, self._places), None)
+        if place is None and not self._told_busy:
+            names = ", ".join(dict.fromkeys(place.name for place in self._places))
+            self._overview.tell(f"waiting for free memory on {names}")
+        self._told_busy = place is None
+        return place
+
+    def _submit(self, runner: Runner, job: Job, place: Place) -> None:
+        handle = runner.submit(job, place)
+        self._overview.started(job.name, place.name, job.folder)
+        self._waiting.remove(job)
+        self._places.remove(place)
+        started = self._running[job.name] = _Started(job, place, runner, handle)
+        handle.add_done_callback(lambda _: self._ended.put(started))
+
     def _collect(self) -> None:
         try:
-            ended = self._ended.get(timeout=POLL_SECONDS)
+            started = self._ended.get(timeout=POLL_SECONDS)
         except queue.Empty:
             return
-        self._places.append(ended.place)
+        if started.job.name not in self._running:  # given up before
+            return
+        self._places.append(started.place)
         try:
-            outcome = ended.runner.result(ended.handle)
+            outcome = started.runner.result(started.handle)
         except Exception as error:  # of the runner, not of the job: the others go on
-            outcome = Outcome(ended.job, Status.FAILED, note=f"{type(error).__name__}: {error}")
+            note = f"{type(error).__name__}: {error}"
+            outcome = Outcome(started.job, Status.FAILED, note=note)
         if outcome is None:
-            self._elsewhere.append(ended.job)
+            del self._running[started.job.name]
+            self._postpone(started.job)
         else:
             self._end(outcome)
 
+    def _postpone(self, job: Job) -> None:
+        self._elsewhere.append(job)
+        self._overview.postponed(job.name, ELSEWHERE)
+
     def _end(self, outcome: Outcome) -> None:
+        self._running.pop(outcome.job.name, None)
         self._outcomes[outcome.job.name] = outcome
         self._overview.ended(outcome)
 
@@ -180,5 +216,5 @@ def _record_version(job: Job) -> int | None:
     """Return what changes when a job's record is completed; one to be overwritten is there."""
     try:
         return (job.folder / "result.json").stat().st_mtime_ns
-    except FileNotFoundError:
+    except OSError:
         return None
