@@ -1,0 +1,176 @@
+"""What scikit-learn's users pass as X and y, as tables and outcomes of survkit."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array
+
+from survkit.types import BoolArray, InputError
+
+
+class Outcome(NamedTuple):
+    """Whether each event was seen, and the time of the event or of censoring, shape (n,) each."""
+
+    event: BoolArray
+    time: NDArray[np.float64]
+
+
+def as_outcome(y: Any) -> Outcome:
+    """Read an outcome: event first, time second.
+
+    Parameters
+    ----------
+    y : structured array of two fields, DataFrame of two columns, or array of shape (n, 2)
+        Names do not matter; events are True/False or 1/0.
+
+    Raises
+    ------
+    InputError
+        For anything else, events other than True/False or 1/0, or times that are missing,
+        infinite or negative; the message names the row.
+    """
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 2:
+        event, time = (y.iloc[:, column].to_numpy() for column in (0, 1))
+    elif isinstance(y, np.ndarray) and y.dtype.names and len(y.dtype.names) == 2:
+        event, time = (y[name] for name in y.dtype.names)
+    else:
+        pairs = np.asarray(y)
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            what = pairs.dtype if pairs.dtype.names else f"an array of shape {pairs.shape}"
+            raise InputError(
+                f"y is {what}; it must be a structured array or a table of two columns: whether "
+                "the event was seen, and the time of the event or of censoring"
+            )
+        event, time = pairs.T
+    return Outcome(_events(np.asarray(event)), _times(np.asarray(time)))
+
+
+def _events(values: NDArray[Any]) -> BoolArray:
+    bad = ~np.isin(values, (0, 1))  # True and False are 1 and 0
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"the event in row {row} of y is {values[row]}; it must be True/False or 1/0 (event "
+            "first, time second)"
+        )
+    return values.astype(np.bool_)
+
+
+def _times(values: NDArray[Any]) -> NDArray[np.float64]:
+    try:
+        time = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the times in y are not numbers: {error}") from None
+    bad = ~(np.isfinite(time) & (time >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"the time in row {row} of y is {time[row]}; times must be finite and at least 0"
+        )
+    return time
+
+
+def as_table(X: Any) -> pd.DataFrame:  # noqa: N803
+    """Return features as a table; an array's columns become x0, x1, ...
+
+    Parameters
+    ----------
+    X : DataFrame or array, shape (n, p)
+        Numbers, and in a DataFrame or an array of objects also categories. Missing values are
+        NaN or None.
+
+    Raises
+    ------
+    InputError
+        For repeated column names.
+    ValueError, TypeError
+        From scikit-learn, for anything that is no such array.
+    """
+    if not isinstance(X, pd.DataFrame):
+        array = check_array(X, dtype=None, ensure_all_finite="allow-nan")
+        return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
+    if 0 in X.shape:
+        check_array(np.empty(X.shape))  # scikit-learn's message about nothing to learn from
+    named = all(isinstance(name, str) for name in X.columns)
+    names = list(X.columns) if named else [f"x{j}" for j in range(X.shape[1])]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"column names must differ; repeated: {', '.join(repeated)}")
+    return X.set_axis(names, axis=1).reset_index(drop=True)
+
+
+def categorical_columns(X: Any, table: pd.DataFrame) -> tuple[str, ...]:  # noqa: N803
+    """Return the names of the columns of categories.
+
+    Of a DataFrame these are the columns of text, objects, booleans or pandas' categories; of an
+    array of objects those that hold anything but numbers.
+
+    Raises
+    ------
+    InputError
+        For a column that is neither, as dates.
+    TypeError
+        For a cell that is neither text nor a number.
+    """
+    of_frame = isinstance(X, pd.DataFrame)
+    return tuple(str(name) for name in table if _is_category(table[name], of_frame))
+
+
+def _is_category(column: pd.Series, of_frame: bool) -> bool:
+    dtype = column.dtype
+    if pd.api.types.is_object_dtype(dtype):
+        return _holds_text(column) or of_frame
+    if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(dtype):
+        return True
+    if pd.api.types.is_bool_dtype(dtype):
+        return of_frame  # an array of booleans is one of 0 and 1
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
+        return False
+    raise InputError(
+        f"column '{column.name}' is of type {dtype}; features are numbers or categories"
+    )
+
+
+def _holds_text(column: pd.Series) -> bool:
+    present = column[column.notna()]
+    for value in present:
+        if not isinstance(value, str | Real | np.bool_):
+            raise TypeError(
+                f"column '{column.name}' holds {value!r}; the argument must be a string or a number"
+            )
+    return not all(isinstance(value, Real) and not isinstance(value, bool) for value in present)
+
+
+def hold_out(
+    event: BoolArray, fraction: float, random: np.random.RandomState
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split rows at random, the same share of those with and without an event.
+
+    scikit-learn's stratified split refuses a class of one row, as one censored subject is.
+
+    Parameters
+    ----------
+    event : array, shape (n,), bool
+        At least two rows.
+    fraction : float
+        Share to hold out, in (0, 1); at least one row is held out, and one is not.
+    random : RandomState
+        What draws them.
+
+    Returns
+    -------
+    tuple of array
+        The rows kept and those held out.
+    """
+    n = len(event)
+    share = np.empty(n)  # each row's place in the random order of its kind, from 0 to 1
+    for rows in (np.flatnonzero(event), np.flatnonzero(~event)):
+        share[random.permutation(rows)] = (np.arange(len(rows)) + 0.5) / max(len(rows), 1)
+    order = np.argsort(share, kind="stable")
+    held_out = min(max(round(fraction * n), 1), n - 1)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])

@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import pickle
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sksurv.datasets import load_gbsg2
+from sksurv.metrics import (
+    as_concordance_index_ipcw_scorer,
+    as_integrated_brier_score_scorer,
+    concordance_index_censored,
+)
+from sksurv.preprocessing import OneHotEncoder
+from sksurv.util import Surv
+
+from survkit import estimators
+from survkit.configs.train import TrainConfig
+from survkit.estimators import (
+    AdjustableMoESurvival,
+    FixedMoESurvival,
+    MTLRSurvival,
+    PersonalizedMoESurvival,
+)
+from survkit.estimators.inputs import as_outcome, hold_out
+from survkit.types import InputError
+
+SMALL: dict[str, Any] = {"hidden_dim": 8, "epochs": 3, "time_bins": 12}
+MIXTURE: dict[str, Any] = {**SMALL, "mixture_components": 4}
+EVERY = [
+    MTLRSurvival(**SMALL),
+    FixedMoESurvival(**MIXTURE),
+    AdjustableMoESurvival(**MIXTURE),
+    PersonalizedMoESurvival(**MIXTURE),
+]
+every_estimator = pytest.mark.parametrize("estimator", EVERY, ids=lambda e: type(e).__name__)
+
+
+class PlainOutcome:
+    """Lets scikit-learn's checks, which know no censoring, pass one number a subject as y."""
+
+    def fit(self, X: Any, y: Any) -> Any:  # noqa: N803
+        return super().fit(X, y if y is None else self.outcome(y))  # type: ignore[misc]
+
+    def score(self, X: Any, y: Any) -> float:  # noqa: N803
+        return super().score(X, self.outcome(y))  # type: ignore[misc]
+
+    @staticmethod
+    def outcome(y: Any) -> NDArray[np.void]:
+        time = np.abs(np.real(np.asarray(y)).astype(float)) + 1
+        return Surv.from_arrays(np.ones(len(time), dtype=bool), time.ravel())
+
+
+class CheckedMTLR(PlainOutcome, MTLRSurvival):
+    pass
+
+
+class CheckedFixedMoE(PlainOutcome, FixedMoESurvival):
+    pass
+
+
+class CheckedAdjustableMoE(PlainOutcome, AdjustableMoESurvival):
+    pass
+
+
+class CheckedPersonalizedMoE(PlainOutcome, PersonalizedMoESurvival):
+    pass
+
+
+# None of the checks is expected to fail. scikit-learn itself leaves out:
+# check_array_api_input, which runs only where SCIPY_ARRAY_API is set; check_estimators_nan_inf, as
+# missing values are allowed; the checks of sample weights, classifiers, regressors, transformers.
+@parametrize_with_checks(
+    [
+        CheckedMTLR(hidden_dim=4, epochs=2),
+        CheckedFixedMoE(hidden_dim=4, epochs=2, mixture_components=2),
+        CheckedAdjustableMoE(hidden_dim=4, epochs=2, mixture_components=2),
+        CheckedPersonalizedMoE(hidden_dim=4, epochs=2, mixture_components=2),
+    ]
+)
+def test_scikit_learns_conventions(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def gbsg2() -> tuple[pd.DataFrame, NDArray[np.void]]:
+    features, outcome = load_gbsg2()
+    return features, outcome
+
+
+def numbers(n: int = 80, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.void]]:
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(n, 3))
+    event_time = random.exponential(np.exp(-2 * features[:, 0]))
+    censoring = random.uniform(0, 3, n)
+    outcome = Surv.from_arrays(event_time <= censoring, np.minimum(event_time, censoring))
+    return features, outcome
+
+
+def test_every_head_has_an_estimator() -> None:
+    from survkit.heads import HEADS
+
+    assert {getattr(estimators, name).head for name in estimators.__all__} == set(HEADS)
+
+
+@every_estimator
+def test_parameters_have_the_names_and_defaults_of_the_flags(estimator: Any) -> None:
+    from survkit.heads import HEADS
+
+    flags = {field.name: field.default for field in fields(TrainConfig)}
+    own = {"validation_fraction", "random_state"}
+    defaults = type(estimator)().get_params()
+    assert set(defaults) - own <= set(flags)
+    assert set(HEADS[estimator.head].parameters) <= set(defaults)
+    differing = {name for name in set(defaults) - own if defaults[name] != flags[name]}
+    assert differing == ({"hidden_dim"} if estimator.head == "personalized_moe" else set())
+    assert defaults["random_state"] == flags["seed"]
+
+
+@every_estimator
+def test_mixed_columns_with_missing_values(estimator: Any, gbsg2: Any) -> None:
+    features, outcome = gbsg2[0].copy(), gbsg2[1]
+    features.loc[::7, "age"] = np.nan
+    features.loc[::5, "tgrade"] = None
+    features["old"] = features["age"] > 60
+    features["text"] = np.where(features["pnodes"] > 3, "many", "few").astype(object)
+    model = clone(estimator).fit(features, outcome)
+    assert list(model.feature_names_in_) == list(features)
+    coded = {column.name for column in model.preprocessor_.coded}
+    assert coded == {"horTh", "menostat", "tgrade", "old", "text"}
+    assert model.preprocessor_.indicators == ("age",)
+    survival = model.predict_survival_function(features, return_array=True)
+    assert survival.shape == (len(features), 12)
+    assert (np.diff(survival, axis=1) <= 0).all()
+    assert model.unique_times_[-1] == outcome["time"].max()
+    assert model.n_iter_ == 3
+    assert 1 <= model.best_epoch_ <= 3
+    assert model.predict(features.iloc[:1]).shape == (1,)
+
+
+@every_estimator
+def test_curves_hazards_and_risk_agree(estimator: Any) -> None:
+    features, outcome = numbers()
+    model = clone(estimator).fit(features, outcome)
+    survival = model.predict_survival_function(features, return_array=True)
+    hazard = model.predict_cumulative_hazard_function(features, return_array=True)
+    np.testing.assert_allclose(np.exp(-hazard), survival, rtol=1e-12)
+    middle = (model.unique_times_[3] + model.unique_times_[4]) / 2
+    for i, function in enumerate(model.predict_survival_function(features)):
+        np.testing.assert_array_equal(function(model.unique_times_), survival[i])
+        assert function(middle) == survival[i, 3]
+    functions = model.predict_cumulative_hazard_function(features)
+    np.testing.assert_array_equal([f(model.unique_times_) for f in functions], hazard)
+    risk = model.predict(features)
+    expected = concordance_index_censored(outcome["event"], outcome["time"], risk)[0]
+    assert model.score(features, outcome) == expected
+
+
+def test_a_hazard_is_finite_where_survival_is_zero() -> None:
+    model = MTLRSurvival(**SMALL).fit(*numbers())
+    with torch.no_grad():
+        model.model_.network.head.logits.bias[0] = 2000.0
+    survival = model.predict_survival_function(numbers()[0], return_array=True)
+    hazard = model.predict_cumulative_hazard_function(numbers()[0], return_array=True)
+    assert survival.min() == 0
+    assert hazard.max() == pytest.approx(708.4, abs=0.1)
+
+
+@every_estimator
+def test_it_learns_and_a_seed_makes_it_repeatable(estimator: Any) -> None:
+    features, outcome = numbers(200)
+    model = clone(estimator).set_params(epochs=20, lr=0.02, batch_size=32).fit(features, outcome)
+    assert model.score(*numbers(300, seed=1)) > 0.75
+    again = clone(model).fit(features, outcome)
+    other = clone(estimator).set_params(random_state=1).fit(features, outcome)
+    np.testing.assert_array_equal(model.predict(features), again.predict(features))
+    assert (model.predict(features) != other.predict(features)).any()
+
+
+def test_random_states_of_every_kind_are_taken() -> None:
+    features, outcome = numbers()
+    fits = [
+        MTLRSurvival(**SMALL, random_state=np.random.RandomState(3)).fit(features, outcome)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(fits[0].predict(features), fits[1].predict(features))
+    MTLRSurvival(**SMALL, random_state=None).fit(features, outcome)
+
+
+def test_training_leaves_torchs_threads_alone() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        MTLRSurvival(**SMALL).fit(*numbers())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@every_estimator
+def test_clones_and_pickles_predict_the_same(estimator: Any) -> None:
+    features, outcome = numbers()
+    model = clone(estimator).fit(features, outcome)
+    restored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(restored.predict(features), model.predict(features))
+    assert not hasattr(clone(model), "model_")
+
+
+def test_expert_weights_are_those_of_the_router() -> None:
+    features, outcome = numbers()
+    model = FixedMoESurvival(**MIXTURE, mixture_topk=2).fit(features, outcome)
+    weights = model.predict_expert_weights(features)
+    assert weights.shape == (80, 4)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-12)
+    assert ((weights > 0).sum(axis=1) == 2).all()
+    assert not hasattr(MTLRSurvival(), "predict_expert_weights")
+
+
+def test_a_grid_search_over_a_pipeline_on_gbsg2(gbsg2: Any) -> None:
+    model = PersonalizedMoESurvival(mixture_components=2, epochs=2)
+    grid = {"personalizedmoesurvival__hidden_dim": np.array([4, 8])}
+    search = GridSearchCV(make_pipeline(OneHotEncoder(), model), grid, cv=2)
+    search.fit(*gbsg2)
+    assert search.best_params_["personalizedmoesurvival__hidden_dim"] in (4, 8)
+    assert 0 < search.best_score_ < 1
+    assert search.predict(gbsg2[0]).shape == (686,)
+
+
+def test_it_sits_behind_a_scaler_and_in_cross_validation() -> None:
+    features, outcome = numbers()
+    scores = cross_val_score(
+        make_pipeline(StandardScaler(), MTLRSurvival(**SMALL)), features, outcome, cv=3
+    )
+    assert np.isfinite(scores).all()
+
+
+@every_estimator
+def test_scorers_of_scikit_survival_take_it(estimator: Any) -> None:
+    features, outcome = numbers(200)
+    concordance = as_concordance_index_ipcw_scorer(clone(estimator), tau=2.0)
+    assert 0 < concordance.fit(features, outcome).score(features, outcome) < 1
+    brier = as_integrated_brier_score_scorer(clone(estimator), times=np.linspace(0.2, 2, 5))
+    assert -1 < brier.fit(features, outcome).score(features, outcome) < 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda event, time: np.column_stack([event, time]),
+        lambda event, time: pd.DataFrame({"died": event, "days": time}),
+        lambda event, time: Surv.from_arrays(event, time, name_event="a", name_time="b"),
+        lambda event, time: list(zip(event, time, strict=True)),
+    ],
+)
+def test_outcomes_of_every_form_are_the_same(make: Any) -> None:
+    event, time = np.array([True, False, True]), np.array([1.0, 2.5, 0.0])
+    found = as_outcome(make(event, time))
+    np.testing.assert_array_equal(found.event, event)
+    np.testing.assert_array_equal(found.time, time)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (np.array([1.0, 2.0]), "array of shape"),
+        (np.zeros((3, 3)), "array of shape"),
+        (np.array([[1, 2.0], [7, 1.0]]), "event in row 1 of y is 7.0"),
+        (np.array([[1, 2.0], [1, -1.0]]), "time in row 1 of y is -1.0"),
+        (np.array([[1, 2.0], [1, np.nan]]), "time in row 1 of y is nan"),
+        (pd.DataFrame({"e": [True], "t": ["soon"]}), "not numbers"),
+        (np.zeros(2, dtype=[("a", bool), ("b", float), ("c", float)]), "structured array"),
+        (Surv.from_arrays(np.zeros(80, bool), np.ones(80)), "all 80 rows of y are censored"),
+        (Surv.from_arrays(np.ones(3, bool), np.ones(3)), "X has 80 rows and y 3"),
+    ],
+)
+def test_bad_outcomes_are_explained(outcome: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        MTLRSurvival(**SMALL).fit(numbers()[0], outcome)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"lr": -1.0}, "lr is -1.0; it must be above 0"),
+        ({"hidden_dim": 2.5}, "hidden_dim is 2.5; it must be a whole number"),
+        ({"validation_fraction": 1.0}, "validation_fraction is 1.0"),
+        ({"hidden_dim": 10}, "8 or 12 would work"),
+        ({"mixture_topk": 9}, "mixture_topk is 9"),
+        ({"device": "cuda:77"}, "this machine has cpu"),
+    ],
+)
+def test_bad_parameters_are_explained(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        PersonalizedMoESurvival(**{**MIXTURE, **parameters}).fit(*numbers())
+
+
+def test_bad_features_are_explained() -> None:
+    features, outcome = numbers()
+    frame = pd.DataFrame(features, columns=["a", "b", "c"])
+    dates = frame.assign(b=pd.Timestamp("2020-01-01"))
+    with pytest.raises(InputError, match="'b' is of type datetime64"):
+        MTLRSurvival(**SMALL).fit(dates, outcome)
+    with pytest.raises(InputError, match="repeated: a"):
+        MTLRSurvival(**SMALL).fit(frame.set_axis(["a", "a", "c"], axis=1), outcome)
+    model = MTLRSurvival(**SMALL).fit(frame, outcome)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[["b", "a", "c"]])
+    with pytest.raises(InputError, match="'b', data row 1: 'high', which is not a number"):
+        model.predict(frame.assign(b="high"))
+
+
+def test_what_is_left_out_or_replaced_is_warned_of() -> None:
+    features, outcome = numbers()
+    frame = pd.DataFrame({"a": features[:, 0], "same": 3.0, "kind": ["x", "y"] * 40})
+    with pytest.warns(UserWarning, match="'same' dropped: it is 3.0 in every training row"):
+        model = MTLRSurvival(**SMALL).fit(frame, outcome)
+    with pytest.warns(UserWarning, match=r"'kind': 1 of 80 rows hold values .* \(z\)"):
+        model.predict(frame.assign(kind=["z", *["x"] * 79]))
+    with pytest.warns(UserWarning, match="'a': missing in 80 of 80 rows, but in no training row"):
+        model.predict(frame.assign(a=np.nan))
+
+
+def test_arrays_of_objects_hold_numbers_and_categories() -> None:
+    features, outcome = numbers()
+    mixed = np.column_stack([features[:, :1].astype(object), np.array(["x", "y"] * 40)])
+    model = MTLRSurvival(**SMALL).fit(mixed, outcome)
+    assert [column.name for column in model.preprocessor_.numeric] == ["x0"]
+    assert [column.name for column in model.preprocessor_.coded] == ["x1"]
+
+
+@given(
+    events=st.integers(0, 60),
+    censored=st.integers(0, 60),
+    fraction=st.floats(0.01, 0.99),
+)
+def test_held_out_rows_are_stratified(events: int, censored: int, fraction: float) -> None:
+    n = events + censored
+    if n < 2:
+        return
+    event = np.random.default_rng(0).permutation(np.repeat([True, False], [events, censored]))
+    kept, held_out = hold_out(event, fraction, np.random.RandomState(0))
+    np.testing.assert_array_equal(np.sort(np.concatenate([kept, held_out])), np.arange(n))
+    assert len(held_out) == min(max(round(fraction * n), 1), n - 1)
+    assert abs(event[held_out].sum() - events * len(held_out) / n) <= 1
