@@ -233,11 +233,15 @@ class RunFolder:
 
 
 class FittedRun(NamedTuple):
-    """A run's fitted model, how its features are made from raw columns, and its configuration."""
+    """A run's fitted model, how its features are made from raw columns, and its configuration.
+
+    `survkit_version` is the version that made it.
+    """
 
     model: SurvivalModel
     preprocessor: Preprocessor | None
     config: dict[str, Any]
+    survkit_version: str
 
 
 def load_fitted(run: str | Path) -> FittedRun:
@@ -254,6 +258,7 @@ def load_fitted(run: str | Path) -> FittedRun:
         MODELS[checkpoint["model"]].from_state(checkpoint["state"]),
         None if preprocessor is None else Preprocessor.from_state(preprocessor),
         checkpoint["config"],
+        checkpoint["survkit_version"],
     )
 
 

@@ -164,6 +164,12 @@ class Preprocessor:
             raise InputError("no feature is left: " + "; ".join(self.warnings))
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the raw columns that `transform` needs."""
+        numeric = (*(c.name for c in self.numeric), *self.indicators)
+        return tuple(dict.fromkeys((*numeric, *(c.name for c in self.coded))))
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns that `transform` returns."""
         indicators = (f"{name}_missing" for name in self.indicators)
@@ -220,8 +226,7 @@ class Preprocessor:
         return np.ascontiguousarray(matrix.T), tuple(warnings)
 
     def _check_columns(self, frame: pd.DataFrame) -> None:
-        needed = [*(c.name for c in self.numeric), *self.indicators, *(c.name for c in self.coded)]
-        absent = [name for name in dict.fromkeys(needed) if name not in frame.columns]
+        absent = [name for name in self.columns if name not in frame.columns]
         if absent:
             raise InputError(
                 f"missing column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -140,17 +140,10 @@ class NeuralSurvivalModel:
         InputError
             For another number of columns, values that are not finite or unknown codes.
         """
-        if features.ndim != 2 or features.shape[1] != self._inputs[0]:
-            raise InputError(
-                f"features must have shape (n, {self._inputs[0]}), not {features.shape}"
-            )
-        check_features(features, self._inputs[1])
-        self.network.eval()
         probabilities, gates = [], []
         with torch.no_grad():
-            for start in range(0, len(features), EVALUATION_ROWS):
-                chunk = as_tensor(features[start : start + EVALUATION_ROWS])
-                output = self.network(chunk.to(self.device))
+            for chunk in self._checked_chunks(features):
+                output = self.network(chunk)
                 # Normalised again in double, so that the mass sums to 1 to rounding.
                 probabilities.append(output.log_probs.double().softmax(-1).cpu().numpy())
                 gates.append(output.log_gates.double().softmax(-1).cpu().numpy())
@@ -160,6 +153,26 @@ class NeuralSurvivalModel:
             survival_from_class_probabilities(np.concatenate(probabilities)),
             np.concatenate(gates) if mixture else None,
         )
+
+    def hidden_state(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the head sees of each subject, shape (n, width of the last hidden layer).
+
+        Parameters and errors are those of `predict`.
+        """
+        with torch.no_grad():
+            chunks = [self.network.backbone(chunk) for chunk in self._checked_chunks(features)]
+        return torch.cat(chunks).cpu().numpy()
+
+    def _checked_chunks(self, features: NDArray[np.float32]) -> Iterator[torch.Tensor]:
+        """Yield features on the device, chunk by chunk, for a network that does not learn."""
+        if features.ndim != 2 or features.shape[1] != self._inputs[0]:
+            raise InputError(
+                f"features must have shape (n, {self._inputs[0]}), not {features.shape}"
+            )
+        check_features(features, self._inputs[1])
+        self.network.eval()
+        for start in range(0, len(features), EVALUATION_ROWS):
+            yield as_tensor(features[start : start + EVALUATION_ROWS]).to(self.device)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
