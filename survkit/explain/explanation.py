@@ -1,0 +1,215 @@
+"""What an explanation is: coefficients that behave like an array, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from numpy.typing import DTypeLike, NDArray
+
+from survkit.explain.neighbours import effective_number
+
+
+class Cost(NamedTuple):
+    """What an explanation took.
+
+    Parameters
+    ----------
+    seconds : float
+        From call to answer.
+    model_seconds : float
+        Of these, spent in the model's own predictions.
+    num_model_calls : int
+        How often the model was called.
+    """
+
+    seconds: float
+    model_seconds: float
+    num_model_calls: int
+
+
+class _ArrayLike(NDArrayOperatorsMixin):
+    """Indexes, iterates and computes as its `coefficients` do."""
+
+    coefficients: NDArray[np.float64]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.coefficients, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        arrays = [i.coefficients if isinstance(i, _ArrayLike) else i for i in inputs]
+        return getattr(ufunc, method)(*arrays, **kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.coefficients[index]
+
+    def __len__(self) -> int:
+        return len(self.coefficients)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.coefficients)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the coefficients."""
+        return self.coefficients.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the coefficients."""
+        return self.coefficients.ndim
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation(_ArrayLike):
+    """The local Cox model around one subject.
+
+    Parameters
+    ----------
+    coefficients : array, shape (d,)
+        Log hazard ratios; positive raises the hazard. d is the number of features p where no
+        categorical feature has more than two values.
+    feature_names : tuple of str, length d
+        What each belongs to.
+    values : array, shape (d,)
+        The subject's features, as the local model sees them.
+    neighbours : array, shape (N, p)
+        The neighbours that were drawn.
+    weights : array, shape (N,)
+        Their weights, at most 1.
+    r_squared : float
+        Fit of the local model to the model's log hazards, weighted as in expression (9); below 0
+        it fits worse than a constant, NaN where the log hazards do not vary.
+    solver, status : str
+        Which solver found the coefficients, and what it says of them.
+    residual : float
+        Norm of the l2 normal equations' residual, relative to their right-hand side; for other
+        norms the objective's excess over the l2 solution's, relative (below 0 where it is lower).
+    cost : Cost
+        Seconds and model calls.
+    """
+
+    coefficients: NDArray[np.float64]
+    feature_names: tuple[str, ...]
+    values: NDArray[np.float64]
+    neighbours: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    r_squared: float
+    solver: str
+    status: str
+    residual: float
+    cost: Cost
+
+    @property
+    def effective_neighbours(self) -> float:
+        """How many neighbours of equal weight the weighted ones are worth."""
+        return effective_number(self.weights)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row an unknown: value, coefficient and their product."""
+        return pd.DataFrame(
+            {
+                "value": self.values,
+                "coefficient": self.coefficients,
+                "contribution": self.coefficients * self.values,
+            },
+            index=pd.Index(self.feature_names, name="feature"),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MonteCarloExplanation(_ArrayLike):
+    """Explanations of h subjects, repeated R times with other neighbours.
+
+    Parameters
+    ----------
+    repetitions : array, shape (h, R, d)
+        The coefficients of every repetition; NaN in a repetition whose solver failed.
+    feature_names : tuple of str, length d
+        What each coefficient belongs to.
+    values : array, shape (h, d)
+        The subjects' features, as the local model sees them.
+    r_squared : array, shape (h, R)
+        Fit of each local model.
+    effective_neighbours : array, shape (h, R)
+        How many neighbours of equal weight the weighted ones are worth.
+    failures : tuple of str
+        What the solver said of each repetition that failed.
+    cost : Cost
+        Seconds and model calls of all.
+    """
+
+    repetitions: NDArray[np.float64]
+    feature_names: tuple[str, ...]
+    values: NDArray[np.float64]
+    r_squared: NDArray[np.float64]
+    effective_neighbours: NDArray[np.float64]
+    failures: tuple[str, ...]
+    cost: Cost
+
+    @property
+    def num_solved(self) -> NDArray[np.int64]:
+        """Repetitions that have an answer, shape (h,)."""
+        return np.asarray((~np.isnan(self.repetitions[:, :, 0])).sum(axis=1))
+
+    @property
+    def coefficients(self) -> NDArray[np.float64]:  # type: ignore[override]
+        """Mean over the repetitions, shape (h, d)."""
+        return np.asarray(np.nanmean(self.repetitions, axis=1))
+
+    @property
+    def samples(self) -> NDArray[np.float64]:
+        """What a plot shows: the subjects' means (h, d), or a single subject's repetitions."""
+        if len(self.repetitions) > 1:
+            return self.coefficients
+        return np.asarray(self.repetitions[0][~np.isnan(self.repetitions[0, :, 0])])
+
+    @property
+    def standard_error(self) -> NDArray[np.float64]:
+        """Standard error of that mean, shape (h, d); NaN for a single repetition."""
+        count = self.num_solved[:, None].astype(np.float64)
+        squares = np.nansum(np.square(self.repetitions - self.coefficients[:, None]), axis=1)
+        degrees = np.where(count > 1, count - 1, np.nan)
+        return np.asarray(np.sqrt(squares / degrees / count))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row a subject and unknown.
+
+        The index has the subject's place among the rows explained, and the feature; the columns
+        are value, coefficient, standard_error and contribution (coefficient times value).
+        """
+        columns = {
+            "value": self.values,
+            "coefficient": self.coefficients,
+            "standard_error": self.standard_error,
+            "contribution": self.coefficients * self.values,
+        }
+        index = pd.MultiIndex.from_product(
+            [range(len(self.values)), self.feature_names], names=["row", "feature"]
+        )
+        return pd.DataFrame({name: array.ravel() for name, array in columns.items()}, index=index)
+
+    def global_importance(self) -> pd.DataFrame:
+        """Summarise the coefficients of all subjects, the most important feature first.
+
+        Columns: mean_absolute (of the coefficients, the order of the rows), mean, median,
+        deviation over subjects, share_positive, and mean_absolute_contribution, of coefficient
+        times value: for features that are not standardised.
+        """
+        coefficients = self.coefficients
+        table = pd.DataFrame(
+            {
+                "mean_absolute": np.abs(coefficients).mean(axis=0),
+                "mean": coefficients.mean(axis=0),
+                "median": np.median(coefficients, axis=0),
+                "deviation": coefficients.std(axis=0),
+                "share_positive": (coefficients > 0).mean(axis=0),
+                "mean_absolute_contribution": np.abs(coefficients * self.values).mean(axis=0),
+            },
+            index=pd.Index(self.feature_names, name="feature"),
+        )
+        return table.sort_values("mean_absolute", ascending=False, kind="stable")

@@ -1,0 +1,186 @@
+"""Predictions of any model, checked and brought to cumulative hazards at the explainer's times."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.types import InputError
+
+Kind = Literal["cumulative", "survival"]
+
+TOLERANCE = 1e-6
+"""Rounding by which a prediction may leave its range, or fall back along time."""
+
+SMALLEST_SURVIVAL = float(np.finfo(np.float64).eps)
+"""Survival below the resolution of probabilities counts as this: a cumulative hazard of 36.04."""
+
+
+class Curves(NamedTuple):
+    """What a model predicts for n subjects: values (n, q) at q times.
+
+    `times` is None where the model does not tell them.
+    """
+
+    times: NDArray[np.float64] | None
+    values: NDArray[np.float64]
+    kind: Kind
+
+
+class HazardReader:
+    """Turns curves into cumulative hazards (n, m) at fixed times, counting what it has to cap.
+
+    Hazards are interpolated linearly between the model's times, from 0 at time 0, and stay
+    constant after the last one (Pachón-García et al. 2024, section 3.4).
+
+    Parameters
+    ----------
+    times : array, shape (m,)
+        The times at which hazards are needed.
+    model_output_times : array, shape (q,), optional
+        The times of models that do not tell theirs; `times` where not given.
+    max_hazard : float, optional
+        Larger hazards are set to it.
+    """
+
+    def __init__(
+        self,
+        times: NDArray[np.float64],
+        model_output_times: NDArray[np.float64] | None,
+        max_hazard: float | None,
+    ) -> None:
+        self.times = times
+        self.model_output_times = model_output_times
+        self.max_hazard = max_hazard
+        self.num_zero_survival = 0
+
+    def read(self, curves: Curves, num_rows: int) -> NDArray[np.float64]:
+        """Return the cumulative hazards (n, m) of curves that should be for `num_rows` subjects.
+
+        Raises
+        ------
+        InputError
+            For a wrong shape or wrong times, NaN, values out of range, curves that go the wrong
+            way, or survival where a cumulative hazard was announced.
+        """
+        times = self._times_of(curves)
+        check_shape(curves.values, num_rows, len(times))
+        check_curves(curves, times)
+        hazards = self._resample(times, self._cumulative(curves))
+        return hazards if self.max_hazard is None else np.minimum(hazards, self.max_hazard)
+
+    def _times_of(self, curves: Curves) -> NDArray[np.float64]:
+        given = self.model_output_times
+        if curves.times is None:
+            return self.times if given is None else given
+        if given is not None and not np.array_equal(given, curves.times):
+            raise InputError(
+                f"model_output_times are {len(given)} times from {given[0]:g} to {given[-1]:g}, "
+                f"but the model predicts at {len(curves.times)} times from {curves.times[0]:g} to "
+                f"{curves.times[-1]:g}; leave model_output_times out to use the model's own"
+            )
+        return curves.times
+
+    def _cumulative(self, curves: Curves) -> NDArray[np.float64]:
+        if curves.kind == "cumulative":
+            return np.maximum(curves.values, 0.0)
+        smallest = SMALLEST_SURVIVAL if self.max_hazard is None else np.exp(-self.max_hazard)
+        if self.max_hazard is None and curves.values.min() < smallest:
+            self.num_zero_survival += int((curves.values < smallest).sum())
+        return -np.log(np.clip(curves.values, max(smallest, np.finfo(np.float64).tiny), 1.0))
+
+    def _resample(
+        self, times: NDArray[np.float64], hazards: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        if np.array_equal(times, self.times):
+            return hazards
+        if times[0] > 0:
+            times = np.concatenate([[0.0], times])
+            hazards = np.column_stack([np.zeros(len(hazards)), hazards])
+        right = np.clip(np.searchsorted(times, self.times, side="left"), 1, len(times) - 1)
+        left = right - 1
+        share = np.minimum((self.times - times[left]) / (times[right] - times[left]), 1.0)
+        low = hazards[:, left]
+        return np.asarray(low + share * (hazards[:, right] - low))
+
+
+def check_shape(values: NDArray[np.float64], num_rows: int, num_times: int) -> None:
+    """Refuse predictions of any shape but (num_rows, num_times)."""
+    if values.shape == (num_rows, num_times):
+        return
+    hint = ""
+    if values.shape == (num_times, num_rows):
+        hint = "; it looks transposed: rows must be subjects and columns times"
+    elif values.ndim == 2 and len(values) == num_rows:
+        hint = "; model_output_times must be the times of the model's columns"
+    raise InputError(
+        f"predict_fn returned shape {values.shape} for {num_rows} rows; it must return "
+        f"({num_rows}, {num_times}), one column for each of {num_times} times{hint}"
+    )
+
+
+def check_curves(curves: Curves, times: NDArray[np.float64]) -> None:
+    """Refuse curves that are not finite, out of range or not monotone.
+
+    Raises
+    ------
+    InputError
+        Naming the first bad row and its time, and what the values look like.
+    """
+    values = curves.values
+    cumulative = curves.kind == "cumulative"
+    if not np.isfinite(values.sum()):  # one pass; which value it is matters only then
+        _refuse_not_finite(values, times, cumulative)
+    low, high = values.min(), values.max()
+    steps = np.diff(values, axis=1)
+    backwards = -steps if cumulative else steps
+    worst = backwards.max(initial=0.0)
+    if worst > TOLERANCE * max(1.0, high):
+        row, column = np.unravel_index(int(backwards.argmax()), backwards.shape)
+        raise InputError(
+            f"predict_fn returned a {_NAMES[curves.kind]} that {'falls' if cumulative else 'rises'}"
+            f" from {values[row, column]:g} to {values[row, column + 1]:g} at time "
+            f"{times[column + 1]:g} in row {row}{_other_kind(curves, low, high)}"
+        )
+    ceiling = np.inf if cumulative else 1 + TOLERANCE
+    if low < -TOLERANCE or high > ceiling:
+        row, column = np.argwhere((values < -TOLERANCE) | (values > ceiling))[0]
+        allowed = "at least 0" if cumulative else "in [0, 1]"
+        raise InputError(
+            f"predict_fn returned {values[row, column]:g} in row {row} at time {times[column]:g}; "
+            f"a {_NAMES[curves.kind]} is {allowed}{_other_kind(curves, low, high)}"
+        )
+
+
+_NAMES = {"cumulative": "cumulative hazard", "survival": "survival curve"}
+
+
+def _other_kind(curves: Curves, low: float, high: float) -> str:
+    """Say what curves look like that are not what they were announced to be."""
+    steps = np.diff(curves.values, axis=1)
+    if curves.kind == "cumulative" and low >= 0 and high <= 1 and (steps <= 0).all():
+        return "; all values lie in [0, 1] and fall: for survival, give type_fn='survival'"
+    if curves.kind == "survival" and low >= 0 and (steps >= 0).all():
+        return "; all values rise: for cumulative hazards, give type_fn='cumulative'"
+    return ""
+
+
+def _refuse_not_finite(
+    values: NDArray[np.float64], times: NDArray[np.float64], cumulative: bool
+) -> None:
+    bad = ~np.isfinite(values)
+    if not bad.any():  # finite values with an infinite sum
+        return
+    row, column = np.argwhere(bad)[0]
+    advice = "predictions must be finite"
+    if cumulative and np.isposinf(values[row, column]):
+        advice = (
+            "a survival of 0 has no finite cumulative hazard; give the survival itself with "
+            "type_fn='survival', or cap the hazards that predict_fn returns"
+        )
+    raise InputError(
+        f"predict_fn returned {values[row, column]} in row {row} at time {times[column]:g}; "
+        f"{advice}"
+    )

@@ -1,0 +1,198 @@
+"""Any survival model as a function of features that returns curves.
+
+Models are recognised by what they offer, so that no package is imported but the one whose model
+is passed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from survkit.explain.hazards import Curves, Kind
+from survkit.types import InputError, SurvivalPrediction
+
+Predict = Callable[[NDArray[np.float64]], Curves]
+
+
+def predictor(
+    model: Any, *, kind: Kind, times: NDArray[np.float64], feature_names: Sequence[str]
+) -> Predict:
+    """Return a function from features (n, p) to curves, for a model or a prediction function.
+
+    Parameters
+    ----------
+    model : object
+        A function of features (n, p); a model of survkit or its run folder (a path); a fitted
+        model of scikit-survival, lifelines or pycox; XGBoost's accelerated-failure-time model.
+    kind : {"cumulative", "survival"}
+        What a function returns; models tell it themselves.
+    times : array, shape (m,)
+        Where a model without times of its own (XGBoost) is asked.
+    feature_names : sequence of str, length p
+        The columns, for models that were fitted on a DataFrame.
+
+    Raises
+    ------
+    InputError
+        For an object that predicts no survival.
+    """
+    if isinstance(model, str | Path):
+        from survkit.records import load_fitted
+
+        model = load_fitted(model).model
+    package = type(model).__module__.partition(".")[0]
+    if package == "xgboost":
+        return _xgboost_aft(model, times, feature_names)
+    if hasattr(model, "predict_cumulative_hazard_function"):
+        return _scikit_survival(model, feature_names)
+    if hasattr(model, "predict_cumulative_hazard"):
+        return _lifelines(model, feature_names)
+    if hasattr(model, "predict_surv_df"):
+        return _pycox(model)
+    if hasattr(model, "predict") and hasattr(model, "fit_summary"):
+        return _survkit(model)
+    if callable(model):
+        return _function(model, kind, feature_names)
+    raise InputError(
+        f"predict_fn is a {type(model).__name__}; it must be a function of features, a run folder, "
+        "or a fitted model that predicts survival: of survkit, scikit-survival, lifelines, pycox, "
+        "or XGBoost with the objective survival:aft"
+    )
+
+
+def _function(function: Callable[[Any], Any], kind: Kind, names: Sequence[str]) -> Predict:
+    if kind not in ("cumulative", "survival"):
+        raise InputError(f"type_fn is {kind!r}; it must be 'cumulative' or 'survival'")
+    owner = getattr(function, "__self__", None)
+
+    def predict(features: NDArray[np.float64]) -> Curves:
+        return _as_curves(function(_as_fitted(owner, features, names)), kind)
+
+    return predict
+
+
+def _as_fitted(model: Any, features: NDArray[np.float64], names: Sequence[str]) -> Any:
+    """Name the columns for a scikit-learn model that was fitted on a DataFrame."""
+    if hasattr(model, "feature_names_in_"):
+        return pd.DataFrame(features, columns=list(names))
+    return features
+
+
+def _as_curves(output: Any, kind: Kind) -> Curves:
+    if isinstance(output, SurvivalPrediction):
+        return Curves(output.times, output.survival, "survival")
+    if _are_step_functions(output):
+        return _from_step_functions(output, kind)
+    try:
+        values = np.asarray(output, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"predict_fn returned a {type(output).__name__} that is no array of numbers; it must "
+            "return one row a subject and one column a time, or scikit-survival's step functions"
+        ) from None
+    return Curves(None, values, kind)
+
+
+def _are_step_functions(output: Any) -> bool:
+    is_sequence = isinstance(output, list | tuple | np.ndarray)
+    return is_sequence and len(output) > 0 and hasattr(output[0], "x") and hasattr(output[0], "y")
+
+
+def _from_step_functions(functions: Sequence[Any], kind: Kind) -> Curves:
+    """Stack scikit-survival's step functions, a * y + b at x, where they share x."""
+    times = np.asarray(functions[0].x, dtype=np.float64)
+    for function in functions:
+        if function.x is not functions[0].x and not np.array_equal(function.x, times):
+            raise InputError("predict_fn returned step functions at different times for the rows")
+    scale, shift = (np.array([getattr(f, name) for f in functions]) for name in ("a", "b"))
+    if all(function.y is functions[0].y for function in functions):
+        values = np.outer(scale, functions[0].y) + shift[:, None]
+    else:
+        values = scale[:, None] * np.stack([f.y for f in functions]) + shift[:, None]
+    return Curves(times, values, kind)
+
+
+def _survkit(model: Any) -> Predict:
+    def predict(features: NDArray[np.float64]) -> Curves:
+        return _as_curves(model.predict(features.astype(np.float32)), "survival")
+
+    return predict
+
+
+def _scikit_survival(model: Any, names: Sequence[str]) -> Predict:
+    method = model.predict_cumulative_hazard_function
+    times = getattr(model, "unique_times_", None)
+    as_array = times is not None and "return_array" in inspect.signature(method).parameters
+
+    def predict(features: NDArray[np.float64]) -> Curves:
+        matrix = _as_fitted(model, features, names)
+        if as_array:
+            values = np.asarray(method(matrix, return_array=True), dtype=np.float64)
+            return Curves(np.asarray(times, dtype=np.float64), values, "cumulative")
+        return _as_curves(method(matrix), "cumulative")
+
+    return predict
+
+
+def _lifelines(model: Any, names: Sequence[str]) -> Predict:
+    def predict(features: NDArray[np.float64]) -> Curves:
+        frame = model.predict_cumulative_hazard(pd.DataFrame(features, columns=list(names)))
+        return _from_frame(frame, "cumulative")
+
+    return predict
+
+
+def _pycox(model: Any) -> Predict:
+    def predict(features: NDArray[np.float64]) -> Curves:
+        return _from_frame(model.predict_surv_df(features.astype(np.float32)), "survival")
+
+    return predict
+
+
+def _from_frame(frame: pd.DataFrame, kind: Kind) -> Curves:
+    """Read a table with one row a time and one column a subject."""
+    return Curves(frame.index.to_numpy(dtype=np.float64), frame.to_numpy(dtype=np.float64).T, kind)
+
+
+def _xgboost_aft(model: Any, times: NDArray[np.float64], names: Sequence[str]) -> Predict:
+    """XGBoost: ln T = location + scale * error (Barnwal et al. 2022).
+
+    H(t) = -ln P(error > z), z = (ln t - location) / scale, for each of its error distributions.
+    """
+    import xgboost
+    from scipy.stats import norm
+
+    booster = model.get_booster() if hasattr(model, "get_booster") else model
+    objective = json.loads(booster.save_config())["learner"]["objective"]
+    if objective["name"] != "survival:aft":
+        raise InputError(
+            f"the XGBoost model has the objective {objective['name']}, which predicts no survival "
+            "curve; survival:aft does"
+        )
+    parameters = objective["aft_loss_param"]
+    scale = float(parameters["aft_loss_distribution_scale"])
+    distributions: dict[str, Callable[..., Any]] = {
+        "normal": lambda z: -norm.logsf(z),
+        "logistic": lambda z: np.logaddexp(0.0, z),
+        "extreme": np.exp,
+    }
+    cumulative_hazard = distributions[parameters["aft_loss_distribution"]]
+    with np.errstate(divide="ignore"):
+        log_times = np.log(times)
+
+    def predict(features: NDArray[np.float64]) -> Curves:
+        columns = list(names) if booster.feature_names else None
+        matrix = xgboost.DMatrix(features, feature_names=columns)
+        location = np.log(cast("NDArray[np.float64]", booster.predict(matrix)).astype(np.float64))
+        z = (log_times - location[:, None]) / scale
+        return Curves(times, cumulative_hazard(z), "cumulative")
+
+    return predict

@@ -1,0 +1,154 @@
+"""The lq norms, 1 <= q < infinity, by Newton's method in the coefficients alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.explain.objective import Terms
+
+SMOOTHING = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+"""|r| becomes sqrt(r^2 + eps^2) for q < 2, with these eps in turn, relative to the residuals."""
+
+TOLERANCE = 1e-8
+"""Newton's decrement, relative to the objective, at which a smoothed problem is solved."""
+
+ACCEPTED_GAP = 1e-5
+"""Largest distance to the optimum, relative to the objective, that counts as solved."""
+
+MAX_STEPS = 100
+MAX_HALVINGS = 40
+_BLOCK_VALUES = 2**15
+
+
+class NewtonSolution(NamedTuple):
+    """Coefficients (d,), how far the objective is from its optimum at most (relative), steps."""
+
+    coefficients: NDArray[np.float64]
+    gap: float
+    steps: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gap is small enough."""
+        return self.gap <= ACCEPTED_GAP
+
+
+class _Smoothed:
+    """F(beta) = sum_ki omega_ki (r_ki^2 + eps^2)^(q/2), omega summing to 1."""
+
+    def __init__(self, terms: Terms, q: float) -> None:
+        self.q = q
+        self.targets = terms.targets
+        omega = terms.slopes**q
+        omega *= terms.lengths
+        omega *= terms.weights[:, None]
+        self.omega = omega / omega.sum()
+        # Columns of unit size, so that one tolerance serves all.
+        size = np.sqrt(np.square(terms.design).mean(axis=0))
+        self.column_scale = np.where(size > 0, size, 1.0)
+        self.design = terms.design / self.column_scale
+        self.step = max(1, _BLOCK_VALUES // self.targets.shape[1])
+
+    def blocks(self, beta: NDArray[np.float64]) -> list[tuple[slice, NDArray[np.float64]]]:
+        fitted = self.design @ beta
+        return [
+            (slice(at, at + self.step), fitted[at : at + self.step, None])
+            for at in range(0, len(fitted), self.step)
+        ]
+
+    def value(self, beta: NDArray[np.float64], eps: float) -> float:
+        total = 0.0
+        for rows, fitted in self.blocks(beta):
+            square = np.square(self.targets[rows] - fitted) + eps**2
+            total += float(np.vdot(self.omega[rows], _power(square, self.q / 2)))
+        return total
+
+    def derivatives(
+        self, beta: NDArray[np.float64], eps: float
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Return value, gradient (d,) and Hessian (d, d)."""
+        q, value = self.q, 0.0
+        slope, curvature = np.empty(len(self.design)), np.empty(len(self.design))
+        for rows, fitted in self.blocks(beta):
+            residual = self.targets[rows] - fitted
+            square = np.maximum(np.square(residual) + eps**2, np.finfo(np.float64).tiny)
+            weight = self.omega[rows] * _power(square, q / 2 - 1)
+            value += float(np.vdot(weight, square))
+            slope[rows] = -q * np.einsum("ki,ki->k", weight, residual)
+            # (q - 1) r^2 + eps^2 over r^2 + eps^2, written so that it cannot be 0 / 0
+            share = (q - 1) + (2 - q) * eps**2 / square
+            curvature[rows] = q * np.einsum("ki,ki->k", weight, share)
+        hessian = (self.design * curvature[:, None]).T @ self.design
+        return value, slope @ self.design, hessian
+
+
+def solve_newton(terms: Terms, q: float, start: NDArray[np.float64]) -> NewtonSolution:
+    """Minimise sum_k w_k sum_i |u_ki r_ki|^q dt_i over the coefficients.
+
+    Parameters
+    ----------
+    terms : Terms
+        The entries of the objective.
+    q : float
+        The norm, at least 1.
+    start : array, shape (d,)
+        Coefficients to start from, the least-squares ones say.
+
+    Notes
+    -----
+    For q < 2 the kink at 0 is smoothed less and less. The gap adds what smoothing can have moved
+    the optimum by, (eps^q) * sum(omega) at most, to what the last Newton step promised.
+    """
+    problem = _Smoothed(terms, q)
+    beta = start * problem.column_scale
+    objective = problem.value(beta, 0.0)
+    scale = objective ** (1 / q)
+    largest = float(np.abs(terms.targets).max())
+    if scale <= 1e-12 * largest:  # the local model fits to rounding
+        return NewtonSolution(start, 0.0, 0)
+    levels = [eps * scale for eps in SMOOTHING] if q < 2 else [0.0]
+    gap, steps = np.inf, 0
+    for eps in levels:
+        beta, decrement, taken = _minimise(problem, beta, eps)
+        steps += taken
+        objective = problem.value(beta, 0.0)
+        gap = (decrement + eps**q) / objective
+    return NewtonSolution(beta / problem.column_scale, float(gap), steps)
+
+
+def _minimise(
+    problem: _Smoothed, beta: NDArray[np.float64], eps: float
+) -> tuple[NDArray[np.float64], float, int]:
+    """Take damped Newton steps; return the coefficients, the last decrement and the steps."""
+    decrement = np.inf
+    for taken in range(MAX_STEPS):
+        value, gradient, hessian = problem.derivatives(beta, eps)
+        direction = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
+        decrement = float(-gradient @ direction)
+        if decrement <= TOLERANCE * value:
+            return beta, decrement, taken
+        length = 1.0
+        for _ in range(MAX_HALVINGS):
+            candidate = beta + length * direction
+            if problem.value(candidate, eps) <= value - 1e-4 * length * decrement:
+                break
+            length /= 2
+        else:  # rounding hides any further descent
+            return beta, decrement, taken
+        beta = candidate
+    return beta, decrement, MAX_STEPS
+
+
+def _power(square: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """Raise to a power; square roots are much faster than general powers."""
+    if exponent == 0.5:
+        return np.sqrt(square)
+    if exponent == -0.5:
+        return np.asarray(1 / np.sqrt(square))
+    if exponent in (0.25, -0.25):
+        root = np.sqrt(np.sqrt(square))
+        return root if exponent > 0 else np.asarray(1 / root)
+    return np.asarray(square**exponent)

@@ -1,0 +1,87 @@
+"""Norms other than l2: which solver a problem goes to, and what its answer is worth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.explain.convex import solve_maximum, solve_power
+from survkit.explain.newton import solve_newton
+from survkit.explain.objective import Terms
+from survkit.types import InputError
+
+LARGEST_FOR_CVXPY = 1_000
+"""Entries N x m up to which cvxpy solves an lq norm; above, Newton's method does.
+
+Beyond a thousand power cones cvxpy takes minutes to compile what Newton solves in milliseconds.
+"""
+
+HIGHEST_FOR_CVXPY = 10
+"""Above this q a cone's solver stops far from the optimum and calls it one."""
+
+
+class NormSolution(NamedTuple):
+    """Coefficients (d,), None where it failed, and the solver's name and status."""
+
+    coefficients: NDArray[np.float64] | None
+    solver: str
+    status: str
+
+
+def as_norm(value: object) -> float:
+    """Return a norm as a number, infinity for "inf".
+
+    Raises
+    ------
+    InputError
+        For anything but a number of at least 1 or "inf".
+    """
+    if value == "inf":
+        return np.inf
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    if isinstance(value, bool) or not is_number or not float(value) >= 1:  # type: ignore[arg-type]
+        raise InputError(
+            f"functional_norm is {value!r}; it must be a number of at least 1, or 'inf'"
+        )
+    return float(value)  # type: ignore[arg-type]
+
+
+def objective_value(terms: Terms, q: float, coefficients: NDArray[np.float64]) -> float:
+    """Return the objective at coefficients (d,), for a norm 1 <= q <= infinity."""
+    residual = terms.targets - (terms.design @ coefficients)[:, None]
+    size = terms.slopes * np.abs(residual)
+    with np.errstate(over="ignore"):
+        if q == np.inf:
+            return float(terms.weights @ size.max(axis=1) * terms.scale)
+        return float(terms.weights @ (size**q @ terms.lengths) * np.float64(terms.scale) ** q)
+
+
+def solve_norm(
+    terms: Terms, q: float, start: NDArray[np.float64], *, verbose: bool = False
+) -> NormSolution:
+    """Minimise the objective with the norm q over the coefficients.
+
+    Parameters
+    ----------
+    terms : Terms
+        The entries of the objective.
+    q : float
+        1 <= q <= infinity.
+    start : array, shape (d,)
+        The least-squares coefficients.
+    verbose : bool
+        Whether cvxpy's solvers show their messages.
+    """
+    if q == np.inf:
+        return NormSolution(*solve_maximum(terms, verbose=verbose))
+    if terms.targets.size <= LARGEST_FOR_CVXPY and q <= HIGHEST_FOR_CVXPY:
+        solution = solve_power(terms, q, start, verbose=verbose)
+        if solution.coefficients is not None:
+            return NormSolution(*solution)
+    newton = solve_newton(terms, q, start)
+    status = f"within {newton.gap:.1g} of the optimum"
+    if not newton.converged:
+        return NormSolution(None, "Newton", f"only {status}")
+    return NormSolution(newton.coefficients, "Newton", f"optimal, {status}")

@@ -1,0 +1,111 @@
+"""Survival data with known coefficients: the simulations of the SurvLIME paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from survkit.types import BoolArray, InputError
+
+
+class SurvivalSample(NamedTuple):
+    """Simulated subjects: features (n, p) float64, times (n,) float64, events (n,) bool."""
+
+    features: NDArray[np.float64]
+    times: NDArray[np.float64]
+    events: BoolArray
+
+
+class RandomSurvivalData:
+    """Weibull event times under proportional hazards, for features uniform in a ball.
+
+    Times are (-ln(u) / (lambda exp(x . coefficients)))^(1/v) with u uniform on (0, 1), capped at
+    `time_cap`; the event indicator is Bernoulli, independent of everything else (Pachón-García et
+    al. 2024, section 4.1, expression (11), after Bender et al. 2005).
+
+    Parameters
+    ----------
+    center : sequence of float, length p
+        Centre of the ball.
+    radius : float
+        Its radius, above 0.
+    coefficients : sequence of float, length p
+        The log hazard ratios.
+    prob_event : float
+        Probability in (0, 1) that the event is seen.
+    lambda_weibull, v_weibull : float
+        Scale and shape of the Weibull distribution, above 0.
+    time_cap : float or None
+        Longer times are set to it; None leaves them.
+    random_seed : int, optional
+        Makes the sequence of samples reproducible.
+
+    Raises
+    ------
+    InputError
+        For a parameter out of range, or a centre and coefficients of different lengths.
+    """
+
+    def __init__(
+        self,
+        center: Sequence[float],
+        radius: float,
+        coefficients: Sequence[float],
+        prob_event: float,
+        lambda_weibull: float,
+        v_weibull: float,
+        time_cap: float | None = 2000,
+        random_seed: int | None = None,
+    ) -> None:
+        self.center = _vector("center", center)
+        self.coefficients = _vector("coefficients", coefficients)
+        if len(self.center) != len(self.coefficients):
+            raise InputError(
+                f"center has {len(self.center)} values and coefficients has "
+                f"{len(self.coefficients)}; they must be as many"
+            )
+        self.radius = _positive("radius", radius)
+        self.lambda_weibull = _positive("lambda_weibull", lambda_weibull)
+        self.v_weibull = _positive("v_weibull", v_weibull)
+        self.time_cap = None if time_cap is None else _positive("time_cap", time_cap)
+        if not 0 < prob_event < 1:
+            raise InputError(f"prob_event is {prob_event}; it must lie in (0, 1)")
+        self.prob_event = prob_event
+        self._random = np.random.default_rng(random_seed)
+
+    def random_survival_data(self, num_points: int) -> SurvivalSample:
+        """Draw a sample: (features, times, events) of `num_points` subjects."""
+        if num_points < 1:
+            raise InputError(f"num_points is {num_points}; it must be at least 1")
+        features = self._uniform_in_ball(num_points)
+        hazard = self.lambda_weibull * np.exp(features @ self.coefficients)
+        exponential = self._random.exponential(size=num_points)  # -ln(u)
+        times = (exponential / hazard) ** (1 / self.v_weibull)
+        if self.time_cap is not None:
+            times = np.minimum(times, self.time_cap)
+        events = self._random.random(num_points) < self.prob_event
+        return SurvivalSample(features, times, events)
+
+    def _uniform_in_ball(self, n: int) -> NDArray[np.float64]:
+        p = len(self.center)
+        direction = self._random.standard_normal((n, p))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        # The volume within distance r of the centre grows as r^p.
+        distance = self.radius * self._random.random((n, 1)) ** (1 / p)
+        return np.asarray(self.center + distance * direction)
+
+
+def _vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    vector = np.asarray(values, dtype=np.float64)
+    if vector.ndim != 1 or len(vector) == 0 or not np.isfinite(vector).all():
+        raise InputError(f"{name} is {values!r}; it must be a list of finite numbers")
+    return vector
+
+
+def _positive(name: str, value: Any) -> float:
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(f"{name} is {value}; it must be finite and above 0")
+    return float(value)

@@ -1,0 +1,441 @@
+"""SurvLIME: the Cox model that is nearest to any survival model around one subject."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from survkit.configs.options import nearest
+from survkit.explain import plots
+from survkit.explain.explanation import Cost, Explanation, MonteCarloExplanation
+from survkit.explain.hazards import SMALLEST_SURVIVAL, HazardReader, Kind
+from survkit.explain.local_models import LocalFits, LocalModels, ModelCalls, Task
+from survkit.explain.models import predictor
+from survkit.explain.neighbours import Neighbourhood, Weighting
+from survkit.explain.norms import as_norm
+from survkit.explain.objective import LOG_FLOOR, interval_lengths
+from survkit.explain.training import (
+    as_matrix,
+    as_names,
+    as_outcomes,
+    as_output_times,
+    as_rows,
+    given_baseline,
+    nelson_aalen,
+)
+from survkit.types import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Baseline = Literal["nelson-aalen", "model"]
+
+
+class SurvLimeExplainer:
+    """Explains predictions of any survival model by local Cox models.
+
+    Neighbours of a subject are drawn, the model predicts their cumulative hazards, and the Cox
+    model whose log hazards are nearest to these is found (Kovalev et al. 2020; Pachón-García et
+    al. 2024, whose package has the same constructor and methods). `docs/explain.md` says what is
+    done where the paper is silent.
+
+    Parameters
+    ----------
+    training_features : array or DataFrame, shape (n, p)
+        Rows the model was trained on, as it takes them.
+    training_events, training_times : array, list or Series, length n
+        Their outcomes: 1 or True where the event was seen.
+    model_output_times : array, shape (q,), optional
+        Times of the columns that a prediction function returns; the distinct training times by
+        default. Models that are passed themselves tell their own.
+    H0 : array, list or StepFunction, optional
+        Baseline cumulative hazard at the m distinct training times.
+    kernel_width : float, optional
+        Width of the neighbourhood in standard deviations; Silverman's by default.
+    functional_norm : float or "inf"
+        The norm, at least 1, in which log hazards are compared.
+    random_state : int, optional
+        Makes the sequence of explanations reproducible.
+    categorical_features : sequence of int or str
+        Columns, or their names, that hold categories: neighbours take values seen in training.
+    feature_names : sequence of str, length p, optional
+        A DataFrame's columns by default.
+    category_labels : mapping of name to mapping of value to text, optional
+        How the values of categorical features are called.
+    baseline : {"nelson-aalen", "model"}
+        Where H0 is not given: the Nelson-Aalen estimate of the training rows, as in the paper, or
+        the model's own hazard at the subject, with features counted from the subject. The first
+        biases the coefficients wherever it is not the model's baseline; the second does not.
+    weighting : {"density", "equal"}
+        Weight neighbours by the kernel's density, as in the paper, or draw them more narrowly and
+        weight them alike: the same in the limit, and much steadier with many features.
+    log_floor : float
+        |ln H| counts as at least this in the weight H / |ln H|, which is infinite at H = 1. 0
+        leaves the paper's weights as they are.
+
+    Raises
+    ------
+    InputError
+        For inputs that do not fit together or cannot be used.
+    """
+
+    def __init__(
+        self,
+        training_features: Any,
+        training_events: ArrayLike,
+        training_times: ArrayLike,
+        model_output_times: ArrayLike | None = None,
+        H0: Any = None,  # noqa: N803, the paper's name
+        kernel_width: float | None = None,
+        functional_norm: float | str = 2,
+        random_state: int | None = None,
+        *,
+        categorical_features: Sequence[int | str] = (),
+        feature_names: Sequence[str] | None = None,
+        category_labels: Mapping[str, Mapping[float, str]] | None = None,
+        baseline: Baseline = "nelson-aalen",
+        weighting: Weighting = "density",
+        log_floor: float = LOG_FLOOR,
+    ) -> None:
+        features = as_matrix("training_features", training_features)
+        self.training_names = as_names(training_features, feature_names, features.shape[1])
+        event, time_ = as_outcomes(training_events, training_times, len(features))
+        self.times = np.unique(time_)
+        self.model_output_times = as_output_times(model_output_times)
+        self.norm = as_norm(functional_norm)
+        _check_choice("baseline", baseline, ("nelson-aalen", "model"))
+        _check_choice("weighting", weighting, ("density", "equal"))
+        if not 0 <= log_floor < 1:
+            raise InputError(f"log_floor is {log_floor}; it must be at least 0 and below 1")
+        if kernel_width is not None and not 0 < kernel_width < np.inf:
+            raise InputError(f"kernel_width is {kernel_width}; it must be finite and above 0")
+        if H0 is not None and baseline == "model":
+            raise InputError("H0 and baseline='model' are two baselines; give one of them")
+        self.log_floor = float(log_floor)
+        self.baseline: NDArray[np.float64] | None = None
+        if H0 is not None:
+            self.baseline = given_baseline(H0, self.times)
+        elif baseline == "nelson-aalen":
+            self.baseline = nelson_aalen(event, time_)
+        columns = [self._column(name) for name in categorical_features]
+        labels = {self._column(name): text for name, text in (category_labels or {}).items()}
+        self.neighbourhood = Neighbourhood.fit(
+            features,
+            self.training_names,
+            categorical=columns,
+            category_labels=labels,
+            bandwidth=kernel_width,
+            weighting=weighting,
+        )
+        self._warn_of_constants()
+        self._seeds = np.random.SeedSequence(random_state)
+        self.explanation: Explanation | None = None
+        self.montecarlo: MonteCarloExplanation | None = None
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the coefficients, d of them."""
+        return self.neighbourhood.names
+
+    def explain_instance(
+        self,
+        data_row: Any,
+        predict_fn: Any,
+        type_fn: Kind = "cumulative",
+        num_samples: int = 1000,
+        max_difference_time_allowed: float | None = None,
+        max_hazard_value_allowed: float | None = None,
+        verbose: bool = False,
+        *,
+        batch_size: int | None = None,
+    ) -> Explanation:
+        """Explain the prediction for one subject.
+
+        Parameters
+        ----------
+        data_row : array, list or Series, length p
+            The subject.
+        predict_fn : callable, model or path
+            A function of features (n, p) that returns (n, q) values or step functions; or a
+            model, or a run folder, as in `survkit.explain.models.predictor`.
+        type_fn : {"cumulative", "survival"}
+            What a function returns.
+        num_samples : int
+            Number of neighbours N.
+        max_difference_time_allowed : float, optional
+            Longer intervals between training times count as this long.
+        max_hazard_value_allowed : float, optional
+            Larger cumulative hazards count as this.
+        verbose : bool
+            Whether cvxpy's solvers show their messages.
+        batch_size : int, optional
+            Most rows in one call of the model.
+
+        Raises
+        ------
+        InputError
+            For a row or predictions that cannot be used, or where the solver fails.
+        """
+        rows = as_rows("data_row", data_row, self.training_names)
+        if len(rows) != 1:
+            raise InputError(f"data_row has {len(rows)} rows; montecarlo_explanation takes several")
+        began = time.perf_counter()
+        calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
+        local = self._local_models(max_difference_time_allowed, verbose)
+        fits = local.fit(self._tasks(rows, 1), _at_least_one("num_samples", num_samples), calls)
+        self._warn(fits, calls.reader, num_samples)
+        if np.isnan(fits.coefficients).any():
+            raise InputError(f"the solver found no coefficients: {fits.statuses[0]}")
+        self.explanation = Explanation(
+            coefficients=fits.coefficients[0],
+            feature_names=self.feature_names,
+            values=self.neighbourhood.design(rows)[0],
+            neighbours=fits.last.features,
+            weights=fits.last.weights,
+            r_squared=float(fits.r_squared[0]),
+            solver=fits.solvers[0],
+            status=fits.statuses[0],
+            residual=float(fits.residual[0]),
+            cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
+        )
+        return self.explanation
+
+    def montecarlo_explanation(
+        self,
+        data: Any,
+        predict_fn: Any,
+        type_fn: Kind = "cumulative",
+        num_samples: int = 1000,
+        num_repetitions: int = 10,
+        max_difference_time_allowed: float | None = None,
+        max_hazard_value_allowed: float | None = None,
+        verbose: bool = False,
+        *,
+        batch_size: int | None = None,
+        num_workers: int = 1,
+        progress: bool = False,
+    ) -> MonteCarloExplanation:
+        """Explain subjects (h, p), each with `num_repetitions` sets of neighbours.
+
+        Parameters are those of `explain_instance`, and
+
+        data : DataFrame, Series, array or list
+            One row or several.
+        num_repetitions : int
+            Sets of neighbours for each row.
+        num_workers : int
+            Threads that weigh the predictions; the answer does not depend on it.
+        progress : bool
+            Whether to show a progress bar.
+
+        Raises
+        ------
+        InputError
+            For rows or predictions that cannot be used, or a row all of whose repetitions fail;
+            single failures are counted in the result.
+        """
+        rows = as_rows("data", data, self.training_names)
+        began = time.perf_counter()
+        calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
+        local = self._local_models(max_difference_time_allowed, verbose)
+        repetitions = _at_least_one("num_repetitions", num_repetitions)
+        tasks = self._tasks(rows, repetitions)
+        with _progress_bar(len(tasks), progress) as bar:
+            fits = local.fit(
+                tasks,
+                _at_least_one("num_samples", num_samples),
+                calls,
+                num_workers=_at_least_one("num_workers", num_workers),
+                advance=bar.update,
+            )
+        self._warn(fits, calls.reader, num_samples)
+        shape = (len(rows), repetitions)
+        failed = np.isnan(fits.coefficients[:, 0])
+        result = MonteCarloExplanation(
+            repetitions=fits.coefficients.reshape(*shape, -1),
+            feature_names=self.feature_names,
+            values=self.neighbourhood.design(rows),
+            r_squared=fits.r_squared.reshape(shape),
+            effective_neighbours=fits.effective_neighbours.reshape(shape),
+            failures=tuple(fits.statuses[t] for t in np.flatnonzero(failed)),
+            cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
+        )
+        _check_failures(result)
+        self.montecarlo = result
+        return result
+
+    def plot_weights(
+        self,
+        figsize: tuple[float, float] | None = None,
+        feature_names: Sequence[str] | None = None,
+        scale_with_data_point: bool = False,
+        figure_path: str | Path | None = None,
+        with_colour: bool = True,
+        absolute_vals: bool = False,
+        *,
+        axes: Axes | None = None,
+    ) -> Axes:
+        """Draw the last explanation as bars; see `survkit.explain.plots.bar_chart`.
+
+        `scale_with_data_point` draws each coefficient times the subject's value.
+        """
+        if self.explanation is None:
+            raise InputError("there is nothing to plot; call explain_instance first")
+        factor = self.explanation.values if scale_with_data_point else 1.0
+        return plots.bar_chart(
+            self.explanation.coefficients * factor,
+            self._names_or(feature_names),
+            with_colour=with_colour,
+            absolute_vals=absolute_vals,
+            label=plots.SCALED_LABEL if scale_with_data_point else plots.LABEL,
+            figsize=figsize,
+            figure_path=figure_path,
+            axes=axes,
+        )
+
+    def plot_montecarlo_weights(
+        self,
+        figsize: tuple[float, float] | None = None,
+        feature_names: Sequence[str] | None = None,
+        scale_with_data_point: bool = False,
+        figure_path: str | Path | None = None,
+        with_colour: bool = True,
+        absolute_vals: bool = False,
+        *,
+        axes: Axes | None = None,
+    ) -> Axes:
+        """Draw the last Monte-Carlo explanation as boxen plots; see `plots.boxen_plot`.
+
+        The points are the subjects' mean coefficients, or the repetitions of a single subject.
+        """
+        if self.montecarlo is None:
+            raise InputError("there is nothing to plot; call montecarlo_explanation first")
+        samples, values = self.montecarlo.samples, self.montecarlo.values
+        return plots.boxen_plot(
+            samples * values if scale_with_data_point else samples,
+            self._names_or(feature_names),
+            with_colour=with_colour,
+            absolute_vals=absolute_vals,
+            label=plots.SCALED_LABEL if scale_with_data_point else plots.LABEL,
+            figsize=figsize,
+            figure_path=figure_path,
+            axes=axes,
+        )
+
+    def _names_or(self, given: Sequence[str] | None) -> Sequence[str]:
+        if given is not None and len(given) != len(self.feature_names):
+            raise InputError(
+                f"feature_names are {len(given)} for {len(self.feature_names)} coefficients"
+            )
+        return self.feature_names if given is None else given
+
+    def _column(self, feature: int | str) -> int:
+        names = self.training_names
+        if isinstance(feature, str):
+            if feature not in names:
+                raise InputError(f"unknown feature '{feature}'{nearest(feature, names)}")
+            return names.index(feature)
+        if not 0 <= feature < len(names):
+            raise InputError(f"categorical feature {feature} is not among {len(names)} columns")
+        return int(feature)
+
+    def _warn_of_constants(self) -> None:
+        varies = self.neighbourhood.varies
+        constant = [name for name, v in zip(self.feature_names, varies, strict=True) if not v]
+        if len(constant) == len(varies):
+            raise InputError("every feature is constant in the training rows")
+        if constant:
+            warnings.warn(
+                f"constant in the training rows, so their coefficients are 0: {_some(constant)}",
+                stacklevel=3,
+            )
+
+    def _tasks(self, rows: NDArray[np.float64], repetitions: int) -> list[Task]:
+        (call,) = self._seeds.spawn(1)
+        seeds = iter(call.spawn(len(rows) * repetitions))
+        return [Task(row, next(seeds)) for row in rows for _ in range(repetitions)]
+
+    def _model_calls(
+        self, model: Any, kind: Kind, max_hazard: float | None, batch_size: int | None
+    ) -> ModelCalls:
+        if max_hazard is not None and not 0 < max_hazard < np.inf:
+            raise InputError(f"max_hazard_value_allowed is {max_hazard}; it must be above 0")
+        asked = self.times if self.model_output_times is None else self.model_output_times
+        return ModelCalls(
+            predictor(model, kind=kind, times=asked, feature_names=self.training_names),
+            HazardReader(self.times, self.model_output_times, max_hazard),
+            None if batch_size is None else _at_least_one("batch_size", batch_size),
+        )
+
+    def _local_models(self, longest: float | None, verbose: bool) -> LocalModels:
+        if longest is not None and not longest > 0:
+            raise InputError(f"max_difference_time_allowed is {longest}; it must be above 0")
+        lengths = interval_lengths(self.times, longest)
+        return LocalModels(
+            self.neighbourhood, lengths, self.baseline, self.norm, self.log_floor, verbose
+        )
+
+    def _warn(self, fits: LocalFits, reader: HazardReader, num_samples: int) -> None:
+        d = int(self.neighbourhood.varies.sum())
+        lowest, effective = int(fits.rank.min()), float(fits.effective_neighbours.min())
+        if lowest < d:
+            warnings.warn(
+                f"the {num_samples} neighbours determine {lowest} of {d} coefficients only (too "
+                "few or collinear); the answer of smallest norm is given",
+                stacklevel=3,
+            )
+        elif effective < d:
+            warnings.warn(
+                f"the weights make {num_samples} neighbours worth {effective:.1f} equal ones, for "
+                f"{d} coefficients: expect noise; weighting='equal' or more num_samples help",
+                stacklevel=3,
+            )
+        if reader.num_zero_survival:
+            warnings.warn(
+                f"{reader.num_zero_survival} predicted survival values below "
+                f"{SMALLEST_SURVIVAL:.1e} count as that, a cumulative hazard of "
+                f"{-np.log(SMALLEST_SURVIVAL):.2f}; max_hazard_value_allowed sets another bound",
+                stacklevel=3,
+            )
+
+
+def _progress_bar(total: int, shown: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, disable=not shown, desc="explaining", unit="explanation")
+
+
+def _check_failures(result: MonteCarloExplanation) -> None:
+    if not result.failures:
+        return
+    unsolved = np.flatnonzero(result.num_solved == 0)
+    if len(unsolved):
+        raise InputError(
+            f"no repetition of row {unsolved[0]} was solved; the solver says: {result.failures[0]}"
+        )
+    warnings.warn(
+        f"{len(result.failures)} repetitions were not solved and are left out of the means: "
+        f"{result.failures[0]}",
+        stacklevel=3,
+    )
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; it must be {' or '.join(map(repr, choices))}")
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1")
+    return int(value)
+
+
+def _some(names: Sequence[str], shown: int = 5) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if names[shown:] else "")

@@ -1,0 +1,153 @@
+"""Arrays, lists, Series and DataFrames as checked arrays, and baseline hazards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from survkit.types import BoolArray, InputError
+
+
+def as_matrix(name: str, data: Any) -> NDArray[np.float64]:
+    """Return features as an array (n, p), a single row as (1, p).
+
+    Raises
+    ------
+    InputError
+        For values that are not finite numbers, with the first bad one, or more than two axes.
+    """
+    try:
+        matrix = np.atleast_2d(np.array(data, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name} must be rows of numbers, all as long ({error}); encode text as numbers"
+        ) from None
+    if matrix.ndim != 2 or matrix.size == 0:
+        raise InputError(f"{name} has shape {matrix.shape}; it must be (n, p), with rows")
+    if not np.isfinite(matrix).all():
+        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        raise InputError(
+            f"{name} is {matrix[row, column]} in row {row}, column {column}; it must be finite"
+        )
+    return matrix
+
+
+def as_rows(name: str, data: Any, feature_names: Sequence[str]) -> NDArray[np.float64]:
+    """Return rows to explain, (h, p), with the columns of the training features.
+
+    A DataFrame or a named Series is read by its names, where they are those of the training
+    features in another order.
+    """
+    if isinstance(data, pd.DataFrame | pd.Series) and set(data.keys()) == set(feature_names):
+        data = data[list(feature_names)]
+    rows = as_matrix(name, data)
+    if rows.shape[1] != len(feature_names):
+        raise InputError(
+            f"{name} has {rows.shape[1]} values a row, but training_features has "
+            f"{len(feature_names)} columns"
+        )
+    return rows
+
+
+def as_names(data: Any, given: Sequence[str] | None, p: int) -> tuple[str, ...]:
+    """Return the features' names: those given, a DataFrame's columns, or x0, x1, ..."""
+    if given is not None:
+        names = tuple(map(str, given))
+    elif isinstance(data, pd.DataFrame):
+        names = tuple(map(str, data.columns))
+    else:
+        names = tuple(f"x{j}" for j in range(p))
+    if len(names) != p or len(set(names)) != p:
+        raise InputError(
+            f"feature_names are {len(names)} names, {len(set(names))} of them different, for "
+            f"{p} columns; each column needs a name of its own"
+        )
+    return names
+
+
+def as_outcomes(
+    events: ArrayLike, times: ArrayLike, n: int
+) -> tuple[BoolArray, NDArray[np.float64]]:
+    """Return events (n,) and times (n,) of the training rows, checked."""
+    event = np.asarray(events).ravel()
+    time = np.asarray(times, dtype=np.float64).ravel()
+    for name, values in (("training_events", event), ("training_times", time)):
+        if len(values) != n:
+            raise InputError(f"{name} has {len(values)} values for {n} rows of training_features")
+    known = np.isin(event, (0, 1))
+    if not known.all():
+        row = int(np.argmin(known))
+        raise InputError(f"training_events is {event[row]} in row {row}; it must be 1 or 0")
+    usable = np.isfinite(time) & (time >= 0)
+    if not usable.all():
+        row = int(np.argmin(usable))
+        raise InputError(
+            f"training_times is {time[row]} in row {row}; times must be finite and at least 0"
+        )
+    return event.astype(np.bool_), time
+
+
+def as_output_times(times: ArrayLike | None) -> NDArray[np.float64] | None:
+    """Return a model's output times (q,), increasing, or None."""
+    if times is None:
+        return None
+    array = np.asarray(times, dtype=np.float64).ravel()
+    increasing = np.isfinite(array).all() and (np.diff(array) > 0).all()
+    if len(array) == 0 or not increasing or array[0] < 0:
+        raise InputError(f"model_output_times must be at least 0 and increase; got {times!r}")
+    return array
+
+
+def nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Nelson-Aalen cumulative hazard at the distinct times.
+
+    Raises
+    ------
+    InputError
+        Where no event was seen.
+    """
+    from sksurv.nonparametric import nelson_aalen_estimator
+
+    if not event.any():
+        raise InputError(
+            f"all {len(event)} training_events are 0 (censored), so there is no baseline hazard "
+            "to estimate; events are needed, or H0, or baseline='model'"
+        )
+    return np.asarray(nelson_aalen_estimator(event, time)[1], dtype=np.float64)
+
+
+def given_baseline(baseline: Any, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a baseline cumulative hazard that a person gave, at the distinct training times (m,).
+
+    Parameters
+    ----------
+    baseline : array, list or step function
+        m values, or an object with x and y (scikit-survival's StepFunction), which is 0 before
+        its first time and constant after its last.
+    times : array, shape (m,)
+        The distinct training times.
+
+    Raises
+    ------
+    InputError
+        For another length, or values that are negative, not finite or falling.
+    """
+    if hasattr(baseline, "x") and hasattr(baseline, "y"):
+        values = getattr(baseline, "a", 1.0) * np.asarray(baseline.y) + getattr(baseline, "b", 0.0)
+        steps = np.concatenate([[0.0], values])
+        hazard = steps[np.searchsorted(baseline.x, times, side="right")]
+    else:
+        hazard = np.asarray(baseline, dtype=np.float64).ravel()
+    if len(hazard) != len(times):
+        raise InputError(
+            f"H0 has {len(hazard)} values, but there are {len(times)} distinct training times"
+        )
+    if not np.isfinite(hazard).all() or hazard[0] < 0 or (np.diff(hazard) < 0).any():
+        raise InputError("H0 must be finite, at least 0, and must not fall along time")
+    if not (hazard > 0).any():
+        raise InputError("H0 is 0 at all times; the local Cox model needs a hazard to scale")
+    return hazard
