@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -176,11 +176,12 @@ class MonteCarloExplanation(_ArrayLike):
         degrees = np.where(count > 1, count - 1, np.nan)
         return np.asarray(np.sqrt(squares / degrees / count))
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self, rows: Sequence[object] | None = None) -> pd.DataFrame:
         """Return a table with one row a subject and unknown.
 
-        The index has the subject's place among the rows explained, and the feature; the columns
-        are value, coefficient, standard_error and contribution (coefficient times value).
+        The index has the subject (its place among those explained, or its entry in `rows`) and
+        the feature; the columns are value, coefficient, standard_error and contribution
+        (coefficient times value).
         """
         columns = {
             "value": self.values,
@@ -189,7 +190,7 @@ class MonteCarloExplanation(_ArrayLike):
             "contribution": self.coefficients * self.values,
         }
         index = pd.MultiIndex.from_product(
-            [range(len(self.values)), self.feature_names], names=["row", "feature"]
+            [rows or range(len(self.values)), self.feature_names], names=["row", "feature"]
         )
         return pd.DataFrame({name: array.ravel() for name, array in columns.items()}, index=index)
 

@@ -85,7 +85,7 @@ class HazardReader:
 
     def _cumulative(self, curves: Curves) -> NDArray[np.float64]:
         if curves.kind == "cumulative":
-            return np.maximum(curves.values, 0.0)
+            return curves.values if curves.values.min() >= 0 else np.maximum(curves.values, 0.0)
         smallest = SMALLEST_SURVIVAL if self.max_hazard is None else np.exp(-self.max_hazard)
         if self.max_hazard is None and curves.values.min() < smallest:
             self.num_zero_survival += int((curves.values < smallest).sum())
@@ -135,10 +135,10 @@ def check_curves(curves: Curves, times: NDArray[np.float64]) -> None:
         _refuse_not_finite(values, times, cumulative)
     low, high = values.min(), values.max()
     steps = np.diff(values, axis=1)
-    backwards = -steps if cumulative else steps
-    worst = backwards.max(initial=0.0)
+    worst = -steps.min(initial=0.0) if cumulative else steps.max(initial=0.0)
     if worst > TOLERANCE * max(1.0, high):
-        row, column = np.unravel_index(int(backwards.argmax()), backwards.shape)
+        place = steps.argmin() if cumulative else steps.argmax()
+        row, column = np.unravel_index(int(place), steps.shape)
         raise InputError(
             f"predict_fn returned a {_NAMES[curves.kind]} that {'falls' if cumulative else 'rises'}"
             f" from {values[row, column]:g} to {values[row, column + 1]:g} at time "

@@ -1,0 +1,158 @@
+"""Explains test subjects of a trained run, from its folder alone."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from survkit.datasets import Dataset, Preprocessor, load_configured
+from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn
+from survkit.datasets.storage import write_bytes
+from survkit.explain import plots
+from survkit.explain.explanation import MonteCarloExplanation
+from survkit.explain.survlime import SurvLimeExplainer
+from survkit.records import load_fitted
+from survkit.types import InputError, SurvivalModel
+
+FOLDER = "explain"
+"""Subfolder of a run for its explanations."""
+
+
+class ExplainableRun(NamedTuple):
+    """A run's model, an explainer of its predictions, and the data that it was trained on."""
+
+    model: SurvivalModel
+    explainer: SurvLimeExplainer
+    dataset: Dataset
+
+
+def open_run(
+    run: Path | str, *, data_dir: Path | str | None = None, **options: Any
+) -> ExplainableRun:
+    """Load a run and build an explainer for its preprocessed features.
+
+    Columns of category codes, and indicators of missing values, are categorical; their values go
+    by the names that the data gives them.
+
+    Parameters
+    ----------
+    run : path
+        The run's folder.
+    data_dir : path, optional
+        Folder of the data files, where it is not the one that the run was made with.
+    **options
+        Further parameters of `SurvLimeExplainer`.
+
+    Raises
+    ------
+    InputError
+        For a folder without a fitted model, or data that cannot be loaded.
+    """
+    fitted = load_fitted(run)
+    configuration = dict(fitted.config)
+    if data_dir is not None:
+        configuration["data_dir"] = str(data_dir)
+    dataset = load_configured(configuration)
+    if dataset.sha256 != configuration["data_sha256"]:
+        raise InputError(
+            f"the data in {configuration['data_dir']} are not those that {run} was trained on; "
+            "--data_dir names another folder"
+        )
+    train = dataset.splits.train
+    names = train.feature_names
+    preprocessor = fitted.preprocessor
+    indicators = () if preprocessor is None else preprocessor.indicators
+    categorical = [names[c.column] for c in train.categorical]
+    categorical += [name for name in (f"{i}_missing" for i in indicators) if name in names]
+    explainer = SurvLimeExplainer(
+        train.features,
+        train.event,
+        train.time,
+        feature_names=names,
+        categorical_features=categorical,
+        category_labels={} if preprocessor is None else category_labels(preprocessor),
+        **options,
+    )
+    return ExplainableRun(fitted.model, explainer, dataset)
+
+
+def category_labels(preprocessor: Preprocessor) -> dict[str, dict[float, str]]:
+    """Return what the codes of each categorical column mean."""
+    return {column.name: _labels(column) for column in preprocessor.coded}
+
+
+def _labels(column: CategoryColumn | BinnedColumn) -> dict[float, str]:
+    if isinstance(column, CategoryColumn):
+        texts = list(column.values)
+    else:
+        edges = [f"{edge:g}" for edge in column.edges]
+        texts = [f"({low}, {high}]" for low, high in zip(["", *edges], [*edges, ""], strict=True)]
+        texts[0], texts[-1] = f"<= {edges[0]}", f"> {edges[-1]}"
+    return {0.0: "missing", **{float(code): text for code, text in enumerate(texts, start=1)}}
+
+
+def explain_rows(run: ExplainableRun, rows: Sequence[int], **options: Any) -> MonteCarloExplanation:
+    """Explain subjects of the test split by their places.
+
+    Parameters
+    ----------
+    run : ExplainableRun
+        From `open_run`.
+    rows : sequence of int
+        Places in the test split.
+    **options
+        Of `SurvLimeExplainer.montecarlo_explanation`.
+
+    Raises
+    ------
+    InputError
+        For a place outside the test split.
+    """
+    test = run.dataset.splits.test
+    for row in rows:
+        if not 0 <= row < len(test):
+            raise InputError(f"--rows has {row}; the test split has rows 0 to {len(test) - 1}")
+    return run.explainer.montecarlo_explanation(test.features[list(rows)], run.model, **options)
+
+
+def write_explanation(
+    folder: Path,
+    explanation: MonteCarloExplanation,
+    rows: Sequence[int],
+    settings: dict[str, Any],
+) -> list[Path]:
+    """Write the table, a figure for each subject and one for all; return their paths."""
+    paths = [folder / "explanation.csv", folder / "importance.csv", folder / "explanation.json"]
+    write_bytes(paths[0], explanation.to_frame(rows).to_csv().encode())
+    write_bytes(paths[1], explanation.global_importance().to_csv().encode())
+    summary = {
+        **settings,
+        "r_squared": explanation.r_squared.mean(axis=1).round(6).tolist(),
+        "effective_neighbours": explanation.effective_neighbours.mean(axis=1).round(1).tolist(),
+        "failures": list(explanation.failures),
+        "cost": explanation.cost._asdict(),
+    }
+    write_bytes(paths[2], json.dumps(summary, indent=2).encode())
+    for i, row in enumerate(rows):
+        axes = plots.bar_chart(explanation.coefficients[i], explanation.feature_names)
+        axes.set_title(f"test subject {row}")
+        paths.append(_save(axes, folder / f"row_{row}.png"))
+    axes = plots.boxen_plot(explanation.samples, explanation.feature_names)
+    what = f"{len(rows)} subjects" if len(rows) > 1 else f"repetitions for subject {rows[0]}"
+    axes.set_title(what)
+    paths.append(_save(axes, folder / "montecarlo.png"))
+    return paths
+
+
+def _save(axes: Any, path: Path) -> Path:
+    import matplotlib.pyplot as plt
+
+    figure = axes.get_figure()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=150, format="png")
+    plt.close(figure)
+    write_bytes(path, buffer.getvalue())
+    return path
