@@ -1,4 +1,4 @@
-"""Compares the finished runs of a group: a table on the screen, figures beside the records.
+"""Compares the runs of a group: a table on the screen, a page and tables beside the records.
 
 python -m survkit.report --log_dir logs --group flchain
 """
@@ -31,24 +31,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report(config: ReportConfig) -> None:
-    """Print the comparison table of a group and save its figures in the group's folder."""
-    from survkit.report.overview import save_figures
+    """Print the comparison table of a group and write its page and tables in its folder."""
+    from survkit.report.material import gather, group_state
+    from survkit.report.page import write_report
     from survkit.report.runs import load_runs
-    from survkit.report.tables import COMPARISON, comparison_table
+    from survkit.report.tables import COMPARISON, PAGE_METRICS, comparison_table
 
     if config.group is None:
         raise InputError("--group is needed: a subfolder of --log_dir")
-    runs = load_runs(config.log_dir, config.group)
-    for column in ("dataset", "data_sha256", "evaluation"):
-        found = sorted(runs[column].unique())
-        if len(found) > 1:
-            raise InputError(
-                f"the runs of group {config.group} differ in {column} ({', '.join(found)}); "
-                "a table compares models on the same data under one convention"
-            )
-    print(comparison_table(runs, config.metrics or COMPARISON).to_string())
-    print("shares (concordance, Brier, AUC, accuracy, ECE) in percent; seconds per run")
-    for path in save_figures(runs, Path(config.log_dir) / config.group):
+    group_folder = Path(config.log_dir) / config.group
+    material = None
+    if any(group_folder.glob("*/result.json")):
+        material = gather(
+            load_runs(config.log_dir, config.group),
+            metrics=config.metrics or PAGE_METRICS,
+            reference=config.reference,
+            data_dir=config.data_dir,
+            resamples=config.bootstrap,
+        )
+        print(comparison_table(material.runs, config.metrics or COMPARISON).to_string())
+        print("shares (concordance, Brier, AUC, accuracy, ECE) in percent; seconds per run")
+    state = group_state(group_folder, None if material is None else material.runs)
+    if material is None and not state.open:
+        raise InputError(f"no finished run in {group_folder}")
+    if str(state):
+        print(f"not complete: {state}")
+    for path in write_report(material, state, group_folder):
         print(f"saved {path}")
 
 

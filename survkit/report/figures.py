@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import cycle, product
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sksurv.nonparametric import kaplan_meier_estimator
 
-from survkit.types import BoolArray, FloatArray, SurvivalPrediction
+from survkit.metrics.brier import brier_contributions
+from survkit.metrics.censoring import Convention, kaplan_meier
+from survkit.metrics.problem import build_problem
+from survkit.report.palette import GREY, legend_below, line_styles, new_axes
+from survkit.types import BoolArray, FloatArray, SurvivalData, SurvivalPrediction, TimeGrid
 
-# Wong (2011), "Color blindness", Nature Methods 8:441.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LINE_STYLES = ("-", "--", ":", "-.")
 QUANTILE_GROUPS = 10
 
 
-def line_styles() -> Iterator[dict[str, Any]]:
-    """Yield a colour and a line style for each model: 28 that differ, then from the start."""
-    return cycle({"color": c, "linestyle": s} for s, c in product(LINE_STYLES, COLOURS))
+def time_label(time_unit: str) -> str:
+    """Return the label of a time axis."""
+    return f"time ({time_unit})" if time_unit else "time"
 
 
 def survival_curves(
@@ -46,20 +45,13 @@ def survival_curves(
     axes : Axes, optional
         Where to draw; new axes where not given.
     """
-    axes = axes or plt.subplots(figsize=(6, 4.2), layout="constrained")[1]
-    times, observed, (low, high) = _kaplan_meier(time, event)
-    axes.fill_between(times, low, high, step="post", color="0.85", label="Kaplan-Meier, 95 %")
-    axes.step(times, observed, where="post", color="0.4", linewidth=1)
+    axes = new_axes(axes, 6, 4.6)
+    draw_kaplan_meier(axes, time, event, label="Kaplan-Meier, 95 %")
     for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
         mean = prediction.survival.mean(axis=0)
         axes.step(prediction.times, mean, where="post", linewidth=1.4, label=name, **style)
-    axes.set(
-        xlabel=f"time ({time_unit})" if time_unit else "time",
-        ylabel="survival",
-        ylim=(0, 1.02),
-        xlim=(0, None),
-    )
-    axes.legend(frameon=False)
+    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
+    legend_below(axes)
     return axes
 
 
@@ -90,10 +82,122 @@ def calibration_curves(
     axes : Axes, optional
         Where to draw; new axes where not given.
     """
-    axes = axes or plt.subplots(figsize=(4.2, 4.2), layout="constrained")[1]
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--", label="perfect")
-    for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
-        predicted, observed, low, high = _calibration_points(prediction, time, event, at)
+    axes = new_axes(axes, 4.2, 4.8)
+    axes.set_title(f"by {at:.4g} {time_unit}".rstrip())
+    lines = {name: _calibration_points(p, time, event, at) for name, p in predictions.items()}
+    return _draw_calibration(axes, lines)
+
+
+def calibration_over_time(
+    prediction: SurvivalPrediction,
+    time: FloatArray,
+    event: BoolArray,
+    *,
+    times: Sequence[float],
+    time_unit: str = "",
+    axes: Axes | None = None,
+) -> Axes:
+    """Draw observed against predicted event probability of one model, a line for each time.
+
+    Parameters
+    ----------
+    prediction : SurvivalPrediction
+        For n subjects.
+    time, event : array, shape (n,)
+        Their outcomes.
+    times : sequence of float
+        The times.
+    time_unit : str
+        For the legend.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+    """
+    lines = {
+        f"by {at:.4g} {time_unit}".rstrip(): _calibration_points(prediction, time, event, at)
+        for at in times
+    }
+    return _draw_calibration(new_axes(axes, 4.2, 4.8), lines)
+
+
+def brier_over_time(
+    predictions: Mapping[str, SurvivalPrediction],
+    data: SurvivalData,
+    *,
+    train: SurvivalData,
+    grid: TimeGrid,
+    convention: Convention = "standard",
+    time_unit: str = "",
+    axes: Axes | None = None,
+) -> Axes:
+    """Draw the Brier score of each model at every usable cut, weighted for censoring.
+
+    The grey line is the score of a prediction that knows no feature: the training rows'
+    Kaplan-Meier curve for every subject.
+
+    Parameters
+    ----------
+    predictions : mapping of model name to SurvivalPrediction
+        For the same n subjects.
+    data : SurvivalData
+        Their outcomes.
+    train : SurvivalData
+        The training rows, whose outcomes give the censoring distribution.
+    grid, convention
+        As in `survkit.metrics.evaluate`.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+    """
+    axes = new_axes(axes, 6, 4.6)
+    same_for_all = np.tile(kaplan_meier(train.time, train.event).at(grid.cuts), (len(data), 1))
+    lines: list[tuple[str, SurvivalPrediction, dict[str, Any]]] = [
+        (name, prediction, style)
+        for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False)
+    ]
+    without = SurvivalPrediction(grid.cuts, same_for_all)
+    lines.insert(0, ("Kaplan-Meier, no features", without, {"color": GREY}))
+    for name, prediction, style in lines:
+        problem = build_problem(prediction, data, train.time, train.event, grid, convention)
+        cuts = slice(0, problem.last_cut + 1)
+        score = brier_contributions(problem.survival[:, cuts], problem.happened, problem.at_cuts)
+        axes.plot(grid.cuts[cuts], score.mean(axis=0), linewidth=1.4, label=name, **style)
+    axes.set(xlabel=time_label(time_unit), ylabel="Brier score", ylim=(0, None), xlim=(0, None))
+    legend_below(axes)
+    return axes
+
+
+def draw_kaplan_meier(
+    axes: Axes, time: FloatArray, event: BoolArray, *, label: str, band: bool = True, **line: Any
+) -> None:
+    """Draw a Kaplan-Meier curve of events, with its 95 % interval (log-log) where wanted.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    time, event : array, shape (n,)
+        The outcomes; event is True where the event was seen.
+    label : str
+        For the legend.
+    band : bool
+        Whether to shade the interval.
+    **line
+        Style of the line; grey where not given.
+    """
+    style = {"color": GREY, "linewidth": 1.2, **line}
+    times, survival, (low, high) = _kaplan_meier(time, event)
+    axes.step(times, survival, where="post", label=label, **style)
+    if band:
+        colour = style["color"]
+        axes.fill_between(times, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
+
+
+def _draw_calibration(axes: Axes, lines: Mapping[str, tuple[NDArray[Any], ...]]) -> Axes:
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="perfect")
+    for style, (name, (predicted, observed, low, high)) in zip(
+        line_styles(), lines.items(), strict=False
+    ):
         axes.errorbar(
             predicted,
             observed,
@@ -108,12 +212,11 @@ def calibration_curves(
     axes.set(
         xlabel="predicted event probability",
         ylabel="observed event probability",
-        title=f"by {at:.4g} {time_unit}".rstrip(),
-        xlim=(0, 1),
-        ylim=(0, 1),
+        xlim=(-0.01, 1.01),
+        ylim=(-0.01, 1.01),
         aspect="equal",
     )
-    axes.legend(frameon=False)
+    legend_below(axes)
     return axes
 
 

@@ -1,16 +1,26 @@
-"""Reads run folders into one tidy frame."""
+"""Reads runs into one tidy frame, from their folders or from Weights & Biases."""
 
 from __future__ import annotations
 
+import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from survkit.configs.args_file import build_config
+from survkit.configs.train import TrainConfig
 from survkit.model_registry import MODELS
-from survkit.records import RunFolder
+from survkit.records import RunFolder, run_id
 from survkit.types import InputError
+
+WANDB_SECONDS = 30
+"""Longest wait for an answer of Weights & Biases."""
+
+_SETTINGS_OF_THE_RESULT = ("dataset", "model", "group", "seed", "evaluation", "data_sha256")
+_PROVENANCE = ("command", "git_commit", "survkit_version", "package_versions")
 
 
 def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
@@ -27,8 +37,9 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         Columns as in `result.json`: run_id, dataset, model, group, seed, ..., with nested values
-        joined by an underscore (test_concordance, validation_loss, timing_total_seconds), and
-        `path`, the run's folder. Sorted by dataset, model (as in the registry) and seed.
+        joined by an underscore (test_concordance, validation_loss, timing_total_seconds);
+        `config_` and the flag's name for every other flag (config_hidden_dim); and `path`, the
+        run's folder. Sorted by dataset, model (as in the registry), configuration and seed.
 
     Raises
     ------
@@ -36,24 +47,118 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
         Where there is no finished run.
     """
     root = Path(log_dir)
-    pattern = f"{group or '*'}/*/result.json"
     rows = []
-    for path in sorted(root.glob(pattern)):
+    for path in sorted(root.glob(f"{group or '*'}/*/result.json")):
         folder = RunFolder(path.parent)
         result = folder.result()
         if result is None:
             warnings.warn(f"left out: {folder.warnings[0]}", stacklevel=2)
         else:
-            rows.append({**_flat(result), "path": str(path.parent)})
+            config = _flags(read_config(path.parent) or {})
+            rows.append({**_flat(result), **config, "path": str(path.parent)})
     if not rows:
         raise InputError(f"no finished run in {root / (group or '*')}")
-    frame = pd.DataFrame(rows)
+    return _sorted(pd.DataFrame(rows))
+
+
+def load_wandb_runs(project: str, group: str | None = None, *, api: Any = None) -> pd.DataFrame:
+    """Read the finished runs of a Weights & Biases project into the columns of `load_runs`.
+
+    Weights & Biases mirrors configurations and metrics, so there are no intervals, timings,
+    warnings or known leaks, and `path` is None: figures need the run folders.
+
+    Parameters
+    ----------
+    project : str
+        "entity/project", or "project" of the default entity.
+    group : str, optional
+        Read this group only.
+    api : wandb.Api, optional
+        A session of one's own; the default one where not given.
+
+    Returns
+    -------
+    DataFrame
+        As `load_runs` returns.
+
+    Raises
+    ------
+    InputError
+        Where Weights & Biases cannot be asked, or has no finished run of survkit there.
+    """
+    filters = {"state": "finished", **({} if group is None else {"group": group})}
+    try:
+        if api is None:
+            import wandb
+
+            api = wandb.Api(timeout=WANDB_SECONDS)
+        runs = api.runs(project, filters=filters, lazy=False)  # lazily it is one request a run
+        mirrored = [(run.id, dict(run.config), dict(run.summary_metrics)) for run in runs]
+    except Exception as error:  # whatever wandb raises
+        first_line = str(error).partition("\n")[0]
+        raise InputError(f"cannot read the runs of {project}: {first_line}") from None
+    rows = []
+    for identifier, config, summary in mirrored:
+        row = _wandb_row(identifier, config, summary)
+        if row is None:
+            warnings.warn(f"left out: run {identifier} is not one of survkit", stacklevel=2)
+        else:
+            rows.append(row)
+    if not rows:
+        where = project if group is None else f"{project}, group {group}"
+        raise InputError(f"no finished run in {where}")
+    return _sorted(pd.DataFrame(rows))
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """Return the configuration of a run's folder, finished or not; None where it has none."""
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def _wandb_row(
+    identifier: str, config: dict[str, Any], summary: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return a run as a row of `load_runs`, None where it was not survkit that logged it."""
+    if any(name not in config for name in _SETTINGS_OF_THE_RESULT):
+        return None
+    metrics = {
+        key.replace("/", "_", 1): None if value == "NaN" else value
+        for key, value in summary.items()
+        if key.startswith(("validation/", "test/"))
+    }
+    # JSON turns tuples into lists.
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+    known = build_config(TrainConfig, values)
+    return {
+        "run_id": identifier,
+        "configuration": run_id(known, config["data_sha256"], less=("seed",)),
+        **{name: config[name] for name in _SETTINGS_OF_THE_RESULT},
+        **metrics,
+        **_flags(config),
+        "path": None,
+    }
+
+
+def _flags(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the result itself does not hold of a configuration."""
+    other = (*_SETTINGS_OF_THE_RESULT, *_PROVENANCE)
+    return {f"config_{name}": value for name, value in config.items() if name not in other}
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     models = pd.Categorical(frame["model"], [*MODELS, *sorted(set(frame["model"]) - set(MODELS))])
-    order = pd.DataFrame({"dataset": frame["dataset"], "model": models, "seed": frame["seed"]})
-    return frame.loc[order.sort_values(["dataset", "model", "seed"]).index].reset_index(drop=True)
+    keys = {"dataset": frame["dataset"], "model": models}
+    if "config_mixture_components" in frame:
+        keys["experts"] = frame["config_mixture_components"]
+    keys |= {name: frame[name] for name in ("configuration", "seed")}
+    return frame.loc[pd.DataFrame(keys).sort_values(list(keys)).index].reset_index(drop=True)
 
 
-def _flat(result: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(result: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Join the keys of nested dicts; lists (intervals, expert loads) stay one value."""
     flat: dict[str, Any] = {}
     for key, value in result.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from survkit.configs.options import nearest
 from survkit.model_registry import MODELS
+from survkit.report.variants import check_comparable, variant_labels
 from survkit.types import InputError
 
 COMPARISON = (
@@ -19,6 +21,8 @@ COMPARISON = (
     "integrated_brier",
     "ece",
 )
+
+PAGE_METRICS = ("loss", *COMPARISON, "ece_equal_mass")
 
 SUMMARY = (
     "loss",
@@ -50,43 +54,88 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     Returns
     -------
     DataFrame of text
-        Indexed by model, in the order of `runs`, with a column a metric, and `seconds`, the mean
-        from command to record. A model that no seed can change has no deviation.
+        Indexed by model (with the flags that vary, as `variant_labels`), in the order of `runs`,
+        with a column a metric, and `seconds`, the mean from command to record. A model that no
+        seed can change has no deviation.
 
     Raises
     ------
     InputError
-        For an unknown metric, with the nearest known one, and for runs of one model that differ
-        in more than the seed.
+        For an unknown metric, with the nearest known one, and for runs that are not comparable.
     """
-    columns = {metric: _column(runs, metric) for metric in metrics}
-    rows: dict[str, dict[str, str]] = {}
-    for model, group in runs.groupby("model", sort=False):
-        if group["configuration"].nunique() > 1:
-            raise InputError(
-                f"the runs of {model} differ in more than their seed, so they have no common "
-                f"mean; config.json in {', '.join(group['path'])} tells in what"
+    means = seed_means(runs, metrics)
+    cells = [
+        format_mean(mean, deviation)
+        for mean, deviation in zip(means["mean"], means["standard_deviation"], strict=True)
+    ]
+    text = means.assign(cell=cells).pivot(index="model", columns="metric", values="cell")
+    text = text.loc[means["model"].unique(), list(metrics)].rename_axis(None)
+    text.columns.name = None
+    return text.assign(seconds=mean_seconds(runs))
+
+
+def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:
+    """Return mean and standard deviation over seeds of each model and metric.
+
+    Parameters
+    ----------
+    runs, metrics
+        As in `comparison_table`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each model and metric: model, metric, runs (their number), mean,
+        standard_deviation (NaN for one run, or where no seed can change it). The mean is NaN
+        where the metric is undefined in any run. Shares are in percent.
+
+    Raises
+    ------
+    InputError
+        As `comparison_table`.
+    """
+    check_comparable(runs)
+    columns = {metric: _column(runs, metric) for metric in dict.fromkeys(metrics)}
+    rows = []
+    for label, group in runs.groupby(variant_labels(runs), sort=False):
+        spread = len(group) > 1 and not _same_for_every_seed(group)
+        for metric, (column, scale) in columns.items():
+            values = group[column].astype(float) * scale
+            rows.append(
+                {
+                    "model": str(label),
+                    "metric": metric,
+                    "runs": len(group),
+                    "mean": values.mean(skipna=False),
+                    "standard_deviation": values.std(skipna=False) if spread else math.nan,
+                }
             )
-        spread = len(group) > 1 and not _same_for_every_seed(str(model), group)
-        cells = {m: _cell(group[column] * scale, spread) for m, (column, scale) in columns.items()}
-        rows[str(model)] = {**cells, "seconds": f"{group['timing_total_seconds'].mean():.1f}"}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame(rows)
 
 
-def _same_for_every_seed(model: str, runs: pd.DataFrame) -> bool:
-    """Whether the runs differ in nothing but the seed of a model that uses none.
+def _same_for_every_seed(runs: pd.DataFrame) -> bool:
+    """Whether the runs of one model differ in nothing but the seed, and it uses none.
 
     Under the published conventions the seed chooses a baseline's training rows.
     """
+    model = str(runs["model"].iloc[0])
     deterministic = model in MODELS and MODELS[model].is_deterministic
     return deterministic and bool((runs["evaluation"] == "standard").all())
+
+
+def mean_seconds(runs: pd.DataFrame) -> pd.Series:
+    """Return the mean seconds of a run, by model; runs of Weights & Biases do not tell."""
+    if "timing_total_seconds" not in runs:
+        return pd.Series("-", index=variant_labels(runs).unique())
+    means = runs["timing_total_seconds"].groupby(variant_labels(runs), sort=False).mean()
+    return means.map("{:.1f}".format)
 
 
 def _column(runs: pd.DataFrame, metric: str) -> tuple[str, float]:
     """Return the column of a metric, and what turns its values into those of a table."""
     numbers = [str(name) for name in runs if _holds_numbers(runs[name])]
     if f"test_{metric}" in numbers:
-        return f"test_{metric}", _scale(metric)
+        return f"test_{metric}", scale_of(metric)
     if metric in numbers:
         return metric, 1.0
     known = [n.removeprefix("test_") for n in numbers if n.startswith("test_")]
@@ -97,15 +146,15 @@ def _holds_numbers(column: pd.Series) -> bool:
     return bool(column.map(lambda value: value is None or isinstance(value, int | float)).all())
 
 
-def _cell(values: pd.Series, spread: bool) -> str:
-    numbers = values.astype(float)
-    if numbers.isna().any():
+def format_mean(mean: float, deviation: float) -> str:
+    """Return a mean and its standard deviation over seeds, which may be unknown, as text."""
+    if math.isnan(mean):
         return "-"
-    mean = f"{numbers.mean():.2f}"
-    return f"{mean} ± {numbers.std():.2f}" if spread else mean
+    return f"{mean:.2f}" if math.isnan(deviation) else f"{mean:.2f} ± {deviation:.2f}"
 
 
-def _scale(metric: str) -> float:
+def scale_of(metric: str) -> float:
+    """Return by what a table multiplies a metric: 100 for shares, 1 for all others."""
     return 100.0 if metric.startswith(SHARES) else 1.0
 
 
@@ -113,7 +162,7 @@ def result_summary(result: dict[str, Any], metrics: Sequence[str] = SUMMARY) -> 
     """Return the main test metrics of one record as text, with their 95 % intervals."""
     lines = [f"{'test metric':<18}{'value':>8}   95 % interval"]
     for metric in metrics:
-        value, scale = result["test"].get(metric), _scale(metric)
+        value, scale = result["test"].get(metric), scale_of(metric)
         unit = " %" if scale > 1 else ""
         if value is None:
             reason = result["test_details"].get(metric, {}).get("reason", "")

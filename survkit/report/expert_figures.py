@@ -1,0 +1,218 @@
+"""Figures of the groups that a mixture of experts makes; each returns the axes it draws on.
+
+A subject belongs to the expert of its largest router weight. An expert keeps its number (from 1),
+its colour and its line style in every figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from numpy.typing import NDArray
+
+from survkit.heads.mtlr import class_log_probabilities
+from survkit.metrics.clustering import chosen_expert, expert_load
+from survkit.report.figures import draw_kaplan_meier, time_label
+from survkit.report.palette import COLOURS, GREY, legend_below, new_axes, style
+from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities
+from survkit.types import FloatArray, InputError, IntArray, SurvivalData
+
+BANDS_UP_TO = 4
+"""Most curves that are shown with their intervals: more would hide each other."""
+
+_DARK, _LIGHT = "#111111", "#fefefe"
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+
+
+def expert_load_bars(expert_weights: FloatArray, *, axes: Axes | None = None) -> Axes:
+    """Draw the share of subjects of each expert (bars) and its mean weight (diamonds).
+
+    Parameters
+    ----------
+    expert_weights : array, shape (n, E)
+        The router's weights.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+    """
+    axes = new_axes(axes)
+    load, experts = expert_load(expert_weights), expert_weights.shape[1]
+    numbers = np.arange(1, experts + 1)
+    axes.bar(numbers, load, color=COLOURS[5], width=0.7, label="share of subjects")
+    mean = expert_weights.mean(axis=0)
+    axes.plot(numbers, mean, "D", color=COLOURS[1], markersize=5, label="mean weight")
+    axes.axhline(1 / experts, color=GREY, linewidth=1, linestyle="--", label="even load")
+    axes.set(xlabel="expert", ylabel="share", xlim=(0.3, experts + 0.7), ylim=(0, None))
+    axes.set_xticks(numbers)
+    legend_below(axes, columns=3)
+    return axes
+
+
+def kaplan_meier_by_expert(
+    expert_weights: FloatArray, data: SurvivalData, *, time_unit: str = "", axes: Axes | None = None
+) -> Axes:
+    """Draw the Kaplan-Meier curve of the events of each expert's subjects, and of all subjects.
+
+    Experts without subjects have no curve; up to four curves have their 95 % interval.
+
+    Parameters
+    ----------
+    expert_weights : array, shape (n, E)
+        The router's weights.
+    data : SurvivalData
+        The outcomes of the n subjects.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+    """
+    axes = new_axes(axes, 6, 4.8)
+    draw_kaplan_meier(axes, data.time, data.event, label=f"all (n = {len(data)})", band=False)
+    chosen = chosen_expert(expert_weights)
+    present = np.unique(chosen)
+    for expert in present:
+        rows = chosen == expert
+        events = int(data.event[rows].sum())
+        draw_kaplan_meier(
+            axes,
+            data.time[rows],
+            data.event[rows],
+            label=f"expert {expert + 1} (n = {rows.sum()}, {events} events)",
+            band=len(present) <= BANDS_UP_TO,
+            linewidth=1.4,
+            **style(int(expert)),
+        )
+    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
+    legend_below(axes)
+    return axes
+
+
+def expert_prototypes(
+    model: NeuralSurvivalModel,
+    *,
+    load: FloatArray | None = None,
+    time_unit: str = "",
+    axes: Axes | None = None,
+) -> Axes:
+    """Draw the survival curve of each expert's prototype, of a Fixed or Adjustable MoE.
+
+    Those of an Adjustable MoE run on the experts' own clock, before it is warped for a subject.
+
+    Parameters
+    ----------
+    model : NeuralSurvivalModel
+        From `survkit.records.load_fitted`.
+    load : array, shape (E,), optional
+        Share of the subjects of each expert; experts without any are drawn thin and grey.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+
+    Raises
+    ------
+    InputError
+        For a model whose experts have no prototype.
+    """
+    prototypes = getattr(model.network.head, "prototypes", None)
+    if prototypes is None:
+        raise InputError(
+            f"the experts of {model.head} have no prototype; those of fixed_moe and "
+            "adjustable_moe have"
+        )
+    axes = new_axes(axes, 6, 4.8)
+    with torch.no_grad():
+        probabilities = class_log_probabilities(prototypes.double()).exp().numpy()
+    for expert, curve in enumerate(survival_from_class_probabilities(probabilities)):
+        unused = load is not None and load[expert] == 0
+        look: dict[str, Any] = {"linewidth": 1.4, **style(expert)}
+        look |= {"color": GREY, "linewidth": 0.6} if unused else {}
+        label = f"expert {expert + 1}{' (no subject)' if unused else ''}"
+        axes.step(model.grid.cuts, curve, where="post", label=label, **look)
+    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
+    legend_below(axes)
+    return axes
+
+
+def router_heatmap(
+    expert_weights: FloatArray, label: IntArray, *, axes: Axes | None = None
+) -> Axes:
+    """Draw the mean router weight of each expert (columns) for each known label (rows), in percent.
+
+    Parameters
+    ----------
+    expert_weights : array, shape (n, E)
+        The router's weights.
+    label : array, shape (n,), int
+        The known group of each subject.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+    """
+    labels, row = np.unique(label, return_inverse=True)
+    sums = np.zeros((len(labels), expert_weights.shape[1]))
+    np.add.at(sums, row, expert_weights)
+    percent = 100 * sums / np.bincount(row)[:, None]
+    axes = new_axes(axes, 1.5 + 0.42 * percent.shape[1], 1 + 0.32 * len(labels))
+    heatmap(
+        axes,
+        percent,
+        rows=[str(name) for name in labels],
+        columns=[str(e + 1) for e in range(percent.shape[1])],
+        colours="cividis",
+        limits=(0, 100),
+    )
+    axes.set(xlabel="expert", ylabel="label")
+    return axes
+
+
+def heatmap(
+    axes: Axes,
+    values: NDArray[np.float64],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    colours: str,
+    limits: tuple[float, float],
+    digits: int = 0,
+) -> None:
+    """Draw a table of numbers with coloured cells; a cell of NaN stays empty.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    values : array, shape (r, c)
+        The numbers.
+    rows, columns : sequence of str
+        Names of the r rows (the first on top) and c columns.
+    colours : str
+        A colour map of matplotlib.
+    limits : tuple of float
+        The values at its two ends.
+    digits : int
+        Decimals of the numbers.
+    """
+    cells = np.ma.masked_invalid(values)
+    mesh = axes.pcolormesh(cells, cmap=colours, norm=Normalize(*limits), edgecolors="none")
+    brightness = mesh.cmap(Normalize(*limits)(cells))[..., :3] @ _LUMINANCE
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            axes.text(
+                j + 0.5,
+                i + 0.5,
+                f"{value:.{digits}f}",
+                ha="center",
+                va="center",
+                fontsize=7.5,
+                color=_DARK if brightness[i, j] > 0.5 else _LIGHT,
+            )
+    axes.invert_yaxis()
+    axes.set_xticks(np.arange(len(columns)) + 0.5, labels=list(columns))
+    axes.set_yticks(np.arange(len(rows)) + 0.5, labels=list(rows))
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)

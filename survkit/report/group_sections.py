@@ -1,0 +1,181 @@
+"""The part of a report on the groups that mixtures of experts make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from survkit.metrics.clustering import (
+    adjusted_rand_index,
+    chosen_expert,
+    contingency,
+    expert_load,
+    router_entropy,
+)
+from survkit.records import load_fitted
+from survkit.report.expert_figures import (
+    expert_load_bars,
+    expert_prototypes,
+    kaplan_meier_by_expert,
+    router_heatmap,
+)
+from survkit.report.material import Material
+from survkit.report.predictions import read_test_predictions
+from survkit.report.profiles import cohort_profile, profile_heatmap
+from survkit.report.sections import Picture, Section
+from survkit.report.svg import draw_svg
+from survkit.training.neural_model import NeuralSurvivalModel
+from survkit.types import FloatArray
+
+PROFILE_FEATURES = 20
+
+
+def mixture_section(material: Material) -> tuple[Section, pd.DataFrame]:
+    """Return the part on each mixture's groups, and the profiles of all of them.
+
+    Returns
+    -------
+    tuple
+        The section, without parts where no model is a mixture; and the frames of
+        `cohort_profile` with a first column `model`.
+    """
+    parts, profiles = [], []
+    for model in material.models:
+        runs = material.runs_of(model)
+        weights = [p.expert_weights for p in read_test_predictions(list(runs["path"]))[0]]
+        known = [w for w in weights if w is not None]
+        if len(known) < len(weights) or not weights:
+            continue
+        profile = _profile(material, known[0])
+        if profile is not None:
+            profiles.append(profile.assign(model=model)[["model", *profile.columns]])
+        parts.append(_mixture_part(material, model, runs, known, profile))
+    section = Section(
+        "What the groups are",
+        (
+            "A test subject belongs to the expert of its largest router weight. Figures show the "
+            "first seed; the adjusted Rand index tells how far the groups of two seeds agree "
+            "(1: the same groups, 0: no more than by chance).",
+        ),
+        parts=tuple(parts),
+    )
+    return section, pd.concat(profiles) if profiles else pd.DataFrame()
+
+
+def _mixture_part(
+    material: Material,
+    model: str,
+    runs: pd.DataFrame,
+    weights: Sequence[FloatArray],
+    profile: pd.DataFrame | None,
+) -> Section:
+    first = weights[0]
+    pictures = [
+        Picture(
+            draw_svg(
+                partial(expert_load_bars, first),
+                width=max(4.6, 0.3 * first.shape[1]),
+                height=3.6,
+                label=f"expert load of {model}",
+            ),
+            "Share of the test subjects of each expert, and its mean weight.",
+        ),
+        Picture(
+            draw_svg(
+                partial(kaplan_meier_by_expert, first, material.test, time_unit=material.time_unit),
+                width=5.6,
+                height=_height(int((expert_load(first) > 0).sum()) + 1),
+                label=f"Kaplan-Meier by expert of {model}",
+            ),
+            "Kaplan-Meier curves of the events of each expert's subjects.",
+        ),
+        *_prototypes(material, model, Path(runs["path"].iloc[0]), first),
+        *_labels(material, model, first),
+        *_profile_picture(model, profile),
+    ]
+    return Section(model, _facts(weights, runs), pictures=tuple(pictures))
+
+
+def _facts(weights: Sequence[FloatArray], runs: pd.DataFrame) -> tuple[str, ...]:
+    first = weights[0]
+    experts = first.shape[1]
+    empty = [str(e + 1) for e in np.flatnonzero(expert_load(first) == 0)]
+    facts = [
+        f"{experts} experts, seed {runs['seed'].iloc[0]}. "
+        + (f"Chosen by no test subject: expert {', '.join(empty)}. " if empty else "")
+        + f"Mean entropy of the weights {router_entropy(first).mean():.2f} of at most "
+        f"{np.log(experts):.2f} nats."
+    ]
+    if len(weights) > 1:
+        index = [_agreement(one, other) for one, other in combinations(weights, 2)]
+        pairs = f"{len(index)} pair{'s' if len(index) > 1 else ''} of seeds"
+        facts.append(
+            f"Adjusted Rand index over {pairs}: mean {np.mean(index):.2f}"
+            + (f" ({min(index):.2f} to {max(index):.2f})." if len(index) > 1 else ".")
+        )
+    return tuple(facts)
+
+
+def _agreement(one: FloatArray, other: FloatArray) -> float:
+    return float(adjusted_rand_index(contingency(chosen_expert(one), chosen_expert(other)))[0])
+
+
+def _prototypes(material: Material, model: str, path: Path, weights: FloatArray) -> list[Picture]:
+    fitted = load_fitted(path).model
+    if not (isinstance(fitted, NeuralSurvivalModel) and hasattr(fitted.network.head, "prototypes")):
+        return []
+    clock = " on its own clock, before it is warped" if fitted.head == "adjustable_moe" else ""
+    svg = draw_svg(
+        partial(expert_prototypes, fitted, load=expert_load(weights), time_unit=material.time_unit),
+        width=5.6,
+        height=_height(weights.shape[1]),
+        label=f"expert prototypes of {model}",
+    )
+    return [Picture(svg, f"Survival curve of each expert's prototype{clock}.")]
+
+
+def _labels(material: Material, model: str, weights: FloatArray) -> list[Picture]:
+    label = material.test.label
+    if label is None:
+        return []
+    svg = draw_svg(
+        partial(router_heatmap, weights, label),
+        width=1.5 + 0.36 * weights.shape[1],
+        height=1 + 0.3 * len(np.unique(label)),
+        label=f"router weights by label of {model}",
+    )
+    return [Picture(svg, "Mean router weight by known label, in percent.")]
+
+
+def _profile(material: Material, weights: FloatArray) -> pd.DataFrame | None:
+    if material.dataset is None or len(np.unique(chosen_expert(weights))) < 2:
+        return None
+    return cohort_profile(weights, material.test, material.dataset.preprocessor)
+
+
+def _profile_picture(model: str, profile: pd.DataFrame | None) -> list[Picture]:
+    if profile is None:
+        return []
+    features = min(PROFILE_FEATURES, profile["feature"].nunique())
+    svg = draw_svg(
+        partial(profile_heatmap, profile, features=features),
+        width=2.6 + 0.45 * max(profile["expert"].nunique(), 4),
+        height=1.1 + 0.26 * features,
+        label=f"features by expert of {model}",
+    )
+    caption = (
+        "Standardised difference of each expert's subjects to all others, for the features that "
+        "differ most (in brackets mean ± standard deviation, or share, of all; missing numbers "
+        "count as imputed). All features are in profiles.csv."
+    )
+    return [Picture(svg, caption, wide=profile["expert"].nunique() > 8)]
+
+
+def _height(lines: int) -> float:
+    """Return the height in inches of a figure with a legend of so many lines in two columns."""
+    return 3.9 + 0.19 * ((lines + 1) // 2)

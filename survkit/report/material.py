@@ -1,0 +1,199 @@
+"""What a report is made of: the runs of a group, their predictions, and the data where at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from survkit.datasets import Dataset
+from survkit.report.differences import Resampled, resample_metrics
+from survkit.report.predictions import (
+    NotAtHandError,
+    average_predictions,
+    load_recorded_dataset,
+    with_features,
+)
+from survkit.report.sweep_state import OpenRun, convergence_problems, missing_seeds, open_runs
+from survkit.report.tables import seed_means
+from survkit.report.variants import choose_reference, variant_labels
+from survkit.types import SurvivalData, SurvivalPrediction
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A group of comparable finished runs.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+    labels : Series
+        What each run's model is called, from `variant_labels`.
+    metrics : tuple of str
+        The metrics of the tables.
+    means : DataFrame
+        From `seed_means`.
+    predictions : dict of str to SurvivalPrediction
+        Test predictions of each model, averaged over its seeds.
+    test : SurvivalData
+        The test subjects; without features where the dataset is not at hand.
+    dataset : Dataset, optional
+        What the runs were made on.
+    why_not : str
+        Why the dataset is not at hand.
+    reference : str
+        The model that the others are compared with.
+    resampled : dict of str to Resampled
+        Metrics in the bootstrap resamples; empty without the dataset, or without resamples.
+    """
+
+    runs: pd.DataFrame
+    labels: pd.Series
+    metrics: tuple[str, ...]
+    means: pd.DataFrame
+    predictions: dict[str, SurvivalPrediction]
+    test: SurvivalData
+    dataset: Dataset | None
+    why_not: str
+    reference: str
+    resampled: dict[str, Resampled]
+
+    @property
+    def time_unit(self) -> str:
+        """Unit of all times."""
+        return str(self.runs["time_unit"].iloc[0])
+
+    @property
+    def models(self) -> list[str]:
+        """The models, in the order of the tables."""
+        return list(self.predictions)
+
+    def runs_of(self, model: str) -> pd.DataFrame:
+        """Return the runs of a model."""
+        return self.runs[self.labels == model]
+
+
+@dataclass(frozen=True)
+class State:
+    """How complete a group is.
+
+    Parameters
+    ----------
+    open : list of OpenRun
+        Runs without a finished record.
+    missing : list of str
+        Sentences on seeds that some models lack.
+    not_converged : dict of str to list of str
+        Sentences on runs that did not converge, by model.
+    """
+
+    open: list[OpenRun]
+    missing: list[str]
+    not_converged: dict[str, list[str]]
+
+    def __str__(self) -> str:
+        statuses = pd.Series([run.status for run in self.open], dtype=str).value_counts()
+        counts = [f"{count} {status}" for status, count in statuses.items()]
+        troubled = sum(len(problems) for problems in self.not_converged.values())
+        if troubled:
+            counts.append(f"{troubled} not converged")
+        if self.missing:
+            counts.append("seeds missing")
+        return ", ".join(counts)
+
+
+def gather(
+    runs: pd.DataFrame,
+    *,
+    metrics: Sequence[str],
+    reference: str | None = None,
+    data_dir: str | None = None,
+    resamples: int = 1000,
+) -> Material:
+    """Average the predictions of a group's runs over seeds, and resample their metrics.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`, of one group.
+    metrics : sequence of str
+        Test metrics, or other columns of numbers.
+    reference : str, optional
+        As in `choose_reference`.
+    data_dir : str, optional
+        As in `load_recorded_dataset`.
+    resamples : int
+        Bootstrap resamples; 0 for no intervals.
+
+    Raises
+    ------
+    InputError
+        Where the runs are not comparable, or a metric or the reference is unknown.
+    """
+    means = seed_means(runs, metrics)  # refuses what cannot stand in one table
+    labels = variant_labels(runs)
+    chosen = choose_reference(labels, reference)
+    dataset, why_not = _dataset(runs, data_dir)
+    predictions, test = average_predictions(runs, labels, dataset.grid if dataset else None)
+    resampled: dict[str, Resampled] = {}
+    if dataset:
+        test = with_features(test, dataset)
+    if dataset and resamples:
+        resampled = resample_metrics(
+            predictions,
+            test,
+            metrics,
+            train=dataset.splits.train,
+            grid=dataset.grid,
+            convention=runs["evaluation"].iloc[0],
+            resamples=resamples,
+        )
+    return Material(
+        runs,
+        labels,
+        tuple(metrics),
+        means,
+        predictions,
+        test,
+        dataset,
+        why_not,
+        chosen,
+        resampled,
+    )
+
+
+def group_state(group_folder: Path, runs: pd.DataFrame | None = None) -> State:
+    """Return how complete a group is; `runs` are its finished ones, if any.
+
+    Raises
+    ------
+    InputError
+        As `variant_labels`.
+    """
+    begun = open_runs(group_folder)
+    if runs is None:
+        return State(begun, [], {})
+    labels = variant_labels(runs)
+    problems: dict[str, list[str]] = {}
+    for label, (_, run) in zip(labels, runs.iterrows(), strict=True):
+        row = {str(name): value for name, value in run.items()}
+        found = convergence_problems(row)
+        if found:
+            problems.setdefault(label, []).append(f"seed {_seed(row)}: {'; '.join(found)}")
+    return State(begun, missing_seeds(runs, labels, begun), problems)
+
+
+def _dataset(runs: pd.DataFrame, data_dir: str | None) -> tuple[Dataset | None, str]:
+    try:
+        return load_recorded_dataset(str(runs["path"].iloc[0]), data_dir), ""
+    except NotAtHandError as error:
+        return None, str(error)
+
+
+def _seed(row: Mapping[str, Any]) -> str:
+    seed = row["seed"]
+    return "-" if seed is None or seed != seed else f"{seed:.0f}"

@@ -1,0 +1,148 @@
+"""A group of runs as one HTML page that needs nothing else, and its tables as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from survkit.datasets.storage import write_bytes
+from survkit.report.differences import paired_differences
+from survkit.report.group_sections import mixture_section
+from survkit.report.material import Material, State
+from survkit.report.run_sections import experts_section, runs_section, training_section
+from survkit.report.sections import (
+    Footnotes,
+    Section,
+    calibration_section,
+    comparison_section,
+    comparison_tables,
+    curves_section,
+    footnotes,
+)
+from survkit.report.tables import scale_of
+from survkit.report.text_tables import TextTable, to_latex, to_markdown
+
+_TEMPLATE = "page.html.jinja"
+
+
+def write_report(material: Material | None, state: State, group_folder: Path) -> list[Path]:
+    """Write `report.html` and the table files of a group into its folder.
+
+    Parameters
+    ----------
+    material : Material, optional
+        The finished runs; None where there is none.
+    state : State
+        How complete the group is.
+    group_folder : Path
+        The group's folder.
+
+    Returns
+    -------
+    list of Path
+        What was written: report.html; where there are finished runs comparison.md,
+        comparison.tex and comparison.csv; where there are mixtures profiles.csv.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be written or a record is damaged.
+    """
+    contents: dict[str, str] = {}
+    if material is None:
+        notes = Footnotes({}, ())
+        sections = [runs_section(None, state, notes)]
+    else:
+        notes = footnotes(material, state)
+        tables = comparison_tables(material, notes)
+        sections, profiles = _sections(material, state, notes, tables)
+        contents = _table_files(material, tables)
+        if not profiles.empty:
+            contents["profiles.csv"] = profiles.to_csv(index=False)
+    page = _render(material, state, sections, group_folder.name)
+    for name, content in {"report.html": page, **contents}.items():
+        write_bytes(group_folder / name, content.encode())
+    return [group_folder / name for name in ("report.html", *contents)]
+
+
+def tidy_comparison(material: Material) -> pd.DataFrame:
+    """Return all numbers of the comparison, a row for each model and metric, in the tables' units.
+
+    Returns
+    -------
+    DataFrame
+        model, metric, runs, mean, standard_deviation (over seeds), value, low, high (of the
+        predictions averaged over seeds), reference, difference, difference_low, difference_high;
+        the last seven are NaN where the dataset is not at hand. Shares are in percent.
+    """
+    tidy = material.means.assign(reference=material.reference)
+    if not material.resampled:
+        return tidy
+    differences = paired_differences(material.resampled, material.metrics, material.reference)
+    scale = differences["metric"].map(scale_of)
+    for name in differences.columns.drop(["model", "metric"]):
+        differences[name] *= scale
+    return tidy.merge(differences, on=["model", "metric"])
+
+
+def _sections(
+    material: Material, state: State, notes: Footnotes, tables: list[TextTable]
+) -> tuple[list[Section], pd.DataFrame]:
+    groups, profiles = mixture_section(material)
+    sections = [
+        comparison_section(tables),
+        calibration_section(material, notes),
+        curves_section(material),
+        experts_section(material),
+        groups if groups.parts else None,
+        training_section(material),
+        runs_section(material, state, notes),
+    ]
+    return [section for section in sections if section is not None], profiles
+
+
+def _table_files(material: Material, tables: Sequence[TextTable]) -> dict[str, str]:
+    return {
+        "comparison.md": "\n".join(map(to_markdown, tables)),
+        "comparison.tex": "\n".join(map(to_latex, tables)),
+        "comparison.csv": tidy_comparison(material).to_csv(index=False),
+    }
+
+
+def _render(
+    material: Material | None, state: State, sections: Sequence[Section], group: str
+) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(files(__package__).joinpath(_TEMPLATE).read_text("utf-8"))
+    return template.render(
+        group=group,
+        facts=[] if material is None else _facts(material),
+        leaks=[] if material is None else _distinct(material.runs, "known_leaks"),
+        data_notes=[] if material is None else _distinct(material.runs, "notes"),
+        state=str(state),
+        sections=sections,
+    )
+
+
+def _facts(material: Material) -> list[str]:
+    runs, test = material.runs, material.test
+    events = int(test.event.sum())
+    first = runs.iloc[0]
+    return [
+        f"Dataset {first['dataset']}: {len(test):,} test subjects, {events:,} events "
+        f"({events / len(test):.0%}), time in {material.time_unit}.",
+        f"{len(runs)} finished runs of {len(material.models)} models; evaluation: "
+        f"{first['evaluation']} conventions.",
+    ]
+
+
+def _distinct(runs: pd.DataFrame, column: str) -> list[str]:
+    lists = [entry for entry in runs.get(column, ()) if isinstance(entry, list)]
+    return list(dict.fromkeys(str(item) for entry in lists for item in entry))

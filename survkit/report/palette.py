@@ -1,0 +1,48 @@
+"""Colours and line styles that stay apart for colour-blind readers and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, product
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+# Wong (2011), "Color blindness", Nature Methods 8:441.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINE_STYLES = ("-", "--", ":", "-.")
+GREY = "#85888c"
+"""Readable on white and on black."""
+
+_STYLES = [{"color": c, "linestyle": s} for s, c in product(LINE_STYLES, COLOURS)]
+
+
+def style(number: int) -> dict[str, Any]:
+    """Return the colour and line style of the model or expert of a number, counted from 0.
+
+    There are 28 that differ; then they start again.
+    """
+    return dict(_STYLES[number % len(_STYLES)])
+
+
+def line_styles() -> Iterator[dict[str, Any]]:
+    """Yield a colour and a line style for each model: 28 that differ, then from the start."""
+    return map(style, count())
+
+
+def new_axes(axes: Axes | None, width: float = 5.0, height: float = 3.6) -> Axes:
+    """Return the axes given, or those of a new figure of that size in inches."""
+    return axes or plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def legend_below(axes: Axes, columns: int = 2) -> None:
+    """Put the legend under the axes, where it hides nothing."""
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.16),
+        ncols=columns,
+        frameon=False,
+        fontsize="small",
+        handlelength=2.4,
+    )

@@ -1,0 +1,186 @@
+"""Which features set the subjects of each expert apart from the others."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from survkit.datasets import Preprocessor
+from survkit.datasets.preprocessing import CategoryColumn
+from survkit.metrics.clustering import chosen_expert
+from survkit.report.expert_figures import heatmap
+from survkit.report.palette import new_axes
+from survkit.types import FloatArray, InputError, SurvivalData
+
+COLOURS_REACH = 1.5
+"""Standardised difference at the ends of the colour map; larger ones have the colour of an end."""
+
+
+class _Column(NamedTuple):
+    """One line of a profile: values (n,) in raw units, and whether they are a share."""
+
+    name: str
+    values: NDArray[np.float64]
+    is_share: bool
+
+
+def cohort_profile(
+    expert_weights: FloatArray, data: SurvivalData, preprocessor: Preprocessor | None = None
+) -> pd.DataFrame:
+    """Compare the subjects of each expert with all others, feature by feature.
+
+    The standardised difference is the difference of the means over the root mean of the two
+    variances; for a category's value (a line of its own) of the shares. Numbers that were missing
+    count with the value that the model saw; whether they were is a feature too.
+
+    Parameters
+    ----------
+    expert_weights : array, shape (n, E)
+        The router's weights; a subject belongs to the expert of the largest.
+    data : SurvivalData
+        The n subjects with their features.
+    preprocessor : Preprocessor, optional
+        What made the features: with it means are in raw units and categories have names.
+
+    Returns
+    -------
+    DataFrame
+        A row for each expert with subjects and each feature: expert (from 1), n, events, feature,
+        is_share, mean, mean_of_others, overall_mean, overall_deviation, difference (NaN where
+        neither group varies, or there are no others).
+
+    References
+    ----------
+    Austin (2009), Statistics in Medicine 28:3083, equations 1 and 2.
+    """
+    if len(expert_weights) != len(data):
+        raise InputError(f"{len(expert_weights)} rows of expert weights for {len(data)} subjects")
+    chosen = chosen_expert(expert_weights)
+    rows = []
+    columns = _columns(data, preprocessor)
+    for expert in np.unique(chosen):
+        own = chosen == expert
+        for column in columns:
+            inside, outside = column.values[own], column.values[~own]
+            rows.append(
+                {
+                    "expert": int(expert) + 1,
+                    "n": int(own.sum()),
+                    "events": int(data.event[own].sum()),
+                    "feature": column.name,
+                    "is_share": column.is_share,
+                    "mean": inside.mean(),
+                    "mean_of_others": outside.mean() if len(outside) else np.nan,
+                    "overall_mean": column.values.mean(),
+                    "overall_deviation": column.values.std(),
+                    "difference": standardised_difference(inside, outside),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def standardised_difference(inside: FloatArray, outside: FloatArray) -> float:
+    """Difference of two groups' means over the root mean of their variances, NaN where that is 0.
+
+    Parameters
+    ----------
+    inside, outside : array, shape (n,), (k,)
+        The values of the two groups.
+    """
+    if len(inside) == 0 or len(outside) == 0:
+        return np.nan
+    deviation = np.sqrt((inside.var() + outside.var()) / 2)
+    return float((inside.mean() - outside.mean()) / deviation) if deviation > 0 else np.nan
+
+
+def profile_heatmap(profile: pd.DataFrame, *, features: int = 20, axes: Axes | None = None) -> Axes:
+    """Draw the standardised differences of the features that set some expert's subjects apart most.
+
+    Rows are labelled with the mean and standard deviation (or the share) among all subjects.
+
+    Parameters
+    ----------
+    profile : DataFrame
+        From `cohort_profile`.
+    features : int
+        How many features to draw; the title tells of how many they are.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+
+    Raises
+    ------
+    InputError
+        For a profile of a single group, which nothing sets apart.
+    """
+    table = profile.pivot(index="feature", columns="expert", values="difference")
+    largest = table.abs().max(axis=1).dropna().sort_values(ascending=False)
+    if largest.empty:
+        raise InputError("all subjects belong to one expert; nothing sets it apart")
+    table = table.loc[largest.index[:features]]
+    overall = profile.drop_duplicates("feature").set_index("feature").loc[table.index]
+    sizes = profile.drop_duplicates("expert").set_index("expert").loc[table.columns]
+    axes = new_axes(axes, 3.5 + 0.5 * table.shape[1], 1.2 + 0.27 * len(table))
+    heatmap(
+        axes,
+        table.to_numpy(dtype=float),
+        rows=[_overall_label(str(name), row) for name, row in overall.iterrows()],
+        columns=[f"{expert}\n({n})" for expert, n in sizes["n"].items()],
+        colours="RdBu_r",
+        limits=(-COLOURS_REACH, COLOURS_REACH),
+        digits=1,
+    )
+    axes.set(xlabel="expert (subjects)")
+    axes.set_title(f"{len(table)} of {profile['feature'].nunique()} features", fontsize="medium")
+    return axes
+
+
+def _overall_label(name: str, row: pd.Series) -> str:
+    if row["is_share"]:
+        return f"{name} ({row['overall_mean']:.0%})"
+    return f"{name} ({row['overall_mean']:.3g} ± {row['overall_deviation']:.3g})"
+
+
+def _columns(data: SurvivalData, preprocessor: Preprocessor | None) -> list[_Column]:
+    codes = {column.column: column.cardinality for column in data.categorical}
+    values = data.features.astype(np.float64)
+    raw = {} if preprocessor is None else {c.name: c for c in preprocessor.numeric}
+    columns: list[_Column] = []
+    for j, name in enumerate(data.feature_names):
+        if j in codes:
+            columns += _shares(name, values[:, j], codes[j], preprocessor)
+        elif name in raw:
+            columns.append(_Column(name, values[:, j] * raw[name].scale + raw[name].mean, False))
+        else:  # an indicator, or a number that nothing scaled
+            is_share = bool(np.isin(values[:, j], (0, 1)).all())
+            columns.append(_Column(name, values[:, j], is_share))
+    return columns
+
+
+def _shares(
+    name: str, codes: NDArray[np.float64], cardinality: int, preprocessor: Preprocessor | None
+) -> list[_Column]:
+    """One line a value of a category that some subject has."""
+    names = _value_names(name, cardinality, preprocessor)
+    return [
+        _Column(f"{name} = {names[code]}", (codes == code).astype(np.float64), True)
+        for code in range(cardinality)
+        if (codes == code).any()
+    ]
+
+
+def _value_names(name: str, cardinality: int, preprocessor: Preprocessor | None) -> list[str]:
+    """Names of the codes 0, 1, ... of a categorical column."""
+    coded = {} if preprocessor is None else {c.name: c for c in preprocessor.coded}
+    column = coded.get(name)
+    if column is None:
+        return ["missing", *map(str, range(1, cardinality))]
+    if isinstance(column, CategoryColumn):
+        return ["missing", *column.values]
+    edges = [f"{edge:g}" for edge in column.edges]
+    middle = [f"{low} to {high}" for low, high in pairwise(edges)]
+    return ["missing", f"up to {edges[0]}", *middle, f"above {edges[-1]}"]

@@ -1,0 +1,212 @@
+"""The parts that a report's page is made of, and those on which model is best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from survkit.report.differences import best_models, paired_differences
+from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
+from survkit.report.material import Material, State
+from survkit.report.summary_tables import (
+    best_table,
+    calibration_table,
+    differences_table,
+    means_table,
+)
+from survkit.report.svg import draw_svg
+from survkit.report.tables import mean_seconds
+from survkit.report.text_tables import TextTable
+
+QUARTILES = (0.25, 0.5, 0.75)
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Picture(NamedTuple):
+    """A figure as SVG, and the sentence below it."""
+
+    svg: str
+    caption: str
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: sentences, tables, figures, then parts of its own that fold."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    tables: tuple[TextTable, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    parts: tuple[Section, ...] = ()
+
+
+class Footnotes(NamedTuple):
+    """Marks of models, as ' [a]', and what they stand for."""
+
+    marks: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def footnotes(material: Material, state: State) -> Footnotes:
+    """Return a footnote for each model with runs that did not converge or metrics undefined."""
+    marks: dict[str, str] = {}
+    notes: list[str] = []
+    for model in material.models:
+        said = [f"did not converge: {problem}" for problem in state.not_converged.get(model, [])]
+        said += _undefined(material, model)
+        if said:
+            mark = _LETTERS[len(notes) % len(_LETTERS)] * (1 + len(notes) // len(_LETTERS))
+            marks[model] = f" [{mark}]"
+            notes.append(f"[{mark}] {model} {'; '.join(said)}.")
+    return Footnotes(marks, tuple(notes))
+
+
+def _undefined(material: Material, model: str) -> list[str]:
+    runs = material.runs_of(model)
+    sentences = []
+    for metric in material.metrics:
+        column = f"test_details_{metric}_reason"
+        reasons = list(dict.fromkeys(runs[column].dropna())) if column in runs else []
+        if reasons:
+            sentences.append(f"{metric} is undefined: {'; '.join(map(str, reasons))}")
+    return sentences
+
+
+def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
+    """Return the tables that compare models: the best, means, and differences where known."""
+    means = means_table(
+        material.means,
+        mean_seconds(material.runs),
+        notes.marks,
+        (*_without_data(material), *notes.notes),
+    )
+    if len(material.resampled) < 2:
+        return [means]
+    metrics = material.metrics
+    best = best_models(material.resampled, metrics)
+    differences = paired_differences(material.resampled, metrics, material.reference)
+    return [
+        best_table(best, notes.marks, len(material.test)),
+        means,
+        differences_table(
+            differences, material.reference, notes.marks, (*_unequal_seeds(material), *notes.notes)
+        ),
+    ]
+
+
+def _without_data(material: Material) -> tuple[str, ...]:
+    if material.dataset is not None:
+        return ()
+    return (
+        "No intervals of differences: the censoring distribution comes from the training rows, "
+        f"which are not on this machine ({material.why_not}).",
+    )
+
+
+def _unequal_seeds(material: Material) -> tuple[str, ...]:
+    """Warn where averaging helps some models more than others."""
+    counts = {model: len(material.runs_of(model)) for model in material.models}
+    if len(set(counts.values())) == 1:
+        return ()
+    numbers = ", ".join(f"{model} {count}" for model, count in counts.items())
+    return (
+        f"The models have different numbers of runs ({numbers}); averaging over more of them "
+        "favours a model, except where no seed changes it.",
+    )
+
+
+def comparison_section(tables: list[TextTable]) -> Section:
+    """Return the part on which model is best, by how much and how surely."""
+    return Section("Which model is best", tables=tuple(tables))
+
+
+def calibration_section(material: Material, notes: Footnotes) -> Section:
+    """Return the part on calibration: errors beside their null, and curves at three times."""
+    cuts = next(iter(material.predictions.values())).times
+    times = [float(cuts[int(share * len(cuts))]) for share in QUARTILES]
+    test = material.test
+    pictures = [
+        Picture(
+            draw_svg(
+                partial(
+                    calibration_over_time,
+                    prediction,
+                    test.time,
+                    test.event,
+                    times=times,
+                    time_unit=_short(material),
+                ),
+                width=4,
+                height=4.7,
+                label=f"calibration of {model}",
+            ),
+            model,
+        )
+        for model, prediction in material.predictions.items()
+    ]
+    return Section(
+        "Is it calibrated",
+        (
+            "Curves: observed against predicted probability of an event by three times, of the "
+            "predictions averaged over seeds, in tenths of the test subjects; observed is 1 less "
+            "Kaplan-Meier, with its 95 % interval. Points below the line: risk is overestimated.",
+        ),
+        (calibration_table(material.runs, material.labels, notes.marks),),
+        tuple(pictures),
+    )
+
+
+def curves_section(material: Material) -> Section:
+    """Return the part on curves over time: mean survival, and Brier scores where known."""
+    test, dataset = material.test, material.dataset
+    pictures = [
+        Picture(
+            draw_svg(
+                partial(
+                    survival_curves,
+                    material.predictions,
+                    test.time,
+                    test.event,
+                    time_unit=material.time_unit,
+                ),
+                width=5.6,
+                height=_height(len(material.predictions)),
+                label="mean predicted survival",
+            ),
+            "Mean predicted survival of the test subjects, over their Kaplan-Meier curve.",
+        )
+    ]
+    if dataset is not None:
+        pictures.append(
+            Picture(
+                draw_svg(
+                    partial(
+                        brier_over_time,
+                        material.predictions,
+                        test,
+                        train=dataset.splits.train,
+                        grid=dataset.grid,
+                        convention=material.runs["evaluation"].iloc[0],
+                        time_unit=material.time_unit,
+                    ),
+                    width=5.6,
+                    height=_height(len(material.predictions)),
+                    label="Brier score over time",
+                ),
+                "Brier score, weighted for censoring, up to the last cut where at least 5 % are "
+                "uncensored (grey: one curve for all).",
+            )
+        )
+    return Section("Survival over time", pictures=tuple(pictures))
+
+
+def _height(lines: int) -> float:
+    """Return the height in inches of a figure with a legend of so many lines in two columns."""
+    return 3.9 + 0.19 * ((lines + 2) // 2)
+
+
+def _short(material: Material) -> str:
+    """Return the unit of time without what it is counted from."""
+    return material.time_unit.split(" ")[0]

@@ -1,0 +1,233 @@
+"""The tables of a report: what is best, means over seeds, differences, calibration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from survkit.report.differences import higher_is_better, leaves_out_0
+from survkit.report.tables import format_mean, scale_of
+from survkit.report.text_tables import TextTable
+
+SHARES_NOTE = "Concordance, Brier, AUC, accuracy and calibration errors are in percent."
+
+Marks = Mapping[str, str]
+"""Model -> the marks of its footnotes, as ' [a]'."""
+
+
+def best_table(best: pd.DataFrame, marks: Marks, test_subjects: int) -> TextTable:
+    """Return which model is best by each metric, by how much, and how surely.
+
+    Parameters
+    ----------
+    best : DataFrame
+        From `best_models`.
+    marks : mapping of str to str
+        Footnote marks of the models.
+    test_subjects : int
+        Number of test subjects.
+    """
+    rows = {}
+    bold = []
+    for row in best.to_dict("records"):
+        scale = scale_of(row["metric"])
+        value = _with_interval(row["value"], row["low"], row["high"], scale)
+        low, high = row["difference_low"], row["difference_high"]
+        difference = _with_interval(row["difference"], low, high, scale, signed=True)
+        sure = leaves_out_0(low, high)
+        best_name, second = (row[n] + marks.get(row[n], "") for n in ("best", "second"))
+        level = ", ".join(row["level"]) or "none"
+        rows[head(row["metric"])] = [best_name, value, second, difference, level]
+        bold.append([sure, False, False, sure, False])
+    columns = ["best", "value (95 %)", "second", "best less second (95 %)", "level with the best"]
+    text = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("metric")
+    return TextTable(
+        "Best model by each metric",
+        text,
+        pd.DataFrame(bold, text.index, text.columns),
+        (
+            "Each model's predictions are averaged over its seeds. Level with the best: the 95 % "
+            "interval of the difference holds 0. Bold: the best and the second are not level.",
+            f"Intervals: paired bootstrap of the {test_subjects} test subjects. They hold the "
+            "fitted models fixed, are not adjusted for the number of comparisons, and do not allow "
+            "for the best being chosen on the same subjects.",
+            SHARES_NOTE,
+        ),
+    )
+
+
+def means_table(
+    means: pd.DataFrame, seconds: pd.Series, marks: Marks, notes: Sequence[str] = ()
+) -> TextTable:
+    """Return each model's metrics as mean and standard deviation over seeds.
+
+    Parameters
+    ----------
+    means : DataFrame
+        From `seed_means`.
+    seconds : Series of str
+        Mean seconds of a run, by model.
+    marks : mapping of str to str
+        Footnote marks of the models.
+    notes : sequence of str
+        The footnotes.
+    """
+    rows = {}
+    for model, own in means.groupby("model", sort=False):
+        cells = {
+            head(row["metric"]): format_mean(row["mean"], row["standard_deviation"])
+            for row in own.to_dict("records")
+        }
+        name = f"{model}{marks.get(str(model), '')}"
+        rows[name] = {"runs": str(own["runs"].iloc[0]), **cells, "seconds": seconds[str(model)]}
+    text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    first = "Mean and standard deviation over seeds (no deviation: one run, or a model that no "
+    first += "seed changes). The deviation says nothing of the sampling of subjects."
+    return TextTable("Test metrics", text, notes=(first, SHARES_NOTE, *notes))
+
+
+def differences_table(
+    differences: pd.DataFrame, reference: str, marks: Marks, notes: Sequence[str] = ()
+) -> TextTable:
+    """Return each model's difference to a reference with its interval, bold where it leaves out 0.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        From `paired_differences`.
+    reference : str
+        The model it was called with.
+    marks : mapping of str to str
+        Footnote marks of the models.
+    notes : sequence of str
+        More sentences below the table.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    bold: dict[str, dict[str, bool]] = {}
+    for row in differences[differences["model"] != reference].to_dict("records"):
+        name, column = f"{row['model']}{marks.get(row['model'], '')}", head(row["metric"])
+        low, high = row["difference_low"], row["difference_high"]
+        scale = scale_of(row["metric"])
+        cell = _with_interval(row["difference"], low, high, scale, signed=True)
+        rows.setdefault(name, {})[column] = cell
+        bold.setdefault(name, {})[column] = leaves_out_0(low, high)
+    text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    return TextTable(
+        f"Difference to {reference}",
+        text,
+        pd.DataFrame.from_dict(bold, orient="index"),
+        (
+            f"Model less {reference}, with 95 % intervals of a paired bootstrap of the test "
+            "subjects; bold where the interval leaves out 0. Predictions are averaged over seeds, "
+            "so a difference need not be that of the means above. The intervals are not adjusted "
+            "for their number.",
+            *notes,
+        ),
+    )
+
+
+def calibration_table(runs: pd.DataFrame, labels: pd.Series, marks: Marks) -> TextTable:
+    """Return each model's calibration error beside what a calibrated model would have.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+    labels : Series
+        From `variant_labels`.
+    marks : mapping of str to str
+        Footnote marks of the models.
+    """
+    rows = {}
+    for label, own in runs.groupby(labels, sort=False):
+        error, mean, point = (
+            _numbers(own, f"test_{name}")
+            for name in ("ece_equal_mass", "ece_null_mean", "ece_null_p95")
+        )
+        inside = int((error <= point).sum())
+        rows[f"{label}{marks.get(str(label), '')}"] = {
+            "calibration error": _percent(error),
+            "if calibrated: mean": _percent(mean),
+            "if calibrated: 95 % point": _percent(point),
+            "runs within": f"{inside} of {len(own)}",
+            "D-calibration p": _range(_numbers(own, "test_d_calibration_p"), 3),
+            "distance from Kaplan-Meier": _range(_numbers(own, "test_km_calibration"), 4),
+        }
+    text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    return TextTable(
+        "Calibration of single runs",
+        text,
+        notes=(
+            "Calibration error: ece_equal_mass in percent, mean over seeds. A calibrated model has "
+            "an error too, as subjects are few: 'if calibrated' tells the mean and the 95th "
+            "percentile of the error for outcomes drawn from the model's own predictions. Runs "
+            "within: runs with an error of at most that percentile, which is no evidence of "
+            "miscalibration.",
+            "D-calibration p is conservative. Distance from Kaplan-Meier: mean squared distance of "
+            "the mean predicted curve over time. Both: least to largest over runs.",
+        ),
+    )
+
+
+def runs_table(
+    runs: pd.DataFrame, labels: pd.Series, marks: Marks, notes: Sequence[str]
+) -> TextTable:
+    """Return the seeds, size and cost of each model's runs.
+
+    Parameters
+    ----------
+    runs, labels, marks
+        As in `calibration_table`.
+    notes : sequence of str
+        The footnotes.
+    """
+    rows = {}
+    for label, own in runs.groupby(labels, sort=False):
+        seeds = own["seed"].dropna().astype(int).astype(str)
+        rows[f"{label}{marks.get(str(label), '')}"] = {
+            "seeds": ", ".join(seeds) or "-",
+            "parameters": _range(_numbers(own, "num_parameters"), 0),
+            "training rows": _range(_numbers(own, "n_train"), 0),
+            "epochs": _range(_numbers(own, "epochs_trained"), 0),
+            "best epoch": _range(_numbers(own, "best_epoch"), 0),
+            "seconds": _range(_numbers(own, "timing_total_seconds"), 0),
+            "memory (MiB)": _range(_numbers(own, "peak_memory_mb"), 0),
+        }
+    text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    return TextTable("Finished runs", text, notes=tuple(notes))
+
+
+def head(metric: str) -> str:
+    """Return the head of a metric's column: its name, and which way is better."""
+    return f"{metric} {'↑' if higher_is_better(metric) else '↓'}"
+
+
+def _numbers(runs: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column as numbers, NaN where runs lack it."""
+    if column not in runs:
+        return pd.Series(math.nan, index=runs.index)
+    return runs[column].astype(float)
+
+
+def _percent(values: pd.Series) -> str:
+    mean = 100 * values.mean(skipna=False)
+    return "-" if math.isnan(mean) else f"{mean:.2f}"
+
+
+def _range(values: pd.Series, digits: int) -> str:
+    """Return the least and the largest value as text."""
+    if values.isna().any():
+        return "-"
+    texts = dict.fromkeys(f"{value:,.{digits}f}" for value in (values.min(), values.max()))
+    return " to ".join(texts)
+
+
+def _with_interval(value: Any, low: Any, high: Any, scale: float, *, signed: bool = False) -> str:
+    if math.isnan(value):
+        return "-"
+    sign = "+" if signed else ""
+    text = f"{value * scale:{sign}.2f}"
+    return text if math.isnan(low) else f"{text} ({low * scale:.2f} to {high * scale:.2f})"

@@ -1,0 +1,54 @@
+"""Figures as SVG that takes the colours of the page around it."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from survkit.report.palette import GREY
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's colour
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.edgecolor": GREY,
+    "xtick.color": GREY,
+    "xtick.labelcolor": "black",
+    "ytick.color": GREY,
+    "ytick.labelcolor": "black",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+_GROUP_ID = re.compile(r' id="[A-Za-z0-9]+_\d+"')
+_FURNITURE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
+
+
+def draw_svg(draw: Callable[..., object], *, width: float, height: float, label: str) -> str:
+    """Return what a function draws on the axes it is given, as an SVG element for a page.
+
+    Black becomes the colour of the text around the figure.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws on the axes that it is given by the keyword `axes`.
+    width, height : float
+        Size in inches.
+    label : str
+        What the figure shows, for people who cannot see it; different for every figure of a page.
+    """
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": label}):  # names of parts, unique in the page
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(axes=figure.add_subplot())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = _GROUP_ID.sub("", _FURNITURE.sub("", svg[svg.index("<svg") :]))
+    svg = svg.replace("#000000", "currentColor")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

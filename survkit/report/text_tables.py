@@ -1,0 +1,89 @@
+"""Tables of text with some cells in bold, as Markdown and as LaTeX."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+_BOLD = "textbf:--rwrap;"
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_|<>\[\]])")
+
+
+@dataclass(frozen=True, eq=False)
+class TextTable:
+    """A table as it is read.
+
+    Parameters
+    ----------
+    caption : str
+        What the table shows.
+    text : DataFrame of str
+        The cells; the index holds the first column, its name that column's head.
+    bold : DataFrame of bool, optional
+        The cells in bold, of the shape of `text`; none where not given.
+    notes : tuple of str
+        What a reader must know, in sentences below the table.
+    """
+
+    caption: str
+    text: pd.DataFrame
+    bold: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: tuple[str, ...] = ()
+
+    def is_bold(self, row: int, column: int) -> bool:
+        """Whether a cell is in bold."""
+        return bool(not self.bold.empty and self.bold.iat[row, column])
+
+
+def to_markdown(table: TextTable) -> str:
+    """Return a table as Markdown with its caption above and its notes below."""
+    text = table.text
+    head = [str(text.index.name or ""), *map(str, text.columns)]
+    lines = [head, ["---", *["---:"] * text.shape[1]]]
+    for i, (name, *cells) in enumerate(text.itertuples(name=None)):
+        shown = [_escaped(str(cell)) for cell in cells]
+        marked = [f"**{c}**" if table.is_bold(i, j) else c for j, c in enumerate(shown)]
+        lines.append([_escaped(str(name)), *marked])
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    notes = "".join(f"\n- {_escaped(note)}" for note in table.notes)
+    return f"**{_escaped(table.caption)}**\n\n{body}\n{notes}\n"
+
+
+def to_latex(table: TextTable) -> str:
+    r"""Return a table as LaTeX for the package booktabs, its notes below it as paragraphs.
+
+    Needs nothing but `\usepackage{booktabs}`.
+    """
+    text = table.text
+    styler = text.style.format(escape="latex")
+    styler = styler.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
+    if not table.bold.empty:
+        styles = np.where(table.bold.to_numpy(dtype=bool), _BOLD, "")
+        styler = styler.apply(lambda _: pd.DataFrame(styles, text.index, text.columns), axis=None)
+    body = styler.to_latex(
+        hrules=True,
+        column_format="l" + "r" * text.shape[1],
+        position_float="centering",
+        caption=_latex_text(table.caption),
+    )
+    notes = "".join(f"\\par\\smallskip {_latex_text(note)}\n" for note in table.notes)
+    return _latex_signs(body).replace("\\end{table}", f"{notes}\\end{{table}}")
+
+
+def _escaped(text: str) -> str:
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
+
+
+def _latex_text(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
+
+
+def _latex_signs(text: str) -> str:
+    """Set signs that LaTeX's plain text lacks, or shows as hyphens, in mathematics."""
+    text = re.sub(r"(?<![\w.\\-])-(?=\d)", "$-$", text)
+    pairs = {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "<": "$<$", ">": "$>$"}
+    return "".join(pairs.get(character, character) for character in text)

@@ -1,0 +1,131 @@
+"""Which runs may stand in one table, and what each line of it is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pandas as pd
+
+from survkit.configs.options import nearest
+from survkit.configs.train import TrainConfig
+from survkit.types import InputError
+
+CONVENTIONS = (
+    "dataset",
+    "data_sha256",
+    "evaluation",
+    "config_time_bins",
+    "config_quantile_event_times",
+    "config_labeling_floor_mode",
+)
+"""Columns in which runs must agree: on other data or another grid a metric means something else."""
+
+DEFAULT_REFERENCE = "mtlr"
+
+_FIELDS = dataclasses.fields(TrainConfig)
+_NO_IDENTITY = {field.name for field in _FIELDS if not field.metadata["identity"]}
+_DEFAULTS = {field.name: field.default for field in _FIELDS}
+
+
+def check_comparable(runs: pd.DataFrame) -> None:
+    """Refuse runs that no table can compare.
+
+    Raises
+    ------
+    InputError
+        Naming the first of `CONVENTIONS` in which the runs differ, with its values.
+    """
+    for column in CONVENTIONS:
+        found = sorted(map(str, runs[column].dropna().unique())) if column in runs else []
+        if len(found) > 1:
+            raise InputError(
+                f"the runs differ in {column.removeprefix('config_')} ({', '.join(found)}); "
+                "a table compares models on the same data under one convention"
+            )
+
+
+def variant_labels(runs: pd.DataFrame) -> pd.Series:
+    """Return what each run's line of a table is called: its model, and the flags that vary in it.
+
+    Runs that differ in nothing but the seed share a label. Where a model's runs differ in more,
+    the label says in what: "fixed_moe mixture_components=5".
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+
+    Returns
+    -------
+    Series of str
+        With the index of `runs`.
+
+    Raises
+    ------
+    InputError
+        Where runs of one model differ in more than the seed and no config.json tells in what.
+    """
+    labels: dict[Any, str] = {}
+    for model, group in runs.groupby("model", sort=False):
+        flags = _flag_columns(group)
+        texts = pd.DataFrame({flag: _texts(group[flag], flag) for flag in flags}, group.index)
+        varied = [flag for flag in flags if texts[flag].nunique() > 1]
+        for index, row in texts.iterrows():
+            settings = [f"{_name(flag)}={row[flag]}" for flag in varied]
+            labels[index] = " ".join([str(model), *settings])
+        if group["configuration"].nunique() > 1 and not flags:
+            raise InputError(
+                f"the runs of {model} differ in more than their seed, so they have no common mean, "
+                f"and no config.json in {', '.join(map(str, group['path']))} tells in what"
+            )
+    return pd.Series(labels, dtype=str).loc[runs.index]
+
+
+def choose_reference(labels: pd.Series, reference: str | None = None) -> str:
+    """Return the label that the others are compared with: as asked, else MTLR, else the first.
+
+    Raises
+    ------
+    InputError
+        For a reference that no run has, with the nearest one.
+    """
+    known = list(dict.fromkeys(labels))
+    if reference is None:
+        return DEFAULT_REFERENCE if DEFAULT_REFERENCE in known else str(known[0])
+    if reference not in known:
+        raise InputError(
+            f"--reference is '{reference}'{nearest(reference, known)}; "
+            f"the runs are of {', '.join(known)}"
+        )
+    return reference
+
+
+def _flag_columns(runs: pd.DataFrame) -> list[str]:
+    """Return the columns of flags that are part of what identifies a run."""
+    columns = [str(column) for column in runs if str(column).startswith("config_")]
+    known = [column for column in columns if not runs[column].isna().all()]
+    return [column for column in known if _name(column) not in _NO_IDENTITY]
+
+
+def _texts(values: pd.Series, flag: str) -> list[str]:
+    """Return a flag's values as text; a record from before the flag has what is its default now."""
+    default = _DEFAULTS.get(_name(flag))
+    return [_text(default if _is_absent(value) else value) for value in values]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column with a gap holds whole numbers as floats
+    if isinstance(value, list | tuple):
+        return "none" if len(value) == 0 else ",".join(map(_text, value))
+    return "none" if _is_absent(value) else str(value)
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _name(column: str) -> str:
+    return column.removeprefix("config_")
