@@ -112,6 +112,7 @@ def _make_record(
     from survkit.metrics import evaluate
     from survkit.model_registry import MODELS
     from survkit.records import peak_gpu_memory_mb, peak_memory_mb, provenance, run_id
+    from survkit.report.model_card import write_model_card
     from survkit.training.tracking import ProgressBar, WandbMirror, default_mode
 
     loaded = time.perf_counter()
@@ -187,6 +188,7 @@ def _make_record(
         **metrics,
     }
     mirror.finish(result)
+    write_model_card(folder.path, dataset, settings, {**result, "warnings": folder.warnings})
     return folder.write_result(result)
 
 

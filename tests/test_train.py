@@ -54,6 +54,7 @@ def test_a_record_is_complete(model: str, tmp_path: Path) -> None:
         "config.json",
         "history.jsonl",
         "checkpoint.pt",
+        "model_card.md",
         "predictions_validation.npz",
         "predictions_test.npz",
         "result.json",

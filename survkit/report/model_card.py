@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from survkit.baselines.pycox_losses import OBJECTIVES
-from survkit.datasets.assemble import Dataset
+from survkit.datasets import Dataset, load_parameters
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.datasets.storage import write_bytes
 from survkit.heads import HEADS
@@ -18,7 +18,7 @@ from survkit.training.trainer import TRAINING_PARAMETERS
 
 FILE = "model_card.md"
 
-GRID_PARAMETERS = ("time_bins", "quantile_event_times", "labeling_floor_mode")
+PATHS = ("data_dir", "csv_path")
 
 FLAGS_BEGIN = {"coxph": "cox_", "rsf": "rsf_", "bart": "bart_"}
 """How the flags begin of the models that share none with the networks."""
@@ -119,7 +119,11 @@ def _features(dataset: Dataset) -> list[str]:
         used = _encoded(preprocessor)
     left_out = [f"`{name}`: {why}" for name, why in dataset.card.dropped_columns.items()]
     left_out += [] if preprocessor is None else preprocessor.warnings
-    return [*used, "", "Left out:", "", *(_bullets(left_out) or ["nothing."])]
+    return [
+        *used,
+        "",
+        *(["Left out:", "", *_bullets(left_out)] if left_out else ["Left out: none."]),
+    ]
 
 
 def _encoded(preprocessor: Preprocessor) -> list[str]:
@@ -149,7 +153,7 @@ def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     known = [(name, f"{value:,}") for name, value in facts.items() if value is not None]
     flags = [(f"`--{name}`", config[name]) for name in used_flags(config)]
     return [
-        *_table(("", ""), [*known, *flags]),
+        *_table(("what", "value"), [*known, *flags]),
         "",
         *_convergence(config, result),
         "`config.json` has the whole configuration, the command and the versions of packages.",
@@ -157,7 +161,8 @@ def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
 
 
 def used_flags(config: Mapping[str, Any]) -> list[str]:
-    """Return the flags that a run's model depends on, apart from those of the data."""
+    """Return the flags that a run's data and model depend on, without paths."""
+    data = [name for name in load_parameters(config["dataset"]) if name not in PATHS]
     model = str(config["model"])
     if model in HEADS:
         names = [*BACKBONE_PARAMETERS, *HEADS[model].parameters, *_training_flags(model)]
@@ -166,7 +171,7 @@ def used_flags(config: Mapping[str, Any]) -> list[str]:
     else:
         begin = FLAGS_BEGIN.get(model)
         names = [name for name in config if begin and name.startswith(begin)]
-    return [*dict.fromkeys([*GRID_PARAMETERS, *names]), "seed"]
+    return [*dict.fromkeys([*data, *names]), "seed"]
 
 
 def _training_flags(model: str) -> list[str]:
@@ -176,17 +181,21 @@ def _training_flags(model: str) -> list[str]:
 
 
 def _convergence(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
-    epochs = result["epochs_trained"]
+    epochs, patience = result["epochs_trained"], config["early_stopping_patience"]
     if epochs is None:
         return []
-    if epochs < config["epochs"]:
-        end = f"after {config['early_stopping_patience']} epochs without improvement on the"
-        return [f"Training stopped {end} validation split.", ""]
-    return [
-        f"**Training ended at --epochs {epochs}, before the validation split stopped improving.** "
-        "More epochs may give a better model.",
-        "",
-    ]
+    if epochs - result["best_epoch"] >= patience:
+        how = (
+            f"Training stopped after {patience} epochs without improvement on the validation split."
+        )
+    elif epochs == config["epochs"]:
+        how = (
+            f"**Training ended at --epochs {epochs}, while the validation split may still have "
+            "improved.** More epochs may give a better model."
+        )
+    else:
+        how = "**Training broke off; see the warnings.**"
+    return [how, ""]
 
 
 def _metrics(result: Mapping[str, Any], n_test: int) -> list[str]:
@@ -196,7 +205,7 @@ def _metrics(result: Mapping[str, Any], n_test: int) -> list[str]:
         if metric in result["test"]
     ]
     return [
-        f"On the {n_test:,} test rows, which no choice was made on; "
+        f"On the {n_test:,} test rows, which training never sees; "
         f"{result['evaluation']} convention; intervals from a bootstrap of the test subjects.",
         "",
         *_table(("metric", "value", "95 % interval"), rows),
