@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from survkit.bart.baseline import BartBaseline
+from survkit.bart.chains import SamplerSettings
 from survkit.baselines.coxph import CoxPH
 from survkit.baselines.pycox_models import PycoxModel
 from survkit.baselines.random_survival_forest import RandomSurvivalForest
@@ -51,6 +53,25 @@ def _rsf(*, grid: TimeGrid, parameters: Mapping[str, Any], seed: int, **_: Any) 
     )
 
 
+def _bart(*, grid: TimeGrid, parameters: Mapping[str, Any], seed: int, **_: Any) -> SurvivalModel:
+    settings = SamplerSettings(
+        backend=parameters["bart_backend"],
+        trees=parameters["bart_trees"],
+        tune=parameters["bart_tune"],
+        draws=parameters["bart_draws"],
+        sweeps=parameters["bart_sweeps"],
+        chains=parameters["bart_chains"],
+        seed=seed,
+    )
+    return BartBaseline(
+        grid=grid,
+        settings=settings,
+        max_rows=parameters["bart_max_rows"],
+        subsample=parameters["bart_subsample"],
+        cores=parameters["bart_cores"],
+    )
+
+
 def _pycox(
     name: str,
     *,
@@ -81,6 +102,7 @@ MODELS: dict[str, ModelEntry] = {
     "logistic_hazard": ModelEntry(
         partial(_pycox, "logistic_hazard"), PycoxModel.from_state, is_baseline=True
     ),
+    "bart": ModelEntry(_bart, BartBaseline.from_state, is_baseline=True),
 }
 
 ALIASES = {

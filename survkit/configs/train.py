@@ -20,6 +20,7 @@ MODEL = "Model"
 EXPERTS = "Mixture of experts"
 COX = "Cox regression (--model coxph)"
 FOREST = "Random survival forest (--model rsf)"
+BART = "Bayesian additive regression trees (--model bart)"
 OPTIMISATION = "Optimisation"
 REGULARISERS = "Regularisers of the router"
 EVALUATION = "Evaluation"
@@ -141,8 +142,8 @@ class TrainConfig:
     model: str = option(
         "fixed_moe",
         topic=MODEL,
-        help="mtlr, fixed_moe, adjustable_moe, personalized_moe, coxph, rsf, deepsurv, deephit or "
-        "logistic_hazard",
+        help="mtlr, fixed_moe, adjustable_moe, personalized_moe, coxph, rsf, deepsurv, deephit, "
+        "logistic_hazard or bart",
     )
     hidden_dim: int = option(128, topic=MODEL, at_least=1, help="units of a hidden layer")
     num_hidden_layers: int = option(2, topic=MODEL, at_least=0, help="number of hidden layers")
@@ -209,6 +210,44 @@ class TrainConfig:
         above=0,
         identity=False,
         help="refuse a forest that is estimated to need more memory, in GB",
+    )
+
+    bart_backend: Literal["stochtree", "pymc"] = option(
+        "stochtree",
+        topic=BART,
+        help="engine: the fast C++ sampler, or pymc-bart's particle Gibbs",
+    )
+    bart_trees: int = option(50, topic=BART, at_least=1, help="number of trees")
+    bart_tune: int = option(
+        200, topic=BART, at_least=0, help="iterations of a chain that are thrown away"
+    )
+    bart_draws: int = option(
+        200, topic=BART, at_least=1, help="iterations of a chain that are kept"
+    )
+    bart_sweeps: int = option(
+        5, topic=BART, at_least=1, help="updates of every tree in one iteration (stochtree)"
+    )
+    bart_chains: int = option(4, topic=BART, at_least=1, help="number of chains")
+    bart_cores: int | None = option(
+        None,
+        topic=BART,
+        at_least=1,
+        identity=False,
+        help="chains that run at a time",
+        shown_default="all processors",
+    )
+    bart_max_rows: int = option(
+        200_000,
+        topic=BART,
+        at_least=1,
+        help="merge intervals of the grid until there are no more rows of person-period data",
+    )
+    bart_subsample: int | None = option(
+        None,
+        topic=BART,
+        at_least=2,
+        help="fit on so many training subjects, drawn at random",
+        shown_default="all",
     )
 
     epochs: int = option(1000, topic=OPTIMISATION, at_least=1, help="passes over the data at most")

@@ -1,0 +1,1 @@
+"""Discrete-time survival by Bayesian additive regression trees, with posteriors and effects."""

@@ -1,0 +1,194 @@
+"""BART as a `SurvivalModel`, on the intervals of a time grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.bart.chains import SamplerSettings
+from survkit.bart.convergence import Convergence
+from survkit.bart.model import Bart
+from survkit.bart.size import choose_scale
+from survkit.baselines.columns import require_events
+from survkit.types import (
+    BoolArray,
+    FitMonitor,
+    FitSummary,
+    FloatArray,
+    InputError,
+    IntArray,
+    SurvivalData,
+    SurvivalPrediction,
+    TimeGrid,
+)
+
+
+class BartBaseline:
+    """The posterior mean survival of `Bart` at the cuts of a grid.
+
+    The model knows a time as the number of the interval between two cuts that it falls in, from
+    1. Where that makes too many rows, neighbouring intervals are merged; within merged ones the
+    predicted survival falls by the same factor from cut to cut.
+
+    Parameters
+    ----------
+    grid : TimeGrid
+        The cuts at which survival is predicted.
+    settings : SamplerSettings
+        Engine, trees, prior, chains and seed.
+    max_rows : int
+        Most rows of person-period data.
+    subsample : int, optional
+        Fit on so many of the training subjects, drawn with the seed.
+    cores : int, optional
+        Chains that run at a time; all processors where not given.
+    """
+
+    def __init__(
+        self,
+        *,
+        grid: TimeGrid,
+        settings: SamplerSettings,
+        max_rows: int = 200_000,
+        subsample: int | None = None,
+        cores: int | None = None,
+    ) -> None:
+        self.grid = grid
+        self.max_rows = max_rows
+        self.subsample = subsample
+        self.bart = Bart(settings=settings, cores=cores)
+        self.fit_summary = FitSummary()
+
+    def fit(
+        self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
+    ) -> Self:
+        """Sample the posterior; what is changed about the data, and no convergence, are warned of.
+
+        Raises
+        ------
+        InputError
+            For training rows without an event, or more person-period rows than `max_rows` though
+            intervals are merged.
+        """
+        require_events(train, 1, "bart")
+        warn = monitor.warn if monitor else print
+        train = self._subsample(train, warn)
+        event, interval = self._intervals(train, warn)
+        scale = choose_scale(interval, self.max_rows)
+        if scale > 1:
+            warn(
+                f"bart: every {scale} intervals of the grid are merged into one, to stay within "
+                f"--bart_max_rows {self.max_rows}"
+            )
+        on_grid = replace(train, event=event, time=interval, label=None, true_time=None)
+        self.bart.fit(on_grid, scale=scale)
+        convergence = self.convergence()
+        print(convergence, flush=True)
+        if monitor:
+            monitor.log(1, convergence.values())
+        if not convergence.converged:
+            warn(f"{convergence.warning()} (bart)")
+        return self
+
+    def _subsample(self, train: SurvivalData, warn: Callable[[str], None]) -> SurvivalData:
+        if self.subsample is None or self.subsample >= len(train):
+            return train
+        random = np.random.default_rng(self.bart.settings.seed)
+        rows = np.sort(random.permutation(len(train))[: self.subsample])
+        warn(f"bart: fitted on {self.subsample} of {len(train)} training subjects, drawn at random")
+        return train.subset(rows)
+
+    def _intervals(
+        self, train: SurvivalData, warn: Callable[[str], None]
+    ) -> tuple[BoolArray, NDArray[np.float64]]:
+        """Return event and number of interval, from 1, of each subject.
+
+        What lies beyond the horizon becomes a censoring in the last interval: all that the grid
+        shows of it is that it came later.
+        """
+        interval = self.grid.classify(train.time) + (1 if self.grid.floor else 0)
+        last = self._cut_positions()[-1]
+        beyond = interval > last
+        at_zero = interval == 0
+        if at_zero.any():
+            warn(
+                f"bart: {at_zero.sum()} training subjects have time 0; they count in the first "
+                "interval, as no time precedes it"
+            )
+        return train.event & ~beyond, np.clip(interval, 1, last).astype(np.float64)
+
+    def _cut_positions(self) -> NDArray[np.int64]:
+        """Return the number of the interval that ends with each cut, 0 for none."""
+        return np.arange(len(self.grid.cuts)) + (1 if self.grid.floor else 0)
+
+    def convergence(self) -> Convergence:
+        """Return how far the chains agree, with times in the unit of the grid."""
+        convergence = self.bart.convergence
+        if convergence is None:
+            raise InputError("this BART model has not been fitted; call fit first")
+        cuts = np.searchsorted(self._cut_positions(), convergence.times)
+        cuts = np.minimum(cuts, len(self.grid.cuts) - 1)  # a merged interval may end beyond
+        return convergence._replace(times=self.grid.cuts[cuts])
+
+    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
+        """Predict the posterior mean survival at the grid's cuts for features of shape (n, p)."""
+        survival = self.bart.predict(features)
+        return SurvivalPrediction(
+            self.grid.cuts, fill_in(survival, self.bart.times, self._cut_positions())
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return the fitted model as arrays and plain values."""
+        return {
+            "cuts": self.grid.cuts,
+            "floor": self.grid.floor,
+            "max_rows": self.max_rows,
+            "subsample": self.subsample,
+            "bart": self.bart.state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Rebuild a fitted model from what `state` returned."""
+        bart = Bart.from_state(state["bart"])
+        model = cls(
+            grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]),
+            settings=bart.settings,
+            max_rows=state["max_rows"],
+            subsample=state["subsample"],
+        )
+        model.bart = bart
+        return model
+
+
+def fill_in(
+    survival: NDArray[np.float64], known: FloatArray, asked: FloatArray | IntArray
+) -> NDArray[np.float64]:
+    """Return survival between known positions: it falls by the same factor at every step.
+
+    Parameters
+    ----------
+    survival : array, shape (n, k)
+        Survival at the known positions; 1 at position 0.
+    known : array, shape (k,)
+        Increasing positions above 0.
+    asked : array, shape (m,)
+        Positions of at least 0; beyond the last known one survival stays where it is.
+
+    Returns
+    -------
+    array, shape (n, m)
+    """
+    knots = np.concatenate([[0.0], known])
+    values = np.column_stack([np.ones(len(survival)), survival])
+    right = np.clip(np.searchsorted(knots, asked), 1, len(known))
+    left = right - 1
+    share = np.minimum((asked - knots[left]) / (knots[right] - knots[left]), 1.0)
+    start = values[:, left]
+    factor = np.divide(values[:, right], start, out=np.zeros_like(start), where=start > 0)
+    filled: NDArray[np.float64] = start * factor**share
+    return filled

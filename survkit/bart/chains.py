@@ -1,0 +1,226 @@
+"""Runs the chains of a sampler, each in a process of its own, under one progress bar."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from survkit.bart.columns import Rule
+from survkit.bart.forests import Forests
+from survkit.bart.person_period import TrainingRows
+from survkit.types import InputError
+
+Backend = Literal["stochtree", "pymc"]
+WARM_SWEEPS = 10
+"""Most iterations of stochtree that grow whole trees from the root; they count as tuning."""
+
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """How the posterior is sampled.
+
+    Parameters
+    ----------
+    backend : {"stochtree", "pymc"}
+        The engine: stochtree's Metropolis-Hastings in C++, or pymc-bart's particle Gibbs.
+    trees : int
+        Trees in the sum.
+    alpha, beta : float
+        A node at depth d is split with prior probability alpha * (1 + d) ** -beta.
+    tune, draws : int
+        Iterations of a chain that are thrown away, and that are kept.
+    sweeps : int
+        Times that stochtree updates every tree in one iteration; pymc-bart has its own measure,
+        one update of a tenth of the trees.
+    chains : int
+        Independent chains.
+    seed : int
+        Chain c starts from a seed of its own, derived from this one.
+    """
+
+    backend: Backend = "stochtree"
+    trees: int = 50
+    alpha: float = 0.95
+    beta: float = 2.0
+    tune: int = 200
+    sweeps: int = 5
+    draws: int = 200
+    chains: int = 4
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        if self.backend not in ENGINES:
+            raise InputError(f"backend is '{self.backend}'; it must be {' or '.join(ENGINES)}")
+        for name in ("trees", "draws", "sweeps", "chains"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.tune < 0:
+            raise InputError(f"tune is {self.tune}; it must be at least 0")
+        if not 0 < self.alpha < 1:
+            raise InputError(f"alpha is {self.alpha}; it must lie between 0 and 1")
+        if self.beta < 0:
+            raise InputError(f"beta is {self.beta}; it must be at least 0")
+
+    @property
+    def warm_sweeps(self) -> int:
+        """Iterations of stochtree that grow whole trees: at most half of the tuning."""
+        return min(WARM_SWEEPS, self.tune // 2)
+
+
+ENGINES: dict[Backend, str] = {
+    "stochtree": "survkit.bart.stochtree_engine",
+    "pymc": "survkit.bart.pymc_engine",
+}
+"""Module of each engine, which offers `sample_chain`."""
+
+
+class ChainProblem(NamedTuple):
+    """What every chain is given.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+        The training augmented dataset.
+    features : array, shape (n, p), float64
+        Features of the subjects.
+    rules : tuple of Rule, length 1 + p
+        Split rules of time and the features.
+    split_prior : array, shape (1 + p,)
+        Prior weight of splitting by each.
+    offset : float
+        Added to the sum of the trees.
+    """
+
+    rows: TrainingRows
+    features: NDArray[np.float64]
+    rules: tuple[Rule, ...]
+    split_prior: NDArray[np.float64]
+    offset: float
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Return time and features of every row, shape (r, 1 + p)."""
+        return np.column_stack([self.rows.time, self.features[self.rows.subject]])
+
+
+def hazard_offset(rows: TrainingRows) -> float:
+    """Return Phi^-1 of the share of rows with an event: where the trees start from."""
+    return float(ndtri(np.average(rows.status, weights=rows.weights)))
+
+
+def check_supported(problem: ChainProblem, settings: SamplerSettings) -> None:
+    """Refuse what the chosen engine cannot sample.
+
+    Raises
+    ------
+    InputError
+        For weights or subset rules with stochtree.
+    """
+    if settings.backend != "stochtree":
+        return
+    if problem.rows.weights is not None:
+        raise InputError(
+            "weights need the backend 'pymc': stochtree's weights scale a variance, they do not "
+            "raise the likelihood to a power"
+        )
+    if "subset" in problem.rules:
+        raise InputError(
+            "the split rule 'subset' needs the backend 'pymc'; stochtree splits continuous and "
+            "one_hot columns"
+        )
+
+
+def run_chains(problem: ChainProblem, settings: SamplerSettings, *, jobs: int) -> Forests:
+    """Sample all chains, `jobs` at a time, and return their trees.
+
+    Raises
+    ------
+    InputError
+        Where a chain's process dies.
+    """
+    from joblib import Parallel, delayed  # type: ignore[import-untyped]
+    from joblib.externals.loky.process_executor import (  # type: ignore[import-untyped]
+        TerminatedWorkerError,
+    )
+
+    # 31 bits: stochtree takes no more.
+    seeds = np.random.SeedSequence(settings.seed).generate_state(settings.chains) >> 1
+    with tempfile.TemporaryDirectory() as folder:
+        counts = Path(folder) / "iterations"
+        np.zeros(settings.chains, dtype=np.int64).tofile(counts)
+        tasks = (
+            delayed(_sample_chain)(problem, settings, int(seed), counts, chain)
+            for chain, seed in enumerate(seeds)
+        )
+        with _progress(counts, settings):
+            try:
+                chains = Parallel(n_jobs=jobs)(tasks)
+            except TerminatedWorkerError as error:
+                raise InputError(
+                    f"the process of a {settings.backend} chain died ({_exit_codes(error)}); it "
+                    "may have run out of memory: fewer chains at a time (cores), fewer rows or a "
+                    "larger time scale need less"
+                ) from None
+    return Forests.join(
+        chains, rules=problem.rules, num_trees=settings.trees, offset=problem.offset
+    )
+
+
+def available_cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _exit_codes(error: Exception) -> str:
+    _, _, codes = str(error).partition("exit codes of the workers are ")
+    return codes.strip() or "no exit code"
+
+
+def _sample_chain(
+    problem: ChainProblem, settings: SamplerSettings, seed: int, counts: Path, chain: int
+) -> dict[str, NDArray[Any]]:
+    iterations = np.memmap(counts, dtype=np.int64, mode="r+")
+
+    def advance() -> None:
+        iterations[chain] += 1
+
+    engine = import_module(ENGINES[settings.backend])
+    chain_trees: dict[str, NDArray[Any]] = engine.sample_chain(problem, settings, seed, advance)
+    return chain_trees
+
+
+@contextmanager
+def _progress(counts: Path, settings: SamplerSettings) -> Iterator[None]:
+    """Show a bar of all chains' iterations on a terminal, until the block ends."""
+    from tqdm import tqdm
+
+    total = settings.chains * (settings.tune + settings.draws)
+    bar = tqdm(total=total, desc="sampling", unit="iteration", disable=None, leave=False)
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(POLL_SECONDS):
+            bar.update(int(np.fromfile(counts, dtype=np.int64).sum()) - bar.n)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    if not bar.disable:
+        watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if watcher.is_alive():
+            watcher.join()
+        bar.close()

@@ -1,0 +1,113 @@
+"""How each column of the person-period data may be split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.configs.options import nearest
+from survkit.types import CategoricalColumn, InputError
+
+Rule = Literal["continuous", "one_hot", "subset"]
+"""At or below a threshold; one value against all others; a set of values against all others."""
+
+TIME = "time"
+"""Name of the first column, which is always split as a continuous one."""
+
+
+def resolve_rules(
+    names: Sequence[str],
+    categorical: Sequence[CategoricalColumn],
+    split_rules: Mapping[str, str] | Sequence[str] | None,
+) -> tuple[Rule, ...]:
+    """Return the rule of each of p columns.
+
+    Parameters
+    ----------
+    names : sequence of str, length p
+        The columns' names.
+    categorical : sequence of CategoricalColumn
+        The columns that hold codes; these are split one_hot where nothing else is said, all
+        others continuous.
+    split_rules : mapping of column name to rule, or sequence of p rules, optional
+        What is to be different, or all rules in order.
+
+    Raises
+    ------
+    InputError
+        For an unknown rule or column, or a sequence of the wrong length.
+    """
+    coded = {c.column for c in categorical}
+    rules = ["one_hot" if j in coded else "continuous" for j in range(len(names))]
+    if isinstance(split_rules, Mapping):
+        for name, rule in split_rules.items():
+            rules[column_index(name, names)] = rule
+    elif split_rules is not None:
+        if isinstance(split_rules, str) or len(split_rules) != len(names):
+            raise InputError(
+                f"split_rules must name one rule for each of the {len(names)} columns "
+                f"{', '.join(names)} (time has its own), not {split_rules!r}"
+            )
+        rules = list(split_rules)
+    for name, rule in zip(names, rules, strict=True):
+        if rule not in get_args(Rule):
+            raise InputError(
+                f"split rule of '{name}' is {rule!r}; rules are {', '.join(get_args(Rule))}"
+            )
+    return tuple(rules)  # type: ignore[arg-type]
+
+
+def resolve_prior(
+    names: Sequence[str], split_prior: Mapping[str, float] | Sequence[float] | None
+) -> NDArray[np.float64]:
+    """Return the prior weight of splitting by time and by each of p columns, shape (1 + p,).
+
+    Parameters
+    ----------
+    names : sequence of str, length p
+        The columns' names.
+    split_prior : mapping of column name (or "time") to weight, or sequence of 1 + p, optional
+        Positive weights; 1 for every column that is not named.
+
+    Raises
+    ------
+    InputError
+        For an unknown column, the wrong length, or a weight that is not positive.
+    """
+    with_time = (TIME, *names)
+    prior = np.ones(len(with_time))
+    if isinstance(split_prior, Mapping):
+        for name, weight in split_prior.items():
+            prior[column_index(name, with_time)] = weight
+    elif split_prior is not None:
+        if len(split_prior) != len(with_time):
+            raise InputError(
+                f"split_prior has {len(split_prior)} weights; it needs {len(with_time)}: "
+                f"{', '.join(with_time)}"
+            )
+        prior = np.array(split_prior, dtype=np.float64)
+    bad = ~(np.isfinite(prior) & (prior > 0))
+    if bad.any():
+        column = int(np.argmax(bad))
+        raise InputError(
+            f"split_prior of '{with_time[column]}' is {prior[column]}; it must be positive"
+        )
+    return prior
+
+
+def column_index(name: str, names: Sequence[str]) -> int:
+    """Return where a column stands.
+
+    Raises
+    ------
+    InputError
+        For an unknown column, with the nearest known one.
+    """
+    if name not in names:
+        raise InputError(
+            f"there is no column '{name}'{nearest(name, names)}; columns are {', '.join(names)}"
+        )
+    return list(names).index(name)

@@ -1,0 +1,235 @@
+"""Person-period data: one row for each subject and each time at which it was at risk.
+
+The augmented datasets of Tiegs, Raykin and Rochlin (2024), BART-Survival, section "Data
+preparation". A time stands for the interval that ends with it: with the distinct times
+t_1 < ... < t_k, interval j is (t_(j-1), t_j].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from survkit.bart.columns import column_index
+from survkit.types import BoolArray, FloatArray, InputError
+
+MAX_TIMES = 200
+"""Most distinct times by default: each subject has a row for every one it lived through."""
+
+_ROUNDING = 1e-9
+
+
+class TrainingRows(NamedTuple):
+    """The training augmented dataset: a row for each subject and time up to the subject's own.
+
+    Parameters
+    ----------
+    subject : array, shape (r,), int64
+        The observation that a row belongs to, counted from 0.
+    interval : array, shape (r,), int64
+        The row's time, as an index of `times`.
+    status : array, shape (r,), bool
+        True where the subject had its event in the interval.
+    times : array, shape (k,), float64
+        The distinct times, increasing.
+    weights : array, shape (r,), float64, optional
+        The weight of the row's subject.
+    """
+
+    subject: NDArray[np.int64]
+    interval: NDArray[np.int64]
+    status: BoolArray
+    times: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
+
+    @property
+    def time(self) -> NDArray[np.float64]:
+        """Return the time of each row, shape (r,)."""
+        return self.times[self.interval]
+
+
+class PredictionRows(NamedTuple):
+    """The prediction augmented dataset: a row for each of n subjects and each of k times.
+
+    Parameters
+    ----------
+    subject, interval : array, shape (n * k,), int64
+        As in `TrainingRows`; all times of a subject stand together.
+    """
+
+    subject: NDArray[np.int64]
+    interval: NDArray[np.int64]
+
+
+def downscale(time: ArrayLike, scale: float) -> NDArray[np.float64]:
+    """Return ceil(time / scale): times in units of `scale`, rounded up.
+
+    A quotient that misses a whole number by rounding alone (1.1 / 0.1) counts as that number.
+
+    Raises
+    ------
+    InputError
+        Where the scale is not positive, or a time is not positive after scaling.
+    """
+    if not (np.isfinite(scale) and scale > 0):
+        raise InputError(f"scale is {scale}; it must be positive")
+    time = np.asarray(time, dtype=np.float64)
+    quotient = time / scale
+    whole = np.rint(quotient)
+    exact = np.abs(quotient - whole) <= _ROUNDING * np.abs(whole)
+    scaled: NDArray[np.float64] = np.where(exact, whole, np.ceil(quotient))
+    bad = ~(scaled > 0)  # NaN too
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"time is {time[row]:g} in row {row}, {scaled[row]:g} after scaling by {scale:g}; "
+            "times must be positive, as an interval ends with each"
+        )
+    return scaled
+
+
+def training_rows(
+    time: FloatArray,
+    event: BoolArray,
+    *,
+    scale: float | None = None,
+    weights: FloatArray | None = None,
+    max_times: int = MAX_TIMES,
+) -> TrainingRows:
+    """Return the training augmented dataset of n subjects.
+
+    A subject censored at a time counts as at risk, without an event, in the interval that ends
+    there, as in the Kaplan-Meier estimator.
+
+    Parameters
+    ----------
+    time : array, shape (n,)
+        Time of the event or of censoring.
+    event : array, shape (n,), bool
+        True where the event was seen.
+    scale : float, optional
+        Times become `ceil(time / scale) * scale`; as they are where not given.
+    weights : array, shape (n,), optional
+        Weight of each subject, at least 0.
+    max_times : int
+        Most distinct times.
+
+    Raises
+    ------
+    InputError
+        For times that are not positive, no events, a single or too many distinct times (naming a
+        scale that would do), and weights that are negative or of the wrong length.
+    """
+    check_weights(weights, len(time))
+    step = 1.0 if scale is None else scale
+    scaled = downscale(time, step) * step if scale is not None else _positive(time)
+    times, last = np.unique(scaled, return_inverse=True)
+    _check_outcomes(scaled, event, times, max_times)
+    lengths = last.astype(np.int64) + 1
+    subject = np.repeat(np.arange(len(scaled)), lengths)
+    first = np.cumsum(lengths) - lengths
+    interval = np.arange(lengths.sum()) - np.repeat(first, lengths)
+    status = (interval == last[subject]) & np.asarray(event, dtype=np.bool_)[subject]
+    per_row = None if weights is None else np.asarray(weights, dtype=np.float64)[subject]
+    return TrainingRows(subject, interval, status, times, per_row)
+
+
+def _positive(time: FloatArray) -> NDArray[np.float64]:
+    times = np.asarray(time, dtype=np.float64)
+    bad = ~(times > 0)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"time is {times[row]:g} in row {row}; times must be positive, as an interval ends "
+            "with each"
+        )
+    return times
+
+
+def _check_outcomes(
+    time: NDArray[np.float64], event: BoolArray, times: NDArray[np.float64], max_times: int
+) -> None:
+    if len(event) != len(time):
+        raise InputError(f"event has {len(event)} rows, but time has {len(time)}")
+    if not np.any(event):
+        raise InputError("event is False in every row; there is no hazard to learn")
+    if len(times) < 2:
+        raise InputError(
+            f"every time is {times[0]:g}; at least two distinct times are needed "
+            "(a smaller scale keeps more)"
+        )
+    if len(times) > max_times:
+        raise InputError(
+            f"there are {len(times)} distinct times, more than {max_times}; "
+            f"scale={sufficient_scale(times, max_times):g} would do"
+        )
+
+
+def sufficient_scale(times: FloatArray, max_times: int) -> float:
+    """Return a round scale by which times fall on at most `max_times` distinct ones."""
+    exact = float(np.max(times)) / max_times
+    power = 10.0 ** np.floor(np.log10(exact))
+    return float(next(power * digit for digit in (1, 2, 4, 5, 7, 10) if power * digit >= exact))
+
+
+def check_weights(weights: FloatArray | None, n: int) -> None:
+    """Refuse weights of n subjects that are of another length, negative or not finite.
+
+    Raises
+    ------
+    InputError
+        Naming the first bad row.
+    """
+    if weights is None:
+        return
+    if np.shape(weights) != (n,):
+        raise InputError(f"weights have shape {np.shape(weights)}, but there are {n} subjects")
+    bad = ~(np.isfinite(weights) & (np.asarray(weights) >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"weight is {weights[row]} in row {row}; weights must be finite and at least 0"
+        )
+    if not np.any(weights):
+        raise InputError("every weight is 0; nothing would be learned")
+
+
+def prediction_rows(num_subjects: int, num_times: int) -> PredictionRows:
+    """Return the prediction augmented dataset of n subjects at k times, n * k rows."""
+    subject = np.repeat(np.arange(num_subjects), num_times)
+    return PredictionRows(subject, np.tile(np.arange(num_times), num_subjects))
+
+
+def with_values(
+    features: NDArray[np.floating], names: Sequence[str], values: Mapping[str, float]
+) -> NDArray[np.floating]:
+    """Return features with some columns set to one value for every subject.
+
+    With `prediction_rows`, that is the partial dependence augmented dataset.
+
+    Parameters
+    ----------
+    features : array, shape (n, p)
+        Features, left as they are.
+    names : sequence of str, length p
+        The columns' names.
+    values : mapping of column name to value
+        The intervention.
+
+    Raises
+    ------
+    InputError
+        For an unknown column, with the nearest known one.
+    """
+    changed = np.array(features)
+    for name, value in values.items():
+        changed[:, column_index(name, names)] = value
+    return changed
+
+
+def survival_from_hazard(hazard: FloatArray) -> NDArray[np.float64]:
+    """Return S(t_j) = prod over q <= j of (1 - p_q), along the last axis, same shape."""
+    return np.asarray(np.cumprod(1.0 - np.asarray(hazard), axis=-1), dtype=np.float64)

@@ -1,0 +1,132 @@
+"""How large a fit will be: rows, seconds and memory, known before anything is sampled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.bart.chains import ChainProblem, SamplerSettings
+from survkit.bart.person_period import MAX_TIMES, downscale
+from survkit.types import FloatArray, InputError
+
+MIN_TIMES = 5
+"""Fewest distinct times that a scale chosen to save rows may leave."""
+
+# Seconds of one processor, measured by benchmarks/bart_speed.py; other machines differ.
+SECONDS_PER_ROW_AND_TREE = {"stochtree": 2e-8, "pymc": 2e-7}
+"""Of one sweep of stochtree, and of one iteration of pymc."""
+WARM_SECONDS_PER_CELL_AND_TREE = 8e-9
+"""Of one warm-start sweep of stochtree; a cell is a row of one column."""
+START_SECONDS = {"stochtree": 5.0, "pymc": 15.0}
+"""Until a process has loaded the engine."""
+BYTES_PER_CELL = {"stochtree": 40, "pymc": 32}
+BYTES_PER_ROW_AND_TREE = {"stochtree": 16, "pymc": 16}
+BASE_BYTES = {"stochtree": 3.0e8, "pymc": 5.0e8}
+"""Of a process that has loaded the engine."""
+
+
+class Size(NamedTuple):
+    """What a fit will take.
+
+    Parameters
+    ----------
+    rows, subjects, times : int
+        Of the training augmented dataset.
+    seconds : float
+        Estimated wall time.
+    gigabytes : float
+        Estimated memory of all processes together, in 10^9 bytes.
+    """
+
+    rows: int
+    subjects: int
+    times: int
+    seconds: float
+    gigabytes: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows:,} rows ({self.subjects:,} subjects at up to {self.times} times); "
+            f"about {self.seconds:,.0f} s and {self.gigabytes:.1f} GB"
+        )
+
+
+def estimate_size(
+    problem: ChainProblem, settings: SamplerSettings, *, jobs: int, num_columns: int
+) -> Size:
+    """Estimate what a fit will take.
+
+    Parameters
+    ----------
+    problem, settings
+        What will be sampled.
+    jobs : int
+        Chains that run at a time.
+    num_columns : int
+        Columns with each value of a one_hot column counted, see `count_columns`.
+    """
+    rows, backend, trees = len(problem.rows.subject), settings.backend, settings.trees
+    iterations = settings.tune + settings.draws
+    seconds = rows * trees * iterations * SECONDS_PER_ROW_AND_TREE[backend]
+    if backend == "stochtree":
+        seconds *= settings.sweeps
+        seconds += (
+            rows * num_columns * trees * settings.warm_sweeps * WARM_SECONDS_PER_CELL_AND_TREE
+        )
+    rounds = -(-settings.chains // jobs)
+    cells = num_columns * BYTES_PER_CELL[backend] + trees * BYTES_PER_ROW_AND_TREE[backend]
+    if backend == "pymc":
+        cells += 8 * settings.draws  # pymc keeps the sum of the trees of every draw
+    memory = jobs * (BASE_BYTES[backend] + rows * cells)
+    return Size(
+        rows,
+        len(problem.features),
+        len(problem.rows.times),
+        rounds * (seconds + START_SECONDS[backend]),
+        memory / 1e9,
+    )
+
+
+def count_columns(problem: ChainProblem) -> int:
+    """Return the number of columns, time included, each value of a one_hot column counted."""
+    ruled = zip(problem.features.T, problem.rules[1:], strict=True)
+    return 1 + sum(len(np.unique(x)) if rule == "one_hot" else 1 for x, rule in ruled)
+
+
+def count_rows(time: FloatArray, scale: float = 1.0) -> tuple[int, int]:
+    """Return the rows of the training augmented dataset, and its distinct times."""
+    times, last = np.unique(downscale(time, scale), return_inverse=True)
+    return int((last + 1).sum()), len(times)
+
+
+def choose_scale(time: NDArray[np.float64], max_rows: int) -> int:
+    """Return the smallest whole scale that brings the rows down to `max_rows`.
+
+    Parameters
+    ----------
+    time : array, shape (n,)
+        Whole numbers from 1.
+    max_rows : int
+        Most rows of the training augmented dataset.
+
+    Raises
+    ------
+    InputError
+        Where even `MIN_TIMES` distinct times make more rows.
+    """
+    scale = 1
+    while True:
+        rows, times = count_rows(time, scale)
+        if scale > 1 and times < MIN_TIMES:
+            break
+        if rows <= max_rows and times <= MAX_TIMES:
+            return scale
+        scale += 1
+    fewest = count_rows(time, scale - 1)[0]
+    subjects = int(len(time) * max_rows / fewest)
+    raise InputError(
+        f"{len(time):,} subjects make {fewest:,} rows at {MIN_TIMES} or more times, more than "
+        f"--bart_max_rows {max_rows:,}; --bart_subsample {max(subjects, 1)} would do"
+    )
