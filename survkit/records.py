@@ -250,16 +250,24 @@ def load_fitted(run: str | Path) -> FittedRun:
     Raises
     ------
     InputError
-        Where its checkpoint is missing or damaged.
+        Where its checkpoint is missing, damaged, or of a version that this one cannot read.
     """
     checkpoint = load_checkpoint(Path(run) / "checkpoint.pt")
-    preprocessor = checkpoint["preprocessor"]
-    return FittedRun(
-        MODELS[checkpoint["model"]].from_state(checkpoint["state"]),
-        None if preprocessor is None else Preprocessor.from_state(preprocessor),
-        checkpoint["config"],
-        checkpoint["survkit_version"],
-    )
+    preprocessor, version = checkpoint["preprocessor"], checkpoint["survkit_version"]
+    try:
+        return FittedRun(
+            MODELS[checkpoint["model"]].from_state(checkpoint["state"]),
+            None if preprocessor is None else Preprocessor.from_state(preprocessor),
+            checkpoint["config"],
+            version,
+        )
+    except (KeyError, TypeError, RuntimeError) as error:  # RuntimeError: torch, of other weights
+        if version == survkit.__version__:
+            raise
+        raise InputError(
+            f"the checkpoint in {run} was made by survkit {version}, and this version "
+            f"({survkit.__version__}) cannot read it: {error!r}; train again"
+        ) from error
 
 
 def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, SurvivalData]:

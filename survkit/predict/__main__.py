@@ -1,0 +1,113 @@
+"""Predicts survival for new patients with the model of a finished run.
+
+python -m survkit.predict --run logs/support2/RUN_ID --csv patients.csv --times 30 180 365
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from survkit.configs.args_file import parse_configs
+from survkit.configs.command import run_command
+from survkit.configs.predict import PredictConfig
+from survkit.types import InputError
+
+# The heavy imports stand in the functions below, so that --help answers at once.
+if TYPE_CHECKING:
+    from survkit.predict.patients import Patients
+    from survkit.predict.similar import SimilarPatients
+    from survkit.records import FittedRun
+    from survkit.types import SurvivalPrediction
+
+PROG = "survkit.predict"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+
+    def command() -> None:
+        (config,) = parse_configs((PredictConfig,), argv, prog=PROG, description=str(__doc__))
+        predict(config)
+
+    return run_command(PROG, command)
+
+
+def predict(config: PredictConfig) -> Path:
+    """Write the predictions for a table of patients, as `prediction_table`; returns the file.
+
+    Raises
+    ------
+    InputError
+        For a run, a table or a time that cannot be used; nothing is written then.
+    """
+    from survkit.datasets.storage import write_bytes
+    from survkit.predict.patients import read_patients
+    from survkit.predict.tables import prediction_table, screen_table
+    from survkit.records import RunFolder, load_fitted
+
+    source = Path(str(config.csv))
+    out = Path(config.out or source.with_name(f"{source.stem}_predictions.csv"))
+    if out.resolve() == source.resolve():
+        raise InputError(f"--out is {out}, the table of the patients itself")
+    run = load_fitted(str(config.run))
+    result = RunFolder(Path(str(config.run))).result() or {}
+    unit = result.get("time_unit", "the unit of the run's data")
+    notes = _version_notes(run)
+    patients, more = read_patients(source, run, config.id_column)
+    prediction = run.model.predict(patients.features)
+    _check_horizon(config.times, prediction, unit)
+    similar, why_not = _similar_patients(config, run, patients)
+    table = prediction_table(patients, prediction, config.times, similar)
+    write_bytes(out, table.to_csv(index=False).encode())
+    for note in (*notes, *more, *why_not):
+        print(f"warning: {note}", file=sys.stderr)
+    print(screen_table(table, horizon=prediction.times[-1]))
+    print(f"time in {unit}\nsaved {out}")
+    return out
+
+
+def _version_notes(run: FittedRun) -> list[str]:
+    import survkit
+
+    if run.survkit_version == survkit.__version__:
+        return []
+    return [f"the run was made by survkit {run.survkit_version}, this is {survkit.__version__}"]
+
+
+def _check_horizon(times: Sequence[float], prediction: SurvivalPrediction, unit: str) -> None:
+    from survkit.predict.tables import number_text
+
+    horizon = prediction.times[-1]
+    beyond = [number_text(time) for time in times if time > horizon]
+    if beyond:
+        raise InputError(
+            f"--times {' '.join(beyond)}: the run's horizon is {number_text(horizon)} ({unit}); "
+            "nothing is predicted beyond it"
+        )
+
+
+def _similar_patients(
+    config: PredictConfig, run: FittedRun, patients: Patients
+) -> tuple[SimilarPatients | None, list[str]]:
+    """Return the similar training patients, or None, and why there are none or few."""
+    from survkit.predict.similar import similar_patients
+
+    if config.similar == 0:
+        return None, []
+    try:
+        similar = similar_patients(
+            run, patients.features, number=config.similar, data_dir=config.data_dir
+        )
+    except InputError as error:
+        return None, [f"no similar training patients are named: {error}"]
+    few = int((similar.neighbours.positions < 0).any(axis=1).sum())
+    note = f"{few} patients share their expert with fewer than {config.similar} training patients"
+    return similar, [note] if few else []
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Reads a table of new patients into the inputs of a run's model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from survkit.datasets.preprocessing import Preprocessor
+from survkit.datasets.reading import read_csv
+from survkit.datasets.sepsis import one_row_a_subject
+from survkit.records import FittedRun
+from survkit.types import InputError, SurvivalData
+
+
+class Patients(NamedTuple):
+    """New patients: what identifies them ("row" or a column), who they are, and features (n, p)."""
+
+    identifier: str
+    names: list[str]
+    features: NDArray[np.float32]
+
+
+def read_patients(
+    path: Path, run: FittedRun, id_column: str | None = None
+) -> tuple[Patients, list[str]]:
+    """Read a table of the raw columns that a run was trained on, and encode it as in training.
+
+    Parameters
+    ----------
+    path : Path
+        A comma-separated table with a header line.
+    run : FittedRun
+        The run.
+    id_column : str, optional
+        The column that names the patients; they are numbered from 1 where not given. For the
+        sepsis data, where training averages a patient's hours, so are a patient's rows here.
+
+    Returns
+    -------
+    tuple
+        The patients, and notes: what was missing or unseen in training, in how many rows.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, missing or extra columns, or values that are no numbers.
+    """
+    preprocessor = run.preprocessor
+    if preprocessor is None:
+        raise InputError(
+            f"the run was trained on {run.config['dataset']}, whose features are not made from the "
+            "columns of a table"
+        )
+    frame = read_csv(path)
+    _check_columns(path, list(map(str, frame)), preprocessor.columns, id_column)
+    features, notes = preprocessor.transform(frame)
+    missing = _missing_notes(frame, preprocessor)
+    names = _identifiers(path, id_column) if id_column else [str(i + 1) for i in range(len(frame))]
+    patients = Patients(id_column or "row", names, features)
+    if id_column and run.config["dataset"] == "sepsis" and run.config["single_record"]:
+        patients = _one_row_a_patient(patients, preprocessor)
+    return patients, [*notes, *missing]
+
+
+def _check_columns(
+    path: Path, found: Sequence[str], needed: Sequence[str], id_column: str | None
+) -> None:
+    if id_column is not None and id_column not in found:
+        raise InputError(
+            f"--id_column names '{id_column}', but the columns of {path} are {', '.join(found)}"
+        )
+    if id_column in needed:
+        raise InputError(f"--id_column names '{id_column}', which is a feature of the run")
+    missing = [name for name in needed if name not in found]
+    extra = [name for name in found if name not in needed and name != id_column]
+    problems = [
+        f"{what} column{'s' if len(names) > 1 else ''} {', '.join(names)}"
+        for what, names in (("missing", missing), ("extra", extra))
+        if names
+    ]
+    if problems:
+        hint = "; --id_column can name one that is no feature" if extra and not id_column else ""
+        raise InputError(
+            f"{path}: {' and '.join(problems)}; the run uses {', '.join(needed)}{hint}"
+        )
+
+
+def _missing_notes(frame: pd.DataFrame, preprocessor: Preprocessor) -> list[str]:
+    """Say what is missing in columns where the preprocessor expects it and does not."""
+    counts = frame.isna().sum()
+    expected = [*preprocessor.indicators, *(column.name for column in preprocessor.coded)]
+    return [
+        f"column '{name}': missing in {counts[name]} of {len(frame)} rows; treated as in training"
+        for name in expected
+        if counts[name]
+    ]
+
+
+def _identifiers(path: Path, column: str) -> list[str]:
+    """Return a column's fields as they stand in the file: 007 is no number."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = [fields for fields in csv.reader(file) if fields]
+    position = [name.strip() for name in header].index(column)
+    return [fields[position].strip() for fields in rows]
+
+
+def _one_row_a_patient(patients: Patients, preprocessor: Preprocessor) -> Patients:
+    codes, names = pd.factorize(np.array(patients.names, dtype=object))
+    order = np.argsort(codes, kind="stable")
+    hours = SurvivalData(
+        features=patients.features[order],
+        event=np.zeros(len(codes), dtype=np.bool_),
+        time=np.zeros(len(codes)),
+        categorical=preprocessor.categorical,
+        subject_id=codes[order],
+    )
+    return patients._replace(names=list(names), features=one_row_a_subject(hours).features)

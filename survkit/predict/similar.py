@@ -1,0 +1,141 @@
+"""The training patients most like a new one: same expert, nearest in the hidden space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.configs.train import TrainConfig
+from survkit.datasets import DATASETS, Dataset, load_configured
+from survkit.datasets.assemble import split_rows
+from survkit.metrics.clustering import chosen_expert
+from survkit.records import FittedRun
+from survkit.training.neural_model import NeuralSurvivalModel
+from survkit.types import BoolArray, InputError, IntArray
+
+
+class Neighbours(NamedTuple):
+    """The k nearest of other subjects to each of n: positions and distances, (n, k).
+
+    Where there are fewer than k, positions are -1 and distances NaN.
+    """
+
+    positions: NDArray[np.int64]
+    distances: NDArray[np.float64]
+
+
+class SimilarPatients(NamedTuple):
+    """Neighbours among training patients, and what identifies them and happened to them."""
+
+    neighbours: Neighbours
+    identifier: str
+    names: NDArray[np.int64]
+    event: BoolArray
+    time: NDArray[np.float64]
+
+
+def similar_patients(
+    run: FittedRun, features: NDArray[np.float32], *, number: int, data_dir: str | None = None
+) -> SimilarPatients:
+    """Find the training patients that are most similar to new ones.
+
+    They are those with the same chosen expert (any, for a model without experts) at the smallest
+    Euclidean distance in the hidden space, which is what the model's head sees.
+
+    Parameters
+    ----------
+    run : FittedRun
+        A run of one of the heads.
+    features : array, shape (n, p), float32
+        The new patients.
+    number : int
+        How many to find for each, k.
+    data_dir : path, optional
+        Folder of the training data; the run's own where not given.
+
+    Raises
+    ------
+    InputError
+        Where the model has no hidden space, or the run's training data are not at hand.
+    """
+    model = run.model
+    if not isinstance(model, NeuralSurvivalModel):
+        raise InputError(f"{run.config['model']} has no hidden space to compare patients in")
+    dataset = _training_data(run.config, data_dir)
+    train = dataset.splits.train
+    neighbours = nearest_neighbours(
+        model.hidden_state(features),
+        model.hidden_state(train.features),
+        _experts(model, features),
+        _experts(model, train.features),
+        number,
+    )
+    return SimilarPatients(neighbours, *training_names(dataset), train.event, train.time)
+
+
+def nearest_neighbours(
+    points: NDArray[np.float32],
+    others: NDArray[np.float32],
+    groups: IntArray,
+    other_groups: IntArray,
+    number: int,
+) -> Neighbours:
+    """Return the nearest of other points in the same group.
+
+    Parameters
+    ----------
+    points, others : array, shape (n, d) and (m, d)
+        Those to find neighbours for, and among.
+    groups, other_groups : array, shape (n,) and (m,)
+        The group of each.
+    number : int
+        How many to find, k.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    positions = np.full((len(points), number), -1, dtype=np.int64)
+    distances = np.full((len(points), number), np.nan)
+    for group in np.unique(groups):
+        here, there = np.flatnonzero(groups == group), np.flatnonzero(other_groups == group)
+        found = min(number, len(there))
+        if found:
+            search = NearestNeighbors(n_neighbors=found).fit(others[there])
+            distances[here, :found], nearest = search.kneighbors(points[here])
+            positions[here, :found] = there[nearest]
+    return Neighbours(positions, distances)
+
+
+def training_names(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
+    """Return what names the training patients, and the names.
+
+    It is the dataset's own number of each ("subject") where it has one, else the data row, from
+    1, in the table that the dataset is split from ("row").
+    """
+    train = dataset.splits.train
+    if train.subject_id is not None:
+        return "subject", train.subject_id
+    return "row", split_rows(sum(map(len, dataset.splits))).train + 1
+
+
+def _training_data(config: Mapping[str, Any], data_dir: str | None) -> Dataset:
+    """Load the data that a run was trained on, where they are at hand."""
+    # The defaults stand in for flags that the version which made the run did not have.
+    settings = {**asdict(TrainConfig()), **config}
+    settings["data_dir"] = data_dir or settings["data_dir"]
+    needs_files = "data_dir" in DATASETS[settings["dataset"]].parameters
+    if needs_files and not Path(settings["data_dir"]).is_dir():
+        raise InputError(f"there is no folder {settings['data_dir']}; --data_dir names another")
+    dataset = load_configured(settings)
+    if dataset.sha256 != config["data_sha256"]:
+        raise InputError("the data at hand are not those that the run was trained on")
+    return dataset
+
+
+def _experts(model: NeuralSurvivalModel, features: NDArray[np.float32]) -> IntArray:
+    weights = model.predict(features).expert_weights
+    return np.zeros(len(features), np.int64) if weights is None else chosen_expert(weights)

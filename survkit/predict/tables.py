@@ -1,0 +1,124 @@
+"""Predictions for new patients as tables: one for a file, a short one for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from survkit.metrics.clustering import chosen_expert
+from survkit.predict.patients import Patients
+from survkit.predict.similar import SimilarPatients
+from survkit.types import InputError, SurvivalPrediction
+
+SHOWN_PATIENTS = 10
+
+_NAMES_A_PATIENT = ("_row", "_subject")
+"""How the columns end that name a similar patient."""
+
+
+def prediction_table(
+    patients: Patients,
+    prediction: SurvivalPrediction,
+    times: Sequence[float],
+    similar: SimilarPatients | None = None,
+) -> pd.DataFrame:
+    """Return one row a patient.
+
+    Parameters
+    ----------
+    patients : Patients
+        The n patients.
+    prediction : SurvivalPrediction
+        Their curves.
+    times : sequence of float
+        Within the horizon.
+    similar : SimilarPatients, optional
+        The training patients most like them.
+
+    Returns
+    -------
+    DataFrame
+        The patient's identifier; `survival_T` for each time T; `median`, empty where survival
+        stays above 1/2 up to the horizon; for a mixture `expert`, the one with the largest
+        weight, counted from 0, and `expert_E_weight`; of each similar patient `similar_K_row` (or
+        what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where there is none.
+
+    Raises
+    ------
+    InputError
+        Where the identifier is called like one of these columns.
+    """
+    columns: dict[str, object] = {}
+    survival = prediction.at(np.array(times))
+    columns |= {f"survival_{number_text(t)}": s for t, s in zip(times, survival.T, strict=True)}
+    median = prediction.median()
+    columns["median"] = np.where(median <= prediction.times[-1], median, np.nan)
+    if prediction.expert_weights is not None:
+        columns["expert"] = chosen_expert(prediction.expert_weights)
+        for expert, weights in enumerate(prediction.expert_weights.T):
+            columns[f"expert_{expert}_weight"] = weights
+    if similar is not None:
+        columns |= _similar_columns(similar)
+    if patients.identifier in columns:
+        raise InputError(
+            f"--id_column '{patients.identifier}' is also a column of the predictions; rename it"
+        )
+    return pd.DataFrame({patients.identifier: patients.names, **columns})
+
+
+def _similar_columns(similar: SimilarPatients) -> dict[str, object]:
+    columns: dict[str, object] = {}
+    positions, distances = similar.neighbours
+    for rank, (position, distance) in enumerate(zip(positions.T, distances.T, strict=True), 1):
+        found = position >= 0
+        outcome = {
+            similar.identifier: pd.Series(similar.names[position], dtype="Int64"),
+            "time": pd.Series(similar.time[position]),
+            "event": pd.Series(similar.event[position].astype(np.int64), dtype="Int64"),
+        }
+        columns |= {f"similar_{rank}_{name}": each.where(found) for name, each in outcome.items()}
+        columns[f"similar_{rank}_distance"] = distance
+    return columns
+
+
+def screen_table(table: pd.DataFrame, *, horizon: float) -> str:
+    """Return the main columns of the first patients as text.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `prediction_table`.
+    horizon : float
+        Last time of the predictions, for medians beyond it.
+    """
+    names = [str(name) for name in table]
+    top = table.head(SHOWN_PATIENTS).to_dict("records")
+    shown = pd.DataFrame([_shown(row, names, horizon) for row in top])
+    more = len(table) - len(top)
+    return shown.to_string(index=False) + (f"\n... and {more} more" if more else "")
+
+
+def _shown(row: Mapping[Any, Any], names: list[str], horizon: float) -> dict[str, Any]:
+    survival = [name for name in names if name.startswith("survival_")]
+    median = row["median"]
+    shown = {names[0]: row[names[0]], **{name: f"{row[name]:.3f}" for name in survival}}
+    shown["median"] = f"> {horizon:.4g}" if pd.isna(median) else f"{median:.4g}"
+    if "expert" in row:
+        expert = row["expert"]
+        shown["expert"] = f"{expert} ({row[f'expert_{expert}_weight']:.2f})"
+    similar = [
+        row[name]
+        for name in names
+        if name.startswith("similar_") and name.endswith(_NAMES_A_PATIENT)
+    ]
+    if similar:
+        shown["similar"] = ", ".join(str(each) for each in similar if not pd.isna(each))
+    return shown
+
+
+def number_text(value: float) -> str:
+    """Return a number as in a column's name: 30, not 30.0."""
+    return f"{value:.10g}"
