@@ -72,8 +72,7 @@ def explain(config: ExplainConfig) -> None:
         print(f"warning: {warning.message}", file=sys.stderr)
     table = explanation.to_frame(rows)
     for i, row in enumerate(rows):
-        sizes = table.loc[row, "coefficient"].abs().sort_values(ascending=False)
-        largest = table.loc[row].loc[sizes.index[:10]]
+        largest = table.loc[row].iloc[(-abs(explanation.coefficients[i])).argsort()[:10]]
         fit = explanation.r_squared[i].mean()
         print(f"test subject {row}: the 10 largest coefficients, R^2 of the local fit {fit:.3f}")
         print(largest.to_string(float_format=lambda number: f"{number:.4f}"))

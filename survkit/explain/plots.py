@@ -53,7 +53,7 @@ def bar_chart(
     order = np.argsort(-drawn, kind="stable")
     axes = axes or _new_axes(len(order), figsize)
     colours = _colours(coefficients[order], with_colour)
-    axes.barh([names[j] for j in order], drawn[order], color=colours)
+    axes.barh(_labels(names, order), drawn[order], color=colours)
     return _finish(axes, label, absolute_vals, len(order), figure_path)
 
 
@@ -78,7 +78,7 @@ def boxen_plot(
     drawn = np.abs(samples) if absolute_vals else samples
     order = np.argsort(-np.median(drawn, axis=0), kind="stable")
     axes = axes or _new_axes(len(order), figsize)
-    labels = [names[j] for j in order]
+    labels = _labels(names, order)
     long = pd.DataFrame(
         {"feature": np.tile(labels, len(drawn)), "coefficient": drawn[:, order].ravel()}
     )
@@ -98,6 +98,11 @@ def boxen_plot(
     )
     axes.set_ylabel("")
     return _finish(axes, label, absolute_vals, len(order), figure_path)
+
+
+def _labels(names: Sequence[str], order: NDArray[np.integer[Any]]) -> list[str]:
+    """Return names in order; a dollar would begin a formula."""
+    return [names[j].replace("$", r"\$") for j in order]
 
 
 def _new_axes(bars: int, figsize: tuple[float, float] | None) -> Axes:

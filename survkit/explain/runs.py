@@ -88,9 +88,9 @@ def _labels(column: CategoryColumn | BinnedColumn) -> dict[float, str]:
     if isinstance(column, CategoryColumn):
         texts = list(column.values)
     else:
-        edges = [f"{edge:g}" for edge in column.edges]
+        edges = [f"{edge:g}" for edge in column.edges] or ["infinity"]
         texts = [f"({low}, {high}]" for low, high in zip(["", *edges], [*edges, ""], strict=True)]
-        texts[0], texts[-1] = f"<= {edges[0]}", f"> {edges[-1]}"
+        texts[0], texts[-1] = f"up to {edges[0]}", f"above {edges[-1]}"
     return {0.0: "missing", **{float(code): text for code, text in enumerate(texts, start=1)}}
 
 

@@ -21,7 +21,7 @@ def as_matrix(name: str, data: Any) -> NDArray[np.float64]:
         For values that are not finite numbers, with the first bad one, or more than two axes.
     """
     try:
-        matrix = np.atleast_2d(np.array(data, dtype=np.float64))
+        matrix = np.atleast_2d(np.array(data, dtype=np.float64, order="C"))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{name} must be rows of numbers, all as long ({error}); encode text as numbers"
