@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from sksurv.metrics import (
 from sksurv.preprocessing import OneHotEncoder
 from sksurv.util import Surv
 
+import survkit
 from survkit import estimators
 from survkit.configs.train import TrainConfig
 from survkit.estimators import (
@@ -34,6 +37,7 @@ from survkit.estimators import (
     PersonalizedMoESurvival,
 )
 from survkit.estimators.inputs import as_outcome, hold_out
+from survkit.explain.survlime import SurvLimeExplainer
 from survkit.types import InputError
 
 SMALL: dict[str, Any] = {"hidden_dim": 8, "epochs": 3, "time_bins": 12}
@@ -186,6 +190,30 @@ def test_it_learns_and_a_seed_makes_it_repeatable(estimator: Any) -> None:
     other = clone(estimator).set_params(random_state=1).fit(features, outcome)
     np.testing.assert_array_equal(model.predict(features), again.predict(features))
     assert (model.predict(features) != other.predict(features)).any()
+
+
+@every_estimator
+def test_survlime_explains_it_unchanged(estimator: Any) -> None:
+    features, outcome = numbers(200)
+    model = clone(estimator).set_params(epochs=10, lr=0.02).fit(features, outcome)
+    explainer = SurvLimeExplainer(features, outcome["event"], outcome["time"], random_state=0)
+    for predict_fn in (model, model.predict_cumulative_hazard_function):
+        coefficients = np.asarray(
+            explainer.explain_instance(features[0], predict_fn, num_samples=200)
+        )
+        assert np.argmax(np.abs(coefficients)) == 0  # the log hazard is twice the first feature
+        assert coefficients[0] > 0
+
+
+def test_the_documentations_examples_run() -> None:
+    text = (Path(survkit.__file__).parent.parent / "docs" / "estimators.md").read_text()
+    examples = re.findall("```python\n(.*?)```", text, flags=re.DOTALL)
+    assert len(examples) == 3
+    names: dict[str, Any] = {}
+    for example in examples:
+        exec(example, names)
+    assert 0.6 < names["search"].best_score_ < 0.75
+    assert len(names["explanation"]) == 5
 
 
 def test_random_states_of_every_kind_are_taken() -> None:
