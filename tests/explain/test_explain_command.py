@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from survkit.explain.__main__ import main
+from survkit.explain.runs import explain_rows, open_run
+from survkit.train import main as train
+
+QUICK = ["--epochs", "2", "--bootstrap", "0", "--mode", "disabled", "--hidden_dim", "20"]
+
+
+def trained(folder: Path, *flags: str) -> Path:
+    assert train([*QUICK, "--log_dir", str(folder), *flags]) == 0
+    (result,) = folder.glob("*/*/result.json")
+    return result.parent
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small mixture of experts on data with numbers and categories."""
+    return trained(
+        tmp_path_factory.mktemp("logs"), "--dataset", "veteran", "--model", "personalized_moe"
+    )
+
+
+def test_the_command_writes_a_table_and_figures(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--num_repetitions", "3", "--num_samples", "300", "--batch_size", "200"]
+    assert main(["--run", str(run), "--rows", "0", "5", "5", *flags]) == 0
+    printed = capsys.readouterr().out
+    assert "test subject 5" in printed
+    folder = run / "explain"
+    table = pd.read_csv(folder / "explanation.csv", index_col=["row", "feature"])
+    assert list(table.columns) == ["value", "coefficient", "standard_error", "contribution"]
+    assert table.index.get_level_values("row").unique().tolist() == [0, 5]
+    assert "Celltype=squamous" in table.index.get_level_values("feature")
+    assert np.isfinite(table).all(axis=None)
+    settings = json.loads((folder / "explanation.json").read_text())
+    assert settings["num_repetitions"] == 3
+    assert settings["cost"]["num_model_calls"] > 3
+    for name in ("row_0.png", "row_5.png", "montecarlo.png"):
+        assert (folder / name).stat().st_size > 10_000
+    written = (folder / "explanation.csv").read_bytes()
+    assert main(["--run", str(run), "--rows", "0", "5", "--num_workers", "2", *flags]) == 0
+    assert (folder / "explanation.csv").read_bytes() == written
+
+
+def test_a_run_folder_is_a_model(run: Path) -> None:
+    opened = open_run(run, random_state=1, baseline="model")
+    row = opened.dataset.splits.test.features[0]
+    from_folder = opened.explainer.explain_instance(row, run, num_samples=100)
+    again = open_run(run, random_state=1, baseline="model").explainer
+    np.testing.assert_array_equal(
+        from_folder, again.explain_instance(row, opened.model, num_samples=100)
+    )
+    codes = [c.column for c in opened.dataset.splits.train.categorical]
+    assert (from_folder.neighbours[:, codes] % 1 == 0).all()
+
+
+def test_bad_input_is_explained_and_nothing_is_written(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("explain"))
+    cases = [
+        ([], "--run is needed"),
+        (["--run", str(tmp_path / "none")], "checkpoint.pt"),
+        (["--run", str(copy), "--rows", "99"], "--rows has 99; the test split has rows 0 to 13"),
+        (["--run", str(copy), "--functional_norm", "0.5"], "functional_norm is 0.5"),
+        (["--run", str(copy), "--functional_norm", "two"], "--functional_norm is 'two'"),
+        (["--run", str(copy), "--rows", "-1"], "--rows is -1; it must be at least 0"),
+    ]
+    for flags, message in cases:
+        assert main(flags) == 2
+        assert message in capsys.readouterr().err
+    assert not (copy / "explain").exists()
+
+
+@pytest.mark.parametrize("norm", ["1", "inf"])
+def test_other_norms(run: Path, norm: str) -> None:
+    flags = ["--functional_norm", norm, "--num_samples", "60", "--num_repetitions", "2"]
+    assert main(["--run", str(run), *flags]) == 0
+
+
+def test_support2_from_its_run_folder_alone(
+    real_data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("--dataset", "support2", "--data_dir", str(real_data_dir), "--mixture_components", "4")
+    folder = trained(tmp_path, *flags, "--model", "personalized_moe", "--epochs", "1")
+    monkeypatch.delenv("SURVKIT_DATA_DIR", raising=False)
+    assert "SURVKIT_DATA_DIR" not in os.environ
+    opened = open_run(folder, baseline="model", weighting="equal", random_state=0)
+    row = opened.dataset.splits.test.features[0]
+    found = opened.explainer.explain_instance(row, folder, num_samples=3000)
+    assert {"age", "dzgroup=Coma", "sex=female", "alb_missing"} <= set(found.feature_names)
+    assert np.isfinite(found.coefficients).all()
+    assert found.r_squared > 0.3
+    many = explain_rows(opened, [0, 5], num_repetitions=2, num_samples=3000)
+    assert many.shape == (2, len(found.feature_names))
