@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from statistics import fmean, median
 from types import TracebackType
@@ -201,7 +201,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _duration(seconds: float) -> str:
     """Write a duration for people: 42 s, 3:05 min, 2:10:00 h."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
-    text = str(timedelta(seconds=round(seconds))).removeprefix("0:")
-    return f"{text} {'min' if seconds < 3600 else 'h'}"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02} h" if hours else f"{minutes}:{seconds:02} min"

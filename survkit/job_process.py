@@ -165,7 +165,7 @@ def _run_process(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(place),
+            env=job_environment(place),
             process_group=0,
         )
     peak = _watch(process.pid, stop)
@@ -227,7 +227,7 @@ def python_environment() -> dict[str, str]:
     }
 
 
-def _environment(place: Place) -> dict[str, str]:
+def job_environment(place: Place) -> dict[str, str]:
     """Return the environment of a job, with its share of the machine."""
     environment = {
         **python_environment(),

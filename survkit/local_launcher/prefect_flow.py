@@ -34,7 +34,13 @@ def run_as_flow(schedule: Schedule, run: Run, task_runner: TaskRunner[Any]) -> N
         Runs the tasks.
     """
     _schedule.set((schedule, run))
-    flow = Flow(_sweep, name="survkit", task_runner=task_runner, validate_parameters=False)
+    flow = Flow(
+        _sweep,
+        name="survkit",
+        task_runner=task_runner,
+        validate_parameters=False,
+        persist_result=False,
+    )
     state = flow(return_state=True)
     if not schedule.is_finished:
         state.result()
@@ -60,7 +66,11 @@ class _FlowRunner:
         """Start a job, noted as a successor of those that it depends on."""
         name = job.name
         train: Task[..., Any] = Task(
-            _train, name="train", task_run_name=lambda: name, cache_policy=NO_CACHE
+            _train,
+            name="train",
+            task_run_name=lambda: name,
+            cache_policy=NO_CACHE,
+            persist_result=False,
         )
         after = [self._futures[name] for name in job.after if name in self._futures]
         self._futures[name] = train.submit(self._run, job, place, wait_for=after)

@@ -8,6 +8,7 @@ a launcher that is killed.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,10 +17,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import IO, NamedTuple
 
 from survkit.job_process import python_environment
-from survkit.jobs import last_line
 
 STARTUP_SECONDS = 180.0
 """Longest wait for the server; it takes about ten seconds of a free core."""
@@ -28,6 +28,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
 }
 """No telemetry, and no logging over the overview, unless the user's environment says otherwise."""
@@ -55,7 +56,11 @@ def prefect_server(stop: threading.Event) -> Iterator[None]:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_LOCAL_STORAGE_PATH,
+        temporary_settings,
+    )
 
     address = PREFECT_API_URL.value()
     if address:
@@ -64,47 +69,54 @@ def prefect_server(stop: threading.Event) -> Iterator[None]:
             raise PrefectServerError(f"the server at {address} does not answer: {error}")
         yield
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="survkit-prefect-") as home,
-        _process(home) as server,
-        temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{_port(server, home)}/api"}),
-    ):
-        _wait_until_it_answers(server, home, stop)
-        yield
+    with _process() as server:
+        port, home = _greeting(server)
+        ours = {
+            PREFECT_API_URL: f"http://127.0.0.1:{port}/api",
+            PREFECT_LOCAL_STORAGE_PATH: home,
+        }
+        with temporary_settings(ours):
+            _wait_until_it_answers(server, stop)
+            yield
+
+
+class _Server(NamedTuple):
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
 
 
 @contextmanager
-def _process(home: str) -> Iterator[subprocess.Popen[bytes]]:
+def _process() -> Iterator[_Server]:
     """Run a server in a process group of its own, where Ctrl-C does not reach it."""
     command = [sys.executable, "-m", "survkit.local_launcher.prefect_server"]
-    with (Path(home) / "server.log").open("wb") as log:
-        process = subprocess.Popen(
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=log,
-            env={**python_environment(), "PREFECT_HOME": home},
+            stderr=errors,
+            env=python_environment(),
             process_group=0,
-        )
-    with process:  # leaving it closes its standard input and waits
-        yield process
+        ) as process,  # leaving it closes its standard input and waits
+    ):
+        yield _Server(process, errors)
 
 
-def _port(server: subprocess.Popen[bytes], home: str) -> int:
-    assert server.stdout is not None
-    line = server.stdout.readline()
-    if not line:
-        raise PrefectServerError(_last_words(home))
-    return int(line)
+def _greeting(server: _Server) -> tuple[int, str]:
+    """Return the port and the folder that a server has chosen."""
+    assert server.process.stdout is not None
+    port, _, home = server.process.stdout.readline().decode().strip().partition(" ")
+    if not port:
+        raise PrefectServerError(_last_words(server))
+    return int(port), home
 
 
-def _wait_until_it_answers(
-    server: subprocess.Popen[bytes], home: str, stop: threading.Event
-) -> None:
+def _wait_until_it_answers(server: _Server, stop: threading.Event) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
     while _error_of_server() is not None:
-        if server.poll() is not None:
-            raise PrefectServerError(_last_words(home))
+        if server.process.poll() is not None:
+            raise PrefectServerError(_last_words(server))
         if time.monotonic() > deadline:
             raise PrefectServerError(f"the server does not answer after {STARTUP_SECONDS:.0f} s")
         if stop.wait(0.3):
@@ -118,15 +130,20 @@ def _error_of_server() -> Exception | None:
         return client.api_healthcheck()
 
 
-def _last_words(home: str) -> str:
-    return f"the server did not start: {last_line(Path(home) / 'server.log')}"
+def _last_words(server: _Server) -> str:
+    server.errors.seek(0)
+    lines = server.errors.read().decode(errors="replace").split("\n")
+    line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"the server did not start: {line}"
 
 
 def _serve() -> None:
-    """Serve prefect's API at a free port, which is printed, until standard input is closed."""
-    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    """Serve prefect's API until standard input is closed; print the port and the folder used."""
+    home = tempfile.mkdtemp(prefix="survkit-prefect-")
+    threading.Thread(target=_end_with_standard_input, args=(home,), daemon=True).start()
+    os.environ["PREFECT_HOME"] = home
     listening = socket.create_server(("127.0.0.1", 0))
-    print(listening.getsockname()[1], flush=True)
+    print(listening.getsockname()[1], home, flush=True)
     import uvicorn
     from prefect.server.api.server import create_app
 
@@ -134,8 +151,9 @@ def _serve() -> None:
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def _end_with_standard_input() -> None:
+def _end_with_standard_input(home: str) -> None:
     sys.stdin.buffer.read()
+    shutil.rmtree(home, ignore_errors=True)
     os._exit(0)
 
 
