@@ -29,6 +29,7 @@ from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import BoolArray, InputError, SurvivalData, SurvivalPrediction
 
 SEEDS = 2**32
+"""How many seeds there are to draw from, where none is given."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
