@@ -48,7 +48,7 @@ def expert_load_bars(expert_weights: FloatArray, *, axes: Axes | None = None) ->
     axes.axhline(1 / experts, color=GREY, linewidth=1, linestyle="--", label="even load")
     axes.set(xlabel="expert", ylabel="share", xlim=(0.3, experts + 0.7), ylim=(0, None))
     axes.set_xticks(numbers)
-    legend_below(axes, columns=3)
+    legend_below(axes)
     return axes
 
 
@@ -127,12 +127,14 @@ def expert_prototypes(
     axes = new_axes(axes, 6, 4.8)
     with torch.no_grad():
         probabilities = class_log_probabilities(prototypes.double()).exp().numpy()
+    unused = np.zeros(len(prototypes), bool) if load is None else np.asarray(load) == 0
     for expert, curve in enumerate(survival_from_class_probabilities(probabilities)):
-        unused = load is not None and load[expert] == 0
-        look: dict[str, Any] = {"linewidth": 1.4, **style(expert)}
-        look |= {"color": GREY, "linewidth": 0.6} if unused else {}
-        label = f"expert {expert + 1}{' (no subject)' if unused else ''}"
-        axes.step(model.grid.cuts, curve, where="post", label=label, **look)
+        look: dict[str, Any] = {"linewidth": 1.4, "label": f"expert {expert + 1}", **style(expert)}
+        if unused[expert]:
+            look = {"linewidth": 0.6, "color": GREY}
+            if expert == np.argmax(unused):
+                look["label"] = f"{unused.sum()} without subjects"
+        axes.step(model.grid.cuts, curve, where="post", **look)
     axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
     legend_below(axes)
     return axes
@@ -204,7 +206,7 @@ def heatmap(
             axes.text(
                 j + 0.5,
                 i + 0.5,
-                f"{value:.{digits}f}",
+                f"{round(value, digits) + 0.0:.{digits}f}",  # 0 in place of -0
                 ha="center",
                 va="center",
                 fontsize=7.5,

@@ -79,7 +79,7 @@ def _mixture_part(
         Picture(
             draw_svg(
                 partial(expert_load_bars, first),
-                width=max(4.6, 0.3 * first.shape[1]),
+                width=max(3.8, 0.3 * first.shape[1]),
                 height=3.6,
                 label=f"expert load of {model}",
             ),
@@ -88,7 +88,7 @@ def _mixture_part(
         Picture(
             draw_svg(
                 partial(kaplan_meier_by_expert, first, material.test, time_unit=material.time_unit),
-                width=5.6,
+                width=4.8,
                 height=_height(int((expert_load(first) > 0).sum()) + 1),
                 label=f"Kaplan-Meier by expert of {model}",
             ),
@@ -132,8 +132,8 @@ def _prototypes(material: Material, model: str, path: Path, weights: FloatArray)
     clock = " on its own clock, before it is warped" if fitted.head == "adjustable_moe" else ""
     svg = draw_svg(
         partial(expert_prototypes, fitted, load=expert_load(weights), time_unit=material.time_unit),
-        width=5.6,
-        height=_height(weights.shape[1]),
+        width=4.8,
+        height=_height(1 + int((expert_load(weights) > 0).sum())),
         label=f"expert prototypes of {model}",
     )
     return [Picture(svg, f"Survival curve of each expert's prototype{clock}.")]
@@ -149,7 +149,7 @@ def _labels(material: Material, model: str, weights: FloatArray) -> list[Picture
         height=1 + 0.3 * len(np.unique(label)),
         label=f"router weights by label of {model}",
     )
-    return [Picture(svg, "Mean router weight by known label, in percent.")]
+    return [Picture(svg, "Mean router weight by known label, in percent.", wide=True)]
 
 
 def _profile(material: Material, weights: FloatArray) -> pd.DataFrame | None:
@@ -173,7 +173,7 @@ def _profile_picture(model: str, profile: pd.DataFrame | None) -> list[Picture]:
         "differ most (in brackets mean ± standard deviation, or share, of all; missing numbers "
         "count as imputed). All features are in profiles.csv."
     )
-    return [Picture(svg, caption, wide=profile["expert"].nunique() > 8)]
+    return [Picture(svg, caption, wide=True)]
 
 
 def _height(lines: int) -> float:

@@ -135,7 +135,7 @@ def gather(
         Where the runs are not comparable, or a metric or the reference is unknown.
     """
     means = seed_means(runs, metrics)  # refuses what cannot stand in one table
-    labels = variant_labels(runs)
+    runs, labels = _in_order(runs)
     chosen = choose_reference(labels, reference)
     dataset, why_not = _dataset(runs, data_dir)
     predictions, test = average_predictions(runs, labels, dataset.grid if dataset else None)
@@ -185,6 +185,15 @@ def group_state(group_folder: Path, runs: pd.DataFrame | None = None) -> State:
         if found:
             problems.setdefault(label, []).append(f"seed {_seed(row)}: {'; '.join(found)}")
     return State(begun, missing_seeds(runs, labels, begun), problems)
+
+
+def _in_order(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Return runs with those of one label together, by seed, and their labels."""
+    labels = variant_labels(runs)
+    place = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+    keys = pd.DataFrame({"place": labels.map(place), "seed": runs["seed"]})
+    order = keys.sort_values(["place", "seed"], kind="stable").index
+    return runs.loc[order].reset_index(drop=True), labels.loc[order].reset_index(drop=True)
 
 
 def _dataset(runs: pd.DataFrame, data_dir: str | None) -> tuple[Dataset | None, str]:

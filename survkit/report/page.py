@@ -93,7 +93,7 @@ def _sections(
 ) -> tuple[list[Section], pd.DataFrame]:
     groups, profiles = mixture_section(material)
     sections = [
-        comparison_section(tables),
+        comparison_section(material, tables),
         calibration_section(material, notes),
         curves_section(material),
         experts_section(material),

@@ -35,8 +35,8 @@ def cohort_profile(
     """Compare the subjects of each expert with all others, feature by feature.
 
     The standardised difference is the difference of the means over the root mean of the two
-    variances; for a category's value (a line of its own) of the shares. Numbers that were missing
-    count with the value that the model saw; whether they were is a feature too.
+    variances; of a category, of the shares of each value (of one, where there are two). Numbers
+    that were missing count with the value that the model saw; whether they were is a feature too.
 
     Parameters
     ----------
@@ -164,12 +164,13 @@ def _columns(data: SurvivalData, preprocessor: Preprocessor | None) -> list[_Col
 def _shares(
     name: str, codes: NDArray[np.float64], cardinality: int, preprocessor: Preprocessor | None
 ) -> list[_Column]:
-    """One line a value of a category that some subject has."""
+    """Return a line for each value of a category that some subject has, one if there are two."""
     names = _value_names(name, cardinality, preprocessor)
+    present = np.unique(codes).astype(int)
+    shown = present[1:] if len(present) == 2 else present
     return [
         _Column(f"{name} = {names[code]}", (codes == code).astype(np.float64), True)
-        for code in range(cardinality)
-        if (codes == code).any()
+        for code in shown
     ]
 
 

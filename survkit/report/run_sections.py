@@ -35,7 +35,7 @@ def experts_section(material: Material) -> Section | None:
         Picture(
             draw_svg(
                 partial(loss_against_experts, runs, metric),
-                width=4.6,
+                width=3.75,
                 height=3.9,
                 label=f"{metric} against the number of experts",
             ),
@@ -60,8 +60,8 @@ def training_section(material: Material) -> Section | None:
         if histories:
             svg = draw_svg(
                 partial(learning_curves, histories, best_epochs=best),
-                width=4.6,
-                height=3.6 + 0.19 * (len(histories) // 3),
+                width=3.75,
+                height=3.3 + 0.19 * (len(histories) // 3),
                 label=f"learning curves of {model}",
             )
             pictures.append(Picture(svg, model))
@@ -92,7 +92,7 @@ def _open_table(runs: list[OpenRun]) -> TextTable:
         index=pd.Index([run.run_id for run in runs], name="run"),
         columns=["model and seed", "status", "how far, or the last line of its log"],
     )
-    return TextTable("Runs without a finished record", text)
+    return TextTable("Runs without a finished record", text, words=tuple(text.columns))
 
 
 def _versions(runs: pd.DataFrame) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from survkit.report.differences import best_models, paired_differences
+from survkit.report.differences import best_models, leaves_out_0, paired_differences
 from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
 from survkit.report.material import Material, State
 from survkit.report.summary_tables import (
@@ -16,7 +16,7 @@ from survkit.report.summary_tables import (
     means_table,
 )
 from survkit.report.svg import draw_svg
-from survkit.report.tables import mean_seconds
+from survkit.report.tables import mean_seconds, no_seed_changes
 from survkit.report.text_tables import TextTable
 
 QUARTILES = (0.25, 0.5, 0.75)
@@ -54,7 +54,8 @@ def footnotes(material: Material, state: State) -> Footnotes:
     marks: dict[str, str] = {}
     notes: list[str] = []
     for model in material.models:
-        said = [f"did not converge: {problem}" for problem in state.not_converged.get(model, [])]
+        problems = state.not_converged.get(model, [])
+        said = [f"did not converge: {'; '.join(problems)}"] if problems else []
         said += _undefined(material, model)
         if said:
             mark = _LETTERS[len(notes) % len(_LETTERS)] * (1 + len(notes) // len(_LETTERS))
@@ -107,19 +108,35 @@ def _without_data(material: Material) -> tuple[str, ...]:
 
 def _unequal_seeds(material: Material) -> tuple[str, ...]:
     """Warn where averaging helps some models more than others."""
-    counts = {model: len(material.runs_of(model)) for model in material.models}
-    if len(set(counts.values())) == 1:
+    runs = {model: material.runs_of(model) for model in material.models}
+    counts = {model: len(own) for model, own in runs.items() if not no_seed_changes(own)}
+    if len(set(counts.values())) <= 1:
         return ()
     numbers = ", ".join(f"{model} {count}" for model, count in counts.items())
     return (
         f"The models have different numbers of runs ({numbers}); averaging over more of them "
-        "favours a model, except where no seed changes it.",
+        "favours a model.",
     )
 
 
-def comparison_section(tables: list[TextTable]) -> Section:
+def comparison_section(material: Material, tables: list[TextTable]) -> Section:
     """Return the part on which model is best, by how much and how surely."""
-    return Section("Which model is best", tables=tuple(tables))
+    return Section("Which model is best", _answer(material), tuple(tables))
+
+
+def _answer(material: Material) -> tuple[str, ...]:
+    """Return in a sentence which model is best most often, and how often that is sure."""
+    best = best_models(material.resampled, material.metrics)
+    if best.empty:
+        return ()
+    model = str(best["best"].value_counts().index[0])
+    own = best[best["best"] == model]
+    sure = sum(map(leaves_out_0, own["difference_low"], own["difference_high"]))
+    return (
+        f"Of {len(material.models)} models {model} is best by {len(own)} of {len(best)} metrics; "
+        f"by {sure or 'none'} of these the 95 % interval of its difference to the second leaves "
+        "out 0.",
+    )
 
 
 def calibration_section(material: Material, notes: Footnotes) -> Section:
@@ -138,8 +155,8 @@ def calibration_section(material: Material, notes: Footnotes) -> Section:
                     times=times,
                     time_unit=_short(material),
                 ),
-                width=4,
-                height=4.7,
+                width=3.75,
+                height=4.35,
                 label=f"calibration of {model}",
             ),
             model,
@@ -171,7 +188,7 @@ def curves_section(material: Material) -> Section:
                     test.event,
                     time_unit=material.time_unit,
                 ),
-                width=5.6,
+                width=4.8,
                 height=_height(len(material.predictions)),
                 label="mean predicted survival",
             ),
@@ -191,7 +208,7 @@ def curves_section(material: Material) -> Section:
                         convention=material.runs["evaluation"].iloc[0],
                         time_unit=material.time_unit,
                     ),
-                    width=5.6,
+                    width=4.8,
                     height=_height(len(material.predictions)),
                     label="Brier score over time",
                 ),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
 from survkit.report.differences import higher_is_better, leaves_out_0
-from survkit.report.tables import format_mean, scale_of
+from survkit.report.tables import decimals, format_mean, scale_of
 from survkit.report.text_tables import TextTable
 
 SHARES_NOTE = "Concordance, Brier, AUC, accuracy and calibration errors are in percent."
@@ -33,14 +32,14 @@ def best_table(best: pd.DataFrame, marks: Marks, test_subjects: int) -> TextTabl
     rows = {}
     bold = []
     for row in best.to_dict("records"):
-        scale = scale_of(row["metric"])
-        value = _with_interval(row["value"], row["low"], row["high"], scale)
+        metric = row["metric"]
+        value = _with_interval(metric, row["value"], row["low"], row["high"])
         low, high = row["difference_low"], row["difference_high"]
-        difference = _with_interval(row["difference"], low, high, scale, signed=True)
+        difference = _with_interval(metric, row["difference"], low, high, "+")
         sure = leaves_out_0(low, high)
         best_name, second = (row[n] + marks.get(row[n], "") for n in ("best", "second"))
         level = ", ".join(row["level"]) or "none"
-        rows[head(row["metric"])] = [best_name, value, second, difference, level]
+        rows[head(metric)] = [best_name, value, second, difference, level]
         bold.append([sure, False, False, sure, False])
     columns = ["best", "value (95 %)", "second", "best less second (95 %)", "level with the best"]
     text = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("metric")
@@ -56,6 +55,7 @@ def best_table(best: pd.DataFrame, marks: Marks, test_subjects: int) -> TextTabl
             "for the best being chosen on the same subjects.",
             SHARES_NOTE,
         ),
+        words=("best", "second", columns[-1]),
     )
 
 
@@ -78,7 +78,7 @@ def means_table(
     rows = {}
     for model, own in means.groupby("model", sort=False):
         cells = {
-            head(row["metric"]): format_mean(row["mean"], row["standard_deviation"])
+            head(row["metric"]): format_mean(row["metric"], row["mean"], row["standard_deviation"])
             for row in own.to_dict("records")
         }
         name = f"{model}{marks.get(str(model), '')}"
@@ -110,8 +110,7 @@ def differences_table(
     for row in differences[differences["model"] != reference].to_dict("records"):
         name, column = f"{row['model']}{marks.get(row['model'], '')}", head(row["metric"])
         low, high = row["difference_low"], row["difference_high"]
-        scale = scale_of(row["metric"])
-        cell = _with_interval(row["difference"], low, high, scale, signed=True)
+        cell = _with_interval(row["metric"], row["difference"], low, high, "+")
         rows.setdefault(name, {})[column] = cell
         bold.setdefault(name, {})[column] = leaves_out_0(low, high)
     text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
@@ -202,7 +201,7 @@ def runs_table(
 
 def head(metric: str) -> str:
     """Return the head of a metric's column: its name, and which way is better."""
-    return f"{metric} {'↑' if higher_is_better(metric) else '↓'}"
+    return f"{metric}\u00a0{'↑' if higher_is_better(metric) else '↓'}"
 
 
 def _numbers(runs: pd.DataFrame, column: str) -> pd.Series:
@@ -225,9 +224,13 @@ def _range(values: pd.Series, digits: int) -> str:
     return " to ".join(texts)
 
 
-def _with_interval(value: Any, low: Any, high: Any, scale: float, *, signed: bool = False) -> str:
+def _with_interval(metric: str, value: float, low: float, high: float, sign: str = "") -> str:
+    """Return a value in the table's unit with its interval, which may be unknown."""
     if math.isnan(value):
         return "-"
-    sign = "+" if signed else ""
-    text = f"{value * scale:{sign}.2f}"
-    return text if math.isnan(low) else f"{text} ({low * scale:.2f} to {high * scale:.2f})"
+    scale = scale_of(metric)
+    digits = decimals(metric, value * scale)
+    text = f"{value * scale:{sign}.{digits}f}"
+    if math.isnan(low):
+        return text
+    return f"{text} ({low * scale:.{digits}f} to {high * scale:.{digits}f})"

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from survkit.report.palette import GREY
+from survkit.report.palette import COLOURS, GREY
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's colour
@@ -25,14 +25,16 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-_GROUP_ID = re.compile(r' id="[A-Za-z0-9]+_\d+"')
+_BLUE = COLOURS[0]
+_GROUP_ID = re.compile(r' id="[A-Za-z0-9.]+_\d+"')
 _FURNITURE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 
 
 def draw_svg(draw: Callable[..., object], *, width: float, height: float, label: str) -> str:
     """Return what a function draws on the axes it is given, as an SVG element for a page.
 
-    Black becomes the colour of the text around the figure.
+    Black becomes the colour of the text around the figure, and blue `--blue` of the page, which
+    can be lighter on a dark page.
 
     Parameters
     ----------
@@ -50,5 +52,5 @@ def draw_svg(draw: Callable[..., object], *, width: float, height: float, label:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = _GROUP_ID.sub("", _FURNITURE.sub("", svg[svg.index("<svg") :]))
-    svg = svg.replace("#000000", "currentColor")
+    svg = svg.replace("#000000", "currentColor").replace(_BLUE.lower(), "var(--blue)")
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)

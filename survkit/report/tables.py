@@ -65,8 +65,8 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     """
     means = seed_means(runs, metrics)
     cells = [
-        format_mean(mean, deviation)
-        for mean, deviation in zip(means["mean"], means["standard_deviation"], strict=True)
+        format_mean(row["metric"], row["mean"], row["standard_deviation"])
+        for row in means.to_dict("records")
     ]
     text = means.assign(cell=cells).pivot(index="model", columns="metric", values="cell")
     text = text.loc[means["model"].unique(), list(metrics)].rename_axis(None)
@@ -98,7 +98,7 @@ def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.Da
     columns = {metric: _column(runs, metric) for metric in dict.fromkeys(metrics)}
     rows = []
     for label, group in runs.groupby(variant_labels(runs), sort=False):
-        spread = len(group) > 1 and not _same_for_every_seed(group)
+        spread = len(group) > 1 and not no_seed_changes(group)
         for metric, (column, scale) in columns.items():
             values = group[column].astype(float) * scale
             rows.append(
@@ -113,7 +113,7 @@ def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def _same_for_every_seed(runs: pd.DataFrame) -> bool:
+def no_seed_changes(runs: pd.DataFrame) -> bool:
     """Whether the runs of one model differ in nothing but the seed, and it uses none.
 
     Under the published conventions the seed chooses a baseline's training rows.
@@ -146,11 +146,28 @@ def _holds_numbers(column: pd.Series) -> bool:
     return bool(column.map(lambda value: value is None or isinstance(value, int | float)).all())
 
 
-def format_mean(mean: float, deviation: float) -> str:
+def format_mean(metric: str, mean: float, deviation: float) -> str:
     """Return a mean and its standard deviation over seeds, which may be unknown, as text."""
     if math.isnan(mean):
         return "-"
-    return f"{mean:.2f}" if math.isnan(deviation) else f"{mean:.2f} ± {deviation:.2f}"
+    digits = decimals(metric, mean)
+    text = f"{mean:.{digits}f}"
+    return text if math.isnan(deviation) else f"{text} ± {deviation:.{digits}f}"
+
+
+def decimals(metric: str, value: float) -> int:
+    """Return how many decimals of a metric a table shows: 2 of shares, of others 3, or 1 of 100 up.
+
+    Parameters
+    ----------
+    metric : str
+        The metric.
+    value : float
+        A value of it, in the table's unit.
+    """
+    if scale_of(metric) > 1:
+        return 2
+    return 3 if abs(value) < 100 else 1
 
 
 def scale_of(metric: str) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 _BOLD = "textbf:--rwrap;"
-_MARKDOWN_SPECIAL = re.compile(r"([\\`*_|<>\[\]])")
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*|<])")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +26,15 @@ class TextTable:
         The cells in bold, of the shape of `text`; none where not given.
     notes : tuple of str
         What a reader must know, in sentences below the table.
+    words : tuple of str
+        Columns of words, which are aligned to the left; numbers are to the right.
     """
 
     caption: str
     text: pd.DataFrame
     bold: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     def is_bold(self, row: int, column: int) -> bool:
         """Whether a cell is in bold."""
@@ -42,7 +45,8 @@ def to_markdown(table: TextTable) -> str:
     """Return a table as Markdown with its caption above and its notes below."""
     text = table.text
     head = [str(text.index.name or ""), *map(str, text.columns)]
-    lines = [head, ["---", *["---:"] * text.shape[1]]]
+    rules = ["---" if column in table.words else "---:" for column in text.columns]
+    lines = [[_escaped(name) for name in head], ["---", *rules]]
     for i, (name, *cells) in enumerate(text.itertuples(name=None)):
         shown = [_escaped(str(cell)) for cell in cells]
         marked = [f"**{c}**" if table.is_bold(i, j) else c for j, c in enumerate(shown)]
@@ -57,15 +61,15 @@ def to_latex(table: TextTable) -> str:
 
     Needs nothing but `\usepackage{booktabs}`.
     """
-    text = table.text
-    styler = text.style.format(escape="latex")
-    styler = styler.format_index(escape="latex", axis=0).format_index(escape="latex", axis=1)
+    text = table.text.reset_index()  # else the head of the first column has a line of its own
+    styler = text.style.format(escape="latex").format_index(escape="latex", axis=1)
     if not table.bold.empty:
-        styles = np.where(table.bold.to_numpy(dtype=bool), _BOLD, "")
-        styler = styler.apply(lambda _: pd.DataFrame(styles, text.index, text.columns), axis=None)
-    body = styler.to_latex(
+        first = np.full((len(text), 1), False)
+        bold = np.hstack([first, table.bold.to_numpy(dtype=bool)])
+        styler = styler.apply(lambda _: np.where(bold, _BOLD, ""), axis=None)
+    body = styler.hide(axis="index").to_latex(
         hrules=True,
-        column_format="l" + "r" * text.shape[1],
+        column_format="l" + "".join("l" if c in table.words else "r" for c in table.text),
         position_float="centering",
         caption=_latex_text(table.caption),
     )
@@ -85,5 +89,12 @@ def _latex_text(text: str) -> str:
 def _latex_signs(text: str) -> str:
     """Set signs that LaTeX's plain text lacks, or shows as hyphens, in mathematics."""
     text = re.sub(r"(?<![\w.\\-])-(?=\d)", "$-$", text)
-    pairs = {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "<": "$<$", ">": "$>$"}
+    pairs = {
+        "\u00a0": "~",
+        "±": r"$\pm$",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
+        "<": "$<$",
+        ">": "$>$",
+    }
     return "".join(pairs.get(character, character) for character in text)

@@ -12,20 +12,7 @@ from survkit.report import load_runs
 from survkit.report.__main__ import main
 from survkit.report.figures import calibration_curves, survival_curves
 from survkit.report.tables import comparison_table, result_summary
-from survkit.train import main as train
 from survkit.types import InputError, SurvivalPrediction
-
-
-@pytest.fixture(scope="module")
-def log_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three small runs of two models."""
-    folder = tmp_path_factory.mktemp("logs")
-    small = ["--dataset", "synthetic", "--synthetic_rows", "300", "--time_bins", "12"]
-    small += ["--epochs", "2", "--bootstrap", "20", "--mode", "disabled", "--group", "some"]
-    for model, seed in (("personalized_moe", "43"), ("personalized_moe", "42"), ("mtlr", "42")):
-        flags = ["--hidden_dim", "20", "--model", model, "--seed", seed, "--log_dir", str(folder)]
-        assert train([*small, *flags]) == 0
-    return folder
 
 
 def test_runs_are_rows_sorted_by_model_and_seed(log_dir: Path) -> None:
@@ -69,15 +56,15 @@ def test_the_summary_shows_values_intervals_and_reasons() -> None:
     assert "no cut can be used" in lines[3]
 
 
-def test_the_command_prints_the_table_and_saves_figures(
+def test_the_command_prints_the_table_and_saves_the_page(
     log_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--log_dir", str(log_dir), "--group", "some"]) == 0
     printed = capsys.readouterr().out
     assert "personalized_moe" in printed
-    for name in ("survival.png", "calibration.png"):
+    for name in ("report.html", "comparison.md", "comparison.tex", "comparison.csv"):
         assert f"saved {log_dir / 'some' / name}" in printed
-        assert (log_dir / "some" / name).stat().st_size > 10_000
+        assert (log_dir / "some" / name).stat().st_size > 500
 
 
 def test_the_command_explains_bad_input(log_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,13 +86,6 @@ def test_runs_under_two_conventions_make_no_table(
     path.write_text(path.read_text().replace('"standard"', '"published"'))
     assert main(["--log_dir", str(tmp_path), "--group", "some"]) == 2
     assert "differ in evaluation (published, standard)" in capsys.readouterr().err
-
-
-def test_runs_that_differ_in_more_than_the_seed_have_no_mean(log_dir: Path) -> None:
-    runs = load_runs(log_dir)
-    runs.loc[2, "configuration"] = "other"
-    with pytest.raises(InputError, match="personalized_moe differ in more than their seed"):
-        comparison_table(runs)
 
 
 def test_a_damaged_record_is_left_out_with_a_warning(log_dir: Path, tmp_path: Path) -> None:

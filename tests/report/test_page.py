@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from survkit.records import RunFolder
+from survkit.report import load_runs
+from survkit.report.__main__ import main
+from survkit.report.material import gather, group_state
+from survkit.report.page import tidy_comparison, write_report
+from survkit.report.predictions import (
+    NotAtHandError,
+    average_prediction,
+    load_recorded_dataset,
+    read_test_predictions,
+)
+from survkit.report.tables import PAGE_METRICS, seed_means
+from survkit.types import InputError
+
+VOID = {"meta", "link", "br"}
+
+
+class Checker(HTMLParser):
+    """Checks that every element is closed, and notes what the page would load."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href", "data", "srcset"):
+                self.loads.append(str(value))
+            if name == "id":
+                self.ids.append(str(value))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+
+@pytest.fixture(scope="module")
+def group(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A group with finished, failed and unfinished runs, and its report."""
+    folder = tmp_path_factory.mktemp("unfinished") / "some"
+    shutil.copytree(log_dir / "some", folder)
+    (folder / "ffff").mkdir()
+    (folder / "ffff" / "config.json").write_text('{"model": "rsf", "seed": 42}')
+    (folder / "launcher").mkdir()
+    report = {"status": "failed", "command": ["--model=coxph", "--seed=42"], "note": "<b>no</b>"}
+    (folder / "launcher" / "eeee.json").write_text(json.dumps(report))
+    path = next(folder.glob("*/result.json"))
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps({**result, "known_leaks": ["charges & <costs>"]}))
+    assert main(["--log_dir", str(folder.parent), "--group", "some", "--bootstrap", "50"]) == 0
+    return folder
+
+
+def read(group: Path) -> str:
+    return (group / "report.html").read_text("utf-8")
+
+
+def test_the_page_is_whole_and_loads_nothing(group: Path) -> None:
+    checker = Checker(read(group))
+    outside = [link for link in checker.loads if not link.startswith(("#", "data:,"))]
+    assert outside == []
+    assert "@import" not in read(group)
+    assert re.findall(r"url\((?!#)", read(group)) == []
+    assert len(set(checker.ids)) == len(checker.ids)
+
+
+def test_the_page_answers_the_questions(group: Path) -> None:
+    page = read(group)
+    for title in (
+        "Which model is best",
+        "Is it calibrated",
+        "Survival over time",
+        "What the groups are",
+        "Training",
+        "Runs",
+    ):
+        assert f">{title}</h2>" in page
+    for label in (
+        "calibration of mtlr",
+        "Brier score over time",
+        "Kaplan-Meier by expert of personalized_moe",
+        "features by expert of personalized_moe",
+        "learning curves of mtlr",
+    ):
+        assert f'aria-label="{label}"' in page
+    assert "Adjusted Rand index over 1 pair of seeds" in page
+
+
+def test_the_page_names_what_is_not_finished(group: Path) -> None:
+    page = read(group)
+    assert "1 failed, 1 unfinished, 3 not converged, seeds missing" in " ".join(page.split())
+    assert "rsf seed=42" in page
+    assert "&lt;b&gt;no&lt;/b&gt;" in page
+    assert "<b>no</b>" not in page
+    assert "mtlr: no run with seed 43, which other models have" in page
+    assert "[a] mtlr did not converge: seed 42: training ended at --epochs 2" in page
+
+
+def test_known_leaks_come_first(group: Path) -> None:
+    page = read(group)
+    assert "charges &amp; &lt;costs&gt;" in page
+    assert page.index("Known leaks") < page.index("Which model is best</h2>")
+
+
+def test_the_tables_agree_with_the_records(group: Path) -> None:
+    tidy = pd.read_csv(group / "comparison.csv").set_index(["model", "metric"])
+    runs = load_runs(group.parent, "some")
+    own = runs.loc[runs["model"] == "personalized_moe", "test_concordance"] * 100
+    row = tidy.loc[("personalized_moe", "concordance")]
+    assert row["mean"] == pytest.approx(own.mean())
+    assert row["standard_deviation"] == pytest.approx(own.std())
+    assert row["runs"] == 2
+    assert row["reference"] == "mtlr"
+    base = tidy.loc[("mtlr", "concordance")]
+    assert base["value"] == pytest.approx(base["mean"])  # one run is its own average
+    assert row["difference"] == pytest.approx(row["value"] - base["value"])
+    assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    markdown = (group / "comparison.md").read_text("utf-8")
+    assert f"{own.mean():.2f} ± {own.std():.2f}" in markdown
+    assert f"{own.mean():.2f} $\\pm$ {own.std():.2f}" in (group / "comparison.tex").read_text(
+        "utf-8"
+    )
+    profiles = pd.read_csv(group / "profiles.csv")
+    assert set(profiles["model"]) == {"personalized_moe"}
+
+
+def test_another_reference_and_metrics(group: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--log_dir", str(group.parent), "--group", "some", "--bootstrap", "0"]
+    assert main([*flags, "--reference", "personalized_moe", "--metrics", "peak_memory_mb"]) == 0
+    assert main([*flags, "--reference", "personalised_moe"]) == 2
+    assert "(did you mean personalized_moe?)" in capsys.readouterr().err
+
+
+def test_a_group_without_a_finished_run_has_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "some" / "ffff").mkdir(parents=True)
+    (tmp_path / "some" / "ffff" / "config.json").write_text('{"model": "rsf", "seed": 42}')
+    assert main(["--log_dir", str(tmp_path), "--group", "some"]) == 0
+    assert "not complete: 1 unfinished" in capsys.readouterr().out
+    page = (tmp_path / "some" / "report.html").read_text("utf-8")
+    Checker(page)
+    assert "rsf seed=42" in page
+    assert "Which model is best" not in page
+
+
+def test_without_the_data_the_page_says_what_is_lacking(log_dir: Path, tmp_path: Path) -> None:
+    group = tmp_path / "some"
+    shutil.copytree(log_dir / "some", group)
+    for path in group.glob("*/config.json"):
+        config = json.loads(path.read_text()) | {"dataset": "support2", "data_dir": "nowhere"}
+        path.write_text(json.dumps(config))
+    runs = load_runs(tmp_path)
+    material = gather(runs, metrics=PAGE_METRICS, data_dir=str(tmp_path / "none"))
+    write_report(material, group_state(group, runs), group)
+    page = read(group)
+    assert "No intervals of differences: the censoring distribution comes from the training" in page
+    assert "support2.csv is not in" in page
+    assert "Brier score over time" not in page
+    assert "calibration of mtlr" in page
+    assert "difference" not in tidy_comparison(material)
+
+
+def test_the_dataset_must_be_that_of_the_runs(
+    log_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(load_runs(log_dir)["path"].iloc[0])
+    assert len(load_recorded_dataset(run).splits.test) == 30
+    shutil.copytree(run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "synthetic_rows": 400}))
+    with pytest.raises(NotAtHandError, match="synthetic data on this machine are not those"):
+        load_recorded_dataset(tmp_path / "run")
+    monkeypatch.delenv("SURVKIT_DATA_DIR", raising=False)
+    (tmp_path / "run" / "config.json").write_text(
+        json.dumps({**config, "dataset": "support2", "data_dir": "nowhere"})
+    )
+    with pytest.raises(NotAtHandError, match=r"support2\.csv is not in nowhere"):
+        load_recorded_dataset(tmp_path / "run")
+    (tmp_path / "run" / "config.json").unlink()
+    with pytest.raises(NotAtHandError, match=r"config\.json is missing or damaged"):
+        load_recorded_dataset(tmp_path / "run")
+
+
+def test_predictions_of_other_subjects_are_refused(
+    log_dir: Path, tmp_path: Path, small_flags: list[str]
+) -> None:
+    paths = load_runs(log_dir)["path"].tolist()
+    predictions, _ = read_test_predictions(paths[1:])
+    mean = average_prediction(predictions).survival
+    curves = [prediction.survival for prediction in predictions]
+    assert mean == pytest.approx((curves[0] + curves[1]) / 2)
+    shutil.copytree(paths[0], tmp_path / "run")
+    prediction, data = read_test_predictions(paths[:1])[0][0], read_test_predictions(paths[:1])[1]
+    RunFolder(tmp_path / "run").write_predictions(
+        "test", prediction.subset([1, 0]), data.subset([1, 0])
+    )
+    with pytest.raises(InputError, match=r"the test subjects of .* are not those of"):
+        read_test_predictions([*paths, tmp_path / "run"])
+
+
+def test_a_metric_that_is_undefined_in_a_run_has_no_mean(log_dir: Path) -> None:
+    runs = load_runs(log_dir)
+    runs.loc[1, "test_loss"] = None
+    means = seed_means(runs, ["loss"]).set_index("model")["mean"]
+    assert means.notna().to_dict() == {"mtlr": True, "personalized_moe": False}

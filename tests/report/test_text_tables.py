@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pandas as pd
+
+from survkit.report.text_tables import TextTable, to_latex, to_markdown
+
+TEXT = pd.DataFrame(
+    {"loss\u00a0↓": ["2.10 ± 0.05", "-"], "best": ["-0.20 (-0.40 to -0.01)", "a|b <5 %"]},
+    index=pd.Index(["fixed_moe", "mtlr [a]"], name="model"),
+)
+BOLD = pd.DataFrame([[False, True], [False, False]], TEXT.index, TEXT.columns)
+TABLE = TextTable("Loss & more", TEXT, BOLD, ("[a] 1 of 5_runs",), words=("best",))
+
+
+def test_markdown() -> None:
+    assert to_markdown(TABLE) == (
+        "**Loss & more**\n\n"
+        "| model | loss\u00a0↓ | best |\n"
+        "| --- | ---: | --- |\n"
+        "| fixed_moe | 2.10 ± 0.05 | **-0.20 (-0.40 to -0.01)** |\n"
+        "| mtlr [a] | - | a\\|b \\<5 % |\n"
+        "\n- [a] 1 of 5_runs\n"
+    )
+
+
+def test_latex() -> None:
+    lines = to_latex(TABLE).splitlines()
+    assert r"\caption{Loss \& more}" in lines
+    assert r"\begin{tabular}{lrl}" in lines
+    assert r"model & loss~$\downarrow$ & best \\" in lines
+    bold = r"\textbf{$-$0.20 ($-$0.40 to $-$0.01)}"
+    assert rf"fixed\_moe & 2.10 $\pm$ 0.05 & {bold} \\" in lines
+    assert r"mtlr [a] & - & a|b $<$5 \% \\" in lines
+    assert r"\par\smallskip [a] 1 of 5\_runs" in lines
+    assert [line for line in lines if "rule" in line] == [r"\toprule", r"\midrule", r"\bottomrule"]
+
+
+def test_a_table_without_bold_cells() -> None:
+    plain = TextTable("", TEXT)
+    assert not plain.is_bold(0, 1)
+    assert "**-0.20" not in to_markdown(plain)
+    assert "textbf" not in to_latex(plain)
