@@ -17,6 +17,8 @@ TOLERANCE = 1e-6
 SMALLEST_SURVIVAL = float(np.finfo(np.float64).eps)
 """Survival below the resolution of probabilities counts as this: a cumulative hazard of 36.04."""
 
+_BLOCK_VALUES = 2**15
+
 
 class Curves(NamedTuple):
     """What a model predicts for n subjects: values (n, q) at q times.
@@ -131,12 +133,11 @@ def check_curves(curves: Curves, times: NDArray[np.float64]) -> None:
     """
     values = curves.values
     cumulative = curves.kind == "cumulative"
-    if not np.isfinite(values.sum()):  # one pass; which value it is matters only then
+    total, low, high, fall, rise = _extremes(values)
+    if not np.isfinite(total):
         _refuse_not_finite(values, times, cumulative)
-    low, high = values.min(), values.max()
-    steps = np.diff(values, axis=1)
-    worst = -steps.min(initial=0.0) if cumulative else steps.max(initial=0.0)
-    if worst > TOLERANCE * max(1.0, high):
+    if (-fall if cumulative else rise) > TOLERANCE * max(1.0, high):
+        steps = np.diff(values, axis=1)
         place = steps.argmin() if cumulative else steps.argmax()
         row, column = np.unravel_index(int(place), steps.shape)
         raise InputError(
@@ -152,6 +153,22 @@ def check_curves(curves: Curves, times: NDArray[np.float64]) -> None:
             f"predict_fn returned {values[row, column]:g} in row {row} at time {times[column]:g}; "
             f"a {_NAMES[curves.kind]} is {allowed}{_other_kind(curves, low, high)}"
         )
+
+
+def _extremes(values: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
+    """Return sum, smallest and largest value, smallest and largest step along the rows.
+
+    In blocks of rows that fit the processor's cache, as this is half of an explanation's work.
+    """
+    total, low, high, fall, rise = 0.0, np.inf, -np.inf, 0.0, 0.0
+    size = max(1, _BLOCK_VALUES // values.shape[1])
+    for start in range(0, len(values), size):
+        block = values[start : start + size]
+        steps = np.diff(block, axis=1)
+        total += float(block.sum())
+        low, high = min(low, block.min()), max(high, block.max())
+        fall, rise = min(fall, steps.min(initial=0.0)), max(rise, steps.max(initial=0.0))
+    return total, float(low), float(high), float(fall), float(rise)
 
 
 _NAMES = {"cumulative": "cumulative hazard", "survival": "survival curve"}

@@ -22,7 +22,7 @@ RNG = np.random.default_rng(0)
 NAMES = ["age", "dose", "noise"]
 FEATURES = RNG.normal(size=(300, 3)).astype(np.float32).astype(np.float64)
 EVENT_TIME = 10 * np.exp(-(0.8 * FEATURES[:, 0] - 0.6 * FEATURES[:, 1])) * RNG.exponential(size=300)
-CENSORING = RNG.uniform(5, 60, 300)
+CENSORING = RNG.uniform(2, 15, 300)
 TIMES = np.minimum(EVENT_TIME, CENSORING)
 EVENTS = EVENT_TIME <= CENSORING
 FRAME = pd.DataFrame(FEATURES, columns=NAMES)
@@ -149,7 +149,7 @@ def test_xgboosts_wrapper_and_other_objectives() -> None:
 
 def test_models_of_survkit() -> None:
     data = SurvivalData(FEATURES.astype(np.float32), EVENTS, TIMES)
-    grid = TimeGrid.evenly_spaced(30.0, 50)
+    grid = TimeGrid.evenly_spaced(15.0, 50)
     model = CoxPH(grid=grid, alpha=1e-4).fit(data, data)
     np.testing.assert_allclose(explain(model), model.coefficients, atol=1e-4)
 

@@ -1,0 +1,138 @@
+"""Time and memory of SurvLIME explanations, without the model's own predictions, as JSON lines.
+
+PYTHONPATH=. python benchmarks/survlime_speed.py                  # sizes: p = 5, 20, 60; N = 100 to 10,000
+PYTHONPATH=. python benchmarks/survlime_speed.py --what norms     # norms 1, 1.5, 3 and inf, p = 5, N = 1,000
+PYTHONPATH=. python benchmarks/survlime_speed.py --what many      # 100 repetitions x 100 rows, set 1 with Cox
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.explain import RandomSurvivalData, SurvLimeExplainer
+
+TRAINING_ROWS = 900
+SIZES = [(p, n) for p in (5, 20, 60) for n in (100, 1000, 10_000)]
+NORMS: tuple[float | str, ...] = (1, 1.5, 3, "inf")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--what", choices=("sizes", "norms", "many"), default="sizes")
+    parser.add_argument("--repetitions", type=int, default=100, help="of --what many")
+    parser.add_argument("--rows", type=int, default=100, help="of --what many")
+    parser.add_argument("--num_workers", type=int, default=2, help="of --what many")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        p, n, norm = arguments.one
+        print(json.dumps(single(int(p), int(n), norm if norm == "inf" else float(norm))))
+    elif arguments.what == "many":
+        print(json.dumps(many(arguments)))
+    else:
+        cases = [(p, n, 2.0) for p, n in SIZES]
+        if arguments.what == "norms":
+            cases = [(5, 1000, norm) for norm in NORMS]  # type: ignore[misc]
+        for case in cases:
+            in_fresh_process(*case)
+
+
+def in_fresh_process(*case: object) -> None:
+    """Measure one case where no other has raised the peak memory before."""
+    command = [sys.executable, __file__, "--one", *map(str, case)]
+    print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="")
+
+
+def single(p: int, n: int, norm: float | str) -> dict[str, Any]:
+    """Explain one subject: the fastest and the median of several times."""
+    explainer, predict = simulated(p, norm)
+    before = peak_mb()
+    seconds = []
+    for _ in range(2 if norm != 2.0 else 15 if n < 10_000 else 5):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # few neighbours for many features: timed all the same
+            found = explainer.explain_instance(np.zeros(p), predict, num_samples=n)
+        seconds.append(found.cost.seconds - found.cost.model_seconds)
+    return {
+        "p": p,
+        "neighbours": n,
+        "times": TRAINING_ROWS,
+        "norm": norm,
+        "fastest_ms": round(1000 * min(seconds), 1),
+        "median_ms": round(1000 * float(np.median(seconds)), 1),
+        "solver": found.solver,
+        "status": found.status,
+        "memory_before_mb": round(before),
+        "peak_memory_mb": round(peak_mb()),
+    }
+
+
+def many(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Explain many subjects of set 1 with scikit-survival's Cox model, as the paper does."""
+    from sksurv.linear_model import CoxPHSurvivalAnalysis
+    from sksurv.util import Surv
+
+    features, times, events = simulate(5, TRAINING_ROWS + arguments.rows)
+    train = slice(None, TRAINING_ROWS)
+    model = CoxPHSurvivalAnalysis()
+    model.fit(features[train], Surv.from_arrays(events[train], times[train]))
+    explainer = SurvLimeExplainer(features[train], events[train], times[train], random_state=0)
+    cpu = time.process_time()
+    found = explainer.montecarlo_explanation(
+        features[TRAINING_ROWS:],
+        model,
+        num_repetitions=arguments.repetitions,
+        num_workers=arguments.num_workers,
+    )
+    return {
+        "rows": arguments.rows,
+        "repetitions": arguments.repetitions,
+        "workers": arguments.num_workers,
+        "seconds": round(found.cost.seconds, 1),
+        "model_seconds": round(found.cost.model_seconds, 1),
+        "own_seconds": round(found.cost.seconds - found.cost.model_seconds, 1),
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "peak_memory_mb": round(peak_mb()),
+    }
+
+
+def simulate(p: int, n: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    coefficients = np.zeros(p)
+    coefficients[1:3] = 0.1, -0.15
+    data = RandomSurvivalData(
+        np.zeros(p).tolist(), 8, coefficients.tolist(), 0.9, 1e-5, 2, time_cap=None, random_seed=0
+    )
+    return data.random_survival_data(n)
+
+
+def simulated(p: int, norm: float | str) -> tuple[SurvLimeExplainer, Any]:
+    """Return an explainer, and the true cumulative hazards bent a little by the last feature."""
+    features, times, events = simulate(p, TRAINING_ROWS)
+    explainer = SurvLimeExplainer(features, events, times, functional_norm=norm, random_state=0)
+    baseline = 1e-5 * np.unique(times) ** 2
+
+    def predict(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        risk = 0.1 * x[:, 1] - 0.15 * x[:, 2] + 0.2 * np.sin(x[:, -1])
+        return np.outer(np.exp(risk), baseline)
+
+    return explainer, predict
+
+
+def peak_mb() -> float:
+    """Return the largest resident memory of this process so far, in 2^20 bytes."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+if __name__ == "__main__":
+    main()
