@@ -26,7 +26,7 @@ class Convergence(NamedTuple):
         When survival was predicted: the quartiles of the event times.
     rhat : array, shape (n, q)
         Rank-normalised split R-hat (Vehtari et al. 2021) of each of n sampled subjects; NaN where
-        there are too few draws to tell.
+        there are too few draws to tell, or the chains never move.
     ess : array, shape (n, q)
         Bulk effective sample size, of all chains together.
     """
@@ -100,6 +100,7 @@ def check_convergence(
         return Convergence(times, unknown, unknown)
     by_prediction = np.moveaxis(draws, (0, 1), (-2, -1))
     statistics: Any = array_stats
-    rhat = statistics.rhat(by_prediction, chain_axis=-2, draw_axis=-1)
-    ess = statistics.ess(by_prediction, chain_axis=-2, draw_axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # chains that never move: NaN
+        rhat = statistics.rhat(by_prediction, chain_axis=-2, draw_axis=-1)
+        ess = statistics.ess(by_prediction, chain_axis=-2, draw_axis=-1)
     return Convergence(times, np.asarray(rhat), np.asarray(ess))

@@ -1,0 +1,102 @@
+"""What the engines sample, on problems small enough to know the answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import psutil
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from survkit.bart.chains import SamplerSettings
+from survkit.bart.model import Bart
+from survkit.types import InputError, SurvivalData
+
+QUICK = {"trees": 10, "tune": 60, "draws": 60, "chains": 1}
+
+
+def two_groups(n: int = 400, seed: int = 0) -> SurvivalData:
+    """Hazards of 0.1 and 0.4 in each of three intervals; the second column is noise."""
+    random = np.random.default_rng(seed)
+    group = random.integers(0, 2, n)
+    time = random.geometric(np.where(group == 1, 0.4, 0.1))
+    features = np.column_stack([group, random.normal(size=n)]).astype(np.float32)
+    names = ("group", "noise")
+    return SurvivalData(features, time <= 3, np.minimum(time, 3).astype(float), names)
+
+
+def settings(backend: str, **changes: int) -> SamplerSettings:
+    return SamplerSettings(**{"backend": backend, **QUICK, **changes})
+
+
+@pytest.mark.parametrize("backend", ["stochtree", "pymc"])
+@pytest.mark.parametrize("rule", ["continuous", "one_hot"])
+def test_hazards_of_two_groups(backend: str, rule: str) -> None:
+    data = two_groups()
+    model = Bart(settings=settings(backend), split_rules={"group": rule}, cores=1).fit(data)
+    hazard = model.posterior(data).hazard.mean(axis=0)
+    for group, truth in ((0, 0.1), (1, 0.4)):
+        assert_allclose(hazard[data.features[:, 0] == group].mean(axis=0), truth, atol=0.1)
+
+
+@pytest.mark.parametrize("backend", ["stochtree", "pymc"])
+def test_a_seed_gives_the_same_draws(backend: str) -> None:
+    data = two_groups(60)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    hazards = [
+        Bart(settings=settings(backend, seed=seed, tune=5, draws=5), cores=1)
+        .fit(data)
+        .posterior(data)
+        .hazard
+        for seed in (1, 1, 2)
+    ]
+    assert_array_equal(hazards[0], hazards[1])
+    assert not np.array_equal(hazards[0], hazards[2])
+    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_subset_rule_of_pymc() -> None:
+    random = np.random.default_rng(0)
+    kind = random.integers(0, 6, 400)
+    time = random.geometric(np.where(np.isin(kind, (1, 4)), 0.5, 0.1))
+    data = SurvivalData(
+        kind[:, None].astype(np.float32), time <= 3, np.minimum(time, 3).astype(float), ("kind",)
+    )
+    model = Bart(settings=settings("pymc"), split_rules={"kind": "subset"}, cores=1).fit(data)
+    hazard = model.posterior(np.arange(6.0)[:, None]).hazard.mean(axis=(0, 2))
+    assert len(model.fitted.forests.set_values) > 0
+    assert hazard[[1, 4]].min() > hazard[[0, 2, 3, 5]].max() + 0.15
+
+
+def test_subjects_without_weight_teach_nothing() -> None:
+    """The second group, of other hazards, is there but counts for nothing."""
+    data = two_groups()
+    group = data.features[:, 0] == 1
+    hidden = SurvivalData(np.zeros((400, 1)), data.event, data.time, ("constant",))
+    model = Bart(settings=settings("pymc"), cores=1).fit(hidden, weights=group.astype(float))
+    assert_allclose(model.posterior(hidden).hazard.mean(axis=(0, 1)), 0.4, atol=0.1)
+
+
+def test_a_chain_that_dies_is_reported() -> None:
+    """A worker process is killed from outside, as the kernel does when memory runs out."""
+    data = two_groups()
+    long = settings("stochtree", chains=2, draws=1_000_000)
+
+    def kill_a_worker() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for child in psutil.Process().children(recursive=True):
+                if child.cpu_times().user > 3 and "loky" in " ".join(child.cmdline()):
+                    os.kill(child.pid, signal.SIGKILL)
+                    return
+            time.sleep(0.1)
+
+    killer = threading.Thread(target=kill_a_worker)
+    killer.start()
+    with pytest.raises(InputError, match=r"process of a stochtree chain died \(.*SIGKILL"):
+        Bart(settings=long, cores=2).fit(data)
+    killer.join()
