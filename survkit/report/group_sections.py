@@ -17,7 +17,7 @@ from survkit.metrics.clustering import (
     expert_load,
     router_entropy,
 )
-from survkit.records import load_fitted
+from survkit.records import RunFolder, load_fitted
 from survkit.report.expert_figures import (
     expert_load_bars,
     expert_prototypes,
@@ -27,6 +27,7 @@ from survkit.report.expert_figures import (
 from survkit.report.material import Material
 from survkit.report.predictions import read_test_predictions
 from survkit.report.profiles import cohort_profile, profile_heatmap
+from survkit.report.runs import seed_text
 from survkit.report.sections import Picture, Section
 from survkit.report.svg import draw_svg
 from survkit.training.neural_model import NeuralSurvivalModel
@@ -106,11 +107,15 @@ def _facts(weights: Sequence[FloatArray], runs: pd.DataFrame) -> tuple[str, ...]
     experts = first.shape[1]
     empty = [str(e + 1) for e in np.flatnonzero(expert_load(first) == 0)]
     facts = [
-        f"{experts} experts, seed {runs['seed'].iloc[0]}. "
+        f"{experts} experts, seed {seed_text(runs['seed'].iloc[0])}. "
         + (f"Chosen by no test subject: expert {', '.join(empty)}. " if empty else "")
         + f"Mean entropy of the weights {router_entropy(first).mean():.2f} of at most "
         f"{np.log(experts):.2f} nats."
     ]
+    if not RunFolder(Path(runs["path"].iloc[0])).checkpoint_path.exists():
+        facts.append(
+            "Its checkpoint is not there, so its experts' prototypes, if any, are not shown."
+        )
     if len(weights) > 1:
         index = [_agreement(one, other) for one, other in combinations(weights, 2)]
         pairs = f"{len(index)} pair{'s' if len(index) > 1 else ''} of seeds"
@@ -126,6 +131,8 @@ def _agreement(one: FloatArray, other: FloatArray) -> float:
 
 
 def _prototypes(material: Material, model: str, path: Path, weights: FloatArray) -> list[Picture]:
+    if not RunFolder(path).checkpoint_path.exists():
+        return []
     fitted = load_fitted(path).model
     if not (isinstance(fitted, NeuralSurvivalModel) and hasattr(fitted.network.head, "prototypes")):
         return []

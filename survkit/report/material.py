@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from survkit.report.predictions import (
     load_recorded_dataset,
     with_features,
 )
+from survkit.report.runs import seed_text
 from survkit.report.sweep_state import OpenRun, convergence_problems, missing_seeds, open_runs
 from survkit.report.tables import seed_means
 from survkit.report.variants import choose_reference, variant_labels
@@ -180,10 +180,11 @@ def group_state(group_folder: Path, runs: pd.DataFrame | None = None) -> State:
     labels = variant_labels(runs)
     problems: dict[str, list[str]] = {}
     for label, (_, run) in zip(labels, runs.iterrows(), strict=True):
-        row = {str(name): value for name, value in run.items()}
-        found = convergence_problems(row)
+        found = convergence_problems({str(name): value for name, value in run.items()})
         if found:
-            problems.setdefault(label, []).append(f"seed {_seed(row)}: {'; '.join(found)}")
+            problems.setdefault(label, []).append(
+                f"seed {seed_text(run['seed'])}: {'; '.join(found)}"
+            )
     return State(begun, missing_seeds(runs, labels, begun), problems)
 
 
@@ -201,8 +202,3 @@ def _dataset(runs: pd.DataFrame, data_dir: str | None) -> tuple[Dataset | None, 
         return load_recorded_dataset(str(runs["path"].iloc[0]), data_dir), ""
     except NotAtHandError as error:
         return None, str(error)
-
-
-def _seed(row: Mapping[str, Any]) -> str:
-    seed = row["seed"]
-    return "-" if seed is None or seed != seed else f"{seed:.0f}"

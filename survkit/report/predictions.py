@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from survkit.configs.train import TrainConfig
 from survkit.datasets import Dataset, load_configured
 from survkit.metrics.problem import survival_at_cuts
 from survkit.records import read_predictions
@@ -51,8 +53,9 @@ def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -
 
 
 def _load_checked(config: Mapping[str, Any]) -> Dataset:
+    defaults = asdict(TrainConfig())  # for a record from before a flag
     try:
-        dataset = load_configured(config)
+        dataset = load_configured({**defaults, **config})
     except InputError as error:
         raise NotAtHandError(str(error)) from None
     if dataset.sha256 != config["data_sha256"]:

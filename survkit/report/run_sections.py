@@ -7,6 +7,7 @@ from functools import partial
 import pandas as pd
 
 from survkit.report.material import Material, State
+from survkit.report.runs import seed_text
 from survkit.report.sections import Footnotes, Picture, Section
 from survkit.report.summary_tables import runs_table
 from survkit.report.svg import draw_svg
@@ -55,8 +56,8 @@ def training_section(material: Material) -> Section | None:
         for path, seed, epoch in zip(runs["path"], runs["seed"], runs["best_epoch"], strict=True):
             history = read_history(path)
             if {"train_loss", "validation_loss"} <= set(history):
-                histories[f"seed {seed}"] = history
-                best[f"seed {seed}"] = int(epoch)
+                name = f"seed {seed_text(seed)}"
+                histories[name], best[name] = history, int(epoch)
         if histories:
             svg = draw_svg(
                 partial(learning_curves, histories, best_epochs=best),

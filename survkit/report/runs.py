@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,6 +118,11 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return config if isinstance(config, dict) else None
+
+
+def seed_text(seed: float | None) -> str:
+    """Return a seed as text; '-' for a record that has none, as an ensemble's."""
+    return "-" if seed is None or math.isnan(seed) else f"{seed:.0f}"
 
 
 def _wandb_row(

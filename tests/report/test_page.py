@@ -225,3 +225,25 @@ def test_a_metric_that_is_undefined_in_a_run_has_no_mean(log_dir: Path) -> None:
     runs.loc[1, "test_loss"] = None
     means = seed_means(runs, ["loss"]).set_index("model")["mean"]
     assert means.notna().to_dict() == {"mtlr": True, "personalized_moe": False}
+
+
+def test_an_ensemble_and_a_run_without_its_checkpoint(log_dir: Path, tmp_path: Path) -> None:
+    group = tmp_path / "some"
+    shutil.copytree(log_dir / "some", group)
+    runs = load_runs(tmp_path)
+    for path in runs["path"]:
+        Path(path, "checkpoint.pt").unlink()
+    ensemble = group / "0000"
+    shutil.copytree(runs["path"].iloc[0], ensemble)
+    result = json.loads((ensemble / "result.json").read_text())
+    result |= {"run_id": "0000", "model": "mtlr_ensemble", "seed": None, "best_epoch": None}
+    (ensemble / "result.json").write_text(json.dumps(result))
+    (ensemble / "history.jsonl").unlink()
+    assert main(["--log_dir", str(tmp_path), "--group", "some", "--bootstrap", "20"]) == 0
+    page = read(group)
+    Checker(page)
+    assert "mtlr_ensemble" in page
+    assert "Its checkpoint is not there" in page
+    assert "seed 42.0" not in page
+    tidy = pd.read_csv(group / "comparison.csv").set_index(["model", "metric"])
+    assert tidy.loc[("mtlr_ensemble", "loss"), "difference"] == 0
