@@ -89,17 +89,18 @@ class Follower:
         if any(name in self._pending for name in job.after):
             return  # how these end decides it
         lost = [name for name in job.after if self._outcomes[name].status is not Status.DONE]
-        state = "COMPLETED" if queued is None else queued.state
-        if lost and (queued is None or state == "CANCELLED"):
-            self._end(job, Status.BLOCKED, f"waited for {lost[0]}")
-        elif queued is None or state == "COMPLETED":
-            gone_since = self._gone_since.setdefault(job.name, time.monotonic())
-            if time.monotonic() - gone_since > RECORD_SECONDS:
-                self._end(job, Status.FAILED, last_line(job.log) or "left the queue, no record")
-        elif (state, queued.reason) == ("FAILED", "NonZeroExitCode"):
-            self._end(job, Status.FAILED, last_line(job.log))
+        if lost and (queued is None or queued.state == "CANCELLED"):
+            needed = self._outcomes[lost[0]]
+            self._end(job, Status.BLOCKED, f"needs {lost[0]} ({needed.status})")
+        elif (queued is None or queued.state == "COMPLETED") and self._may_yet_appear(job):
+            return
         else:
-            self._end(job, Status.FAILED, f"{state} by SLURM ({queued.reason})")
+            self._end(job, Status.FAILED, _why_failed(job, queued))
+
+    def _may_yet_appear(self, job: Job) -> bool:
+        """Tell whether the record of a job that ended well may be on its way."""
+        gone_since = self._gone_since.setdefault(job.name, time.monotonic())
+        return time.monotonic() - gone_since < RECORD_SECONDS
 
     def _end(self, job: Job, status: Status, note: str = "") -> None:
         del self._pending[job.name]
@@ -117,3 +118,9 @@ class Follower:
 def _done(job: Job) -> Outcome:
     result = json.loads((job.folder / "result.json").read_text("utf-8"))
     return Outcome(job, Status.DONE, result["timing"]["total_seconds"], result["peak_memory_mb"])
+
+
+def _why_failed(job: Job, queued: QueuedJob | None) -> str:
+    if queued is None or queued.reason == "NonZeroExitCode" or queued.state == "COMPLETED":
+        return last_line(job.log) or "ended without a record"
+    return f"SLURM: {queued.state}" + (f", {queued.reason}" if queued.reason != "None" else "")

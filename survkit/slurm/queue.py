@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -137,17 +138,17 @@ def submit(script: str) -> str:
 
 
 def _slurm(*command: str, stdin: str = "") -> str:
-    """Run a command of SLURM and return what it prints."""
-    try:
+    """Run a command of SLURM and return what it prints.
+
+    Neither Ctrl-C in the terminal, which a session of its own does not hear, nor the death of this
+    process, which would cut a pipe short, leaves sbatch with half a script.
+    """
+    with tempfile.TemporaryFile() as file:
+        file.write(os.fsencode(stdin))
+        file.seek(0)
         process = subprocess.run(
-            command,
-            input=os.fsencode(stdin),
-            capture_output=True,
-            check=False,
-            start_new_session=True,  # Ctrl-C in the terminal must not tear a submission
+            command, stdin=file, capture_output=True, check=False, start_new_session=True
         )
-    except FileNotFoundError:
-        raise InputError(f"there is no {command[0]} on the path") from None
     if process.returncode:
         lines = process.stderr.decode(errors="replace").splitlines()
         raise InputError(

@@ -106,12 +106,13 @@ def _submit_batch(
 ) -> None:
     """Submit a batch, unless what it waits for could not be submitted or it is time to stop."""
     waits_for = [submitted.outcomes[name] for name in batch[0].after]
-    lost = [outcome.job.name for outcome in waits_for if outcome.status in NOT_SUBMITTED]
+    lost = [outcome for outcome in waits_for if outcome.status in NOT_SUBMITTED]
     if stop.is_set():
         submitted.note(batch, Status.STOPPED, "not submitted")
         return
     if lost:
-        submitted.note(batch, Status.BLOCKED, f"not submitted, as {lost[0]} was not")
+        note = f"needs {lost[0].job.name} ({lost[0].status})"
+        submitted.note(batch, Status.BLOCKED, note)
         return
     # SLURM forgets a job some minutes after its end; what has its record needs no waiting for.
     names = [outcome.job.name for outcome in waits_for if not outcome.job.is_complete]

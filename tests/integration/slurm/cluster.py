@@ -3,7 +3,7 @@
 python tests/integration/slurm/cluster.py COMMAND [ARGUMENT ...]
 
 starts one in a temporary directory, runs the command with `SLURM_CONF` set, and stops it. It needs
-Debian's `slurm-wlm` and `munge` (see install.sh), and neither systemd nor cgroups nor root.
+Debian's packages slurm-wlm and munge, and neither systemd nor cgroups nor root.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ MaxArraySize=6
 MinJobAge=300
 KillWait=10
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory_mb} State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 Gres=gpu:1 CPUs={cores} RealMemory={memory_mb} State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -91,7 +92,7 @@ def running_cluster() -> Iterator[dict[str, str]]:
         start("slurmctld", "-D")
         start("slurmd", "-D")
         _wait_for(lambda: "idle" in _output(["sinfo", "--noheader"], environment), folder)
-        stack.callback(_cancel_everything, environment)
+        stack.callback(cancel_everything, environment)
         yield {name: environment[name] for name in ("PATH", "SLURM_CONF")}
 
 
@@ -112,6 +113,7 @@ def _configure(folder: Path) -> None:
         memory_mb=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 9 // 10 // 2**20,
     )
     (folder / "slurm.conf").write_text(content)
+    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
 
 
 def _free_ports(n: int) -> list[int]:
@@ -124,6 +126,8 @@ def _free_ports(n: int) -> list[int]:
 
 @contextmanager
 def _daemon(command: tuple[str, ...], log: Path, environment: dict[str, str]) -> Iterator[None]:
+    # It ends with this process even where that is killed.
+    command = ("setpriv", "--pdeathsig", "TERM", *command)
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -154,7 +158,7 @@ def _output(command: list[str], environment: dict[str, str]) -> str:
     ).stdout
 
 
-def _cancel_everything(environment: dict[str, str]) -> None:
+def cancel_everything(environment: dict[str, str]) -> None:
     _output(["scancel", "--user", getpass.getuser()], environment)
     end = time.monotonic() + 20
     while _output(["squeue", "--noheader"], environment) and time.monotonic() < end:
@@ -163,6 +167,6 @@ def _cancel_everything(environment: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     if absent := missing_programs():
-        sys.exit(f"not on the path: {', '.join(absent)}; see install.sh")
+        sys.exit(f"not on the path: {', '.join(absent)}; install slurm-wlm and munge")
     with running_cluster() as variables:
         sys.exit(subprocess.run(sys.argv[1:], env=os.environ | variables, check=False).returncode)
