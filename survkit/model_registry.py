@@ -102,7 +102,7 @@ MODELS: dict[str, ModelEntry] = {
     "logistic_hazard": ModelEntry(
         partial(_pycox, "logistic_hazard"), PycoxModel.from_state, is_baseline=True
     ),
-    "bart": ModelEntry(_bart, BartBaseline.from_state, is_baseline=True),
+    "bart": ModelEntry(_bart, BartBaseline.from_state),
 }
 
 ALIASES = {

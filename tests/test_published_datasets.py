@@ -15,6 +15,7 @@ ROOT = Path(survkit.__file__).parent.parent
 SHORT = [
     *("--epochs", "1", "--bootstrap", "0", "--mode", "disabled", "--mnist_sample_pct", "0.02"),
     *("--hidden_dim", "16", "--mixture_components", "4", "--rsf_n_estimators", "2"),
+    *("--bart_chains", "1", "--bart_tune", "1", "--bart_draws", "4", "--bart_trees", "5"),
 ]
 
 
