@@ -76,8 +76,8 @@ class SurvLimeExplainer:
         Weight neighbours by the kernel's density, as in the paper, or draw them more narrowly and
         weight them alike: the same in the limit, and much steadier with many features.
     log_floor : float
-        |ln H| counts as at least this in the weight H / |ln H|, which is infinite at H = 1. 0
-        leaves the paper's weights as they are.
+        |ln H| counts as at least this in the weight H / |ln H|, which is infinite at H = 1. The
+        smaller, the nearer to the paper's weights.
 
     Raises
     ------
@@ -111,8 +111,8 @@ class SurvLimeExplainer:
         self.norm = as_norm(functional_norm)
         _check_choice("baseline", baseline, ("nelson-aalen", "model"))
         _check_choice("weighting", weighting, ("density", "equal"))
-        if not 0 <= log_floor < 1:
-            raise InputError(f"log_floor is {log_floor}; it must be at least 0 and below 1")
+        if not 0 < log_floor < 1:
+            raise InputError(f"log_floor is {log_floor}; it must be above 0 and below 1")
         if kernel_width is not None and not 0 < kernel_width < np.inf:
             raise InputError(f"kernel_width is {kernel_width}; it must be finite and above 0")
         if H0 is not None and baseline == "model":

@@ -97,6 +97,7 @@ def test_bad_rows(row: Any, message: str) -> None:
         ({"kernel_width": 0}, "kernel_width is 0"),
         ({"functional_norm": 0.5}, "functional_norm is 0.5; it must be a number of at least 1"),
         ({"log_floor": 1}, "log_floor is 1"),
+        ({"log_floor": 0}, "log_floor is 0; it must be above 0"),
         ({"feature_names": ["a", "a", "b"]}, "each column needs a name of its own"),
         ({"training_features": np.ones((40, 3))}, "every feature is constant"),
     ],

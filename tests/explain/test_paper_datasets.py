@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
+from sksurv.linear_model import CoxPHSurvivalAnalysis
+from sksurv.util import Surv
 
+from survkit.explain import SurvLimeExplainer
 from survkit.explain.paper_datasets import load_paper_dataset
 from survkit.types import InputError
 
@@ -84,3 +88,24 @@ def test_unknown_names_and_missing_files_are_explained(tmp_path: Path) -> None:
         load_paper_dataset("udca")
     with pytest.raises(InputError, match="cannot read"):
         load_paper_dataset("udca", tmp_path)
+
+
+def test_signs_and_order_of_the_large_coefficients_are_coxs(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    """Tables 6 to 8: medians over the test subjects, with the paper's baseline."""
+    data = load_paper_dataset(name, data_dir(name, request))
+    order = np.random.default_rng(0).permutation(len(data))
+    train, test = np.split(order, [-(-9 * len(data) // 10)])
+    inputs = data.encode(train)
+    outcome = Surv.from_arrays(data.event[train], data.time[train])
+    cox = CoxPHSurvivalAnalysis(alpha=1e-4).fit(inputs.iloc[train], outcome)
+    explainer = SurvLimeExplainer(
+        inputs.iloc[train], data.event[train], data.time[train], random_state=0
+    )
+    found = explainer.montecarlo_explanation(inputs.iloc[test], cox, num_repetitions=5)
+    median = np.median(found.coefficients, axis=0)
+    largest = np.argsort(-np.abs(cox.coef_))[:3]
+    np.testing.assert_array_equal(np.sign(median[largest]), np.sign(cox.coef_[largest]))
+    assert stats.spearmanr(median, cox.coef_).statistic > 0.9
+    assert np.abs(median).argmax() == largest[0]
