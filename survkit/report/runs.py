@@ -7,15 +7,15 @@ import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from survkit.configs.args_file import build_config
 from survkit.configs.train import TrainConfig
-from survkit.model_registry import MODELS
-from survkit.records import RunFolder, run_id
 from survkit.types import InputError
+
+# The heavy imports stand in the functions below, so that `survkit.report --help` answers at once.
+if TYPE_CHECKING:
+    import pandas as pd
 
 WANDB_SECONDS = 30
 """Longest wait for an answer of Weights & Biases."""
@@ -40,13 +40,16 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
         Columns as in `result.json`: run_id, dataset, model, group, seed, ..., with nested values
         joined by an underscore (test_concordance, validation_loss, timing_total_seconds);
         `config_` and the flag's name for every other flag (config_hidden_dim); and `path`, the
-        run's folder. Sorted by dataset, model (as in the registry), configuration and seed.
+        run's folder. Sorted by dataset, model (as in the registry), number of experts,
+        configuration and seed.
 
     Raises
     ------
     InputError
         Where there is no finished run.
     """
+    from survkit.records import RunFolder
+
     root = Path(log_dir)
     rows = []
     for path in sorted(root.glob(f"{group or '*'}/*/result.json")):
@@ -59,7 +62,7 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
             rows.append({**_flat(result), **config, "path": str(path.parent)})
     if not rows:
         raise InputError(f"no finished run in {root / (group or '*')}")
-    return _sorted(pd.DataFrame(rows))
+    return _frame(rows)
 
 
 def load_wandb_runs(project: str, group: str | None = None, *, api: Any = None) -> pd.DataFrame:
@@ -108,7 +111,7 @@ def load_wandb_runs(project: str, group: str | None = None, *, api: Any = None) 
     if not rows:
         where = project if group is None else f"{project}, group {group}"
         raise InputError(f"no finished run in {where}")
-    return _sorted(pd.DataFrame(rows))
+    return _frame(rows)
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
@@ -136,6 +139,8 @@ def _wandb_row(
         for key, value in summary.items()
         if key.startswith(("validation/", "test/"))
     }
+    from survkit.records import run_id
+
     # JSON turns tuples into lists.
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
     known = build_config(TrainConfig, values)
@@ -155,7 +160,13 @@ def _flags(config: Mapping[str, Any]) -> dict[str, Any]:
     return {f"config_{name}": value for name, value in config.items() if name not in other}
 
 
-def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return runs as a frame in the order that `load_runs` promises."""
+    import pandas as pd
+
+    from survkit.model_registry import MODELS
+
+    frame = pd.DataFrame(rows)
     models = pd.Categorical(frame["model"], [*MODELS, *sorted(set(frame["model"]) - set(MODELS))])
     keys = {"dataset": frame["dataset"], "model": models}
     if "config_mixture_components" in frame:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -141,3 +143,15 @@ def test_survival_curves_draw_on_the_axes_they_are_given() -> None:
     assert axes.get_xlabel() == "time (years)"
     np.testing.assert_allclose(axes.lines[-1].get_ydata(), prediction.survival.mean(axis=0))
     plt.close(figure)
+
+
+def test_help_loads_no_heavy_package() -> None:
+    code = (
+        "import sys; from survkit.report.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print({'torch', 'pandas', 'matplotlib', 'sksurv'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.endswith("set()\n")
