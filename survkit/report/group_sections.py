@@ -29,7 +29,7 @@ from survkit.report.predictions import read_test_predictions
 from survkit.report.profiles import cohort_profile, profile_heatmap
 from survkit.report.runs import seed_text
 from survkit.report.sections import Picture, Section
-from survkit.report.svg import draw_svg
+from survkit.report.svg import draw_svg, height_with_legend
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import FloatArray
 
@@ -90,7 +90,7 @@ def _mixture_part(
             draw_svg(
                 partial(kaplan_meier_by_expert, first, material.test, time_unit=material.time_unit),
                 width=4.8,
-                height=_height(int((expert_load(first) > 0).sum()) + 1),
+                height=height_with_legend(int((expert_load(first) > 0).sum()) + 1),
                 label=f"Kaplan-Meier by expert of {model}",
             ),
             "Kaplan-Meier curves of the events of each expert's subjects.",
@@ -140,7 +140,7 @@ def _prototypes(material: Material, model: str, path: Path, weights: FloatArray)
     svg = draw_svg(
         partial(expert_prototypes, fitted, load=expert_load(weights), time_unit=material.time_unit),
         width=4.8,
-        height=_height(1 + int((expert_load(weights) > 0).sum())),
+        height=height_with_legend(1 + int((expert_load(weights) > 0).sum())),
         label=f"expert prototypes of {model}",
     )
     return [Picture(svg, f"Survival curve of each expert's prototype{clock}.")]
@@ -181,8 +181,3 @@ def _profile_picture(model: str, profile: pd.DataFrame | None) -> list[Picture]:
         "count as imputed). All features are in profiles.csv."
     )
     return [Picture(svg, caption, wide=True)]
-
-
-def _height(lines: int) -> float:
-    """Return the height in inches of a figure with a legend of so many lines in two columns."""
-    return 3.9 + 0.19 * ((lines + 1) // 2)

@@ -15,7 +15,7 @@ from survkit.report.summary_tables import (
     differences_table,
     means_table,
 )
-from survkit.report.svg import draw_svg
+from survkit.report.svg import draw_svg, height_with_legend
 from survkit.report.tables import mean_seconds, no_seed_changes
 from survkit.report.text_tables import TextTable
 
@@ -189,7 +189,7 @@ def curves_section(material: Material) -> Section:
                     time_unit=material.time_unit,
                 ),
                 width=4.8,
-                height=_height(len(material.predictions)),
+                height=height_with_legend(1 + len(material.predictions)),
                 label="mean predicted survival",
             ),
             "Mean predicted survival of the test subjects, over their Kaplan-Meier curve.",
@@ -209,7 +209,7 @@ def curves_section(material: Material) -> Section:
                         time_unit=material.time_unit,
                     ),
                     width=4.8,
-                    height=_height(len(material.predictions)),
+                    height=height_with_legend(1 + len(material.predictions)),
                     label="Brier score over time",
                 ),
                 "Brier score, weighted for censoring, up to the last cut where at least 5 % are "
@@ -217,11 +217,6 @@ def curves_section(material: Material) -> Section:
             )
         )
     return Section("Survival over time", pictures=tuple(pictures))
-
-
-def _height(lines: int) -> float:
-    """Return the height in inches of a figure with a legend of so many lines in two columns."""
-    return 3.9 + 0.19 * ((lines + 2) // 2)
 
 
 def _short(material: Material) -> str:

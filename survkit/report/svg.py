@@ -54,3 +54,8 @@ def draw_svg(draw: Callable[..., object], *, width: float, height: float, label:
     svg = _GROUP_ID.sub("", _FURNITURE.sub("", svg[svg.index("<svg") :]))
     svg = svg.replace("#000000", "currentColor").replace(_BLUE.lower(), "var(--blue)")
     return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+
+
+def height_with_legend(entries: int) -> float:
+    """Return the height in inches of a figure with a legend of two columns below it."""
+    return 3.9 + 0.19 * ((entries + 1) // 2)
