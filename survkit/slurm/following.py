@@ -123,4 +123,6 @@ def _done(job: Job) -> Outcome:
 def _why_failed(job: Job, queued: QueuedJob | None) -> str:
     if queued is None or queued.reason == "NonZeroExitCode" or queued.state == "COMPLETED":
         return last_line(job.log) or "ended without a record"
-    return f"SLURM: {queued.state}" + (f", {queued.reason}" if queued.reason != "None" else "")
+    if queued.state == "FAILED":
+        return f"SLURM: {queued.state}, {queued.reason}"
+    return f"SLURM: {queued.state}"  # a job that was cancelled keeps the reason why it waited

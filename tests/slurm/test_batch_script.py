@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from hypothesis import given
@@ -74,6 +76,11 @@ def test_an_array_tells_the_run_of_every_task_whatever_the_arguments() -> None:
     (script,) = slurm_scripts(jobs, make_config(array=True, array_limit=2))
     assert array_runs(script) == {task: run_key(job) for task, job in enumerate(jobs)}
     assert "#SBATCH --array               0-2%2\n" in script
+
+
+def test_a_login_node_needs_no_torch() -> None:
+    check = "import sys, survkit.slurm; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
 
 
 def test_runs_of_the_same_name_in_other_folders_are_other_runs() -> None:

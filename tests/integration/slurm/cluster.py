@@ -23,7 +23,7 @@ from pathlib import Path
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 START_SECONDS = 60.0
 
-# What is left out has SLURM's default. Requeued jobs wait for cred_expire, by default two minutes.
+# Requeued jobs wait for cred_expire: two minutes by default, five seconds at least.
 CONFIGURATION = """\
 ClusterName=survkit
 SlurmctldHost={host}(127.0.0.1)
@@ -32,7 +32,7 @@ SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=2
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid

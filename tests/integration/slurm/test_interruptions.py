@@ -83,7 +83,7 @@ def test_the_command_killed_and_started_again_runs_nothing_twice(tmp_path: Path)
     jobs, _ = plan(tmp_path, {**COXPH, "seed": [1, 2]}, FAILING)
     command = [sys.executable, "-m", "survkit.grid_search", "--sweep", str(tmp_path / "sweep.yaml")]
     command += ["--log_dir", str(tmp_path / "logs"), "--mode", "disabled", "--use_slurm", "--wait"]
-    command += ["--cpu", "1", "--memory", "100M", "--time", "10"]
+    command += ["--cpu", "1", "--memory", "100M", "--time", "10", "--array"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     launcher = subprocess.Popen(command, env=environment)
     wait_until(held_ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -202,6 +203,34 @@ def test_a_launcher_that_is_stopped_leaves_the_jobs_and_says_how_to_end_them(
     assert all(outcome.status is Status.SUBMITTED for outcome in outcomes)
     assert f"the jobs go on; scancel {ids} ends them" in capsys.readouterr().out
     assert sorted(ids.split()) == held_ids()
+
+
+@pytest.mark.usefixtures("jobs_are_held")
+def test_a_controller_that_does_not_answer_ends_nothing_that_is_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs, config = plan(tmp_path, COXPH)
+    printed = ""
+
+    def has_printed(text: str) -> bool:
+        nonlocal printed
+        printed += capsys.readouterr().out
+        return text in printed
+
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        launching = pool.submit(launch, jobs, config, stop)
+        wait_until(lambda: has_printed("wait: JobHeldUser"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SLURM_CONF", str(tmp_path / "none"))
+            wait_until(lambda: has_printed("cannot see the queue for now: squeue: "))
+            with pytest.raises(InputError, match="squeue: "):
+                launch(jobs, config)
+        time.sleep(3)
+        assert not launching.done()
+        stop.set()
+        (outcome,) = launching.result()
+    assert outcome.note == f"job {held_ids()[0]}"
 
 
 def test_nothing_is_submitted_after_the_stop(tmp_path: Path) -> None:
