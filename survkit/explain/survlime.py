@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
 from survkit.configs.options import nearest
 from survkit.explain import plots
+from survkit.explain.checks import (
+    at_least_one,
+    check_choice,
+    check_failures,
+    check_positive,
+    warn_of_constants,
+    warn_of_fits,
+)
 from survkit.explain.explanation import Cost, Explanation, MonteCarloExplanation
-from survkit.explain.hazards import SMALLEST_SURVIVAL, HazardReader, Kind
-from survkit.explain.local_models import LocalFits, LocalModels, ModelCalls, Task
+from survkit.explain.hazards import HazardReader, Kind
+from survkit.explain.local_models import LocalModels, ModelCalls, Task
 from survkit.explain.models import predictor
 from survkit.explain.neighbours import Neighbourhood, Weighting
 from survkit.explain.norms import as_norm
@@ -109,12 +117,11 @@ class SurvLimeExplainer:
         self.times = np.unique(time_)
         self.model_output_times = as_output_times(model_output_times)
         self.norm = as_norm(functional_norm)
-        _check_choice("baseline", baseline, ("nelson-aalen", "model"))
-        _check_choice("weighting", weighting, ("density", "equal"))
+        check_choice("baseline", baseline, ("nelson-aalen", "model"))
+        check_choice("weighting", weighting, ("density", "equal"))
         if not 0 < log_floor < 1:
             raise InputError(f"log_floor is {log_floor}; it must be above 0 and below 1")
-        if kernel_width is not None and not 0 < kernel_width < np.inf:
-            raise InputError(f"kernel_width is {kernel_width}; it must be finite and above 0")
+        check_positive("kernel_width", kernel_width)
         if H0 is not None and baseline == "model":
             raise InputError("H0 and baseline='model' are two baselines; give one of them")
         self.log_floor = float(log_floor)
@@ -133,7 +140,7 @@ class SurvLimeExplainer:
             bandwidth=kernel_width,
             weighting=weighting,
         )
-        self._warn_of_constants()
+        warn_of_constants(self.neighbourhood)
         self._seeds = np.random.SeedSequence(random_state)
         self.explanation: Explanation | None = None
         self.montecarlo: MonteCarloExplanation | None = None
@@ -188,8 +195,8 @@ class SurvLimeExplainer:
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
-        fits = local.fit(self._tasks(rows, 1), _at_least_one("num_samples", num_samples), calls)
-        self._warn(fits, calls.reader, num_samples)
+        fits = local.fit(self._tasks(rows, 1), at_least_one("num_samples", num_samples), calls)
+        warn_of_fits(fits, self.neighbourhood, calls.reader, num_samples)
         if np.isnan(fits.coefficients).any():
             raise InputError(f"the solver found no coefficients: {fits.statuses[0]}")
         self.explanation = Explanation(
@@ -244,17 +251,19 @@ class SurvLimeExplainer:
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
-        repetitions = _at_least_one("num_repetitions", num_repetitions)
+        repetitions = at_least_one("num_repetitions", num_repetitions)
         tasks = self._tasks(rows, repetitions)
-        with _progress_bar(len(tasks), progress) as bar:
+        with tqdm(
+            total=len(tasks), disable=not progress, desc="explaining", unit="explanation"
+        ) as bar:
             fits = local.fit(
                 tasks,
-                _at_least_one("num_samples", num_samples),
+                at_least_one("num_samples", num_samples),
                 calls,
-                num_workers=_at_least_one("num_workers", num_workers),
+                num_workers=at_least_one("num_workers", num_workers),
                 advance=bar.update,
             )
-        self._warn(fits, calls.reader, num_samples)
+        warn_of_fits(fits, self.neighbourhood, calls.reader, num_samples)
         shape = (len(rows), repetitions)
         failed = np.isnan(fits.coefficients[:, 0])
         result = MonteCarloExplanation(
@@ -266,7 +275,7 @@ class SurvLimeExplainer:
             failures=tuple(fits.statuses[t] for t in np.flatnonzero(failed)),
             cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
         )
-        _check_failures(result)
+        check_failures(result)
         self.montecarlo = result
         return result
 
@@ -287,15 +296,15 @@ class SurvLimeExplainer:
         """
         if self.explanation is None:
             raise InputError("there is nothing to plot; call explain_instance first")
-        factor = self.explanation.values if scale_with_data_point else 1.0
+        drawn = self.explanation.coefficients
         return plots.bar_chart(
-            self.explanation.coefficients * factor,
+            drawn * self.explanation.values if scale_with_data_point else drawn,
             self._names_or(feature_names),
-            with_colour=with_colour,
-            absolute_vals=absolute_vals,
             label=plots.SCALED_LABEL if scale_with_data_point else plots.LABEL,
             figsize=figsize,
             figure_path=figure_path,
+            with_colour=with_colour,
+            absolute_vals=absolute_vals,
             axes=axes,
         )
 
@@ -316,15 +325,15 @@ class SurvLimeExplainer:
         """
         if self.montecarlo is None:
             raise InputError("there is nothing to plot; call montecarlo_explanation first")
-        samples, values = self.montecarlo.samples, self.montecarlo.values
+        drawn = self.montecarlo.samples
         return plots.boxen_plot(
-            samples * values if scale_with_data_point else samples,
+            drawn * self.montecarlo.values if scale_with_data_point else drawn,
             self._names_or(feature_names),
-            with_colour=with_colour,
-            absolute_vals=absolute_vals,
             label=plots.SCALED_LABEL if scale_with_data_point else plots.LABEL,
             figsize=figsize,
             figure_path=figure_path,
+            with_colour=with_colour,
+            absolute_vals=absolute_vals,
             axes=axes,
         )
 
@@ -345,17 +354,6 @@ class SurvLimeExplainer:
             raise InputError(f"categorical feature {feature} is not among {len(names)} columns")
         return int(feature)
 
-    def _warn_of_constants(self) -> None:
-        varies = self.neighbourhood.varies
-        constant = [name for name, v in zip(self.feature_names, varies, strict=True) if not v]
-        if len(constant) == len(varies):
-            raise InputError("every feature is constant in the training rows")
-        if constant:
-            warnings.warn(
-                f"constant in the training rows, so their coefficients are 0: {_some(constant)}",
-                stacklevel=3,
-            )
-
     def _tasks(self, rows: NDArray[np.float64], repetitions: int) -> list[Task]:
         (call,) = self._seeds.spawn(1)
         seeds = iter(call.spawn(len(rows) * repetitions))
@@ -364,78 +362,17 @@ class SurvLimeExplainer:
     def _model_calls(
         self, model: Any, kind: Kind, max_hazard: float | None, batch_size: int | None
     ) -> ModelCalls:
-        if max_hazard is not None and not 0 < max_hazard < np.inf:
-            raise InputError(f"max_hazard_value_allowed is {max_hazard}; it must be above 0")
+        check_positive("max_hazard_value_allowed", max_hazard)
         asked = self.times if self.model_output_times is None else self.model_output_times
         return ModelCalls(
             predictor(model, kind=kind, times=asked, feature_names=self.training_names),
             HazardReader(self.times, self.model_output_times, max_hazard),
-            None if batch_size is None else _at_least_one("batch_size", batch_size),
+            None if batch_size is None else at_least_one("batch_size", batch_size),
         )
 
     def _local_models(self, longest: float | None, verbose: bool) -> LocalModels:
-        if longest is not None and not longest > 0:
-            raise InputError(f"max_difference_time_allowed is {longest}; it must be above 0")
+        check_positive("max_difference_time_allowed", longest)
         lengths = interval_lengths(self.times, longest)
         return LocalModels(
             self.neighbourhood, lengths, self.baseline, self.norm, self.log_floor, verbose
         )
-
-    def _warn(self, fits: LocalFits, reader: HazardReader, num_samples: int) -> None:
-        d = int(self.neighbourhood.varies.sum())
-        lowest, effective = int(fits.rank.min()), float(fits.effective_neighbours.min())
-        if lowest < d:
-            warnings.warn(
-                f"the {num_samples} neighbours determine {lowest} of {d} coefficients only (too "
-                "few or collinear); the answer of smallest norm is given",
-                stacklevel=3,
-            )
-        elif effective < d:
-            warnings.warn(
-                f"the weights make {num_samples} neighbours worth {effective:.1f} equal ones, for "
-                f"{d} coefficients: expect noise; weighting='equal' or more num_samples help",
-                stacklevel=3,
-            )
-        if reader.num_zero_survival:
-            warnings.warn(
-                f"{reader.num_zero_survival} predicted survival values below "
-                f"{SMALLEST_SURVIVAL:.1e} count as that, a cumulative hazard of "
-                f"{-np.log(SMALLEST_SURVIVAL):.2f}; max_hazard_value_allowed sets another bound",
-                stacklevel=3,
-            )
-
-
-def _progress_bar(total: int, shown: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, disable=not shown, desc="explaining", unit="explanation")
-
-
-def _check_failures(result: MonteCarloExplanation) -> None:
-    if not result.failures:
-        return
-    unsolved = np.flatnonzero(result.num_solved == 0)
-    if len(unsolved):
-        raise InputError(
-            f"no repetition of row {unsolved[0]} was solved; the solver says: {result.failures[0]}"
-        )
-    warnings.warn(
-        f"{len(result.failures)} repetitions were not solved and are left out of the means: "
-        f"{result.failures[0]}",
-        stacklevel=3,
-    )
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; it must be {' or '.join(map(repr, choices))}")
-
-
-def _at_least_one(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1")
-    return int(value)
-
-
-def _some(names: Sequence[str], shown: int = 5) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if names[shown:] else "")
