@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.options import nearest
+from survkit.jobs import Job
 from survkit.slurm.simple_slurm_script import CLUSTERS
 from survkit.types import InputError
 
@@ -47,6 +49,27 @@ def check_resources(config: BatchRunConfig) -> None:
         raise InputError(
             f"--requeue_seconds is {config.requeue_seconds}, which leaves nothing of a time limit "
             f"of {seconds} s; it must be below that, or give --no_requeue"
+        )
+
+
+def check_arguments(jobs: Iterable[Job], config: BatchRunConfig) -> None:
+    """Check that jobs which begin again, on another node or after a requeue, do not start over.
+
+    Raises
+    ------
+    InputError
+        For flags of the training under which they would.
+    """
+    flags = {flag for job in jobs for flag in job.arguments}
+    if "--overwrite=True" in flags:
+        raise InputError(
+            "--overwrite does not go with SLURM, where a job that is requeued would start over and "
+            "an old record looks like its result; move the old records away"
+        )
+    if "--resume=False" in flags and config.requeue:
+        raise InputError(
+            "--no_resume does not go with --requeue, as the job would start over each time; "
+            "give --no_requeue"
         )
 
 

@@ -15,7 +15,7 @@ from survkit.jobs import Job, Outcome
 from survkit.slurm.batch_script import batch_script, batches
 from survkit.slurm.following import Follower
 from survkit.slurm.queue import largest_array
-from survkit.slurm.resources import check_commands, check_resources
+from survkit.slurm.resources import check_arguments, check_commands, check_resources
 from survkit.slurm.submission import submit_jobs
 
 
@@ -48,6 +48,7 @@ def slurm_launch(
         refusal of the first script; nothing has been submitted then.
     """
     check_resources(config)
+    check_arguments(jobs, config)
     check_commands()
     submitted = submit_jobs(jobs, config, stop)
     outcomes = submitted.outcomes
@@ -71,6 +72,7 @@ def slurm_scripts(jobs: Sequence[Job], config: BatchRunConfig) -> list[str]:
         For flags that cannot be used.
     """
     check_resources(config)
+    check_arguments(jobs, config)
     size = largest_array() if config.array else 1
     return [
         batch_script(batch, config, [f"<{name}>" for name in batch[0].after])

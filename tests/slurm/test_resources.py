@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from survkit.slurm import slurm_scripts
 from survkit.slurm.resources import check_commands, check_resources, time_limit_seconds
 from survkit.types import InputError
-from tests.slurm.job_fixtures import make_config
+from tests.slurm.job_fixtures import make_config, make_job
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,26 @@ def test_sound_flags_pass(flags: dict[str, object]) -> None:
 def test_flags_that_cannot_be_used_are_named(flags: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_resources(make_config(**flags))
+
+
+@pytest.mark.parametrize(
+    ("argument", "flags", "message"),
+    [
+        ("--overwrite=True", {"requeue": False}, "--overwrite does not go with SLURM"),
+        ("--resume=False", {}, "--no_resume does not go with --requeue"),
+    ],
+)
+def test_trainings_that_would_start_over_are_refused(
+    argument: str, flags: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        slurm_scripts([make_job(Path("/logs"), "a", (argument,))], make_config(**flags))
+
+
+def test_a_training_may_start_over_where_nothing_requeues_it() -> None:
+    assert slurm_scripts(
+        [make_job(Path("/logs"), "a", ("--resume=False",))], make_config(requeue=False)
+    )
 
 
 def test_a_machine_without_slurm_is_told_so(
