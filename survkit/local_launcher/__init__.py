@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.gpu_slots import gpu_slots
@@ -45,7 +46,8 @@ def launch_locally(
         schedule = Schedule(jobs, site.places, stop=stop, overview=overview, is_free=site.is_free)
         with ThreadPoolExecutor(1) as other_thread:  # this one is left to the signals
             try:
-                other_thread.submit(_run, schedule, site, config.runner, stop).result()
+                context = copy_context()  # prefect keeps its settings there
+                other_thread.submit(context.run, _run, schedule, site, config.runner, stop).result()
             except BaseException:
                 stop.set()
                 raise

@@ -142,13 +142,14 @@ def _serve() -> None:
     home = tempfile.mkdtemp(prefix="survkit-prefect-")
     threading.Thread(target=_end_with_standard_input, args=(home,), daemon=True).start()
     os.environ["PREFECT_HOME"] = home
-    listening = socket.create_server(("127.0.0.1", 0))
-    print(listening.getsockname()[1], home, flush=True)
+    address = socket.socket()
+    address.bind(("127.0.0.1", 0))  # refuses connections until the server listens
+    print(address.getsockname()[1], home, flush=True)
     import uvicorn
     from prefect.server.api.server import create_app
 
     config = uvicorn.Config(create_app(ephemeral=True, final=True), log_level="error")
-    uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=[address])
 
 
 def _end_with_standard_input(home: str) -> None:

@@ -1,0 +1,174 @@
+"""Real prefect flows on a real prefect server, with training runs as tasks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from survkit.configs.batch_run import BatchRunConfig
+from survkit.job_overview import Overview
+from survkit.job_process import python_environment
+from survkit.jobs import Job, Status
+from survkit.local_launcher import launch_locally
+from survkit.local_launcher.prefect_server import PrefectServerError, prefect_server
+from survkit.sweep_plan import plan_sweeps
+
+SWEEP = """
+common: {dataset: veteran, bootstrap: 0, model: coxph}
+runs:
+  - {name: good}
+  - {name: bad, model: rsf, max_memory_gb: 1.0e-9}
+  - {name: waits, cox_alpha: 0.01, after: [bad]}
+"""
+LONG = """
+common: {dataset: synthetic, model: mtlr, epochs: 100000, early_stopping_patience: 100000}
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[None]:
+    """Have all launches of this module use one server, which they find as a user's own."""
+    with prefect_server(threading.Event()):
+        yield
+
+
+@pytest.fixture
+def without_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hide the server of the other tests."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        yield
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    sweep = tmp_path / "three.yaml"
+    sweep.write_text(SWEEP)
+    config = BatchRunConfig(sweep=str(sweep))
+    return plan_sweeps(config, {"log_dir": str(tmp_path), "mode": "disabled"}).jobs
+
+
+def test_every_job_is_a_task_run_that_ends_as_the_job_did(
+    server: None, jobs: list[Job], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    config = BatchRunConfig(group=("three",), runner="prefect", max_subprocesses=2)
+    overview = Overview(len(jobs))
+    outcomes = launch_locally(jobs, config, stop=threading.Event(), overview=overview)
+    assert [outcome.status for outcome in outcomes] == [
+        Status.DONE,
+        Status.FAILED,
+        Status.BLOCKED,
+    ]
+    assert outcomes[0].job.is_complete
+    assert "without prefect" not in capsys.readouterr().err
+
+    expected = {jobs[0].name: "COMPLETED", jobs[1].name: "FAILED"}
+    with get_client(sync_client=True) as client:
+        (flow_run,) = client.read_flow_runs()
+        assert flow_run.state_type == "FAILED"
+        deadline = time.monotonic() + 30  # task runs reach the server a little later
+        while {run.name: run.state_type for run in client.read_task_runs()} != expected:
+            assert time.monotonic() < deadline, client.read_task_runs()
+            time.sleep(0.2)
+        messages = {run.name: run.state.message for run in client.read_task_runs() if run.state}
+    assert messages[jobs[1].name] == outcomes[1].note
+    assert "--max_memory_gb" in outcomes[1].note
+
+
+def test_a_server_that_does_not_answer_costs_no_run(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    config = BatchRunConfig(group=("three",), runner="prefect")
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        outcomes = launch_locally(jobs[:1], config, stop=threading.Event(), overview=Overview(1))
+    assert [outcome.status for outcome in outcomes] == [Status.DONE]
+    warning = "warning: going on without prefect: the server at http://127.0.0.1:9/api does not"
+    assert warning in capsys.readouterr().err
+    assert jobs[0].log.read_text().count("=== ") == 1
+
+
+def test_a_server_that_cannot_start_is_explained(
+    without_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "nonsense")
+    with (
+        pytest.raises(PrefectServerError, match=r"the server did not start: .+"),
+        prefect_server(threading.Event()),
+    ):
+        pass
+
+
+def test_a_stop_ends_a_server_that_is_starting(without_server: None) -> None:
+    stop = threading.Event()
+    stop.set()
+    before = set(psutil.Process().children())
+    with pytest.raises(PrefectServerError, match="told to stop"), prefect_server(stop):
+        pass
+    assert set(psutil.Process().children()) == before
+
+
+def test_a_server_ends_with_a_launcher_that_is_killed(tmp_path: Path) -> None:
+    script = """
+import time
+from survkit.local_launcher.prefect_server import _greeting, _process
+with _process() as server:
+    print(*_greeting(server), server.process.pid, flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**python_environment(), "TMPDIR": str(tmp_path)},
+    ) as process:
+        assert process.stdout is not None
+        _, home, server = process.stdout.readline().split()
+        process.kill()
+    _, alive = psutil.wait_procs([psutil.Process(int(server))], timeout=20)
+    assert [left for left in alive if left.status() != psutil.STATUS_ZOMBIE] == []
+    assert Path(home).parent == tmp_path
+    assert not Path(home).exists()
+
+
+def test_a_stopped_launcher_leaves_nothing_behind(tmp_path: Path) -> None:
+    sweep = tmp_path / "long.yaml"
+    sweep.write_text(LONG)
+    flags = ["--sweep", str(sweep), "--log_dir", str(tmp_path), "--mode", "disabled"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "survkit.grid_search", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**python_environment(), "TMPDIR": str(tmp_path)},
+        process_group=0,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            while "started" not in process.stdout.readline():
+                assert process.poll() is None
+            while len(children := psutil.Process(process.pid).children()) < 2:
+                time.sleep(0.05)  # the server is there, the training comes
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+            output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    assert "stopped: long mtlr" in output
+    assert [child for child in children if child.is_running()] == []
+    assert list(tmp_path.glob("survkit-prefect-*")) == []

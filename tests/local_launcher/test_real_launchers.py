@@ -1,0 +1,171 @@
+"""Launchers as users start them: stopped, killed, two at once; the records are always the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import survkit
+from survkit.configs.args_file import build_config
+from survkit.configs.batch_run import BatchRunConfig
+from survkit.sweep_plan import plan_sweeps
+from survkit.train import main
+
+SWEEP = """
+common:
+  {dataset: synthetic, synthetic_rows: 300, time_bins: 12, model: mtlr, hidden_dim: 8, epochs: 120,
+  early_stopping_patience: 1000, bootstrap: 20, seed: [42, 43, 44]}
+"""
+EPOCHS = 120
+VARYING = ("timing", "peak_memory_mb")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sweep") / "three.yaml"
+    path.write_text(SWEEP)
+    return path
+
+
+@contextmanager
+def launcher(sweep: Path, log_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a launcher; whatever happens, nothing of it runs on."""
+    flags = ["--sweep", str(sweep), "--log_dir", str(log_dir), "--mode", "disabled"]
+    command = [sys.executable, "-m", "survkit.grid_search", *flags]
+    with subprocess.Popen(
+        [*command, "--runner", "process", "--max_subprocesses", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(survkit.__file__).parent.parent,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def launch(sweep: Path, log_dir: Path) -> tuple[int, str]:
+    with launcher(sweep, log_dir) as process:
+        output, _ = process.communicate(timeout=200)
+    return process.returncode, output
+
+
+def trainings(log_dir: Path) -> list[psutil.Process]:
+    """Return the training processes that write to a folder."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if f"--log_dir={log_dir}" in (process.info["cmdline"] or ())
+    ]
+
+
+def wait_for_epochs(log_dir: Path) -> None:
+    """Wait until two runs are in the middle of their training."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        histories = list(log_dir.glob("three/*/history.jsonl"))
+        if len(histories) == 2 and all(len(h.read_bytes().splitlines()) > 5 for h in histories):
+            return
+        time.sleep(0.02)
+    raise AssertionError("no training")
+
+
+def records(log_dir: Path) -> dict[str, dict[str, Any]]:
+    results = {
+        p.parent.name: json.loads(p.read_text()) for p in log_dir.glob("three/*/result.json")
+    }
+    return {
+        name: {key: value for key, value in result.items() if key not in VARYING}
+        for name, result in results.items()
+    }
+
+
+def epochs_logged(log_dir: Path) -> list[int]:
+    return [len(p.read_bytes().splitlines()) for p in log_dir.glob("three/*/history.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(sweep: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the records that the runs have without any launcher."""
+    log_dir = tmp_path_factory.mktemp("uninterrupted")
+    given = {"sweep": str(sweep), "log_dir": str(log_dir), "mode": "disabled"}
+    for job in plan_sweeps(build_config(BatchRunConfig, given), given).jobs:
+        assert main(job.arguments) == 0
+    assert len(records(log_dir)) == 3
+    return records(log_dir)
+
+
+def test_a_stopped_sweep_goes_on_where_it_was(
+    sweep: Path, uninterrupted: dict[str, Any], tmp_path: Path
+) -> None:
+    with launcher(sweep, tmp_path) as process:
+        wait_for_epochs(tmp_path)
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in output
+    assert output.count("goes on at its last checkpoint next time") == 4  # once in the table
+    assert output.count("not started") == 2
+    assert trainings(tmp_path) == []
+    assert records(tmp_path) == {}
+
+    status, output = launch(sweep, tmp_path)
+    assert status == 0, output
+    assert records(tmp_path) == uninterrupted
+    logs = list((tmp_path / "three" / "launcher").glob("*.log"))
+    assert sorted(log.read_text().count("=== ") for log in logs) == [1, 2, 2]
+
+
+def test_a_killed_launcher_and_its_successor_train_nothing_twice(
+    sweep: Path, uninterrupted: dict[str, Any], tmp_path: Path
+) -> None:
+    with launcher(sweep, tmp_path) as process:
+        wait_for_epochs(tmp_path)
+        process.kill()
+    orphans = trainings(tmp_path)
+    for orphan in orphans:
+        orphan.suspend()
+    with launcher(sweep, tmp_path) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        assert [("postponed" in line, "started" in line) for line in lines] == [
+            (False, False),  # 3 to run, 0 skipped
+            (True, False),
+            (True, False),
+            (False, True),
+        ], lines
+        for orphan in orphans:
+            orphan.resume()
+        output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0
+    assert output.count("by another process") == len(orphans) == 2
+    assert records(tmp_path) == uninterrupted
+    assert epochs_logged(tmp_path) == [EPOCHS] * 3
+    logs = list((tmp_path / "three" / "launcher").glob("*.log"))
+    assert [log.read_text().count("=== ") for log in logs] == [1, 1, 1]
+
+
+def test_two_launchers_share_the_work(
+    sweep: Path, uninterrupted: dict[str, Any], tmp_path: Path
+) -> None:
+    with launcher(sweep, tmp_path) as first, launcher(sweep, tmp_path) as second:
+        outputs = [process.communicate(timeout=200)[0] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], outputs
+    assert records(tmp_path) == uninterrupted
+    assert epochs_logged(tmp_path) == [EPOCHS] * 3
+    reports = list((tmp_path / "three" / "launcher").glob("*.json"))
+    assert len(reports) == 3
+    logs = list((tmp_path / "three" / "launcher").glob("*.log"))
+    assert [log.read_text().count("record: ") for log in logs] == [1, 1, 1]
