@@ -1,8 +1,9 @@
 """Time and memory of SurvLIME explanations, without the model's own predictions, as JSON lines.
 
-PYTHONPATH=. python benchmarks/survlime_speed.py                  # sizes: p = 5, 20, 60; N = 100 to 10,000
-PYTHONPATH=. python benchmarks/survlime_speed.py --what norms     # norms 1, 1.5, 3 and inf, p = 5, N = 1,000
-PYTHONPATH=. python benchmarks/survlime_speed.py --what many      # 100 repetitions x 100 rows, set 1 with Cox
+export PYTHONPATH=.
+python benchmarks/survlime_speed.py                # p = 5, 20, 60 and N = 100 to 10,000
+python benchmarks/survlime_speed.py --what norms   # 1, 1.5, 3 and inf; p = 5, N = 1,000
+python benchmarks/survlime_speed.py --what many    # 100 repetitions x 100 rows, set 1 with Cox
 """
 
 from __future__ import annotations
