@@ -14,10 +14,10 @@ from survkit.gpu_slots import gpu_slots
 from survkit.job_overview import Overview
 from survkit.job_process import Place
 from survkit.jobs import Job, Outcome
-from survkit.local_launcher.dask_cluster import dask_cluster
-from survkit.local_launcher.prefect_server import prefect_server
+from survkit.local_launcher.dask_cluster import dask_site
+from survkit.local_launcher.prefect_server import prefect_api
 from survkit.local_launcher.schedule import Schedule
-from survkit.local_launcher.this_machine import Run, Site, this_machine
+from survkit.local_launcher.this_machine import Run, Site, local_site
 
 
 def launch_locally(
@@ -58,7 +58,7 @@ def _site(
     jobs: Sequence[Job], config: BatchRunConfig, stop: threading.Event
 ) -> AbstractContextManager[Site]:
     if config.runner == "dask":
-        return dask_cluster(
+        return dask_site(
             str(config.dask_address),
             log_folder=jobs[0].log.parent,
             num_jobs=len(jobs),
@@ -66,7 +66,7 @@ def _site(
             retries=config.retries,
             stop=stop,
         )
-    return this_machine(
+    return local_site(
         gpu_slots(
             gpu_list=config.gpu_list,
             gpu_mb_per_job=config.gpu_mb_per_job,
@@ -83,7 +83,7 @@ def _site(
 def _run(schedule: Schedule, site: Site, runner: str, stop: threading.Event) -> None:
     if runner != "process":
         try:
-            with prefect_server(stop):
+            with prefect_api(stop):
                 from survkit.local_launcher.prefect_flow import run_as_flow
 
                 run_as_flow(schedule, site.run, site.task_runner())

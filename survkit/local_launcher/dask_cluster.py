@@ -35,7 +35,7 @@ _stopped: set[str] = set()
 
 
 @contextmanager
-def dask_cluster(
+def dask_site(
     address: str,
     *,
     log_folder: Path,

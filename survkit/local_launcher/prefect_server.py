@@ -39,7 +39,7 @@ class PrefectServerError(Exception):
 
 
 @contextmanager
-def prefect_server(stop: threading.Event) -> Iterator[None]:
+def prefect_api(stop: threading.Event) -> Iterator[None]:
     """Have prefect use the server of PREFECT_API_URL, or else one that ends with this context.
 
     Parameters

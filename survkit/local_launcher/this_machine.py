@@ -44,7 +44,7 @@ class Site(NamedTuple):
 
 
 @contextmanager
-def this_machine(
+def local_site(
     gpus: Sequence[Gpu],
     *,
     num_jobs: int,

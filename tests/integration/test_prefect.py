@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,7 +18,7 @@ from survkit.job_overview import Overview
 from survkit.job_process import python_environment
 from survkit.jobs import Job, Status
 from survkit.local_launcher import launch_locally
-from survkit.local_launcher.prefect_server import PrefectServerError, prefect_server
+from survkit.local_launcher.prefect_server import PrefectServerError, prefect_api
 from survkit.sweep_plan import plan_sweeps
 
 SWEEP = """
@@ -32,23 +31,6 @@ runs:
 LONG = """
 common: {dataset: synthetic, model: mtlr, epochs: 100000, early_stopping_patience: 100000}
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[None]:
-    """Have all launches of this module use one server, which they find as a user's own."""
-    with prefect_server(threading.Event()):
-        yield
-
-
-@pytest.fixture
-def without_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hide the server of the other tests."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    with temporary_settings(restore_defaults={PREFECT_API_URL}):
-        yield
 
 
 @pytest.fixture
@@ -89,13 +71,10 @@ def test_every_job_is_a_task_run_that_ends_as_the_job_did(
 
 
 def test_a_server_that_does_not_answer_costs_no_run(
-    jobs: list[Job], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    no_server: None, jobs: list[Job], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
     config = BatchRunConfig(group=("three",), runner="prefect")
-    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        outcomes = launch_locally(jobs[:1], config, stop=threading.Event(), overview=Overview(1))
+    outcomes = launch_locally(jobs[:1], config, stop=threading.Event(), overview=Overview(1))
     assert [outcome.status for outcome in outcomes] == [Status.DONE]
     warning = "warning: going on without prefect: the server at http://127.0.0.1:9/api does not"
     assert warning in capsys.readouterr().err
@@ -103,21 +82,21 @@ def test_a_server_that_does_not_answer_costs_no_run(
 
 
 def test_a_server_that_cannot_start_is_explained(
-    without_server: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "nonsense")
     with (
         pytest.raises(PrefectServerError, match=r"the server did not start: .+"),
-        prefect_server(threading.Event()),
+        prefect_api(threading.Event()),
     ):
         pass
 
 
-def test_a_stop_ends_a_server_that_is_starting(without_server: None) -> None:
+def test_a_stop_ends_a_server_that_is_starting() -> None:
     stop = threading.Event()
     stop.set()
     before = set(psutil.Process().children())
-    with pytest.raises(PrefectServerError, match="told to stop"), prefect_server(stop):
+    with pytest.raises(PrefectServerError, match="told to stop"), prefect_api(stop):
         pass
     assert set(psutil.Process().children()) == before
 
