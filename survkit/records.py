@@ -27,10 +27,10 @@ import torch
 from filelock import FileLock, Timeout
 
 import survkit
+from survkit.composite_models import rebuild
 from survkit.configs.command import RunsElsewhereError
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.storage import write_bytes
-from survkit.model_registry import MODELS
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
@@ -55,8 +55,12 @@ def run_id(config: Any, data_sha256: str, *, less: Sequence[str] = ()) -> str:
         for field in dataclasses.fields(config)
         if field.metadata["identity"] and field.name not in less
     }
-    text = json.dumps([identity, data_sha256], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return identifier([identity, data_sha256])
+
+
+def identifier(content: Any) -> str:
+    """Return 16 hex digits of a hash of plain values."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class RunFolder:
@@ -256,7 +260,7 @@ def load_fitted(run: str | Path) -> FittedRun:
     preprocessor, version = checkpoint["preprocessor"], checkpoint["survkit_version"]
     try:
         return FittedRun(
-            MODELS[checkpoint["model"]].from_state(checkpoint["state"]),
+            rebuild(checkpoint).model,
             None if preprocessor is None else Preprocessor.from_state(preprocessor),
             checkpoint["config"],
             version,

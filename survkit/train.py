@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ from survkit.configs.wandb import WandbConfig
 
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
+    from survkit.composite_models import NamedModel
     from survkit.datasets import Dataset
     from survkit.metrics import Evaluation
     from survkit.records import RunFolder
-    from survkit.types import SurvivalData, SurvivalModel
+    from survkit.types import SurvivalData
 
 PROG = "survkit.train"
 
@@ -52,6 +53,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     started = time.perf_counter()
     from survkit.datasets import load_configured
     from survkit.records import RunFolder, run_id
+    from survkit.run_results import say_complete, show
 
     config = _with_device(canonical(config))
     dataset = load_configured(asdict(config))
@@ -63,8 +65,8 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
         if result is None:
             result = _make_record(config, wandb_config, dataset, folder, argv, started)
         else:
-            _say_complete(folder, result)
-    _show(folder, result)
+            say_complete(folder, result)
+    show(folder, result)
     return folder.path
 
 
@@ -110,9 +112,9 @@ def _make_record(
     started: float,
 ) -> dict[str, Any]:
     from survkit.metrics import evaluate
-    from survkit.model_registry import MODELS
-    from survkit.records import peak_gpu_memory_mb, peak_memory_mb, provenance, run_id
+    from survkit.records import provenance, run_id
     from survkit.report.model_card import write_model_card
+    from survkit.run_results import describe_run, evaluate_splits
     from survkit.training.tracking import ProgressBar, WandbMirror, default_mode
 
     loaded = time.perf_counter()
@@ -142,6 +144,51 @@ def _make_record(
         convention=config.evaluation,
         point_error=config.point_error,
     )
+    named = _build(config, dataset, score)
+    model = named.model
+    training_rows = _training_rows(config, train)
+    model.fit(training_rows, validation, monitor=folder)
+    progress.close()
+    fitted = time.perf_counter()
+    folder.write_checkpoint(
+        {
+            **named.saved(),
+            "preprocessor": dataset.preprocessor.state() if dataset.preprocessor else None,
+            "config": settings,
+            "survkit_version": made_with["survkit_version"],
+        }
+    )
+    metrics = evaluate_splits(
+        model,
+        dataset,
+        folder,
+        score,
+        bootstrap=config.bootstrap,
+        renormalise=_published_baseline(config),
+    )
+    ended = time.perf_counter()
+    result = {
+        **describe_run(folder, dataset, model, settings),
+        "configuration": run_id(config, dataset.sha256, less=("seed",)),
+        "n_train": len(training_rows),
+        "timing": {
+            "load_seconds": loaded - started,
+            "fit_seconds": fitted - loaded,
+            "evaluate_seconds": ended - fitted,
+            "total_seconds": ended - started,
+        },
+        **metrics,
+    }
+    mirror.finish(result)
+    write_model_card(folder.path, dataset, settings, {**result, "warnings": folder.warnings})
+    return folder.write_result(result)
+
+
+def _build(config: TrainConfig, dataset: Dataset, score: Callable[..., Evaluation]) -> NamedModel:
+    from survkit.composite_models import CALIBRATED, CalibratedModel, NamedModel
+    from survkit.model_registry import MODELS
+
+    validation = dataset.splits.validation
     model = MODELS[config.model].build(
         grid=dataset.grid,
         parameters=asdict(config),
@@ -151,45 +198,10 @@ def _make_record(
             score(prediction, validation, bootstrap=0, null_draws=0)
         ),
     )
-    training_rows = _training_rows(config, train)
-    model.fit(training_rows, validation, monitor=folder)
-    progress.close()
-    fitted = time.perf_counter()
-    folder.write_checkpoint(
-        {
-            "model": config.model,
-            "state": model.state(),
-            "preprocessor": dataset.preprocessor.state() if dataset.preprocessor else None,
-            "config": settings,
-            "survkit_version": made_with["survkit_version"],
-        }
-    )
-    metrics = _evaluate(config, dataset, model, folder, score)
-    ended = time.perf_counter()
-    result = {
-        "run_id": folder.path.name,
-        "configuration": run_id(config, dataset.sha256, less=("seed",)),
-        **{name: settings[name] for name in ("dataset", "model", "group", "seed", "evaluation")},
-        "data_sha256": dataset.sha256,
-        "known_leaks": dataset.card.known_leaks,
-        "notes": dataset.card.notes,
-        **model.fit_summary._asdict(),
-        "n_train": len(training_rows),
-        "time_unit": dataset.card.time_unit,
-        "survkit_version": made_with["survkit_version"],
-        "timing": {
-            "load_seconds": loaded - started,
-            "fit_seconds": fitted - loaded,
-            "evaluate_seconds": ended - fitted,
-            "total_seconds": ended - started,
-        },
-        "peak_memory_mb": peak_memory_mb(),
-        "peak_gpu_memory_mb": peak_gpu_memory_mb(str(config.device)),
-        **metrics,
-    }
-    mirror.finish(result)
-    write_model_card(folder.path, dataset, settings, {**result, "warnings": folder.warnings})
-    return folder.write_result(result)
+    named = NamedModel(config.model, model)
+    if not config.calibrate:
+        return named
+    return NamedModel(CALIBRATED, CalibratedModel(named, grid=dataset.grid))
 
 
 def _numbers(evaluation: Evaluation) -> dict[str, float]:
@@ -206,59 +218,6 @@ def _training_rows(config: TrainConfig, train: SurvivalData) -> SurvivalData:
     from survkit.baselines.published import leave_out_fold
 
     return leave_out_fold(train, config.seed) if _published_baseline(config) else train
-
-
-def _evaluate(
-    config: TrainConfig,
-    dataset: Dataset,
-    model: SurvivalModel,
-    folder: RunFolder,
-    score: Callable[..., Evaluation],
-) -> dict[str, Any]:
-    """Predict and score the validation and the test split; return their part of the result."""
-    from survkit.baselines.published import renormalised
-
-    parts: dict[str, Any] = {}
-    resamples = {"validation": 0, "test": config.bootstrap}
-    for split, bootstrap in resamples.items():
-        data: SurvivalData = getattr(dataset.splits, split)
-        prediction = model.predict(data.features)
-        if _published_baseline(config):
-            prediction, flat = renormalised(prediction)
-            if flat:
-                folder.warn(
-                    f"{split} rows: {flat} of {len(data)} predicted curves never fall; they have "
-                    "nothing to renormalise and stay at 1"
-                )
-        folder.write_predictions(split, prediction, data)
-        evaluation = score(prediction, data, bootstrap=bootstrap)
-        parts[split], parts[f"{split}_details"] = evaluation.values, evaluation.details
-        if bootstrap:
-            parts[f"{split}_interval"] = evaluation.intervals
-    return {"test_interval": {}, **parts}
-
-
-def _say_complete(folder: RunFolder, result: Mapping[str, Any]) -> None:
-    import survkit
-
-    print(f"{folder.path} is complete; --overwrite trains it again")
-    if result["survkit_version"] != survkit.__version__:
-        print(
-            f"warning: it was made by survkit {result['survkit_version']}, "
-            f"this is {survkit.__version__}",
-            file=sys.stderr,
-        )
-
-
-def _show(folder: RunFolder, result: dict[str, Any]) -> None:
-    from survkit.report.tables import result_summary
-
-    for message in folder.warnings:
-        print(f"warning: {message}", file=sys.stderr)
-    for leak in result["known_leaks"]:
-        print(f"known leak: {leak}", file=sys.stderr)
-    print(result_summary(result))
-    print(f"record: {folder.path}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ FOREST = "Random survival forest (--model rsf)"
 BART = "Bayesian additive regression trees (--model bart)"
 OPTIMISATION = "Optimisation"
 REGULARISERS = "Regularisers of the router"
+CALIBRATION = "Calibration"
 EVALUATION = "Evaluation"
 RUN = "Run and record"
 
@@ -283,6 +284,12 @@ class TrainConfig:
     )
     cosine_anneal_min_lambda_multiplier: float = option(
         0.0, topic=REGULARISERS, at_least=0, at_most=1, help="share of it that is left at the end"
+    )
+
+    calibrate: bool = option(
+        False,
+        topic=CALIBRATION,
+        help="map the predicted probabilities after training, as the validation split suggests",
     )
 
     evaluation: Literal["standard", "published"] = option(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from survkit.composite_models import without_calibration
 from survkit.configs.train import TrainConfig
 from survkit.datasets import DATASETS, Dataset, load_configured
 from survkit.datasets.assemble import split_rows
@@ -63,7 +64,7 @@ def similar_patients(
     InputError
         Where the model has no hidden space, or the run's training data are not at hand.
     """
-    model = run.model
+    model = without_calibration(run.model)
     if not isinstance(model, NeuralSurvivalModel):
         raise InputError(f"{run.config['model']} has no hidden space to compare patients in")
     dataset = _training_data(run.config, data_dir)

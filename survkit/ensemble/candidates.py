@@ -1,0 +1,214 @@
+"""Finds what a group of runs offers to an ensemble, and says why other runs offer nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+import survkit
+from survkit.composite_models import NamedModel
+from survkit.configs.train import TrainConfig
+from survkit.datasets import load_parameters
+from survkit.model_registry import MODELS, model_name
+from survkit.records import load_fitted
+from survkit.report.runs import load_runs, read_config
+from survkit.report.sweep_state import missing_seeds, open_runs
+from survkit.report.variants import variant_labels
+from survkit.types import InputError
+
+PATHS = ("data_dir", "csv_path")
+
+
+class Candidate(NamedTuple):
+    """The finished runs of one model, which differ in nothing but the seed.
+
+    Parameters
+    ----------
+    label : str
+        The model, and the flags that tell it from others of the group.
+    model : str
+        Its key in `MODELS`.
+    runs : tuple of Path
+        The runs' folders, in the order of their seeds.
+    seeds : tuple of int
+        Their seeds.
+    settings : dict
+        The configuration that they share.
+    missing : tuple of str
+        What is known of runs that are not finished.
+    """
+
+    label: str
+    model: str
+    runs: tuple[Path, ...]
+    seeds: tuple[int, ...]
+    settings: dict[str, Any]
+    missing: tuple[str, ...]
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The identifiers of the runs."""
+        return [run.name for run in self.runs]
+
+    def load(self) -> tuple[list[NamedModel], list[str]]:
+        """Return the fitted models, and warnings of those that another version made.
+
+        Raises
+        ------
+        InputError
+            For a checkpoint that is missing, damaged or cannot be read.
+        """
+        members, warnings = [], []
+        for run in self.runs:
+            fitted = load_fitted(run)
+            members.append(NamedModel(self.model, fitted.model))
+            if fitted.survkit_version != survkit.__version__:
+                warnings.append(
+                    f"member {run.name} was made by survkit {fitted.survkit_version}, "
+                    f"this is {survkit.__version__}"
+                )
+        return members, warnings
+
+
+def find_candidates(
+    log_dir: Path, group: str, models: Sequence[str] = ()
+) -> tuple[list[Candidate], list[str]]:
+    """Return the models of a group with their finished runs, and notes on runs left out.
+
+    Parameters
+    ----------
+    log_dir : Path
+        Folder of all records.
+    group : str
+        The group.
+    models : sequence of str
+        Models, by name or alias; all where none is given.
+
+    Raises
+    ------
+    InputError
+        For a group without finished runs of these models, or runs of other data, conventions or
+        time grids.
+    """
+    runs, notes = _single_runs(load_runs(log_dir, group))
+    if models:
+        runs = _of_models(runs, [model_name(name) for name in models])
+    if runs.empty:
+        raise InputError(f"no run in {log_dir / group} can be a member: {'; '.join(notes)}")
+    configs = {path: _configuration(Path(path)) for path in runs["path"]}
+    _check_agreement(configs)
+    labels = variant_labels(runs)
+    open_now = open_runs(log_dir / group)
+    absent = missing_seeds(runs, labels, open_now)
+    candidates = []
+    for label, own in runs.groupby(labels, sort=False):
+        model, paths = str(own["model"].iloc[0]), list(own["path"])
+        unfinished = [
+            f"{run.name} ({run.run_id}) is {run.status} ({run.note}); the ensemble is without it"
+            for run in open_now
+            if run.name.startswith(f"{model} seed=")
+        ]
+        candidates.append(
+            Candidate(
+                str(label),
+                model,
+                tuple(map(Path, paths)),
+                tuple(int(seed) for seed in own["seed"]),
+                shared_settings([configs[path] for path in paths]),
+                (*unfinished, *(text for text in absent if text.startswith(f"{label}:"))),
+            )
+        )
+    return candidates, notes
+
+
+def why_not_over_seeds(candidate: Candidate) -> str | None:
+    """Return why there is no ensemble over the seeds of a model, None where there can be."""
+    evaluation = candidate.settings["evaluation"]
+    if MODELS[candidate.model].is_deterministic and evaluation == "standard":
+        return f"{candidate.label}: every seed gives the same model, so an ensemble is that model"
+    if len(candidate.runs) < 2:
+        unfinished = "".join(f"; {text}" for text in candidate.missing)
+        return (
+            f"{candidate.label}: one finished run, seed {candidate.seeds[0]}; an ensemble needs "
+            f"two at least{unfinished}"
+        )
+    return why_not_a_member(candidate)
+
+
+def why_not_a_member(candidate: Candidate) -> str | None:
+    """Return why a model cannot be combined with any other, None where it can."""
+    if MODELS[candidate.model].is_baseline and candidate.settings["evaluation"] == "published":
+        return (
+            f"{candidate.label}: the published evaluation renormalises what a baseline predicts, "
+            "so the checkpoint does not give the recorded predictions; use the standard one"
+        )
+    return None
+
+
+def shared_settings(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the flags on which all configurations agree, less what is of single runs."""
+    first = configs[0]
+    own = ("model", "seed", "calibrate", "bootstrap")
+    names = [f.name for f in fields(TrainConfig) if f.metadata["identity"] and f.name not in own]
+    shared = {
+        name: first[name]
+        for name in (*names, "data_sha256")
+        if all(name in config and config[name] == first[name] for config in configs)
+    }
+    # Where the data lie may differ from run to run; one place is enough.
+    return shared | {name: first[name] for name in PATHS}
+
+
+def _single_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Drop ensembles and calibrated runs, and say so of the latter."""
+    if "members" in runs:
+        runs = runs[runs["members"].isna()]
+    calibrated = runs.get("config_calibrate", pd.Series(False, runs.index)) == True  # noqa: E712
+    notes = [
+        f"run {row['run_id']} ({row['model']}, seed {row['seed']:.0f}) is calibrated itself; an "
+        "ensemble is calibrated as a whole (--calibrate), not by its members"
+        for row in runs[calibrated].to_dict("records")
+    ]
+    return runs[~calibrated], notes
+
+
+def _of_models(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
+    found = list(runs["model"].unique())
+    for model in models:
+        if model not in found:
+            raise InputError(
+                f"--models names {model}, of which there is no finished run; "
+                f"there are runs of {', '.join(found)}"
+            )
+    return runs[runs["model"].isin(models)]
+
+
+def _configuration(run: Path) -> dict[str, Any]:
+    """Return a run's configuration; flags that it is from before have what is their default now."""
+    config = read_config(run)
+    if config is None:
+        raise InputError(f"{run / 'config.json'} is missing or damaged; train that run again")
+    return {**asdict(TrainConfig()), **config}
+
+
+def _check_agreement(configs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse runs on other data, of other conventions or on another grid."""
+    for name in ("dataset", "data_sha256", "evaluation", "point_error"):
+        _check_same(name, configs)
+    (dataset,) = {config["dataset"] for config in configs.values()}
+    for name in load_parameters(dataset):
+        if name not in PATHS:
+            _check_same(name, configs)
+
+
+def _check_same(name: str, configs: Mapping[str, Mapping[str, Any]]) -> None:
+    values = sorted({str(config[name]) for config in configs.values()})
+    if len(values) > 1:
+        raise InputError(
+            f"the runs differ in {name} ({', '.join(values)}); members of an ensemble predict the "
+            "same subjects on one time grid under one convention; --models can choose among them"
+        )

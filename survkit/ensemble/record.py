@@ -1,0 +1,242 @@
+"""Makes the record of one ensemble: build, choose, calibrate, evaluate, write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import survkit
+from survkit.composite_models import (
+    CALIBRATED,
+    ENSEMBLE,
+    CalibratedModel,
+    EnsembleModel,
+    NamedModel,
+)
+from survkit.datasets import Dataset
+from survkit.datasets.storage import write_bytes
+from survkit.ensemble.candidates import Candidate, shared_settings
+from survkit.ensemble.selection import Selection, select_models
+from survkit.metrics import evaluate
+from survkit.records import RunFolder, identifier, provenance
+from survkit.report.model_card import FILE, model_card
+from survkit.run_results import describe_run, evaluate_splits
+from survkit.types import InputError
+
+SELECTED = "selected_ensemble"
+
+
+class Choices(NamedTuple):
+    """How an ensemble is made of its candidates: the command's flags of these names."""
+
+    select: bool
+    calibrate: bool
+    bootstrap: int
+
+
+def ensemble_id(candidates: Sequence[Candidate], choices: Choices) -> str:
+    """Return the identifier of an ensemble: a hash of its candidates' runs and of the choices."""
+    run_ids = sorted(run_id for candidate in candidates for run_id in candidate.run_ids)
+    return identifier([ENSEMBLE, run_ids, choices._asdict()])
+
+
+def make_record(
+    candidates: Sequence[Candidate],
+    choices: Choices,
+    dataset: Dataset,
+    folder: RunFolder,
+    command: Sequence[str],
+) -> dict[str, Any]:
+    """Make the ensemble of the candidates, write its record and return the result.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        One model, whose runs are combined, or several to choose from.
+    choices : Choices
+        How.
+    dataset : Dataset
+        What every run was trained on.
+    folder : RunFolder
+        The ensemble's folder, locked.
+    command : sequence of str
+        The command line, for the record.
+
+    Raises
+    ------
+    InputError
+        For a member's checkpoint that cannot be read, or a choice that comes out as one run.
+    """
+    started = time.perf_counter()
+    settings = _settings(candidates, choices, dataset, folder)
+    folder.start({**settings, "command": list(command), **provenance()}, warnings=dataset.warnings)
+    members = _load(candidates, folder)
+    loaded = time.perf_counter()
+    selection = _select(members, settings, dataset) if choices.select else None
+    weights = selection.weights if selection else {candidates[0].label: 1.0}
+    ensemble, table = _ensemble(candidates, members, weights, dataset)
+    named = NamedModel(ENSEMBLE, ensemble)
+    if choices.calibrate:
+        calibrated = CalibratedModel(named, grid=dataset.grid)
+        named = NamedModel(CALIBRATED, calibrated.calibrate(dataset.splits.validation))
+    fitted = time.perf_counter()
+    folder.write_checkpoint(
+        {
+            **named.saved(),
+            "preprocessor": dataset.preprocessor.state() if dataset.preprocessor else None,
+            "config": settings,
+            "survkit_version": survkit.__version__,
+        }
+    )
+    train = dataset.splits.train
+    score = partial(
+        evaluate,
+        train_time=train.time,
+        train_event=train.event,
+        grid=dataset.grid,
+        convention=settings["evaluation"],
+        point_error=settings["point_error"],
+    )
+    metrics = evaluate_splits(named.model, dataset, folder, score, bootstrap=choices.bootstrap)
+    ended = time.perf_counter()
+    result = describe_run(folder, dataset, named.model, settings)
+    result |= {
+        "configuration": folder.path.name,
+        "notes": [*result["notes"], *_selection_notes(selection)],
+        "members": [row["run_id"] for row in table],
+        "member_weights": [row["weight"] for row in table],
+        "selection": selection and _selection_rows(selection),
+        "n_train": len(train),
+        "timing": {
+            "load_seconds": loaded - started,
+            "fit_seconds": fitted - loaded,
+            "evaluate_seconds": ended - fitted,
+            "total_seconds": ended - started,
+        },
+        **metrics,
+    }
+    card = _card(dataset, settings, {**result, "warnings": folder.warnings}, folder.path, table)
+    write_bytes(folder.path / FILE, card.encode())
+    return folder.write_result(result)
+
+
+def _settings(
+    candidates: Sequence[Candidate], choices: Choices, dataset: Dataset, folder: RunFolder
+) -> dict[str, Any]:
+    """Return the ensemble's configuration: what its members share, and how it is made."""
+    return {
+        **shared_settings([candidate.settings for candidate in candidates]),
+        "data_sha256": dataset.sha256,
+        "model": SELECTED if choices.select else f"{candidates[0].model}_ensemble",
+        "group": folder.path.parent.name,
+        "seed": None,
+        "candidates": [candidate.label for candidate in candidates],
+        "seeds": sorted({seed for candidate in candidates for seed in candidate.seeds}),
+        **choices._asdict(),
+    }
+
+
+def _load(candidates: Sequence[Candidate], folder: RunFolder) -> dict[str, list[NamedModel]]:
+    """Return the fitted models of each candidate; note what a reader must know of them."""
+    members = {}
+    for candidate in candidates:
+        members[candidate.label], warnings = candidate.load()
+        for message in (*candidate.missing, *warnings):
+            folder.warn(message)
+    return members
+
+
+def _select(
+    members: Mapping[str, list[NamedModel]], settings: Mapping[str, Any], dataset: Dataset
+) -> Selection:
+    validation = dataset.splits.validation
+    return select_models(
+        {
+            label: EnsembleModel(own, grid=dataset.grid).predict(validation.features)
+            for label, own in members.items()
+        },
+        validation,
+        train=dataset.splits.train,
+        grid=dataset.grid,
+        convention=settings["evaluation"],
+    )
+
+
+def _ensemble(
+    candidates: Sequence[Candidate],
+    members: Mapping[str, list[NamedModel]],
+    weights: Mapping[str, float],
+    dataset: Dataset,
+) -> tuple[EnsembleModel, list[dict[str, Any]]]:
+    """Return the ensemble and one row a member: run_id, model, seed, weight."""
+    models: list[NamedModel] = []
+    table: list[dict[str, Any]] = []
+    for candidate in candidates:
+        if candidate.label not in weights:
+            continue
+        weight = weights[candidate.label] / len(candidate.runs)
+        models += members[candidate.label]
+        table += [
+            {"run_id": run_id, "model": candidate.label, "seed": seed, "weight": weight}
+            for run_id, seed in zip(candidate.run_ids, candidate.seeds, strict=True)
+        ]
+    if len(models) < 2:
+        raise InputError(
+            f"the validation split prefers {table[0]['model']} alone, of which there is one run, "
+            f"{table[0]['run_id']}; an ensemble needs two members at least"
+        )
+    each = [row["weight"] for row in table]
+    return EnsembleModel(models, grid=dataset.grid, weights=each), table
+
+
+def _selection_rows(selection: Selection) -> list[dict[str, Any]]:
+    return [
+        {"model": label, "integrated_brier": value, "weight": selection.weights.get(label, 0.0)}
+        for label, value in selection.alone.items()
+    ]
+
+
+def _selection_notes(selection: Selection | None) -> list[str]:
+    if selection is None:
+        return []
+    alone = ", ".join(f"{label} {value:.4f}" for label, value in selection.alone.items())
+    chosen = ", ".join(f"{label} {weight:.2f}" for label, weight in selection.weights.items())
+    return [
+        f"Chosen on the validation split by integrated_brier ({selection.value:.4f}; alone: "
+        f"{alone}), with weights {chosen}. The validation metrics are therefore not those of "
+        "unseen data."
+    ]
+
+
+def _card(
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    result: Mapping[str, Any],
+    folder: Path,
+    table: Sequence[Mapping[str, Any]],
+) -> str:
+    """Return the model card: that of a run, and a section on the members."""
+    seeds = ", ".join(map(str, settings["seeds"]))
+    # The flags of the members' model are the ensemble's, where it is of one model.
+    model = settings["model"].removesuffix("_ensemble")
+    card = model_card(
+        dataset,
+        {**settings, "model": model, "seed": seeds},
+        {**result, "seed": seeds},
+        folder=folder,
+    )
+    rows = [f"| {r['run_id']} | {r['model']} | {r['seed']} | {r['weight']:.4g} |" for r in table]
+    lines = [
+        "## Members",
+        "",
+        "The predicted survival curve is the weighted mean of those of these runs.",
+        "",
+        "| run | model | seed | weight |",
+        "| --- | --- | --- | --- |",
+        *rows,
+        *(f"\n{note}" for note in result["notes"] if note not in dataset.card.notes),
+    ]
+    return f"{card}\n" + "\n".join(lines) + "\n"
