@@ -43,6 +43,8 @@ def predictor(
     InputError
         For an object that predicts no survival.
     """
+    if kind not in ("cumulative", "survival"):
+        raise InputError(f"type_fn is {kind!r}; it must be 'cumulative' or 'survival'")
     if isinstance(model, str | Path):
         from survkit.records import load_fitted
 
@@ -68,8 +70,6 @@ def predictor(
 
 
 def _function(function: Callable[[Any], Any], kind: Kind, names: Sequence[str]) -> Predict:
-    if kind not in ("cumulative", "survival"):
-        raise InputError(f"type_fn is {kind!r}; it must be 'cumulative' or 'survival'")
     owner = getattr(function, "__self__", None)
 
     def predict(features: NDArray[np.float64]) -> Curves:
@@ -176,12 +176,19 @@ def _xgboost_aft(model: Any, times: NDArray[np.float64], names: Sequence[str]) -
     cumulative_hazard = distributions[parameters["aft_loss_distribution"]]
     with np.errstate(divide="ignore"):
         log_times = np.log(times)
+    # As XGBoost's wrapper predicts: after early stopping, by the best trees alone.
+    rounds = (0, model.best_iteration + 1) if _stopped_early(model) else (0, 0)
 
     def predict(features: NDArray[np.float64]) -> Curves:
         columns = list(names) if booster.feature_names else None
         matrix = xgboost.DMatrix(features, feature_names=columns)
-        location = np.log(cast("NDArray[np.float64]", booster.predict(matrix)).astype(np.float64))
+        predicted = cast("NDArray[np.float32]", booster.predict(matrix, iteration_range=rounds))
+        location = np.log(predicted.astype(np.float64))
         z = (log_times - location[:, None]) / scale
         return Curves(times, cumulative_hazard(z), "cumulative")
 
     return predict
+
+
+def _stopped_early(model: Any) -> bool:
+    return hasattr(model, "get_booster") and getattr(model, "best_iteration", None) is not None

@@ -139,6 +139,29 @@ def test_xgboosts_curves_are_those_of_its_own_likelihood(distribution: str) -> N
     assert has_the_signs_of_the_truth(explain(booster, kernel_width=1.0))
 
 
+def test_xgboosts_wrapper_predicts_by_its_best_trees_after_early_stopping() -> None:
+    import xgboost
+
+    from survkit.explain.models import predictor
+
+    matrix = xgboost.DMatrix(FEATURES)
+    matrix.set_float_info("label_lower_bound", TIMES)
+    matrix.set_float_info("label_upper_bound", np.where(EVENTS, TIMES, np.inf))
+    settings = {"objective": "survival:aft", "aft_loss_distribution_scale": 0.9, "max_depth": 6}
+    booster = xgboost.train(settings, matrix, 30)
+    booster.set_attr(best_iteration="4")
+    stopped = xgboost.XGBRegressor(**settings)
+    stopped.load_model(booster.save_raw())
+    assert stopped.best_iteration == 4
+    times = np.unique(TIMES)
+    curves = [
+        predictor(model, kind="cumulative", times=times, feature_names=NAMES)(FEATURES).values
+        for model in (stopped, booster[:5], booster)
+    ]
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
+    assert not np.allclose(curves[0], curves[2], rtol=0.1)
+
+
 def test_xgboosts_wrapper_and_other_objectives() -> None:
     import xgboost
 
