@@ -42,7 +42,7 @@ class _Smoothed:
     def __init__(self, terms: Terms, q: float) -> None:
         self.q = q
         self.targets = terms.targets
-        omega = terms.slopes**q
+        omega = (terms.slopes / terms.slopes.max()) ** q  # so that not all of them underflow
         omega *= terms.lengths
         omega *= terms.weights[:, None]
         self.omega = omega / omega.sum()
@@ -126,6 +126,8 @@ def _minimise(
     decrement = np.inf
     for taken in range(MAX_STEPS):
         value, gradient, hessian = problem.derivatives(beta, eps)
+        if not np.isfinite(hessian).all():
+            return beta, np.inf, taken
         direction = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
         decrement = float(-gradient @ direction)
         if decrement <= TOLERANCE * value:

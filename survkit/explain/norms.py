@@ -80,7 +80,10 @@ def solve_norm(
         solution = solve_power(terms, q, start, verbose=verbose)
         if solution.coefficients is not None:
             return NormSolution(*solution)
-    newton = solve_newton(terms, q, start)
+    with np.errstate(over="ignore", invalid="ignore"):  # told by a gap that is not finite
+        newton = solve_newton(terms, q, start)
+    if not np.isfinite(newton.gap):
+        return NormSolution(None, "Newton", f"powers of {q:g} overflow; the norm 'inf' is near it")
     status = f"within {newton.gap:.1g} of the optimum"
     if not newton.converged:
         return NormSolution(None, "Newton", f"only {status}")
