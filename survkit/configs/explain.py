@@ -48,12 +48,26 @@ class ExplainConfig:
         help="draw near neighbours and weight them alike, or the paper's weights, which need "
         "very many neighbours where there are many features",
     )
+    max_difference_time_allowed: float | None = option(
+        None,
+        topic=METHOD,
+        above=0,
+        help="longer intervals between times count as this long",
+        shown_default="no bound",
+    )
+    max_hazard_value_allowed: float | None = option(
+        None,
+        topic=METHOD,
+        above=0,
+        help="larger cumulative hazards count as this",
+        shown_default="36.04, which is survival of 2.2e-16",
+    )
     batch_size: int | None = option(
         None,
         topic=METHOD,
         at_least=1,
         help="most rows in one call of the model",
-        shown_default="what one explanation needs",
+        shown_default="what gives four million values, or one set of neighbours",
     )
     num_workers: int = option(1, topic=METHOD, at_least=1, help="threads; they change no answer")
     seed: int = option(42, topic=METHOD, at_least=0, help="seed of the neighbours")

@@ -64,6 +64,8 @@ def explain(config: ExplainConfig) -> None:
             rows,
             num_samples=config.num_samples,
             num_repetitions=config.num_repetitions,
+            max_difference_time_allowed=config.max_difference_time_allowed,
+            max_hazard_value_allowed=config.max_hazard_value_allowed,
             batch_size=config.batch_size,
             num_workers=config.num_workers,
             progress=sys.stderr.isatty(),
@@ -73,7 +75,7 @@ def explain(config: ExplainConfig) -> None:
     table = explanation.to_frame(rows)
     for i, row in enumerate(rows):
         largest = table.loc[row].iloc[(-abs(explanation.coefficients[i])).argsort()[:10]]
-        fit = explanation.r_squared[i].mean()
+        fit = explanation.mean_r_squared[i]
         print(f"test subject {row}: the 10 largest coefficients, R^2 of the local fit {fit:.3f}")
         print(largest.to_string(float_format=lambda number: f"{number:.4f}"))
     folder = Path(config.run) / FOLDER

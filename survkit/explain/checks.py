@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from survkit.explain.explanation import MonteCarloExplanation
-from survkit.explain.hazards import SMALLEST_SURVIVAL, HazardReader
+from survkit.explain.hazards import HazardReader
 from survkit.explain.local_models import LocalFits
 from survkit.explain.neighbours import Neighbourhood
 from survkit.types import InputError
@@ -24,9 +25,29 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 
 
 def check_positive(name: str, value: float | None) -> None:
-    """Refuse a number that is not finite and above 0; None is no number."""
-    if value is not None and not 0 < value < np.inf:
-        raise InputError(f"{name} is {value}; it must be finite and above 0")
+    """Refuse what is neither None nor a finite number above 0."""
+    if value is None:
+        return
+    if not is_number(value) or not 0 < value < np.inf:
+        raise InputError(f"{name} is {value!r}; it must be a finite number above 0")
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what is not a number between 0 and 1."""
+    if not is_number(value) or not 0 < value < 1:
+        raise InputError(f"{name} is {value!r}; it must be above 0 and below 1")
+
+
+def is_number(value: object) -> bool:
+    """Say whether a value is a whole or real number; True and False are none."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def check_seed(name: str, value: int | None) -> None:
+    """Refuse what is neither None nor a whole number of at least 0."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if value is not None and not (is_whole and value >= 0):
+        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 0")
 
 
 def at_least_one(name: str, value: int) -> int:
@@ -48,6 +69,29 @@ def warn_of_constants(neighbourhood: Neighbourhood) -> None:
         _warn(f"constant in the training rows, so their coefficients are 0: {names}")
 
 
+def replace_unseen(
+    rows: NDArray[np.float64], neighbourhood: Neighbourhood, names: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return rows (h, p) with the reference value where no training row has a category; warn.
+
+    No neighbour takes such a value, so its effect is unknown; left in the row, it would go into
+    the coefficients of the other features through the model's hazard at the subject.
+    """
+    rows, found = rows.copy(), []
+    for feature in neighbourhood.categorical:
+        column = feature.column
+        for row in np.flatnonzero(~np.isin(rows[:, column], feature.values)):
+            found.append(f"{names[column]} = {rows[row, column]:g} in row {row}")
+            rows[row, column] = feature.reference
+    if found:
+        more = f" and {len(found) - 5} more" if found[5:] else ""
+        _warn(
+            f"no training row has {', '.join(found[:5])}{more}; explained with the value that "
+            "other categories are compared with"
+        )
+    return rows
+
+
 def warn_of_fits(
     fits: LocalFits, neighbourhood: Neighbourhood, reader: HazardReader, num_samples: int
 ) -> None:
@@ -64,11 +108,15 @@ def warn_of_fits(
             f"the weights make {num_samples} neighbours worth {effective:.1f} equal ones, for {d} "
             "coefficients: expect noise; weighting='equal' or more num_samples help"
         )
-    if reader.num_zero_survival:
+    if reader.num_capped:
+        advice = ""
+        if reader.max_hazard is None:
+            advice = "; max_hazard_value_allowed=700 reads those of a model that is exact, as Cox's"
         _warn(
-            f"{reader.num_zero_survival} predicted survival values below {SMALLEST_SURVIVAL:.1e} "
-            f"count as that, a cumulative hazard of {-np.log(SMALLEST_SURVIVAL):.2f}; "
-            "max_hazard_value_allowed sets another bound"
+            f"{reader.num_capped} of {reader.num_survival} predicted survival values are below "
+            f"{reader.smallest_survival:.1e} ({reader.num_zero} of them 0) and count as that, a "
+            f"cumulative hazard of {-np.log(reader.smallest_survival):.2f}: what features change "
+            f"there is lost{advice}"
         )
 
 

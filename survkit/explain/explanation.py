@@ -12,6 +12,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike, NDArray
 
 from survkit.explain.neighbours import effective_number
+from survkit.types import InputError
 
 
 class Cost(NamedTuple):
@@ -134,7 +135,7 @@ class MonteCarloExplanation(_ArrayLike):
     values : array, shape (h, d)
         The subjects' features, as the local model sees them.
     r_squared : array, shape (h, R)
-        Fit of each local model.
+        Fit of each local model; NaN in a repetition whose solver failed.
     effective_neighbours : array, shape (h, R)
         How many neighbours of equal weight the weighted ones are worth.
     failures : tuple of str
@@ -162,6 +163,14 @@ class MonteCarloExplanation(_ArrayLike):
         return np.asarray(np.nanmean(self.repetitions, axis=1))
 
     @property
+    def mean_r_squared(self) -> NDArray[np.float64]:
+        """Mean fit of the repetitions that have one, shape (h,); NaN where none has."""
+        has_fit = ~np.isnan(self.r_squared)
+        total = np.where(has_fit, self.r_squared, 0.0).sum(axis=1)
+        count = has_fit.sum(axis=1)
+        return np.asarray(total / np.where(count > 0, count, np.nan))
+
+    @property
     def samples(self) -> NDArray[np.float64]:
         """What a plot shows: the subjects' means (h, d), or a single subject's repetitions."""
         if len(self.repetitions) > 1:
@@ -182,16 +191,22 @@ class MonteCarloExplanation(_ArrayLike):
         The index has the subject (its place among those explained, or its entry in `rows`) and
         the feature; the columns are value, coefficient, standard_error and contribution
         (coefficient times value).
+
+        Raises
+        ------
+        InputError
+            Where `rows` are not as many as the subjects.
         """
+        subjects = list(range(len(self.values)) if rows is None else rows)
+        if len(subjects) != len(self.values):
+            raise InputError(f"rows are {len(subjects)} for {len(self.values)} subjects")
         columns = {
             "value": self.values,
             "coefficient": self.coefficients,
             "standard_error": self.standard_error,
             "contribution": self.coefficients * self.values,
         }
-        index = pd.MultiIndex.from_product(
-            [rows or range(len(self.values)), self.feature_names], names=["row", "feature"]
-        )
+        index = pd.MultiIndex.from_product([subjects, self.feature_names], names=["row", "feature"])
         return pd.DataFrame({name: array.ravel() for name, array in columns.items()}, index=index)
 
     def global_importance(self) -> pd.DataFrame:

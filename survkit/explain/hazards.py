@@ -56,7 +56,10 @@ class HazardReader:
         self.times = times
         self.model_output_times = model_output_times
         self.max_hazard = max_hazard
-        self.num_zero_survival = 0
+        floor = SMALLEST_SURVIVAL if max_hazard is None else float(np.exp(-max_hazard))
+        self.smallest_survival = max(floor, float(np.finfo(np.float64).tiny))
+        self._bound_is_ours = max_hazard is None or floor < self.smallest_survival
+        self.num_survival = self.num_capped = self.num_zero = 0
 
     def read(self, curves: Curves, num_rows: int) -> NDArray[np.float64]:
         """Return the cumulative hazards (n, m) of curves that should be for `num_rows` subjects.
@@ -88,10 +91,11 @@ class HazardReader:
     def _cumulative(self, curves: Curves) -> NDArray[np.float64]:
         if curves.kind == "cumulative":
             return curves.values if curves.values.min() >= 0 else np.maximum(curves.values, 0.0)
-        smallest = SMALLEST_SURVIVAL if self.max_hazard is None else np.exp(-self.max_hazard)
-        if self.max_hazard is None and curves.values.min() < smallest:
-            self.num_zero_survival += int((curves.values < smallest).sum())
-        return -np.log(np.clip(curves.values, max(smallest, np.finfo(np.float64).tiny), 1.0))
+        self.num_survival += curves.values.size
+        if self._bound_is_ours and curves.values.min() < self.smallest_survival:
+            self.num_capped += int((curves.values < self.smallest_survival).sum())
+            self.num_zero += int((curves.values <= 0).sum())
+        return -np.log(np.clip(curves.values, self.smallest_survival, 1.0))
 
     def _resample(
         self, times: NDArray[np.float64], hazards: NDArray[np.float64]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from survkit.types import InputError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -136,5 +138,7 @@ def _finish(
     axes.grid(axis="x", color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     if figure_path is not None:
+        if not Path(figure_path).parent.is_dir():
+            raise InputError(f"figure_path is {figure_path}; its folder does not exist")
         axes.get_figure().savefig(figure_path, dpi=150, format="png")  # type: ignore[union-attr]
     return axes

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from survkit.datasets import Dataset, Preprocessor, load_configured
 from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn
 from survkit.datasets.storage import write_bytes
@@ -124,13 +126,17 @@ def write_explanation(
     rows: Sequence[int],
     settings: dict[str, Any],
 ) -> list[Path]:
-    """Write the table, a figure for each subject and one for all; return their paths."""
+    """Write the table, a figure for each subject and one for all; return their paths.
+
+    They take the place of an earlier explanation in that folder, its subjects' figures included.
+    """
     paths = [folder / "explanation.csv", folder / "importance.csv", folder / "explanation.json"]
     write_bytes(paths[0], explanation.to_frame(rows).to_csv().encode())
     write_bytes(paths[1], explanation.global_importance().to_csv().encode())
+    r_squared = explanation.mean_r_squared.round(6)
     summary = {
         **settings,
-        "r_squared": explanation.r_squared.mean(axis=1).round(6).tolist(),
+        "r_squared": [None if np.isnan(r) else r for r in r_squared.tolist()],
         "effective_neighbours": explanation.effective_neighbours.mean(axis=1).round(1).tolist(),
         "failures": list(explanation.failures),
         "cost": explanation.cost._asdict(),
@@ -144,6 +150,8 @@ def write_explanation(
     what = f"{len(rows)} subjects" if len(rows) > 1 else f"repetitions for subject {rows[0]}"
     axes.set_title(what)
     paths.append(_save(axes, folder / "montecarlo.png"))
+    for earlier in set(folder.glob("row_*.png")).difference(paths):
+        earlier.unlink()
     return paths
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from survkit.configs.options import nearest
 from survkit.explain import plots
 from survkit.explain.checks import (
     at_least_one,
     check_choice,
     check_failures,
     check_positive,
+    check_seed,
+    check_share,
+    replace_unseen,
     warn_of_constants,
     warn_of_fits,
 )
@@ -29,13 +31,13 @@ from survkit.explain.neighbours import Neighbourhood, Weighting
 from survkit.explain.norms import as_norm
 from survkit.explain.objective import LOG_FLOOR, interval_lengths
 from survkit.explain.training import (
+    as_column,
     as_matrix,
     as_names,
     as_outcomes,
     as_output_times,
     as_rows,
-    given_baseline,
-    nelson_aalen,
+    baseline_hazard,
 )
 from survkit.types import InputError
 
@@ -113,25 +115,22 @@ class SurvLimeExplainer:
     ) -> None:
         features = as_matrix("training_features", training_features)
         self.training_names = as_names(training_features, feature_names, features.shape[1])
-        event, time_ = as_outcomes(training_events, training_times, len(features))
-        self.times = np.unique(time_)
+        outcomes = as_outcomes(training_events, training_times, len(features))
+        self.times = np.unique(outcomes[1])
         self.model_output_times = as_output_times(model_output_times)
         self.norm = as_norm(functional_norm)
         check_choice("baseline", baseline, ("nelson-aalen", "model"))
         check_choice("weighting", weighting, ("density", "equal"))
-        if not 0 < log_floor < 1:
-            raise InputError(f"log_floor is {log_floor}; it must be above 0 and below 1")
+        check_share("log_floor", log_floor)
         check_positive("kernel_width", kernel_width)
-        if H0 is not None and baseline == "model":
-            raise InputError("H0 and baseline='model' are two baselines; give one of them")
+        check_seed("random_state", random_state)
         self.log_floor = float(log_floor)
-        self.baseline: NDArray[np.float64] | None = None
-        if H0 is not None:
-            self.baseline = given_baseline(H0, self.times)
-        elif baseline == "nelson-aalen":
-            self.baseline = nelson_aalen(event, time_)
-        columns = [self._column(name) for name in categorical_features]
-        labels = {self._column(name): text for name, text in (category_labels or {}).items()}
+        self.baseline = baseline_hazard(H0, baseline, *outcomes)
+        columns = [as_column(feature, self.training_names) for feature in categorical_features]
+        labels = {
+            as_column(name, self.training_names): text
+            for name, text in (category_labels or {}).items()
+        }
         self.neighbourhood = Neighbourhood.fit(
             features,
             self.training_names,
@@ -192,6 +191,7 @@ class SurvLimeExplainer:
         rows = as_rows("data_row", data_row, self.training_names)
         if len(rows) != 1:
             raise InputError(f"data_row has {len(rows)} rows; montecarlo_explanation takes several")
+        rows = replace_unseen(rows, self.neighbourhood, self.training_names)
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
@@ -248,6 +248,7 @@ class SurvLimeExplainer:
             single failures are counted in the result.
         """
         rows = as_rows("data", data, self.training_names)
+        rows = replace_unseen(rows, self.neighbourhood, self.training_names)
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
@@ -296,11 +297,11 @@ class SurvLimeExplainer:
         """
         if self.explanation is None:
             raise InputError("there is nothing to plot; call explain_instance first")
-        drawn = self.explanation.coefficients
-        return plots.bar_chart(
-            drawn * self.explanation.values if scale_with_data_point else drawn,
-            self._names_or(feature_names),
-            label=plots.SCALED_LABEL if scale_with_data_point else plots.LABEL,
+        return self._draw(
+            plots.bar_chart,
+            self.explanation.coefficients,
+            self.explanation.values if scale_with_data_point else None,
+            feature_names,
             figsize=figsize,
             figure_path=figure_path,
             with_colour=with_colour,
@@ -325,11 +326,11 @@ class SurvLimeExplainer:
         """
         if self.montecarlo is None:
             raise InputError("there is nothing to plot; call montecarlo_explanation first")
-        drawn = self.montecarlo.samples
-        return plots.boxen_plot(
-            drawn * self.montecarlo.values if scale_with_data_point else drawn,
-            self._names_or(feature_names),
-            label=plots.SCALED_LABEL if scale_with_data_point else plots.LABEL,
+        return self._draw(
+            plots.boxen_plot,
+            self.montecarlo.samples,
+            self.montecarlo.values if scale_with_data_point else None,
+            feature_names,
             figsize=figsize,
             figure_path=figure_path,
             with_colour=with_colour,
@@ -337,22 +338,23 @@ class SurvLimeExplainer:
             axes=axes,
         )
 
-    def _names_or(self, given: Sequence[str] | None) -> Sequence[str]:
-        if given is not None and len(given) != len(self.feature_names):
-            raise InputError(
-                f"feature_names are {len(given)} for {len(self.feature_names)} coefficients"
-            )
-        return self.feature_names if given is None else given
-
-    def _column(self, feature: int | str) -> int:
-        names = self.training_names
-        if isinstance(feature, str):
-            if feature not in names:
-                raise InputError(f"unknown feature '{feature}'{nearest(feature, names)}")
-            return names.index(feature)
-        if not 0 <= feature < len(names):
-            raise InputError(f"categorical feature {feature} is not among {len(names)} columns")
-        return int(feature)
+    def _draw(
+        self,
+        plot: Callable[..., Axes],
+        coefficients: NDArray[np.float64],
+        values: NDArray[np.float64] | None,
+        names: Sequence[str] | None,
+        **style: Any,
+    ) -> Axes:
+        """Draw coefficients, times the values where they are given."""
+        if names is not None:
+            names = as_names(None, names, len(self.feature_names))
+        return plot(
+            coefficients if values is None else coefficients * values,
+            names or self.feature_names,
+            label=plots.LABEL if values is None else plots.SCALED_LABEL,
+            **style,
+        )
 
     def _tasks(self, rows: NDArray[np.float64], repetitions: int) -> list[Task]:
         (call,) = self._seeds.spawn(1)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from survkit.configs.options import nearest
 from survkit.types import BoolArray, InputError
 
 
@@ -39,11 +40,17 @@ def as_matrix(name: str, data: Any) -> NDArray[np.float64]:
 def as_rows(name: str, data: Any, feature_names: Sequence[str]) -> NDArray[np.float64]:
     """Return rows to explain, (h, p), with the columns of the training features.
 
-    A DataFrame or a named Series is read by its names, where they are those of the training
-    features in another order.
+    A DataFrame or a Series whose names are those of the training features is read by name, in
+    any order; one that shares no name with them is read by place.
+
+    Raises
+    ------
+    InputError
+        For another number of values, values that are not finite numbers, or names of which only
+        some are those of the training features.
     """
-    if isinstance(data, pd.DataFrame | pd.Series) and set(data.keys()) == set(feature_names):
-        data = data[list(feature_names)]
+    if isinstance(data, pd.DataFrame | pd.Series):
+        data = _in_order(name, data, feature_names)
     rows = as_matrix(name, data)
     if rows.shape[1] != len(feature_names):
         raise InputError(
@@ -51,6 +58,32 @@ def as_rows(name: str, data: Any, feature_names: Sequence[str]) -> NDArray[np.fl
             f"{len(feature_names)} columns"
         )
     return rows
+
+
+def _in_order(name: str, data: Any, feature_names: Sequence[str]) -> Any:
+    labels = list(data.keys())
+    known, given = set(feature_names), set(labels)
+    if known == given:
+        return data[list(feature_names)]
+    if known & given:
+        missing = ", ".join(each for each in feature_names if each not in given) or "none"
+        unknown = ", ".join(str(each) for each in labels if each not in known) or "none"
+        raise InputError(
+            f"{name} has other columns than training_features (missing: {missing}; unknown: "
+            f"{unknown})"
+        )
+    return data
+
+
+def as_column(feature: int | str, feature_names: Sequence[str]) -> int:
+    """Return the place of a column that is given by its place or its name."""
+    if isinstance(feature, str):
+        if feature not in feature_names:
+            raise InputError(f"unknown feature '{feature}'{nearest(feature, feature_names)}")
+        return feature_names.index(feature)
+    if not 0 <= feature < len(feature_names):
+        raise InputError(f"categorical feature {feature} is not among {len(feature_names)} columns")
+    return int(feature)
 
 
 def as_names(data: Any, given: Sequence[str] | None, p: int) -> tuple[str, ...]:
@@ -64,7 +97,7 @@ def as_names(data: Any, given: Sequence[str] | None, p: int) -> tuple[str, ...]:
     if len(names) != p or len(set(names)) != p:
         raise InputError(
             f"feature_names are {len(names)} names, {len(set(names))} of them different, for "
-            f"{p} columns; each column needs a name of its own"
+            f"{p} columns; each needs a name of its own"
         )
     return names
 
@@ -74,11 +107,11 @@ def as_outcomes(
 ) -> tuple[BoolArray, NDArray[np.float64]]:
     """Return events (n,) and times (n,) of the training rows, checked."""
     event = np.asarray(events).ravel()
-    time = np.asarray(times, dtype=np.float64).ravel()
+    time = _as_numbers("training_times", times)
     for name, values in (("training_events", event), ("training_times", time)):
         if len(values) != n:
             raise InputError(f"{name} has {len(values)} values for {n} rows of training_features")
-    known = np.isin(event, (0, 1))
+    known = np.array([value in (0, 1) for value in event.tolist()])
     if not known.all():
         row = int(np.argmin(known))
         raise InputError(f"training_events is {event[row]} in row {row}; it must be 1 or 0")
@@ -95,11 +128,20 @@ def as_output_times(times: ArrayLike | None) -> NDArray[np.float64] | None:
     """Return a model's output times (q,), increasing, or None."""
     if times is None:
         return None
-    array = np.asarray(times, dtype=np.float64).ravel()
+    array = _as_numbers("model_output_times", times)
     increasing = np.isfinite(array).all() and (np.diff(array) > 0).all()
     if len(array) == 0 or not increasing or array[0] < 0:
         raise InputError(f"model_output_times must be at least 0 and increase; got {times!r}")
+    if array[-1] == 0:
+        raise InputError("model_output_times is 0 alone; it must have later times")
     return array
+
+
+def _as_numbers(name: str, values: Any) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers ({error})") from None
 
 
 def nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,6 +160,17 @@ def nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.floa
             "to estimate; events are needed, or H0, or baseline='model'"
         )
     return np.asarray(nelson_aalen_estimator(event, time)[1], dtype=np.float64)
+
+
+def baseline_hazard(
+    given: Any, choice: str, event: BoolArray, time: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return the baseline hazard at the distinct times (m,), None where it is the model's own."""
+    if given is not None:
+        if choice == "model":
+            raise InputError("H0 and baseline='model' are two baselines; give one of them")
+        return given_baseline(given, np.unique(time))
+    return nelson_aalen(event, time) if choice == "nelson-aalen" else None
 
 
 def given_baseline(baseline: Any, times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,7 +194,7 @@ def given_baseline(baseline: Any, times: NDArray[np.float64]) -> NDArray[np.floa
         steps = np.concatenate([[0.0], values])
         hazard = steps[np.searchsorted(baseline.x, times, side="right")]
     else:
-        hazard = np.asarray(baseline, dtype=np.float64).ravel()
+        hazard = _as_numbers("H0", baseline)
     if len(hazard) != len(times):
         raise InputError(
             f"H0 has {len(hazard)} values, but there are {len(times)} distinct training times"

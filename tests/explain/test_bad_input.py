@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from survkit.explain import SurvLimeExplainer
@@ -56,6 +57,7 @@ def with_value(value: float) -> Any:
         (hazards, {"batch_size": -1}, "batch_size is -1"),
         (hazards, {"max_hazard_value_allowed": 0}, "max_hazard_value_allowed is 0"),
         (hazards, {"max_difference_time_allowed": -1}, "max_difference_time_allowed is -1"),
+        (hazards, {"max_difference_time_allowed": True}, "max_difference_time_allowed is True"),
         (object(), {}, "predict_fn is a object; it must be a function"),
     ],
 )
@@ -87,6 +89,14 @@ def test_bad_rows(row: Any, message: str) -> None:
         ({"training_events": 2 * EVENTS}, "training_events is 2.0 in row 0; it must be 1 or 0"),
         ({"training_events": 0 * EVENTS}, "all 40 training_events are 0"),
         ({"training_times": -TIMES}, "training_times is -1.0 in row 0"),
+        ({"training_times": ["soon"] * 40}, "training_times must be numbers"),
+        ({"training_events": ["yes"] * 40}, "training_events is yes in row 0"),
+        ({"model_output_times": [0.0]}, "model_output_times is 0 alone"),
+        ({"model_output_times": ["a", "b"]}, "model_output_times must be numbers"),
+        ({"H0": ["a"] * 40}, "H0 must be numbers"),
+        ({"random_state": -1}, "random_state is -1; it must be a whole number"),
+        ({"random_state": 0.5}, "random_state is 0.5"),
+        ({"kernel_width": "wide"}, "kernel_width is 'wide'; it must be a finite number"),
         ({"model_output_times": [2.0, 1.0]}, "model_output_times must be at least 0 and increase"),
         ({"H0": [1.0]}, "H0 has 1 values, but there are 40 distinct training times"),
         ({"H0": -TIMES}, "H0 must be finite"),
@@ -97,8 +107,9 @@ def test_bad_rows(row: Any, message: str) -> None:
         ({"kernel_width": 0}, "kernel_width is 0"),
         ({"functional_norm": 0.5}, "functional_norm is 0.5; it must be a number of at least 1"),
         ({"log_floor": 1}, "log_floor is 1"),
+        ({"log_floor": "low"}, "log_floor is 'low'"),
         ({"log_floor": 0}, "log_floor is 0; it must be above 0"),
-        ({"feature_names": ["a", "a", "b"]}, "each column needs a name of its own"),
+        ({"feature_names": ["a", "a", "b"]}, "each needs a name of its own"),
         ({"training_features": np.ones((40, 3))}, "every feature is constant"),
     ],
 )
@@ -106,6 +117,34 @@ def test_bad_training_data_and_settings(change: dict[str, Any], message: str) ->
     inputs = {"training_features": FEATURES, "training_events": EVENTS, "training_times": TIMES}
     with pytest.raises(InputError, match=message):
         SurvLimeExplainer(**{**inputs, **change})
+
+
+def test_a_frame_with_other_columns_is_not_read_by_place() -> None:
+    frame = pd.DataFrame(FEATURES, columns=["a", "b", "c"])
+    explainer = SurvLimeExplainer(frame, EVENTS, TIMES, random_state=0)
+    other = frame.rename(columns={"c": "z"})[["z", "b", "a"]]
+    for rows in (other, other.iloc[0]):
+        with pytest.raises(InputError, match=r"data has other columns .*missing: c; unknown: z"):
+            explainer.montecarlo_explanation(rows, hazards, num_samples=30)
+    by_place = explainer.montecarlo_explanation(pd.DataFrame(FEATURES[:2]), hazards, num_samples=30)
+    np.testing.assert_array_equal(by_place.values, FEATURES[:2])
+
+
+def test_a_model_does_not_hide_a_wrong_type_fn() -> None:
+    from sksurv.linear_model import CoxPHSurvivalAnalysis
+    from sksurv.util import Surv
+
+    model = CoxPHSurvivalAnalysis(alpha=1).fit(FEATURES, Surv.from_arrays(EVENTS == 1, TIMES))
+    with pytest.raises(InputError, match="type_fn is 'hazard'"):
+        explain(model, type_fn="hazard")
+
+
+def test_a_power_that_overflows_is_a_failure_and_no_nan() -> None:
+    explainer = SurvLimeExplainer(
+        FEATURES, EVENTS, TIMES, functional_norm=5000, kernel_width=3, random_state=0
+    )
+    with pytest.raises(InputError, match="powers of 5000 overflow; the norm 'inf' is near it"):
+        explainer.explain_instance(FEATURES[0], hazards, num_samples=60)
 
 
 def test_times_that_do_not_match_a_model_are_refused() -> None:

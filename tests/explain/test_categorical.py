@@ -60,3 +60,17 @@ def test_a_number_is_not_a_category() -> None:
         SurvLimeExplainer(features, np.ones(100), rng.random(100), categorical_features=["x7"])
     with pytest.raises(InputError, match="categorical feature 2 is not among 2 columns"):
         SurvLimeExplainer(features, np.ones(100), rng.random(100), categorical_features=[2])
+
+
+def test_a_value_that_training_lacks_does_not_distort_the_other_coefficients() -> None:
+    built, features = explainer()
+    row = np.array([features[0, 0], 9.0, 1.0])
+
+    def with_effect_of_9(x: np.ndarray) -> np.ndarray:
+        known = np.where(x[:, 1] == 9, 1, x[:, 1])
+        return np.exp(3.0 * (x[:, [1]] == 9)) * predict(np.column_stack([x[:, 0], known, x[:, 2]]))
+
+    with pytest.warns(UserWarning, match="no training row has x1 = 9 in row 0; explained with"):
+        found = built.explain_instance(row, with_effect_of_9)
+    np.testing.assert_allclose(found, [0.5, 0.7, -0.4, 0.2, 0.3], atol=1e-9)
+    assert row[1] == 9

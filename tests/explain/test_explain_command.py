@@ -51,6 +51,22 @@ def test_the_command_writes_a_table_and_figures(
     written = (folder / "explanation.csv").read_bytes()
     assert main(["--run", str(run), "--rows", "0", "5", "--num_workers", "2", *flags]) == 0
     assert (folder / "explanation.csv").read_bytes() == written
+    assert main(["--run", str(run), "--rows", "3", *flags]) == 0
+    assert [path.name for path in folder.glob("row_*.png")] == ["row_3.png"]
+
+
+def test_the_advice_of_a_warning_can_be_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Subject 0, long after the diagnosis, has survival of less than rounding under Cox."""
+    run = trained(tmp_path, "--dataset", "veteran", "--model", "coxph")
+    flags = ["--run", str(run), "--num_samples", "200", "--num_repetitions", "2"]
+    assert main(flags) == 0
+    assert "max_hazard_value_allowed=700" in capsys.readouterr().err
+    assert main([*flags, "--max_hazard_value_allowed", "700"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    settings = json.loads((run / "explain" / "explanation.json").read_text())
+    assert settings["r_squared"] == [1.0]
 
 
 def test_a_run_folder_is_a_model(run: Path) -> None:

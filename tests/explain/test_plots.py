@@ -93,5 +93,10 @@ def test_the_explainer_draws_what_it_explained_last(data: CoxSet, tmp_path: Path
         scale_with_data_point=True, figsize=(4, 3), figure_path=tmp_path / "boxen.png"
     )
     assert (tmp_path / "boxen.png").stat().st_size > 5000
-    with pytest.raises(InputError, match="feature_names are 2 for 5 coefficients"):
+    with pytest.raises(InputError, match=r"feature_names are 2 names, .*for 5 columns"):
         explainer.plot_weights(feature_names=["a", "b"])
+    # Two bars of one name would be drawn over each other.
+    with pytest.raises(InputError, match="5 names, 4 of them different"):
+        explainer.plot_montecarlo_weights(feature_names=list("aabcd"))
+    with pytest.raises(InputError, match="its folder does not exist"):
+        explainer.plot_weights(feature_names=range(5), figure_path=tmp_path / "none" / "bars.png")

@@ -6,6 +6,7 @@ import pytest
 
 from survkit.explain import SurvLimeExplainer
 from survkit.explain.hazards import SMALLEST_SURVIVAL
+from survkit.types import InputError
 from tests.explain.survlime_fixtures import CENTERS, CoxSet, cox_set
 
 
@@ -151,7 +152,7 @@ def test_survival_of_0_and_1_has_an_answer_and_a_warning(
     def predict(x: np.ndarray) -> np.ndarray:
         return np.tile(levels, (len(x), 1))
 
-    with pytest.warns(UserWarning, match="survival values below .* count as that.*36.04"):
+    with pytest.warns(UserWarning, match=r"survival values are below .*\(50 of them 0\).*36.04"):
         found = explainer.explain_instance(features[0], predict, "survival", num_samples=50)
     assert np.isfinite(found.coefficients).all()
     explicit = explainer.explain_instance(
@@ -160,6 +161,34 @@ def test_survival_of_0_and_1_has_an_answer_and_a_warning(
         num_samples=50,
     )
     assert np.isfinite(explicit.coefficients).all()
+
+
+def test_exact_survival_below_rounding_is_read_where_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    features, times = rng.normal(size=(30, 2)), np.arange(1.0, 31.0)
+    explainer = SurvLimeExplainer(features, np.ones(30), times, baseline="model", random_state=0)
+
+    def survival(x: np.ndarray) -> np.ndarray:
+        return np.exp(-np.exp(x @ [0.5, -0.3])[:, None] * times)
+
+    with pytest.warns(UserWarning, match="max_hazard_value_allowed=700"):
+        capped = explainer.explain_instance([1.0, 0.0], survival, "survival")
+    found = explainer.explain_instance(
+        [1.0, 0.0], survival, "survival", max_hazard_value_allowed=700
+    )
+    np.testing.assert_allclose(found, [0.5, -0.3], atol=1e-8)
+    assert not np.allclose(capped, [0.5, -0.3], atol=1e-2)
+
+
+def test_a_bound_beyond_the_smallest_number_does_not_hide_a_survival_of_0() -> None:
+    times = np.arange(1.0, 31.0)
+    features = np.random.default_rng(0).normal(size=(30, 2))
+    explainer = SurvLimeExplainer(features, np.ones(30), times, random_state=0)
+    survival = lambda x: np.tile(np.where(times > 20, 0.0, 0.5), (len(x), 1))  # noqa: E731
+    with pytest.warns(UserWarning, match=r"500 of 1500 .*\(500 of them 0\).* 708.40"):
+        explainer.explain_instance(
+            features[0], survival, "survival", num_samples=50, max_hazard_value_allowed=1e9
+        )
 
 
 def test_survival_and_cumulative_hazards_give_the_same(first: CoxSet) -> None:
@@ -350,6 +379,10 @@ def test_a_monte_carlo_explanation_tells_errors_and_importance(first: CoxSet) ->
     np.testing.assert_allclose(found.standard_error, expected)
     table = found.to_frame()
     assert table.loc[(5, "x2"), "coefficient"] == found[5, 2]
+    named = found.to_frame(np.arange(10, 16))
+    assert named.loc[(15, "x2"), "coefficient"] == found[5, 2]
+    with pytest.raises(InputError, match="rows are 2 for 6 subjects"):
+        found.to_frame([1, 2])
     importance = found.global_importance()
     assert list(importance.index[:2]) == ["x2", "x1"]
     assert importance.loc["x2", "share_positive"] == 0
@@ -367,7 +400,6 @@ def test_failures_of_a_solver_are_counted_or_raised(
 ) -> None:
     from survkit.explain import local_models
     from survkit.explain.norms import NormSolution
-    from survkit.types import InputError
 
     calls: list[int] = []
 
@@ -385,6 +417,7 @@ def test_failures_of_a_solver_are_counted_or_raised(
     assert found.num_solved.tolist() == [4]
     assert np.isfinite(found.coefficients).all()
     assert len(found.failures) == 2
+    assert found.mean_r_squared == pytest.approx(np.nanmean(found.r_squared))
 
     monkeypatch.setattr(
         local_models, "solve_norm", lambda *_, **__: NormSolution(None, "stub", "gave up")
