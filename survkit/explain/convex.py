@@ -82,7 +82,8 @@ def _solve(
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # an inaccurate solution tells its status
-                    problem.solve(solver=solver, verbose=verbose, **options)
+                    # A warm start would let an answer depend on the problem solved before.
+                    problem.solve(solver=solver, verbose=verbose, warm_start=False, **options)
             except cp.error.SolverError as error:
                 statuses.append(f"{solver}: {error}")
                 continue

@@ -101,6 +101,20 @@ def test_repeated_maximum_problems_are_compiled_once_and_solved_anew() -> None:
     np.testing.assert_allclose(solve_maximum(first)[0], solve_maximum(first)[0], atol=1e-9)
 
 
+@pytest.mark.parametrize("q", [1, 3, np.inf])
+def test_an_answer_does_not_depend_on_the_problems_solved_before(q: float) -> None:
+    """Threads solve problems in any order, and the same seed is to give the same answer."""
+
+    def solve(seed: int) -> np.ndarray:
+        found = solve_norm(terms(seed=seed), q, np.zeros(3)).coefficients
+        assert found is not None
+        return found
+
+    forward = [solve(seed) for seed in range(6)]
+    backward = [solve(seed) for seed in reversed(range(6))][::-1]
+    np.testing.assert_array_equal(forward, backward)
+
+
 def test_the_next_solver_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = terms()
     expected = solve_power(problem, 3, np.zeros(3)).coefficients
