@@ -22,8 +22,8 @@ from survkit.train import main as train
 VARYING = ("timing", "peak_memory_mb")
 
 COXPH = {"model": "coxph"}
-LONG = {"model": "mtlr", "dataset": "synthetic", "synthetic_rows": 500, "epochs": 300}
-"""Three seconds of epochs."""
+LONG = {"model": "mtlr", "dataset": "synthetic", "synthetic_rows": 500, "epochs": 500}
+"""Some seconds of epochs."""
 
 FAILING = {"name": "bad", "model": "rsf", "max_memory_gb": 1e-9}
 

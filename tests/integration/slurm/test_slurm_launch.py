@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 import threading
 import time
@@ -222,9 +224,13 @@ def test_a_controller_that_does_not_answer_ends_nothing_that_is_followed(
         launching = pool.submit(launch, jobs, config, stop)
         wait_until(lambda: has_printed("wait: JobHeldUser"))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SLURM_CONF", str(tmp_path / "none"))
-            wait_until(lambda: has_printed("cannot see the queue for now: squeue: "))
-            with pytest.raises(InputError, match="squeue: "):
+            down = tmp_path / "slurm.conf"
+            configuration = Path(os.environ["SLURM_CONF"]).read_text()
+            elsewhere = re.sub(r"SlurmctldPort=\d+", "SlurmctldPort=1", configuration)
+            down.write_text(elsewhere + "MessageTimeout=2\n")
+            patch.setenv("SLURM_CONF", str(down))
+            wait_until(lambda: has_printed("Unable to contact slurm controller"))
+            with pytest.raises(InputError, match="Unable to contact slurm controller"):
                 launch(jobs, config)
         time.sleep(3)
         assert not launching.done()
