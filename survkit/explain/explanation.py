@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike, NDArray
 
+from survkit.explain.local_models import LocalFits
 from survkit.explain.neighbours import effective_number
 from survkit.types import InputError
 
@@ -105,6 +106,24 @@ class Explanation(_ArrayLike):
     residual: float
     cost: Cost
 
+    @classmethod
+    def of_fit(
+        cls, fits: LocalFits, names: tuple[str, ...], values: NDArray[np.float64], cost: Cost
+    ) -> Self:
+        """Name the coefficients of a single fit and add the subject's values (d,)."""
+        return cls(
+            coefficients=fits.coefficients[0],
+            feature_names=names,
+            values=values,
+            neighbours=fits.last.features,
+            weights=fits.last.weights,
+            r_squared=float(fits.r_squared[0]),
+            solver=fits.solvers[0],
+            status=fits.statuses[0],
+            residual=float(fits.residual[0]),
+            cost=cost,
+        )
+
     @property
     def effective_neighbours(self) -> float:
         """How many neighbours of equal weight the weighted ones are worth."""
@@ -151,6 +170,23 @@ class MonteCarloExplanation(_ArrayLike):
     effective_neighbours: NDArray[np.float64]
     failures: tuple[str, ...]
     cost: Cost
+
+    @classmethod
+    def of_fits(
+        cls, fits: LocalFits, names: tuple[str, ...], values: NDArray[np.float64], cost: Cost
+    ) -> Self:
+        """Group fits, one subject's repetitions after the other's, by the values (h, d)."""
+        shape = (len(values), len(fits.coefficients) // len(values))
+        failed = np.isnan(fits.coefficients[:, 0])
+        return cls(
+            repetitions=fits.coefficients.reshape(*shape, -1),
+            feature_names=names,
+            values=values,
+            r_squared=fits.r_squared.reshape(shape),
+            effective_neighbours=fits.effective_neighbours.reshape(shape),
+            failures=tuple(fits.statuses[t] for t in np.flatnonzero(failed)),
+            cost=cost,
+        )
 
     @property
     def num_solved(self) -> NDArray[np.int64]:

@@ -199,18 +199,9 @@ class SurvLimeExplainer:
         warn_of_fits(fits, self.neighbourhood, calls.reader, num_samples)
         if np.isnan(fits.coefficients).any():
             raise InputError(f"the solver found no coefficients: {fits.statuses[0]}")
-        self.explanation = Explanation(
-            coefficients=fits.coefficients[0],
-            feature_names=self.feature_names,
-            values=self.neighbourhood.design(rows)[0],
-            neighbours=fits.last.features,
-            weights=fits.last.weights,
-            r_squared=float(fits.r_squared[0]),
-            solver=fits.solvers[0],
-            status=fits.statuses[0],
-            residual=float(fits.residual[0]),
-            cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
-        )
+        cost = Cost(time.perf_counter() - began, calls.seconds, calls.count)
+        values = self.neighbourhood.design(rows)
+        self.explanation = Explanation.of_fit(fits, self.feature_names, values[0], cost)
         return self.explanation
 
     def montecarlo_explanation(
@@ -252,8 +243,7 @@ class SurvLimeExplainer:
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
-        repetitions = at_least_one("num_repetitions", num_repetitions)
-        tasks = self._tasks(rows, repetitions)
+        tasks = self._tasks(rows, at_least_one("num_repetitions", num_repetitions))
         with tqdm(
             total=len(tasks), disable=not progress, desc="explaining", unit="explanation"
         ) as bar:
@@ -265,17 +255,9 @@ class SurvLimeExplainer:
                 advance=bar.update,
             )
         warn_of_fits(fits, self.neighbourhood, calls.reader, num_samples)
-        shape = (len(rows), repetitions)
-        failed = np.isnan(fits.coefficients[:, 0])
-        result = MonteCarloExplanation(
-            repetitions=fits.coefficients.reshape(*shape, -1),
-            feature_names=self.feature_names,
-            values=self.neighbourhood.design(rows),
-            r_squared=fits.r_squared.reshape(shape),
-            effective_neighbours=fits.effective_neighbours.reshape(shape),
-            failures=tuple(fits.statuses[t] for t in np.flatnonzero(failed)),
-            cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
-        )
+        cost = Cost(time.perf_counter() - began, calls.seconds, calls.count)
+        values = self.neighbourhood.design(rows)
+        result = MonteCarloExplanation.of_fits(fits, self.feature_names, values, cost)
         check_failures(result)
         self.montecarlo = result
         return result
