@@ -4,17 +4,49 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import survkit
 from survkit.baselines.published import renormalised
 from survkit.calibration import Calibration
-from survkit.composite_models import CalibratedModel
+from survkit.composite_models import CalibratedModel, NamedModel
 from survkit.datasets import Dataset
-from survkit.metrics import Evaluation
+from survkit.metrics import Evaluation, evaluate
 from survkit.records import RunFolder, peak_gpu_memory_mb, peak_memory_mb
 from survkit.report.tables import result_summary
 from survkit.types import SurvivalData, SurvivalModel
+
+
+def scorer(dataset: Dataset, settings: Mapping[str, Any]) -> Callable[..., Evaluation]:
+    """Return `evaluate` on a dataset under a configuration's conventions.
+
+    What it returns takes a prediction, its outcomes, and further keywords of `evaluate`.
+    """
+    train = dataset.splits.train
+    return partial(
+        evaluate,
+        train_time=train.time,
+        train_event=train.event,
+        grid=dataset.grid,
+        convention=settings["evaluation"],
+        point_error=settings["point_error"],
+    )
+
+
+def write_fitted(
+    folder: RunFolder, named: NamedModel, dataset: Dataset, settings: Mapping[str, Any]
+) -> None:
+    """Write the checkpoint of a fitted model, which `survkit.records.load_fitted` reads."""
+    preprocessor = dataset.preprocessor
+    folder.write_checkpoint(
+        {
+            **named.saved(),
+            "preprocessor": None if preprocessor is None else preprocessor.state(),
+            "config": settings,
+            "survkit_version": survkit.__version__,
+        }
+    )
 
 
 def evaluate_splits(
@@ -37,7 +69,7 @@ def evaluate_splits(
     folder : RunFolder
         Where the predictions are written.
     score : callable
-        Takes a prediction, its outcomes and the keyword bootstrap; returns an `Evaluation`.
+        From `scorer`.
     bootstrap : int
         Resamples for the intervals of the test metrics.
     renormalise : bool
@@ -60,6 +92,16 @@ def evaluate_splits(
         if resamples:
             parts[f"{split}_interval"] = evaluation.intervals
     return {"test_interval": {}, **parts}
+
+
+def timing(started: float, loaded: float, fitted: float, ended: float) -> dict[str, float]:
+    """Return the seconds of each part of a run, from `time.perf_counter` at their ends."""
+    return {
+        "load_seconds": loaded - started,
+        "fit_seconds": fitted - loaded,
+        "evaluate_seconds": ended - fitted,
+        "total_seconds": ended - started,
+    }
 
 
 def describe_run(

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,10 +110,9 @@ def _make_record(
     argv: Sequence[str],
     started: float,
 ) -> dict[str, Any]:
-    from survkit.metrics import evaluate
     from survkit.records import provenance, run_id
     from survkit.report.model_card import write_model_card
-    from survkit.run_results import describe_run, evaluate_splits
+    from survkit.run_results import describe_run, evaluate_splits, scorer, timing, write_fitted
     from survkit.training.tracking import ProgressBar, WandbMirror, default_mode
 
     loaded = time.perf_counter()
@@ -136,28 +134,14 @@ def _make_record(
     )
     progress = ProgressBar(config.epochs)
     folder.listeners += [mirror.log, progress.log]
-    score = partial(
-        evaluate,
-        train_time=train.time,
-        train_event=train.event,
-        grid=dataset.grid,
-        convention=config.evaluation,
-        point_error=config.point_error,
-    )
+    score = scorer(dataset, settings)
     named = _build(config, dataset, score)
     model = named.model
     training_rows = _training_rows(config, train)
     model.fit(training_rows, validation, monitor=folder)
     progress.close()
     fitted = time.perf_counter()
-    folder.write_checkpoint(
-        {
-            **named.saved(),
-            "preprocessor": dataset.preprocessor.state() if dataset.preprocessor else None,
-            "config": settings,
-            "survkit_version": made_with["survkit_version"],
-        }
-    )
+    write_fitted(folder, named, dataset, settings)
     metrics = evaluate_splits(
         model,
         dataset,
@@ -166,17 +150,11 @@ def _make_record(
         bootstrap=config.bootstrap,
         renormalise=_published_baseline(config),
     )
-    ended = time.perf_counter()
     result = {
         **describe_run(folder, dataset, model, settings),
         "configuration": run_id(config, dataset.sha256, less=("seed",)),
         "n_train": len(training_rows),
-        "timing": {
-            "load_seconds": loaded - started,
-            "fit_seconds": fitted - loaded,
-            "evaluate_seconds": ended - fitted,
-            "total_seconds": ended - started,
-        },
+        "timing": timing(started, loaded, fitted, time.perf_counter()),
         **metrics,
     }
     mirror.finish(result)

@@ -16,7 +16,7 @@ from survkit.datasets import load_parameters
 from survkit.model_registry import MODELS, model_name
 from survkit.records import load_fitted
 from survkit.report.runs import load_runs, read_config
-from survkit.report.sweep_state import missing_seeds, open_runs
+from survkit.report.sweep_state import OpenRun, missing_seeds, open_runs
 from survkit.report.variants import variant_labels
 from survkit.types import InputError
 
@@ -102,27 +102,34 @@ def find_candidates(
     configs = {path: _configuration(Path(path)) for path in runs["path"]}
     _check_agreement(configs)
     labels = variant_labels(runs)
-    open_now = open_runs(log_dir / group)
+    open_now = [run for run in open_runs(log_dir / group) if not run.name.endswith("_ensemble")]
     absent = missing_seeds(runs, labels, open_now)
     candidates = []
     for label, own in runs.groupby(labels, sort=False):
         model, paths = str(own["model"].iloc[0]), list(own["path"])
-        unfinished = [
-            f"{run.name} ({run.run_id}) is {run.status} ({run.note}); the ensemble is without it"
-            for run in open_now
-            if run.name.startswith(f"{model} seed=")
-        ]
+        unfinished = [_not_finished(run) for run in open_now if _model_of(run) == model]
         candidates.append(
             Candidate(
-                str(label),
-                model,
-                tuple(map(Path, paths)),
-                tuple(int(seed) for seed in own["seed"]),
-                shared_settings([configs[path] for path in paths]),
-                (*unfinished, *(text for text in absent if text.startswith(f"{label}:"))),
+                label=str(label),
+                model=model,
+                runs=tuple(map(Path, paths)),
+                seeds=tuple(int(seed) for seed in own["seed"]),
+                settings=shared_settings([configs[path] for path in paths]),
+                missing=(*unfinished, *(t for t in absent if t.startswith(f"{label}:"))),
             )
         )
+    if not models:
+        present = {candidate.model for candidate in candidates}
+        notes += [_not_finished(run) for run in open_now if _model_of(run) not in present]
     return candidates, notes
+
+
+def _model_of(run: OpenRun) -> str:
+    return run.name.partition(" ")[0]
+
+
+def _not_finished(run: OpenRun) -> str:
+    return f"run {run.run_id} ({run.name or 'unknown'}) is {run.status} ({run.note})"
 
 
 def why_not_over_seeds(candidate: Candidate) -> str | None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import survkit
 from survkit.composite_models import (
     CALIBRATED,
     ENSEMBLE,
@@ -20,10 +18,9 @@ from survkit.datasets import Dataset
 from survkit.datasets.storage import write_bytes
 from survkit.ensemble.candidates import Candidate, shared_settings
 from survkit.ensemble.selection import Selection, select_models
-from survkit.metrics import evaluate
 from survkit.records import RunFolder, identifier, provenance
 from survkit.report.model_card import FILE, model_card
-from survkit.run_results import describe_run, evaluate_splits
+from survkit.run_results import describe_run, evaluate_splits, scorer, timing, write_fitted
 from survkit.types import InputError
 
 SELECTED = "selected_ensemble"
@@ -75,33 +72,14 @@ def make_record(
     folder.start({**settings, "command": list(command), **provenance()}, warnings=dataset.warnings)
     members = _load(candidates, folder)
     loaded = time.perf_counter()
+    score = scorer(dataset, settings)
     selection = _select(members, settings, dataset) if choices.select else None
-    weights = selection.weights if selection else {candidates[0].label: 1.0}
-    ensemble, table = _ensemble(candidates, members, weights, dataset)
-    named = NamedModel(ENSEMBLE, ensemble)
-    if choices.calibrate:
-        calibrated = CalibratedModel(named, grid=dataset.grid)
-        named = NamedModel(CALIBRATED, calibrated.calibrate(dataset.splits.validation))
+    named, table = _combine(
+        candidates, members, selection, calibrate=choices.calibrate, dataset=dataset
+    )
     fitted = time.perf_counter()
-    folder.write_checkpoint(
-        {
-            **named.saved(),
-            "preprocessor": dataset.preprocessor.state() if dataset.preprocessor else None,
-            "config": settings,
-            "survkit_version": survkit.__version__,
-        }
-    )
-    train = dataset.splits.train
-    score = partial(
-        evaluate,
-        train_time=train.time,
-        train_event=train.event,
-        grid=dataset.grid,
-        convention=settings["evaluation"],
-        point_error=settings["point_error"],
-    )
+    write_fitted(folder, named, dataset, settings)
     metrics = evaluate_splits(named.model, dataset, folder, score, bootstrap=choices.bootstrap)
-    ended = time.perf_counter()
     result = describe_run(folder, dataset, named.model, settings)
     result |= {
         "configuration": folder.path.name,
@@ -109,13 +87,8 @@ def make_record(
         "members": [row["run_id"] for row in table],
         "member_weights": [row["weight"] for row in table],
         "selection": selection and _selection_rows(selection),
-        "n_train": len(train),
-        "timing": {
-            "load_seconds": loaded - started,
-            "fit_seconds": fitted - loaded,
-            "evaluate_seconds": ended - fitted,
-            "total_seconds": ended - started,
-        },
+        "n_train": len(dataset.splits.train),
+        "timing": timing(started, loaded, fitted, time.perf_counter()),
         **metrics,
     }
     card = _card(dataset, settings, {**result, "warnings": folder.warnings}, folder.path, table)
@@ -144,7 +117,9 @@ def _load(candidates: Sequence[Candidate], folder: RunFolder) -> dict[str, list[
     members = {}
     for candidate in candidates:
         members[candidate.label], warnings = candidate.load()
-        for message in (*candidate.missing, *warnings):
+        for message in candidate.missing:
+            folder.warn(f"without a member: {message}")
+        for message in warnings:
             folder.warn(message)
     return members
 
@@ -165,13 +140,16 @@ def _select(
     )
 
 
-def _ensemble(
+def _combine(
     candidates: Sequence[Candidate],
     members: Mapping[str, list[NamedModel]],
-    weights: Mapping[str, float],
+    selection: Selection | None,
+    *,
+    calibrate: bool,
     dataset: Dataset,
-) -> tuple[EnsembleModel, list[dict[str, Any]]]:
+) -> tuple[NamedModel, list[dict[str, Any]]]:
     """Return the ensemble and one row a member: run_id, model, seed, weight."""
+    weights = selection.weights if selection else {candidates[0].label: 1.0}
     models: list[NamedModel] = []
     table: list[dict[str, Any]] = []
     for candidate in candidates:
@@ -189,7 +167,11 @@ def _ensemble(
             f"{table[0]['run_id']}; an ensemble needs two members at least"
         )
     each = [row["weight"] for row in table]
-    return EnsembleModel(models, grid=dataset.grid, weights=each), table
+    named = NamedModel(ENSEMBLE, EnsembleModel(models, grid=dataset.grid, weights=each))
+    if calibrate:
+        calibrated = CalibratedModel(named, grid=dataset.grid)
+        named = NamedModel(CALIBRATED, calibrated.calibrate(dataset.splits.validation))
+    return named, table
 
 
 def _selection_rows(selection: Selection) -> list[dict[str, Any]]:

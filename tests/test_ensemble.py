@@ -1,0 +1,383 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import survkit
+from survkit.datasets import load_dataset
+from survkit.ensemble.__main__ import main
+from survkit.ensemble.selection import select_models
+from survkit.metrics import evaluate
+from survkit.predict.__main__ import main as predict
+from survkit.records import load_fitted, read_predictions
+from survkit.report.runs import load_runs
+from survkit.train import main as train
+from survkit.types import InputError, SurvivalPrediction
+
+ROOT = Path(survkit.__file__).parent.parent
+SMALL = [
+    *("--dataset", "gbsg2", "--time_bins", "12", "--hidden_dim", "8", "--mixture_components", "2"),
+    *("--epochs", "3", "--lr", "0.01", "--bootstrap", "20", "--mode", "disabled"),
+    *("--group", "some"),
+]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of three models; two have two seeds."""
+    logs = tmp_path_factory.mktemp("logs")
+    for flags in ("mtlr 42", "mtlr 43", "fixed_moe 42", "fixed_moe 43", "coxph 42"):
+        model, seed = flags.split()
+        add_run(logs, "--model", model, "--seed", seed)
+    return logs
+
+
+@pytest.fixture
+def logs(runs: Path, tmp_path: Path) -> Path:
+    """Those runs, for one test to add to."""
+    return Path(shutil.copytree(runs, tmp_path / "logs"))
+
+
+@pytest.fixture(scope="module")
+def ensembles(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those runs and an ensemble of each model, for tests that only read."""
+    logs = Path(shutil.copytree(runs, tmp_path_factory.mktemp("ensembles") / "logs"))
+    assert main([*flags(logs), "--models", "mtlr", "fixed_moe"]) == 0
+    return logs
+
+
+def add_run(logs: Path, *more: str) -> None:
+    assert train([*SMALL, "--log_dir", str(logs), *more]) == 0
+
+
+def flags(logs: Path) -> list[str]:
+    return ["--log_dir", str(logs), "--group", "some", "--bootstrap", "20"]
+
+
+def of_model(logs: Path, model: str) -> list[Path]:
+    frame = load_runs(logs, "some")
+    return [Path(path) for path in frame.loc[frame["model"] == model, "path"]]
+
+
+def result(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return record
+
+
+def test_an_ensemble_is_a_record_like_any_other(ensembles: Path) -> None:
+    (folder,) = of_model(ensembles, "mtlr_ensemble")
+    members = of_model(ensembles, "mtlr")
+    of_a_run = {path.name for path in members[0].iterdir()}
+    assert {path.name for path in folder.iterdir()} == of_a_run - {"history.jsonl"}
+    record = result(folder)
+    assert set(result(members[0])) < set(record)
+    assert record["run_id"] == folder.name
+    assert record["seed"] is None
+    assert record["members"] == [path.name for path in members]
+    assert record["member_weights"] == [0.5, 0.5]
+    assert record["num_parameters"] == 2 * result(members[0])["num_parameters"]
+    config = json.loads((folder / "config.json").read_text())
+    assert config["hidden_dim"] == 8
+    assert config["seeds"] == [42, 43]
+    assert config["command"][:3] == ["python", "-m", "survkit.ensemble"]
+    card = (folder / "model_card.md").read_text()
+    assert "# Model card: mtlr_ensemble on gbsg2" in card
+    assert "| `--hidden_dim` | 8 |" in card
+    assert all(f"| {path.name} | mtlr |" in card for path in members)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_it_predicts_the_mean_of_its_members_and_is_scored_like_them(
+    split: str, ensembles: Path
+) -> None:
+    (folder,) = of_model(ensembles, "fixed_moe_ensemble")
+    curves = [read_predictions(run, split)[0].survival for run in of_model(ensembles, "fixed_moe")]
+    prediction, outcomes = read_predictions(folder, split)
+    np.testing.assert_allclose(prediction.survival, np.mean(curves, axis=0), rtol=1e-12)
+    dataset = load_dataset("gbsg2", data_dir="", time_bins=12)
+    rows = dataset.splits.train
+    score = partial(evaluate, train_time=rows.time, train_event=rows.event, grid=dataset.grid)
+    expected = score(prediction, outcomes, bootstrap=20 if split == "test" else 0)
+    record = result(folder)
+    assert record[split] == pytest.approx(expected.values, nan_ok=True)
+    if split == "test":
+        low, high = record["test_interval"]["concordance"]
+        assert (low, high) == pytest.approx(expected.intervals["concordance"])
+
+
+def test_its_checkpoint_predicts_the_same_bits_in_a_fresh_process(
+    ensembles: Path, tmp_path: Path
+) -> None:
+    (folder,) = of_model(ensembles, "mtlr_ensemble")
+    script = """
+import sys, numpy as np
+from survkit.datasets import load_dataset
+from survkit.records import load_fitted
+test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
+np.save(sys.argv[2], load_fitted(sys.argv[1]).model.predict(test.features).survival)
+"""
+    survival = tmp_path / "survival.npy"
+    subprocess.run(
+        [sys.executable, "-c", script, str(folder), str(survival)],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    np.testing.assert_array_equal(np.load(survival), read_predictions(folder, "test")[0].survival)
+
+
+def test_a_second_call_finds_it_complete(
+    ensembles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder,) = of_model(ensembles, "mtlr_ensemble")
+    before = (folder / "result.json").stat().st_mtime_ns
+    assert main([*flags(ensembles), "--models", "mtlr"]) == 0
+    assert f"{folder} is complete; --overwrite makes it again" in capsys.readouterr().out
+    assert (folder / "result.json").stat().st_mtime_ns == before
+    assert len(of_model(ensembles, "mtlr_ensemble")) == 1
+
+
+def test_it_predicts_for_new_patients(ensembles: Path, tmp_path: Path) -> None:
+    from sksurv.datasets import load_gbsg2
+
+    (folder,) = of_model(ensembles, "fixed_moe_ensemble")
+    patients, _ = load_gbsg2()
+    patients.head(5).to_csv(tmp_path / "patients.csv", index=False)
+    source = ["--run", str(folder), "--csv", str(tmp_path / "patients.csv")]
+    assert predict([*source, "--times", "365"]) == 0
+    lines = (tmp_path / "patients_predictions.csv").read_text().splitlines()
+    assert lines[0] == "row,survival_365,median"
+    assert len(lines) == 6
+
+
+def test_a_group_is_combined_as_far_as_it_makes_sense(
+    logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_run(logs, "--model", "mtlr", "--seed", "44", "--calibrate")
+    add_run(logs, "--model", "adjustable_moe", "--time_bins", "12")
+    assert main(flags(logs)) == 0
+    frame = load_runs(logs, "some")
+    made = frame.loc[frame["seed"].isna(), "model"]
+    assert sorted(made) == ["fixed_moe_ensemble", "mtlr_ensemble"]
+    printed = capsys.readouterr().err
+    assert "coxph: every seed gives the same model" in printed
+    assert "adjustable_moe: one finished run, seed 42; an ensemble needs two" in printed
+    assert "(mtlr, seed 44) is calibrated itself" in printed
+
+
+def test_unfinished_runs_are_named_and_the_finished_ones_used(
+    logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_run(logs, "--model", "mtlr", "--seed", "44")
+    (unfinished,) = (p for p in of_model(logs, "mtlr") if result(p)["seed"] == 44)
+    (unfinished / "result.json").unlink()
+    add_run(logs, "--model", "fixed_moe", "--seed", "45")
+    add_run(logs, "--model", "adjustable_moe")
+    (other,) = of_model(logs, "adjustable_moe")
+    (other / "result.json").unlink()
+    assert main(flags(logs)) == 0
+    left_out = f"left out: run {other.name} (adjustable_moe seed=42) is unfinished (3 epochs)"
+    assert left_out in capsys.readouterr().err
+    (folder,) = of_model(logs, "mtlr_ensemble")
+    warnings = " ".join(result(folder)["warnings"])
+    assert f"run {unfinished.name} (mtlr seed=44) is unfinished (3 epochs)" in warnings
+    assert "mtlr: no run with seed 45, which other models have" in warnings
+    assert len(result(folder)["members"]) == 2
+
+
+def test_models_are_chosen_on_the_validation_split(logs: Path) -> None:
+    assert main([*flags(logs), "--select", "--models", "mtlr", "fixed_moe"]) == 0
+    (folder,) = of_model(logs, "selected_ensemble")
+    record = result(folder)
+    chosen = {row["model"]: row for row in record["selection"]}
+    assert sum(row["weight"] for row in chosen.values()) == pytest.approx(1)
+    alone = min(row["integrated_brier"] for row in chosen.values())
+    assert record["validation"]["integrated_brier"] <= alone + 1e-12
+    assert "Chosen on the validation split by integrated_brier" in record["notes"][-1]
+    assert "not those of unseen data" in record["notes"][-1]
+    weights = dict(zip(record["members"], record["member_weights"], strict=True))
+    curves = [
+        w * read_predictions(logs / "some" / m, "test")[0].survival for m, w in weights.items()
+    ]
+    survival = read_predictions(folder, "test")[0].survival
+    np.testing.assert_allclose(survival, np.sum(curves, axis=0), rtol=1e-12)
+
+
+def test_the_choice_is_greedy_by_the_integrated_brier_score() -> None:
+    dataset = load_dataset("gbsg2", data_dir="", time_bins=12)
+    rows, validation = dataset.splits.train, dataset.splits.validation
+    score = partial(
+        evaluate,
+        data=validation,
+        train_time=rows.time,
+        train_event=rows.event,
+        grid=dataset.grid,
+        bootstrap=0,
+        null_draws=0,
+    )
+    rng = np.random.default_rng(0)
+    predictions = {
+        name: SurvivalPrediction(
+            dataset.grid.cuts,
+            np.exp(-rng.uniform(low, high, (len(validation), 1)) * dataset.grid.cuts / 2000),
+        )
+        for name, low, high in (("fast", 0.5, 3), ("slow", 0.1, 0.6), ("middle", 0.3, 1.5))
+    }
+    found = select_models(predictions, validation, train=rows, grid=dataset.grid)
+    for name, prediction in predictions.items():
+        expected = score(prediction).values["integrated_brier"]
+        assert found.alone[name] == pytest.approx(expected, rel=1e-12)
+    mixed = sum(weight * predictions[name].survival for name, weight in found.weights.items())
+    expected = score(SurvivalPrediction(dataset.grid.cuts, mixed)).values["integrated_brier"]
+    assert found.value == pytest.approx(expected, rel=1e-12)
+    assert found.value < min(found.alone.values())
+    same = select_models(
+        {"a": predictions["fast"], "b": predictions["fast"]},
+        validation,
+        train=rows,
+        grid=dataset.grid,
+    )
+    assert same.weights == {"a": 1.0}
+
+
+def test_a_choice_of_one_run_is_no_ensemble(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for model in ("mtlr", "fixed_moe"):  # trained for one epoch they are no match for Cox
+        for run in of_model(logs, model):
+            shutil.rmtree(run)
+        add_run(logs, "--model", model, "--epochs", "1", "--lr", "1e-6")
+    before = set((logs / "some").iterdir())
+    assert main([*flags(logs), "--select"]) == 2
+    assert "prefers coxph alone, of which there is one run" in capsys.readouterr().err
+    assert set((logs / "some").iterdir()) == before
+
+
+def test_calibration_after_averaging_is_recorded(
+    logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*flags(logs), "--models", "mtlr", "--calibrate"]) == 0
+    (folder,) = of_model(logs, "mtlr_ensemble")
+    record = result(folder)
+    assert set(record["calibration"]) >= {"applied", "intercept", "slope", "gain", "gain_error"}
+    assert "Post-hoc calibration on the validation split" in record["notes"][-1]
+    assert record["notes"][-1] in capsys.readouterr().out
+    assert record["notes"][-1] in (folder / "model_card.md").read_text()
+    test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
+    survival = load_fitted(folder).model.predict(test.features).survival
+    np.testing.assert_array_equal(survival, read_predictions(folder, "test")[0].survival)
+
+
+def test_a_calibrated_run_predicts_and_names_similar_patients(tmp_path: Path) -> None:
+    from sksurv.datasets import load_gbsg2
+
+    add_run(tmp_path, "--model", "mtlr", "--calibrate")
+    (folder,) = of_model(tmp_path, "mtlr")
+    assert "Post-hoc calibration" in result(folder)["notes"][-1]
+    load_gbsg2()[0].head(3).to_csv(tmp_path / "patients.csv", index=False)
+    source = ["--run", str(folder), "--csv", str(tmp_path / "patients.csv")]
+    assert predict([*source, "--times", "365"]) == 0
+    assert "similar_1_row" in (tmp_path / "patients_predictions.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--time_bins", "10"), r"the runs differ in time_bins \(10, 12\)"),
+        (("--evaluation", "published"), r"the runs differ in evaluation \(published, standard\)"),
+        (("--dataset", "whas500"), r"the runs differ in dataset \(gbsg2, whas500\)"),
+        (("--point_error", "squared"), r"the runs differ in point_error \(absolute, squared\)"),
+    ],
+)
+def test_runs_that_do_not_belong_together_are_refused(
+    more: tuple[str, ...], message: str, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_run(logs, "--model", "mtlr", "--seed", "44", *more)
+    before = set((logs / "some").iterdir())
+    assert main([*flags(logs), "--models", "mtlr"]) == 2
+
+    assert re.search(message, capsys.readouterr().err)
+    assert set((logs / "some").iterdir()) == before
+
+
+def test_published_baselines_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in ("42", "43"):
+        add_run(tmp_path, "--model", "coxph", "--evaluation", "published", "--seed", seed)
+    assert main(flags(tmp_path)) == 2
+    assert "renormalises what a baseline predicts" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_refused(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = of_model(logs, "mtlr")[1] / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    before = set((logs / "some").iterdir())
+    assert main([*flags(logs), "--models", "mtlr"]) == 2
+    assert "is damaged" in capsys.readouterr().err
+    assert set((logs / "some").iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--models", "coxph"), "there is nothing to combine: coxph: every seed"),
+        (("--models", "rsf"), "names rsf, of which there is no finished run"),
+        (("--models", "mtl"), "unknown model 'mtl' (did you mean mtlr?)"),
+        (("--models", "mtlr", "mtlr"), "names a model twice"),
+        (("--models", "mtlr", "--select"), "mtlr is the only one"),
+        (("--group", "none"), "no finished run in"),
+    ],
+)
+def test_what_cannot_be_combined_is_explained(
+    more: tuple[str, ...], message: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*flags(runs), *more]) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "Traceback" not in printed
+
+
+def test_the_group_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "--group is needed" in capsys.readouterr().err
+
+
+def test_help_answers_without_loading_anything_heavy() -> None:
+    script = (
+        "import sys, survkit.ensemble.__main__ as e; e.main(['--bootstrap', 'x']); "
+        "print([m for m in ('torch', 'pandas', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_undefined_scores_choose_nothing() -> None:
+    dataset = load_dataset("gbsg2", data_dir="", time_bins=12)
+    rows = dataset.splits.train
+    censored = np.flatnonzero(~rows.event)[:20]
+    early = rows.subset(censored[rows.time[censored] < dataset.grid.cuts[3]])
+    prediction = SurvivalPrediction(dataset.grid.cuts, np.full((len(early), 12), 0.5))
+    with pytest.raises(InputError, match="integrated_brier is undefined"):
+        select_models({"a": prediction}, early, train=rows, grid=dataset.grid)
+
+
+def test_the_commands_of_the_documentation_work(logs: Path) -> None:
+    (best_alone,) = of_model(logs, "coxph")
+    shutil.rmtree(best_alone)
+    text = (ROOT / "docs" / "ensembles.md").read_text()
+    commands = re.findall(r"^python -m survkit\.ensemble (.*)$", text, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        words = [str(logs) if word == "logs" else word for word in command.split()]
+        assert main([*words, "--bootstrap", "20"]) == 0
