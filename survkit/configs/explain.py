@@ -17,7 +17,11 @@ class ExplainConfig:
 
     run: str | None = option(None, topic=TOPIC, help="folder of a trained run, as logs/group/id")
     rows: tuple[int, ...] = option(
-        (0,), topic=TOPIC, at_least=0, help="places in the test split of the subjects to explain"
+        (0,),
+        topic=TOPIC,
+        at_least=0,
+        help="places in the test split of the subjects to explain",
+        shown_default="0",
     )
     data_dir: str | None = option(
         None, topic=TOPIC, help="folder of the data files", shown_default="the run's own"

@@ -72,14 +72,15 @@ def explain(config: ExplainConfig) -> None:
         )
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
+    # Written before anything is printed: a reader such as head may close the output early.
+    paths = write_explanation(Path(config.run) / FOLDER, explanation, rows, asdict(config))
     table = explanation.to_frame(rows)
     for i, row in enumerate(rows):
         largest = table.loc[row].iloc[(-abs(explanation.coefficients[i])).argsort()[:10]]
         fit = explanation.mean_r_squared[i]
         print(f"test subject {row}: the 10 largest coefficients, R^2 of the local fit {fit:.3f}")
         print(largest.to_string(float_format=lambda number: f"{number:.4f}"))
-    folder = Path(config.run) / FOLDER
-    for path in write_explanation(folder, explanation, rows, asdict(config)):
+    for path in paths:
         print(f"saved {path}")
 
 

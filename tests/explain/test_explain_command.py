@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -67,6 +69,22 @@ def test_the_advice_of_a_warning_can_be_followed(
     assert "warning" not in capsys.readouterr().err
     settings = json.loads((run / "explain" / "explanation.json").read_text())
     assert settings["r_squared"] == [1.0]
+
+
+def test_an_output_that_closes_early_loses_no_file(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(run / "explain", ignore_errors=True)
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stdout", Closed())
+    with contextlib.suppress(BrokenPipeError):
+        main(["--run", str(run), "--num_samples", "100", "--num_repetitions", "2"])
+    assert (run / "explain" / "explanation.csv").exists()
+    assert (run / "explain" / "row_0.png").exists()
 
 
 def test_a_run_folder_is_a_model(run: Path) -> None:
