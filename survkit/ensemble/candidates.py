@@ -174,7 +174,7 @@ def _single_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Drop ensembles and calibrated runs, and say so of the latter."""
     if "members" in runs:
         runs = runs[runs["members"].isna()]
-    calibrated = runs.get("config_calibrate", pd.Series(False, runs.index)) == True  # noqa: E712
+    calibrated = runs.get("config_calibrate", pd.Series(False, runs.index)).eq(True)
     notes = [
         f"run {row['run_id']} ({row['model']}, seed {row['seed']:.0f}) is calibrated itself; an "
         "ensemble is calibrated as a whole (--calibrate), not by its members"
