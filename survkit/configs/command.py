@@ -1,11 +1,12 @@
 """How every command ends: 0 done, 1 a part failed, 2 bad input, or stopped; no traceback for users.
 
-75 is the system's own status for "try again later" (EX_TEMPFAIL), 130 and 143 are a shell's for
-Ctrl-C and SIGTERM.
+75 is the system's own status for "try again later" (EX_TEMPFAIL); 130, 141 and 143 are a shell's for
+Ctrl-C, a closed pipe and SIGTERM.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ FAILED = 1
 BAD_INPUT = 2
 RUNS_ELSEWHERE = 75
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 TERMINATED = 143
 
 
@@ -34,13 +36,18 @@ def run_command(prog: str, command: Callable[[], int | None]) -> int:
     """Run a command and return its exit status, with errors of the input printed, not raised."""
     try:
         with _sigterm_raises():
-            return command() or 0
+            status = command() or 0
+            sys.stdout.flush()
+            return status
     except InputError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return RUNS_ELSEWHERE if isinstance(error, RunsElsewhereError) else BAD_INPUT
     except (KeyboardInterrupt, _Terminated) as stop:
         print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to flush
+        return PIPE_CLOSED
 
 
 @contextmanager
