@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -133,16 +134,15 @@ class Overview:
         return Group(Text(self._summary()), table) if running else Text(self._summary())
 
     def _summary(self) -> str:
-        done = sum(outcome.status is Status.DONE for outcome in self._ended)
+        ended = Counter(outcome.status for outcome in self._ended)
         counts = {
-            "done": done,
-            "failed": len(self._ended) - done,
+            **{str(status): ended[status] for status in (Status.DONE, *BAD)},
             "running": len(self._running),
             "waiting": self._total - len(self._ended) - len(self._running),
         }
         left = self._seconds_left()
         about = "" if left is None else f"; about {_duration(left)} left"
-        return ", ".join(f"{count} {what}" for what, count in counts.items()) + about
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count) + about
 
     def _seconds_left(self) -> float | None:
         """Estimate the time left: every run takes the mean of those that are done."""

@@ -64,17 +64,16 @@ class _FlowRunner:
 
     def submit(self, job: Job, place: Place) -> PrefectFuture[Any]:
         """Start a job, noted as a successor of those that it depends on."""
-        name = job.name
         train: Task[..., Any] = Task(
             _train,
             name="train",
-            task_run_name=lambda: name,
+            task_run_name=lambda: job.name,
             cache_policy=NO_CACHE,
             persist_result=False,
         )
         after = [self._futures[name] for name in job.after if name in self._futures]
-        self._futures[name] = train.submit(self._run, job, place, wait_for=after)
-        return self._futures[name]
+        self._futures[job.name] = train.submit(self._run, job, place, wait_for=after)
+        return self._futures[job.name]
 
     def result(self, handle: PrefectFuture[Any]) -> Outcome | None:
         """Return how a job ended."""

@@ -31,7 +31,8 @@ QUIET = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
 }
-"""No telemetry, and no logging over the overview, unless the user's environment says otherwise."""
+"""Environment that prefect reads as it is imported, where the user's own says nothing else: no
+telemetry, and no logging into the overview."""
 
 
 class PrefectServerError(Exception):

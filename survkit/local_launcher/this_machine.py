@@ -1,4 +1,4 @@
-"""Where jobs can run: this machine. What a runner needs to know of such a site."""
+"""The machine of the launcher as the site where jobs run, and what is known of any site."""
 
 from __future__ import annotations
 

@@ -59,12 +59,18 @@ def launch(jobs: list[Job], address: str, stop: threading.Event | None = None) -
     return launch_locally(jobs, config, stop=stop or threading.Event(), overview=overview)
 
 
-def when_training(job: Job, action: Callable[[psutil.Process], None]) -> threading.Thread:
+def when_training(
+    job: Job, action: Callable[[psutil.Process], None], stop: threading.Event
+) -> threading.Thread:
     """Do something, once a job is in the middle of its training, to its process."""
 
     def wait() -> None:
         history = job.folder / "history.jsonl"
+        deadline = time.monotonic() + 200
         while not (history.exists() and len(history.read_bytes().splitlines()) > 5):
+            if time.monotonic() > deadline:
+                stop.set()
+                return
             time.sleep(0.02)
         (training,) = (p for p in psutil.process_iter(["cmdline"]) if is_of(job, p))
         action(training)
@@ -85,7 +91,7 @@ def test_jobs_run_on_the_workers_as_tasks_of_a_flow(
 
     jobs = plan(tmp_path, THREE)
     outcomes = launch(jobs, cluster.scheduler_address)
-    assert [o.status for o in outcomes] == [Status.DONE, Status.FAILED, Status.BLOCKED]
+    assert [o.status for o in outcomes] == [Status.DONE, Status.FAILED, Status.BLOCKED], outcomes
     assert jobs[0].is_complete
     assert "--max_memory_gb" in outcomes[1].note
     assert "going on without prefect" not in capsys.readouterr().err
@@ -103,10 +109,11 @@ def test_a_worker_that_dies_costs_no_run(
     no_server: None, cluster: LocalCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (job,) = plan(tmp_path, TRAINING % 300)
-    thread = when_training(job, lambda training: training.parent().kill())
-    (outcome,) = launch([job], cluster.scheduler_address)
+    stop = threading.Event()
+    thread = when_training(job, lambda training: training.parent().kill(), stop)
+    (outcome,) = launch([job], cluster.scheduler_address, stop)
     thread.join()
-    assert outcome.status is Status.DONE
+    assert outcome.status is Status.DONE, outcome
     assert len((job.folder / "history.jsonl").read_bytes().splitlines()) == 300
     assert "going on without prefect" in capsys.readouterr().err
 
@@ -122,7 +129,7 @@ def test_a_stop_ends_the_runs_on_the_workers(
         seen.append(training)
         stop.set()
 
-    thread = when_training(job, end)
+    thread = when_training(job, end, stop)
     (outcome,) = launch([job], cluster.scheduler_address, stop)
     thread.join()
     assert outcome.status is Status.STOPPED

@@ -53,7 +53,7 @@ def test_every_job_is_a_task_run_that_ends_as_the_job_did(
         Status.DONE,
         Status.FAILED,
         Status.BLOCKED,
-    ]
+    ], outcomes
     assert outcomes[0].job.is_complete
     assert "without prefect" not in capsys.readouterr().err
 
@@ -75,7 +75,7 @@ def test_a_server_that_does_not_answer_costs_no_run(
 ) -> None:
     config = BatchRunConfig(group=("three",), runner="prefect")
     outcomes = launch_locally(jobs[:1], config, stop=threading.Event(), overview=Overview(1))
-    assert [outcome.status for outcome in outcomes] == [Status.DONE]
+    assert [outcome.status for outcome in outcomes] == [Status.DONE], outcomes
     warning = "warning: going on without prefect: the server at http://127.0.0.1:9/api does not"
     assert warning in capsys.readouterr().err
     assert jobs[0].log.read_text().count("=== ") == 1
