@@ -1,7 +1,7 @@
 """How every command ends: 0 done, 1 a part failed, 2 bad input, or stopped; no traceback for users.
 
-75 is the system's own status for "try again later" (EX_TEMPFAIL); 130, 141 and 143 are a shell's for
-Ctrl-C, a closed pipe and SIGTERM.
+75 is the system's own status for "try again later" (EX_TEMPFAIL); 130, 141 and 143 are a shell's
+for Ctrl-C, a closed pipe and SIGTERM.
 """
 
 from __future__ import annotations
