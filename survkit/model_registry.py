@@ -60,6 +60,7 @@ def _bart(*, grid: TimeGrid, parameters: Mapping[str, Any], seed: int, **_: Any)
         tune=parameters["bart_tune"],
         draws=parameters["bart_draws"],
         sweeps=parameters["bart_sweeps"],
+        regrow=parameters["bart_regrow"],
         chains=parameters["bart_chains"],
         seed=seed,
     )

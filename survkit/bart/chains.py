@@ -43,8 +43,12 @@ class SamplerSettings:
     tune, draws : int
         Iterations of a chain that are thrown away, and that are kept.
     sweeps : int
-        Times that stochtree updates every tree in one iteration; pymc-bart has its own measure,
+        Times that stochtree moves every tree in one iteration; pymc-bart has its own measure,
         one update of a tenth of the trees.
+    regrow : int
+        Trees that stochtree besides grows anew from the root in every iteration. On many rows
+        single moves hardly change a tree, and chains stay apart for thousands of sweeps; regrown
+        trees bring them together, but their draws only approximate the posterior.
     chains : int
         Independent chains.
     seed : int
@@ -57,6 +61,7 @@ class SamplerSettings:
     beta: float = 2.0
     tune: int = 200
     sweeps: int = 5
+    regrow: int = 0
     draws: int = 200
     chains: int = 4
     seed: int = 42
@@ -69,6 +74,8 @@ class SamplerSettings:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.tune < 0:
             raise InputError(f"tune is {self.tune}; it must be at least 0")
+        if not 0 <= self.regrow <= self.trees:
+            raise InputError(f"regrow is {self.regrow}; it must be 0 to {self.trees}, the trees")
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha is {self.alpha}; it must lie between 0 and 1")
         if self.beta < 0:
@@ -126,9 +133,11 @@ def check_supported(problem: ChainProblem, settings: SamplerSettings) -> None:
     Raises
     ------
     InputError
-        For weights or subset rules with stochtree.
+        For weights or subset rules with stochtree, or regrown trees with pymc.
     """
     if settings.backend != "stochtree":
+        if settings.regrow:
+            raise InputError(f"regrow is {settings.regrow}; only stochtree can regrow trees")
         return
     if problem.rows.weights is not None:
         raise InputError(

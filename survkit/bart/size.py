@@ -17,8 +17,8 @@ MIN_TIMES = 5
 # Seconds of one processor, measured by benchmarks/bart_speed.py; other machines differ.
 SECONDS_PER_ROW_AND_TREE = {"stochtree": 2e-8, "pymc": 2e-7}
 """Of one sweep of stochtree, and of one iteration of pymc."""
-WARM_SECONDS_PER_CELL_AND_TREE = 8e-9
-"""Of one warm-start sweep of stochtree; a cell is a row of one column."""
+SECONDS_PER_CELL_GROWN = 4.5e-9
+"""Of one tree that stochtree grows anew; a cell is a row of one column."""
 START_SECONDS = {"stochtree": 5.0, "pymc": 15.0}
 """Until a process has loaded the engine."""
 BYTES_PER_CELL = {"stochtree": 40, "pymc": 32}
@@ -71,10 +71,8 @@ def estimate_size(
     iterations = settings.tune + settings.draws
     seconds = rows * trees * iterations * SECONDS_PER_ROW_AND_TREE[backend]
     if backend == "stochtree":
-        seconds *= settings.sweeps
-        seconds += (
-            rows * num_columns * trees * settings.warm_sweeps * WARM_SECONDS_PER_CELL_AND_TREE
-        )
+        grown = trees * settings.warm_sweeps + settings.regrow * iterations
+        seconds = seconds * settings.sweeps + rows * num_columns * grown * SECONDS_PER_CELL_GROWN
     rounds = -(-settings.chains // jobs)
     cells = num_columns * BYTES_PER_CELL[backend] + trees * BYTES_PER_ROW_AND_TREE[backend]
     if backend == "pymc":

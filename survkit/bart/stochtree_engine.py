@@ -2,7 +2,8 @@
 
 The latent variables of Albert and Chib (1993) are drawn here, the trees by stochtree: a warm start
 by growing whole trees from the root (He and Hahn 2023, XBART), then Metropolis-Hastings moves
-(Chipman, George and McCulloch 2010).
+(Chipman, George and McCulloch 2010). The moves leave the posterior as it is; trees that are regrown
+later on (`SamplerSettings.regrow`) only approximate it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from stochtree import (
 
 from survkit.bart.chains import ChainProblem, SamplerSettings
 from survkit.bart.forests import LEAF, ForestBuilder, Node
+
+COLUMNS_TRIED = 20
+"""Most columns that a tree grown from the root chooses its splits from, drawn for each tree."""
 
 NUMERIC, ORDERED = 0, 1
 """stochtree's codes of columns: as such with two values, it grows no tree of numeric ones."""
@@ -97,18 +101,29 @@ def sample_chain(
     builder = ForestBuilder()
     total = np.zeros(len(sign))
     for iteration in range(settings.tune + settings.draws):
-        from_root = iteration < settings.warm_sweeps
-        for _ in range(1 if from_root else settings.sweeps):
+        for regrown in _plan(iteration, settings, random):
             # z ~ N(mean, 1), above 0 for an event and below it for none (Albert and Chib 1993).
             mean = problem.offset + total
             uniform = 1.0 - random.random(len(sign))  # in (0, 1]
             latent = mean - sign * ndtri(uniform * ndtr(sign * mean))
-            total = sampler.sweep(latent - mean, from_root=from_root)
+            total = sampler.sweep(latent - mean, regrown)
         if iteration >= settings.tune:
             for nodes in sampler.trees():
                 builder.add_tree(_translate(nodes, columns))
         advance()
     return builder.finish()
+
+
+def _plan(
+    iteration: int, settings: SamplerSettings, random: np.random.Generator
+) -> list[NDArray[np.int64] | None]:
+    """Return the sweeps of an iteration: the trees it grows anew, or None to move every tree."""
+    if iteration < settings.warm_sweeps:
+        return [np.arange(settings.trees)]
+    moves: list[NDArray[np.int64] | None] = [None] * settings.sweeps
+    if not settings.regrow:
+        return moves
+    return [np.sort(random.choice(settings.trees, settings.regrow, replace=False)), *moves]
 
 
 class _Sampler:
@@ -133,6 +148,7 @@ class _Sampler:
             leaf_model_scale=leaf_variance(settings.trees),
             min_samples_leaf=1,
             max_depth=-1,
+            num_features_subsample=min(COLUMNS_TRIED, len(columns.weights)),
         )
         self._sampler = ForestSampler(self._dataset, self._global, self._config)
         self._forest = Forest(settings.trees, 1, True, False)
@@ -140,16 +156,19 @@ class _Sampler:
             self._dataset, self._residual, self._forest, 0, np.zeros(1)
         )
 
-    def sweep(self, residual: NDArray[np.float64], *, from_root: bool) -> NDArray[np.float64]:
-        """Update every tree once and return the sum of the trees, shape (r,).
+    def sweep(
+        self, residual: NDArray[np.float64], regrown: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        """Update trees and return the sum of all trees, shape (r,).
 
         Parameters
         ----------
         residual : array, shape (r,)
             What the present sum of trees leaves of the outcome.
-        from_root : bool
-            Grow trees anew rather than change them by one move each.
+        regrown : array, optional
+            The trees to grow anew; where None, every tree is changed by one move.
         """
+        self._config.sweep_update_indices = regrown
         self._residual.update_data(residual)
         self._kept = ForestContainer(self._settings.trees, 1, True, False)
         self._sampler.sample_one_iteration(
@@ -161,7 +180,7 @@ class _Sampler:
             self._global,
             self._config,
             True,
-            from_root,
+            regrown is not None,
         )
         return np.asarray(self._sampler.get_cached_forest_predictions())
 
@@ -172,8 +191,11 @@ class _Sampler:
 
 
 def leaf_variance(trees: int) -> float:
-    """Return the prior variance of a leaf: the sum of the trees has standard deviation 1."""
-    return 1.0 / trees
+    """Return the prior variance of a leaf, with which the sum of the trees has deviation 1.5.
+
+    Chipman, George and McCulloch (2010), section 4: for a probit 3 / (k sqrt(trees)), k = 2.
+    """
+    return 1.5**2 / trees
 
 
 def _translate(tree: dict[str, Any], columns: Expanded) -> dict[int, Node]:

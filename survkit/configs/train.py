@@ -228,6 +228,13 @@ class TrainConfig:
     bart_sweeps: int = option(
         5, topic=BART, at_least=1, help="updates of every tree in one iteration (stochtree)"
     )
+    bart_regrow: int = option(
+        0,
+        topic=BART,
+        at_least=0,
+        help="trees that every iteration besides grows anew (stochtree): chains of many rows come "
+        "together, but only approximate the posterior",
+    )
     bart_chains: int = option(4, topic=BART, at_least=1, help="number of chains")
     bart_cores: int | None = option(
         None,

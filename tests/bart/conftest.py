@@ -38,4 +38,4 @@ def rossi_stochtree(rossi: SurvivalData) -> Bart:
 
 @pytest.fixture(scope="session")
 def rossi_pymc(rossi: SurvivalData) -> Bart:
-    return fit(rossi, "pymc", chains=2, tune=150, draws=150)
+    return fit(rossi, "pymc", chains=2, tune=100, draws=100)

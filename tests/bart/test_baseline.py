@@ -131,7 +131,9 @@ def test_nobody_left_stays_so() -> None:
 
 
 def test_command_writes_a_complete_record(tmp_path: Path, capsys: Any) -> None:
-    flags = "--dataset rossi --model bart --bart_chains 2 --bart_tune 20 --bart_draws 20"
+    flags = (
+        "--dataset rossi --model bart --bart_cores 1 --bart_chains 2 --bart_tune 20 --bart_draws 20"
+    )
     argv = [*flags.split(), "--mode", "disabled", "--bootstrap", "20", "--log_dir", str(tmp_path)]
     assert train.main(argv) == 0
     output = capsys.readouterr().out

@@ -33,11 +33,21 @@ def settings(backend: str, **changes: int) -> SamplerSettings:
     return SamplerSettings(**{"backend": backend, **QUICK, **changes})
 
 
-@pytest.mark.parametrize("backend", ["stochtree", "pymc"])
-@pytest.mark.parametrize("rule", ["continuous", "one_hot"])
+@pytest.mark.parametrize(
+    ("backend", "rule"),
+    [("stochtree", "continuous"), ("stochtree", "one_hot"), ("pymc", "one_hot")],
+)
 def test_hazards_of_two_groups(backend: str, rule: str) -> None:
     data = two_groups()
     model = Bart(settings=settings(backend), split_rules={"group": rule}, cores=1).fit(data)
+    hazard = model.posterior(data).hazard.mean(axis=0)
+    for group, truth in ((0, 0.1), (1, 0.4)):
+        assert_allclose(hazard[data.features[:, 0] == group].mean(axis=0), truth, atol=0.1)
+
+
+def test_regrown_trees_find_the_same_hazards() -> None:
+    data = two_groups()
+    model = Bart(settings=settings("stochtree", regrow=3), cores=1).fit(data)
     hazard = model.posterior(data).hazard.mean(axis=0)
     for group, truth in ((0, 0.1), (1, 0.4)):
         assert_allclose(hazard[data.features[:, 0] == group].mean(axis=0), truth, atol=0.1)

