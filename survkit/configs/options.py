@@ -110,8 +110,9 @@ def validate(config: Any) -> None:
         value = getattr(config, field.name)
         if value is None and declared.optional:
             continue
-        values = value if declared.several else (value,)
-        for single in values:
+        if declared.several and not isinstance(value, tuple | list):
+            raise InputError(f"--{field.name} is {value!r}; it must be {declared}")
+        for single in value if declared.several else (value,):
             _check_value(field, declared, single)
 
 

@@ -17,6 +17,12 @@ from survkit.types import InputError
 
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 NAME, AFTER = "name", "after"
+NO_FLAGS = {
+    NAME: "belongs to a run, below runs",
+    AFTER: "belongs to a run, below runs",
+    "group": "is the sweep's own name, or what --group says",
+}
+"""What a sweep cannot give as a flag of its runs, and why."""
 
 
 class Sweep(NamedTuple):
@@ -85,6 +91,8 @@ def expand(sweep: Sweep, overrides: Mapping[str, Any] | None = None) -> list[Pla
         for varied in _combinations(label, flags):
             name = " ".join([label, *(f"{field}={_shown(v)}" for field, v in varied.items())])
             values = {**base, **flags, **varied}
+            if name in runs:
+                raise InputError(f"{name} stands twice in the sweep")
             given.append(values)
             config = _config(name, {**values, **(overrides or {})})
             kinds.setdefault(label, []).append(name)
@@ -113,6 +121,8 @@ def _combinations(label: str, flags: Mapping[str, Any]) -> Iterator[dict[str, An
     """Yield every combination of the flags that are given as lists of alternatives."""
     axes: dict[str, Sequence[Any]] = {}
     for name, value in flags.items():
+        if name in NO_FLAGS:
+            raise InputError(f"{label}: {name} {NO_FLAGS[name]}")
         if name not in FIELDS:
             raise InputError(
                 f"{label}: survkit.train has no flag '{name}'"

@@ -11,20 +11,26 @@ from survkit.configs.options import nearest
 from survkit.experiments.sweep import Sweep
 from survkit.types import InputError
 
+KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+
 
 class _UniqueKeys(yaml.SafeLoader):
     """Refuses a key that stands twice, of which YAML's own loader would keep the last."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.tag not in KEY_TAGS:
                 raise yaml.MarkedYAMLError(
-                    problem=f"'{key}' stands twice", problem_mark=key_node.start_mark
+                    problem="a key must be text", problem_mark=key.start_mark
                 )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"'{key.value}' stands twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return node
 
 
 def read_sweep(path: str | Path) -> Sweep:
@@ -51,22 +57,28 @@ def read_sweep(path: str | Path) -> Sweep:
     for key in content:
         if key not in Sweep._fields:
             raise InputError(
-                f"the sweep {path} has the key '{key}'{nearest(str(key), Sweep._fields)}; "
+                f"the sweep {path} has the key '{key}'{nearest(key, Sweep._fields)}; "
                 f"keys are {', '.join(Sweep._fields)}"
             )
     _check_parts(path, content)
-    if content.get("experiment_args"):
+    if content.get("experiment_args") is not None:
         content["experiment_args"] = str(path.parent / content["experiment_args"])
     return Sweep(**content)
 
 
 def _check_parts(path: Path, content: dict[str, Any]) -> None:
     runs = content.get("runs", [{}])
+    if not isinstance(content.get("experiment_args"), str | None):
+        raise InputError(
+            f"{path}: experiment_args must be a file, not {content['experiment_args']!r}"
+        )
     if not isinstance(content.get("common", {}), dict):
         raise InputError(f"{path}: common must be flags with their values, as 'lr: 0.001'")
     if not (isinstance(runs, list) and runs and all(isinstance(run, dict) for run in runs)):
         raise InputError(f"{path}: runs must be a list, each item flags with their values")
     for run in runs:
+        if isinstance(run.get("name"), dict | list):
+            raise InputError(f"{path}: name must be text, not {run['name']!r}")
         after = run.get("after", [])
         if not (isinstance(after, list) and all(isinstance(name, str) for name in after)):
             raise InputError(f"{path}: after must be a list of names, not {after!r}")

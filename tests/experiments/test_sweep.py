@@ -140,6 +140,11 @@ def test_kinds_of_one_model_are_numbered() -> None:
         (Sweep({"epochs": "many"}), "--epochs is 'many'; it must be a whole number"),
         (Sweep({"lr": "fast"}), "--lr is 'fast'"),
         (Sweep({}, [{"after": ["mltr"]}, {"model": "mtlr"}]), "after 'mltr' .did you mean mtlr"),
+        (Sweep({"mnist_means": 3}), "--mnist_means is 3.*; it must be one or more values"),
+        (Sweep({"seed": [1, 2, 1]}), "run seed=1 stands twice"),
+        (Sweep({}, [{"name": "a#1"}, {"name": "a"}, {"name": "a"}]), "a#1 stands twice"),
+        (Sweep({"after": ["mtlr"]}), "after belongs to a run, below runs"),
+        (Sweep({}, [{"group": "mine"}]), "group is the sweep's own name, or what --group says"),
         (Sweep({"mixture_topk": 11}), "--mixture_topk is 11, more than the 10"),
     ],
 )

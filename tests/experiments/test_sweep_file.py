@@ -51,6 +51,10 @@ def test_a_sweep_is_read(tmp_path: Path) -> None:
     [
         ("common: {seed: [1", "is not YAML"),
         ("common: {seed: 1, seed: 2}", "'seed' stands twice"),
+        ("common: {seed: 1, 5: 2}", "a key must be text.*line 1"),
+        ("? [a]\n: b", "a key must be text"),
+        ("experiment_args: [a]", "experiment_args must be a file, not .'a'."),
+        ("runs: [{name: [a]}]", "name must be text, not .'a'."),
         ("- 1", "must have keys: common, runs, experiment_args"),
         ("comon: {}", "has the key 'comon' .did you mean common"),
         ("common: [1]", "common must be flags"),
@@ -63,6 +67,18 @@ def test_a_sweep_is_read(tmp_path: Path) -> None:
 def test_what_is_no_sweep_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_sweep(write(tmp_path, text))
+
+
+def test_what_runs_share_can_be_merged_in(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        runs:
+          - &first {model: mtlr, dataset: veteran, lr: 0.1}
+          - {<<: *first, model: fixed_moe}
+        """,
+    )
+    assert read_sweep(path).runs[1] == {"model": "fixed_moe", "dataset": "veteran", "lr": 0.1}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
