@@ -69,7 +69,7 @@ class Follower:
         try:
             queue = {queued.job_id: queued for queued in list_queue()}
         except InputError as error:  # the controller is busy or being restarted; the jobs go on
-            self._say(f"cannot see the queue for now: {error}")
+            self._say(str(error), f"cannot see the queue for now: {error}")
             return
         for job in list(self._pending.values()):
             queued = queue.get(self._job_ids[job.name])
@@ -79,7 +79,8 @@ class Follower:
                 self._judge(job, queued)
             elif queued.state == "PENDING":
                 if queued.reason not in USUAL_REASONS:
-                    self._say(f"job {queued.job_id} and others like it wait: {queued.reason}")
+                    text = f"job {queued.job_id} and others like it wait: {queued.reason}"
+                    self._say(queued.reason, text)
             elif job.name not in self._started:
                 self._started.add(job.name)
                 self._overview.started(job.name, f"job {queued.job_id}", job.folder)
@@ -109,9 +110,10 @@ class Follower:
         write_report(outcome, self._job_ids[job.name])
         self._overview.ended(outcome)
 
-    def _say(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
+    def _say(self, about: str, text: str) -> None:
+        """Say what there is to say about something, once."""
+        if about not in self._said:
+            self._said.add(about)
             self._overview.tell(text)
 
 

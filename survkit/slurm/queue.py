@@ -146,9 +146,12 @@ def _slurm(*command: str, stdin: str = "") -> str:
     with tempfile.TemporaryFile() as file:
         file.write(os.fsencode(stdin))
         file.seek(0)
-        process = subprocess.run(
-            command, stdin=file, capture_output=True, check=False, start_new_session=True
-        )
+        try:
+            process = subprocess.run(
+                command, stdin=file, capture_output=True, check=False, start_new_session=True
+            )
+        except FileNotFoundError:
+            raise InputError(f"there is no {command[0]} on the path") from None
     if process.returncode:
         lines = process.stderr.decode(errors="replace").splitlines()
         raise InputError(
