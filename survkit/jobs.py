@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -32,8 +33,12 @@ class Job(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run's record is there."""
-        return (self.folder / "result.json").exists()
+        """Whether the run's record is there and not damaged, as `RunFolder.result` has it."""
+        try:
+            result = json.loads((self.folder / "result.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(result, dict) and "run_id" in result
 
 
 class Status(StrEnum):

@@ -72,7 +72,7 @@ def plan_sweeps(config: BatchRunConfig, given: Mapping[str, Any]) -> Plan:
         except InputError as error:
             raise InputError(f"{group}: {error}") from None
         finished = finished_runs(wandb.entity, wandb.project, group) if config.check_wandb else ()
-        _divide(jobs, plan, overwrite=bool(overrides.get("overwrite")), finished=finished)
+        _divide(jobs, plan, finished)
     _check_log_folders(plan.jobs)
     return plan
 
@@ -131,17 +131,24 @@ def _job(
     group: str, run: PlannedRun, wandb: WandbConfig, load: Callable[[TrainConfig], Dataset]
 ) -> Job:
     config = canonical(replace(_with_absolute_paths(run.config), group=group))
+    group_folder = Path(config.log_dir) / group
+    if config.overwrite:  # no launch could tell what an earlier one has made again
+        raise InputError(
+            "--overwrite does not go with a sweep, which would begin again at every start; move "
+            f"the old records in {group_folder} away, or choose another --log_dir"
+        )
     dataset = load(config)
     resolved = with_grid(config, dataset)
     MODELS[resolved.model].build(  # refuses parameters that do not fit together
         grid=dataset.grid, parameters=asdict(resolved), seed=resolved.seed, device="cpu"
     )
     identifier = run_id(resolved, dataset.sha256)
-    group_folder = Path(config.log_dir) / group
     return Job(
         name=f"{group} {run.name}",
         arguments=(
-            *to_arguments(config, always=("dataset", "model", "seed", "data_dir", "log_dir", "group")),
+            *to_arguments(
+                config, always=("dataset", "model", "seed", "data_dir", "log_dir", "group")
+            ),
             *to_arguments(wandb),
         ),
         folder=group_folder / identifier,
@@ -156,12 +163,11 @@ def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
     return replace(config, **{name: os.path.abspath(p) for name, p in paths.items() if p})
 
 
-def _divide(jobs: Sequence[Job], plan: Plan, *, overwrite: bool, finished: Collection[str]) -> None:
+def _divide(jobs: Sequence[Job], plan: Plan, finished: Collection[str]) -> None:
     """Add jobs to a plan: those that are finished to its skipped ones."""
     done: set[str] = set()
     for job in jobs:
-        note = "" if overwrite else _why_finished(job, finished)
-        if note:
+        if note := _why_finished(job, finished):
             done.add(job.name)
             plan.skipped.append(Outcome(job, Status.SKIPPED, note=note))
         else:

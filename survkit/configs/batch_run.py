@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from survkit.configs.options import option, validate
@@ -12,6 +12,15 @@ SWEEP = "Sweep"
 LAUNCH = "Launch"
 LOCAL = "This machine (--runner prefect, process or dask)"
 SLURM = "SLURM (--runner slurm)"
+
+RUNNERS_OF_TOPIC = {LOCAL: ("prefect", "process", "dask"), SLURM: ("slurm",)}
+RUNNERS_OF_FLAG = {
+    "gpu_list": ("prefect", "process"),
+    "gpu_mb_per_job": ("prefect", "process"),
+    "max_per_gpu": ("prefect", "process"),
+    "dask_address": ("dask",),
+}
+"""Flags that fewer runners take than others of their topic."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,8 @@ class BatchRunConfig:
     def __post_init__(self) -> None:
         validate(self)
         if self.use_slurm:
+            if self.runner not in ("prefect", "slurm"):
+                raise InputError(f"--use_slurm is --runner slurm, and --runner is {self.runner}")
             object.__setattr__(self, "runner", "slurm")
         if not self.group and not self.sweep:
             raise InputError("name a sweep with --group, or a file of one with --sweep")
@@ -107,3 +118,15 @@ class BatchRunConfig:
             raise InputError("--runner dask needs --dask_address, as tcp://host:8786")
         if len(set(self.gpu_list)) < len(self.gpu_list):
             raise InputError(f"--gpu_list names a GPU twice: {self.gpu_list}")
+        self._refuse_flags_of_other_runners()
+
+    def _refuse_flags_of_other_runners(self) -> None:
+        """Refuse what would have no effect, as --gpu, a flag for SLURM, has on this machine."""
+        for field in fields(self):
+            every = RUNNERS_OF_TOPIC.get(field.metadata["topic"], (self.runner,))
+            runners = RUNNERS_OF_FLAG.get(field.name, every)
+            if getattr(self, field.name) != field.default and self.runner not in runners:
+                names = " or ".join(filter(None, (", ".join(runners[:-1]), runners[-1])))
+                raise InputError(
+                    f"--{field.name} is for --runner {names}, and this is {self.runner}"
+                )

@@ -53,7 +53,7 @@ def check_resources(config: BatchRunConfig) -> None:
 
 
 def check_arguments(jobs: Iterable[Job], config: BatchRunConfig) -> None:
-    """Check that jobs which begin again, on another node or after a requeue, do not start over.
+    """Check that jobs which are requeued do not start over.
 
     Raises
     ------
@@ -61,11 +61,6 @@ def check_arguments(jobs: Iterable[Job], config: BatchRunConfig) -> None:
         For flags of the training under which they would.
     """
     flags = {flag for job in jobs for flag in job.arguments}
-    if "--overwrite=True" in flags:
-        raise InputError(
-            "--overwrite does not go with SLURM, where a job that is requeued would start over and "
-            "an old record looks like its result; move the old records away"
-        )
     if "--resume=False" in flags and config.requeue:
         raise InputError(
             "--no_resume does not go with --requeue, as the job would start over each time; "

@@ -64,24 +64,24 @@ def test_flags_that_cannot_be_used_are_named(flags: dict[str, object], message: 
         check_resources(make_config(**flags))
 
 
-@pytest.mark.parametrize(
-    ("argument", "flags", "message"),
-    [
-        ("--overwrite=True", {"requeue": False}, "--overwrite does not go with SLURM"),
-        ("--resume=False", {}, "--no_resume does not go with --requeue"),
-    ],
-)
-def test_trainings_that_would_start_over_are_refused(
-    argument: str, flags: dict[str, object], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        slurm_scripts([make_job(Path("/logs"), "a", (argument,))], make_config(**flags))
+def test_trainings_that_would_start_over_are_refused() -> None:
+    with pytest.raises(InputError, match="--no_resume does not go with --requeue"):
+        slurm_scripts([make_job(Path("/logs"), "a", ("--resume=False",))], make_config())
 
 
 def test_a_training_may_start_over_where_nothing_requeues_it() -> None:
     assert slurm_scripts(
         [make_job(Path("/logs"), "a", ("--resume=False",))], make_config(requeue=False)
     )
+
+
+def test_scripts_can_be_seen_on_a_machine_without_slurm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    jobs = [make_job(Path("/logs"), name) for name in "ab"]
+    (script,) = slurm_scripts(jobs, make_config(array=True))
+    assert "0-1" in script
 
 
 def test_a_machine_without_slurm_is_told_so(
