@@ -91,7 +91,8 @@ def make_record(
         "timing": timing(started, loaded, fitted, time.perf_counter()),
         **metrics,
     }
-    card = _card(dataset, settings, {**result, "warnings": folder.warnings}, folder.path, table)
+    with_warnings = {**result, "warnings": folder.warnings}
+    card = _card(dataset, settings, with_warnings, folder.path, table, selection)
     write_bytes(folder.path / FILE, card.encode())
     return folder.write_result(result)
 
@@ -199,6 +200,7 @@ def _card(
     result: Mapping[str, Any],
     folder: Path,
     table: Sequence[Mapping[str, Any]],
+    selection: Selection | None,
 ) -> str:
     """Return the model card: that of a run, and a section on the members."""
     seeds = ", ".join(map(str, settings["seeds"]))
@@ -219,6 +221,6 @@ def _card(
         "| run | model | seed | weight |",
         "| --- | --- | --- | --- |",
         *rows,
-        *(f"\n{note}" for note in result["notes"] if note not in dataset.card.notes),
+        *(f"\n{note}" for note in _selection_notes(selection)),
     ]
     return f"{card}\n" + "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from survkit.composite_models import without_calibration
 from survkit.metrics.clustering import (
     adjusted_rand_index,
     chosen_expert,
@@ -133,7 +134,7 @@ def _agreement(one: FloatArray, other: FloatArray) -> float:
 def _prototypes(material: Material, model: str, path: Path, weights: FloatArray) -> list[Picture]:
     if not RunFolder(path).checkpoint_path.exists():
         return []
-    fitted = load_fitted(path).model
+    fitted = without_calibration(load_fitted(path).model)
     if not (isinstance(fitted, NeuralSurvivalModel) and hasattr(fitted.network.head, "prototypes")):
         return []
     clock = " on its own clock, before it is warped" if fitted.head == "adjustable_moe" else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from survkit.baselines.pycox_losses import OBJECTIVES
+from survkit.calibration import Calibration
 from survkit.datasets import Dataset, load_parameters
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.datasets.storage import write_bytes
@@ -171,7 +172,7 @@ def used_flags(config: Mapping[str, Any]) -> list[str]:
     else:
         begin = FLAGS_BEGIN.get(model)
         names = [name for name in config if begin and name.startswith(begin)]
-    return [*dict.fromkeys([*data, *names]), "seed"]
+    return [*dict.fromkeys([*data, *names]), "calibrate", "seed"]
 
 
 def _training_flags(model: str) -> list[str]:
@@ -250,6 +251,8 @@ def _calibration(result: Mapping[str, Any]) -> list[str]:
     ]
     if _is_number(test.get("d_calibration_p")):
         lines.append(f"D-calibration: p = {test['d_calibration_p']:.3g}.")
+    if result.get("calibration"):
+        lines.append(Calibration(**result["calibration"]).describe())
     return lines
 
 
