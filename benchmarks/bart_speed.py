@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 import psutil
+from sksurv.metrics import concordance_index_censored
 
 from survkit.bart.baseline import BartBaseline
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.model import Bart
 from survkit.bart.simulate import simulate_survival
+from survkit.baselines.coxph import CoxPH
 from survkit.datasets import load_dataset
 from survkit.types import SurvivalData
 
@@ -36,6 +38,8 @@ def main() -> None:
     parser.add_argument("--tune", type=int, default=200)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--sweeps", type=int, default=SamplerSettings().sweeps)
+    parser.add_argument("--regrow", type=int, default=0)
+    parser.add_argument("--trees", type=int, default=50)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -59,7 +63,12 @@ def in_fresh_process(one: str, backend: str) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     (backend,) = arguments.backends
     settings = SamplerSettings(
-        backend=backend, tune=arguments.tune, draws=arguments.draws, sweeps=arguments.sweeps
+        backend=backend,
+        tune=arguments.tune,
+        draws=arguments.draws,
+        sweeps=arguments.sweeps,
+        regrow=arguments.regrow,
+        trees=arguments.trees,
     )
     fit = fit_support2 if arguments.one == "support2" else fit_bart
     with MemoryWatch() as memory:
@@ -72,6 +81,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "data": arguments.one,
         "backend": backend,
+        "trees": settings.trees,
+        "regrow": settings.regrow,
         **details,
         "seconds": round(seconds, 1),
         "cpu_seconds": round(memory.cpu_seconds, 1),
@@ -88,16 +99,19 @@ def fit_bart(
     data = rossi() if arguments.one == "rossi" else simulated(int(arguments.one))
     scale = 4.0 if arguments.one == "rossi" else 1.0
     model = Bart(settings=settings, cores=arguments.cores).fit(data, scale=scale)
-    return model, {"rows": int(np.ceil(data.time / scale).sum()), "subjects": len(data)}
+    survival = model.predict(data)
+    concordance = concordance_index_censored(data.event, data.time, -survival.sum(axis=1))[0]
+    return model, {
+        "rows": int(np.ceil(data.time / scale).sum()),
+        "subjects": len(data),
+        "concordance": round(float(concordance), 4),
+        "mean_survival": survival.mean(axis=0).round(4).tolist(),
+    }
 
 
 def fit_support2(
     arguments: argparse.Namespace, settings: SamplerSettings
 ) -> tuple[Bart, dict[str, Any]]:
-    from sksurv.metrics import concordance_index_censored
-
-    from survkit.baselines.coxph import CoxPH
-
     dataset = load_dataset(
         "support2", data_dir=arguments.support2, time_bins=21, quantile_event_times=True
     )

@@ -60,7 +60,7 @@ class SamplerSettings:
     alpha: float = 0.95
     beta: float = 2.0
     tune: int = 200
-    sweeps: int = 5
+    sweeps: int = 10
     regrow: int = 0
     draws: int = 200
     chains: int = 4

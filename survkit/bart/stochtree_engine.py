@@ -29,9 +29,6 @@ from stochtree import (
 from survkit.bart.chains import ChainProblem, SamplerSettings
 from survkit.bart.forests import LEAF, ForestBuilder, Node
 
-COLUMNS_TRIED = 20
-"""Most columns that a tree grown from the root chooses its splits from, drawn for each tree."""
-
 NUMERIC, ORDERED = 0, 1
 """stochtree's codes of columns: as such with two values, it grows no tree of numeric ones."""
 
@@ -148,7 +145,6 @@ class _Sampler:
             leaf_model_scale=leaf_variance(settings.trees),
             min_samples_leaf=1,
             max_depth=-1,
-            num_features_subsample=min(COLUMNS_TRIED, len(columns.weights)),
         )
         self._sampler = ForestSampler(self._dataset, self._global, self._config)
         self._forest = Forest(settings.trees, 1, True, False)

@@ -226,7 +226,7 @@ class TrainConfig:
         200, topic=BART, at_least=1, help="iterations of a chain that are kept"
     )
     bart_sweeps: int = option(
-        5, topic=BART, at_least=1, help="updates of every tree in one iteration (stochtree)"
+        10, topic=BART, at_least=1, help="updates of every tree in one iteration (stochtree)"
     )
     bart_regrow: int = option(
         0,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from survkit.bart.convergence import NOT_CONVERGED
 from survkit.configs.options import nearest
 from survkit.configs.train import TrainConfig
 from survkit.types import InputError
@@ -50,7 +51,8 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
     """Return what each run's line of a table is called: its model, and the flags that vary in it.
 
     Runs that differ in nothing but the seed share a label. Where a model's runs differ in more,
-    the label says in what: "fixed_moe mixture_components=5".
+    the label says in what: "fixed_moe mixture_components=5". It ends in "(not converged)" where
+    the record of any of its runs says so of the fit.
 
     Parameters
     ----------
@@ -80,7 +82,15 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
                 f"the runs of {model} differ in more than their seed, so they have no common mean, "
                 f"and no config.json in {', '.join(map(str, group['path']))} tells in what"
             )
-    return pd.Series(labels, dtype=str).loc[runs.index]
+    named = pd.Series(labels, dtype=str).loc[runs.index]
+    unsure = named[_has_not_converged(runs)]
+    return named.where(~named.isin(unsure), named + f" ({NOT_CONVERGED})")
+
+
+def _has_not_converged(runs: pd.DataFrame) -> pd.Series:
+    if "warnings" not in runs:
+        return pd.Series(False, index=runs.index)
+    return runs["warnings"].map(lambda texts: any(t.startswith(NOT_CONVERGED) for t in texts))
 
 
 def choose_reference(labels: pd.Series, reference: str | None = None) -> str:

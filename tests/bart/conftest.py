@@ -33,7 +33,7 @@ def fit(data: SurvivalData, backend: str, **settings: int) -> Bart:
 
 @pytest.fixture(scope="session")
 def rossi_stochtree(rossi: SurvivalData) -> Bart:
-    return fit(rossi, "stochtree", chains=2, tune=100, draws=200)
+    return fit(rossi, "stochtree", chains=2, tune=100, draws=200, sweeps=5)
 
 
 @pytest.fixture(scope="session")

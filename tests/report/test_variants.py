@@ -32,6 +32,16 @@ def test_a_label_names_the_flags_that_vary_in_its_model() -> None:
     ]
 
 
+def test_a_label_says_that_one_of_its_fits_has_not_converged() -> None:
+    frame = runs(
+        {"model": "bart", "seed": 42, "warnings": []},
+        {"model": "bart", "seed": 43, "warnings": ["one", "not converged: R-hat is 2 (bart)"]},
+        {"model": "mtlr", "seed": 42, "warnings": ["it has not converged to anything"]},
+    )
+    marked = "bart (not converged)"
+    assert variant_labels(frame).tolist() == [marked, marked, "mtlr"]
+
+
 def test_flags_of_logging_and_device_make_no_variant() -> None:
     frame = runs({"config_device": "cpu", "config_log_dir": "a"}, {"config_device": "cuda"})
     assert variant_labels(frame).tolist() == ["fixed_moe", "fixed_moe"]
