@@ -66,7 +66,7 @@ def test_a_finished_sweep_runs_nothing_and_says_so(
     capsys.readouterr()
     assert main([*flags, "--mode", "disabled"]) == 0
     assert capsys.readouterr().out == (
-        "skipped one run: its record is complete\n0 to run, 1 skipped\nnothing to run\n"
+        "skipped one coxph: its record is complete\n0 to run, 1 skipped\nnothing to run\n"
     )
 
 

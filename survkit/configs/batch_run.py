@@ -41,7 +41,7 @@ class BatchRunConfig:
         None,
         topic=SWEEP,
         at_least=1,
-        help="run a random choice of this many runs, always the same one",
+        help="run a random choice of this many runs of each sweep, always the same one",
         shown_default="all",
     )
 

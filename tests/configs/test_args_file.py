@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from survkit.configs.args_file import given_flags, parse_configs, read_args_file, to_arguments
@@ -170,6 +170,7 @@ def test_given_flags_are_without_defaults_and_with_those_of_the_file(tmp_path: P
 TEXTS = st.text(min_size=1).filter(lambda text: text != "None")
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.builds(
         TrainConfig,
