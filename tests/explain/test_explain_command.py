@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -81,8 +80,7 @@ def test_an_output_that_closes_early_loses_no_file(
             raise BrokenPipeError
 
     monkeypatch.setattr("sys.stdout", Closed())
-    with contextlib.suppress(BrokenPipeError):
-        main(["--run", str(run), "--num_samples", "100", "--num_repetitions", "2"])
+    assert main(["--run", str(run), "--num_samples", "100", "--num_repetitions", "2"]) == 141
     assert (run / "explain" / "explanation.csv").exists()
     assert (run / "explain" / "row_0.png").exists()
 
