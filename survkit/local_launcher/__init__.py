@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from contextvars import copy_context
 
@@ -18,6 +18,9 @@ from survkit.local_launcher.dask_cluster import dask_site
 from survkit.local_launcher.prefect_server import prefect_api
 from survkit.local_launcher.schedule import Schedule
 from survkit.local_launcher.this_machine import Run, Site, local_site
+
+WAKE_SECONDS = 0.2
+"""How often the main thread wakes: a signal that another thread caught is handled only then."""
 
 
 def launch_locally(
@@ -45,9 +48,12 @@ def launch_locally(
     with _site(jobs, config, stop) as site, overview:
         schedule = Schedule(jobs, site.places, stop=stop, overview=overview, is_free=site.is_free)
         with ThreadPoolExecutor(1) as other_thread:  # this one is left to the signals
+            context = copy_context()  # prefect keeps its settings there
+            launching = other_thread.submit(context.run, _run, schedule, site, config.runner, stop)
             try:
-                context = copy_context()  # prefect keeps its settings there
-                other_thread.submit(context.run, _run, schedule, site, config.runner, stop).result()
+                while not wait([launching], WAKE_SECONDS).done:
+                    pass
+                launching.result()
             except BaseException:
                 stop.set()
                 raise

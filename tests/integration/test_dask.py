@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,10 +41,12 @@ common:
 def cluster() -> Iterator[LocalCluster]:
     from distributed import LocalCluster
 
+    logging.disable(logging.INFO)  # prefect would show what the scheduler tells
     with LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
     ) as cluster:
         yield cluster
+    logging.disable(logging.NOTSET)
 
 
 def plan(folder: Path, sweep: str) -> list[Job]:

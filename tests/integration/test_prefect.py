@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -20,6 +21,9 @@ from survkit.jobs import Job, Status
 from survkit.local_launcher import launch_locally
 from survkit.local_launcher.prefect_server import PrefectServerError, prefect_api
 from survkit.sweep_plan import plan_sweeps
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import TaskRun
 
 SWEEP = """
 common: {dataset: veteran, bootstrap: 0, model: coxph}
@@ -59,14 +63,16 @@ def test_every_job_is_a_task_run_that_ends_as_the_job_did(
 
     expected = {jobs[0].name: "COMPLETED", jobs[1].name: "FAILED"}
     with get_client(sync_client=True) as client:
-        (flow_run,) = client.read_flow_runs()
-        assert flow_run.state_type == "FAILED"
         deadline = time.monotonic() + 30  # task runs reach the server a little later
-        while {run.name: run.state_type for run in client.read_task_runs()} != expected:
-            assert time.monotonic() < deadline, client.read_task_runs()
+        found: dict[str, TaskRun] = {}
+        while {name: run.state_type for name, run in found.items()} != expected:
+            assert time.monotonic() < deadline, found
             time.sleep(0.2)
-        messages = {run.name: run.state.message for run in client.read_task_runs() if run.state}
-    assert messages[jobs[1].name] == outcomes[1].note
+            found = {run.name: run for run in client.read_task_runs() if run.name in expected}
+        failed = found[jobs[1].name]
+        assert client.read_flow_run(failed.flow_run_id).state_type == "FAILED"
+    assert failed.state is not None
+    assert failed.state.message == outcomes[1].note
     assert "--max_memory_gb" in outcomes[1].note
 
 
