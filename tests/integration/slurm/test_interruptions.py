@@ -96,6 +96,6 @@ def test_the_command_killed_and_started_again_runs_nothing_twice(tmp_path: Path)
     assert second.returncode == 1
     assert "failed: sweep bad: survkit.train: error: 100 trees" in second.stdout
     for job in jobs:
-        assert attempts(job) == 1
-        if job.name != "sweep bad":
+        if job.name != "sweep bad":  # where that has failed already, it is tried again
+            assert attempts(job) == 1
             assert_same_record(job, train_here(job, tmp_path / "uninterrupted"))
