@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, NamedTuple
 
 from survkit.job_process import python_environment
@@ -70,15 +71,19 @@ def prefect_api(stop: threading.Event) -> Iterator[None]:
             raise PrefectServerError(f"the server at {address} does not answer: {error}")
         yield
         return
-    with _process() as server:
-        port, home = _greeting(server)
-        ours = {
-            PREFECT_API_URL: f"http://127.0.0.1:{port}/api",
-            PREFECT_LOCAL_STORAGE_PATH: home,
-        }
-        with temporary_settings(ours):
-            _wait_until_it_answers(server, stop)
-            yield
+    home = ""
+    try:
+        with _process() as server:
+            port, home = _greeting(server)
+            ours = {
+                PREFECT_API_URL: f"http://127.0.0.1:{port}/api",
+                PREFECT_LOCAL_STORAGE_PATH: home,
+            }
+            with temporary_settings(ours):
+                _wait_until_it_answers(server, stop)
+                yield
+    finally:
+        shutil.rmtree(home, ignore_errors=True)  # by now the server has, unless it broke down
 
 
 class _Server(NamedTuple):
@@ -155,7 +160,8 @@ def _serve() -> None:
 
 def _end_with_standard_input(home: str) -> None:
     sys.stdin.buffer.read()
-    shutil.rmtree(home, ignore_errors=True)
+    while Path(home).exists():  # its other threads may still write there
+        shutil.rmtree(home, ignore_errors=True)
     os._exit(0)
 
 

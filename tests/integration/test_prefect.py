@@ -88,14 +88,16 @@ def test_a_server_that_does_not_answer_costs_no_run(
 
 
 def test_a_server_that_cannot_start_is_explained(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "nonsense")
     with (
         pytest.raises(PrefectServerError, match=r"the server did not start: .+"),
         prefect_api(threading.Event()),
     ):
         pass
+    assert list(tmp_path.glob("survkit-prefect-*")) == []
 
 
 def test_a_stop_ends_a_server_that_is_starting() -> None:
