@@ -83,7 +83,8 @@ def prefect_api(stop: threading.Event) -> Iterator[None]:
                 _wait_until_it_answers(server, stop)
                 yield
     finally:
-        shutil.rmtree(home, ignore_errors=True)  # by now the server has, unless it broke down
+        if home:
+            shutil.rmtree(home, ignore_errors=True)  # a server that broke down has not done it
 
 
 class _Server(NamedTuple):
