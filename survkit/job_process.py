@@ -22,6 +22,7 @@ from typing import NamedTuple
 import survkit
 from survkit.configs.command import BAD_INPUT, RUNS_ELSEWHERE, RunsElsewhereError
 from survkit.jobs import Job, Outcome, Status, last_line
+from survkit.memory import in_mebibytes, peak_memory_mb
 from survkit.types import InputError
 
 POLL_SECONDS = 0.1
@@ -41,7 +42,7 @@ THREAD_VARIABLES = (
     "LOKY_MAX_CPU_COUNT",  # what joblib, and so a random survival forest, takes for all cores
 )
 
-GOES_ON = "goes on at its last checkpoint next time"
+GOES_ON = "taken up again next time, at its last checkpoint if it has one"
 
 
 class Place(NamedTuple):
@@ -175,7 +176,7 @@ def _run_process(
     return Ended(
         process.returncode,
         time.perf_counter() - started,
-        _mebibytes(usage.ru_maxrss) if peak is None else peak,
+        in_mebibytes(usage.ru_maxrss) if peak is None else peak,
     )
 
 
@@ -184,7 +185,7 @@ def _watch(pid: int, stop: Callable[[], bool]) -> float | None:
     peak: float | None = None
     deadline: float | None = None
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        peak = _peak_memory_mb(pid) or peak
+        peak = peak_memory_mb(pid) or peak
         if deadline is None and stop():
             deadline = time.monotonic() + GRACE_SECONDS
             _signal_group(pid, signal.SIGTERM)
@@ -197,23 +198,6 @@ def _watch(pid: int, stop: Callable[[], bool]) -> float | None:
 def _signal_group(pid: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-
-
-def _peak_memory_mb(pid: int) -> float | None:
-    """Return the largest resident memory of a running process, or None where it is not told.
-
-    The kernel's own account of an ended process (ru_maxrss) starts at the size of its parent.
-    """
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return None
-    kibibytes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
-    return kibibytes[0] / 2**10 if kibibytes else None
-
-
-def _mebibytes(ru_maxrss: int) -> float:
-    return ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def python_environment() -> dict[str, str]:

@@ -12,10 +12,8 @@ import importlib.metadata
 import io
 import json
 import math
-import resource
 import shutil
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -310,12 +308,6 @@ def provenance() -> dict[str, Any]:
         "survkit_version": survkit.__version__,
         "package_versions": versions,
     }
-
-
-def peak_memory_mb() -> float:
-    """Return the largest resident memory of this process, in MiB."""
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def peak_gpu_memory_mb(device: str) -> float | None:

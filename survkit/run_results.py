@@ -12,8 +12,9 @@ from survkit.baselines.published import renormalised
 from survkit.calibration import Calibration
 from survkit.composite_models import CalibratedModel, NamedModel
 from survkit.datasets import Dataset
+from survkit.memory import peak_memory_mb
 from survkit.metrics import Evaluation, evaluate
-from survkit.records import RunFolder, peak_gpu_memory_mb, peak_memory_mb
+from survkit.records import RunFolder, peak_gpu_memory_mb
 from survkit.report.tables import result_summary
 from survkit.types import SurvivalData, SurvivalModel
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from survkit.configs.options import option, validate
@@ -342,6 +343,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.group in ("", "..") or (self.group and Path(self.group).name != self.group):
+            raise InputError(
+                f"--group is '{self.group}'; it must be the name of one folder in --log_dir"
+            )
         if self.mixture_topk is not None and self.mixture_topk > self.mixture_components:
             raise InputError(
                 f"--mixture_topk is {self.mixture_topk}, more than the "

@@ -89,7 +89,6 @@ class Schedule:
         self._told_busy = False
         self._ended: queue.SimpleQueue[_Started] = queue.SimpleQueue()
         self._outcomes: dict[str, Outcome] = {}
-        self._records = {job.name: _record_version(job) for job in jobs}
         self._recheck_at = 0.0
 
     @property
@@ -152,7 +151,7 @@ class Schedule:
         for job in [job for job in self._waiting if self._is_ready(job)]:
             if not self._places:
                 return
-            if _record_version(job) != self._records[job.name]:
+            if job.is_complete:
                 self._waiting.remove(job)
                 self._end(Outcome(job, Status.DONE, note="by another process"))
             elif trained_elsewhere(job):
@@ -210,11 +209,3 @@ class Schedule:
         self._running.pop(outcome.job.name, None)
         self._outcomes[outcome.job.name] = outcome
         self._overview.ended(outcome)
-
-
-def _record_version(job: Job) -> int | None:
-    """Return what changes when a job's record is completed; one to be overwritten is there."""
-    try:
-        return (job.folder / "result.json").stat().st_mtime_ns
-    except OSError:
-        return None

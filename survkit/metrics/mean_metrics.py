@@ -101,7 +101,7 @@ def _loss(problem: Problem) -> MeanMetric:
     likelihood = class_likelihood(problem.survival, problem.event, event_class)
     impossible = np.count_nonzero(likelihood <= 0)
     if impossible:
-        return undefined(f"the outcome of {impossible} subjects had predicted probability 0")
+        return undefined(f"{impossible} of {len(likelihood)} outcomes had predicted probability 0")
     return _plain(-np.log(likelihood))
 
 

@@ -115,6 +115,8 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
         (["--hidden_dim", "3.5"], "'3.5' is not a whole number"),
         (["--mixture_topk", "11"], "--mixture_topk is 11, more than the 10 experts"),
         (["--hid", "3"], "unknown flag --hid"),
+        (["--group", "../../x"], "--group is .*; it must be the name of one folder"),
+        (["--group", ".."], "--group is .*; it must be the name of one folder"),
     ],
 )
 def test_bad_flags_are_explained(words: list[str], message: str) -> None:
@@ -175,7 +177,7 @@ TEXTS = st.text(min_size=1).filter(lambda text: text != "None")
     st.builds(
         TrainConfig,
         csv_path=TEXTS,
-        group=TEXTS,
+        group=TEXTS.filter(lambda text: Path(text).name == text != ".."),
         data_dir=TEXTS,
         lr=st.floats(1e-300, 1e300),
         seed=st.integers(0, 2**32 - 1),

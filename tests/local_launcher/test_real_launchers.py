@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -94,6 +95,18 @@ def pause_in_the_middle(log_dir: Path) -> list[psutil.Process]:
     return list(paused.values())
 
 
+def wait_until_told_to_end(process: psutil.Process) -> None:
+    """Wait until a paused process has a SIGTERM before it, so that it cannot end well first."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        (pending,) = (int(line.split()[1], 16) for line in lines if line.startswith("ShdPnd:"))
+        if pending & 1 << (signal.SIGTERM - 1):
+            return
+        time.sleep(0.02)
+    pytest.fail("the launcher did not tell its training to end")
+
+
 def records(log_dir: Path) -> dict[str, dict[str, Any]]:
     results = {
         p.parent.name: json.loads(p.read_text()) for p in log_dir.glob("three/*/result.json")
@@ -126,11 +139,12 @@ def test_a_stopped_sweep_goes_on_where_it_was(
         paused = pause_in_the_middle(tmp_path)
         process.terminate()
         for training in paused:
+            wait_until_told_to_end(training)
             training.resume()
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 143
     assert "Traceback" not in output
-    assert output.count("goes on at its last checkpoint next time") == 4  # once in the table
+    assert output.count("taken up again next time") == 4  # once in the table
     assert output.count("not started") == 2
     assert trainings(tmp_path) == []
     assert records(tmp_path) == {}

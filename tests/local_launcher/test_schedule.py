@@ -163,7 +163,7 @@ def test_a_run_of_another_process_is_waited_for(
             locked.set()
             while "c" not in started:
                 time.sleep(0.01)
-            (jobs[0].folder / "result.json").write_text("{}")
+            (jobs[0].folder / "result.json").write_text('{"run_id": "a"}')
 
     locked = threading.Event()
     thread = threading.Thread(target=another_process)
@@ -187,7 +187,7 @@ def test_a_run_that_turns_out_to_be_elsewhere_gives_its_place_back() -> None:
     assert [outcome.status for outcome in outcomes] == [Status.DONE] * 2
 
 
-def test_a_record_that_is_to_be_made_again_is_made_again(tmp_path: Path) -> None:
+def test_a_damaged_record_is_made_again(tmp_path: Path) -> None:
     job = make_job("a", folder=tmp_path)
     job.folder.mkdir()
     (job.folder / "result.json").write_text("{}")
