@@ -41,8 +41,10 @@ class Backbone(nn.Module):
 
     Attributes
     ----------
+    widths : list of int
+        Of the embedded input, then of each hidden layer.
     output_dim : int
-        Width of the hidden state.
+        Width of the hidden state, the last of them.
 
     Raises
     ------
@@ -87,7 +89,8 @@ class Backbone(nn.Module):
             # torch's standard deviation of 1 lets a few categories outweigh the scaled numbers.
             nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
         self.has_categorical = bool(columns)
-        widths = [len(continuous) + embedded, *[hidden_dim] * num_hidden_layers]
+        self.dropout = dropout
+        self.widths = widths = [len(continuous) + embedded, *[hidden_dim] * num_hidden_layers]
         layers: list[nn.Module] = []
         for width_in, width_out in pairwise(widths):
             # Dropout with p = 0 would still draw random numbers, which torch.vmap refuses.
@@ -96,13 +99,34 @@ class Backbone(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.output_dim = widths[-1]
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> Tensor:
         """Return the hidden state (B, output_dim) of features (B, p).
 
         Codes arrive as whole numbers in the features' dtype and must lie within their column's
         cardinality, which `SurvivalData` checks.
+
+        Parameters
+        ----------
+        features : Tensor, shape (B, p)
+        dropout_masks : sequence of Tensor, shape (B, width)
+            What the units before each hidden layer are multiplied by, from `draw_dropout_masks`;
+            where not given, dropout draws its own while training.
         """
-        return cast(Tensor, self.layers(self.embed(features)))
+        hidden = self.embed(features)
+        if not dropout_masks:
+            return cast(Tensor, self.layers(hidden))
+        masks = iter(dropout_masks)
+        for layer in self.layers:
+            hidden = hidden * next(masks) if isinstance(layer, nn.Dropout) else layer(hidden)
+        return hidden
+
+    def draw_dropout_masks(self, rows: int, generator: torch.Generator) -> list[Tensor]:
+        """Draw a mask (rows, width) for each dropout: 0, or 1 / (1 - dropout)."""
+        if self.dropout == 0:
+            return []
+        kept = 1 - self.dropout
+        masks = [torch.empty(rows, width, device=generator.device) for width in self.widths[:-1]]
+        return [mask.bernoulli_(kept, generator=generator).div_(kept) for mask in masks]
 
     def embed(self, features: Tensor) -> Tensor:
         """Return the continuous columns followed by the embedded categorical ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,25 +11,30 @@ from torch import Tensor
 from survkit.heads.routing import kept_experts
 
 
-def negative_log_likelihood(log_probs: Tensor, event_class: Tensor, event: Tensor) -> Tensor:
-    """Mean negative log-likelihood of right-censored discrete times.
+def negative_log_likelihood(
+    class_scores: Tensor, log_gates: Tensor, event_class: Tensor, event: Tensor
+) -> Tensor:
+    """Mean negative log-likelihood of right-censored discrete times under a mixture.
 
     An event in class k costs -log p_k; a subject censored in class k costs
-    -log sum_{j >= k} p_j. Computed in log space, so that value and gradient are finite for
-    batches of events only or of censored subjects only and for probabilities that underflow.
+    -log sum_{j >= k} p_j. Each expert's term is taken before they are mixed, as the other classes
+    do not matter. Computed in log space, so that value and gradient are finite for batches of
+    events only or of censored subjects only and for probabilities that underflow.
 
     Parameters
     ----------
-    log_probs : Tensor, shape (B, m + 1), float
-        Log probabilities of the classes.
-    event_class : Tensor, shape (B,), int64
+    class_scores : Tensor, shape (..., B or 1, E, m + 1), float
+        Log probabilities of the classes under each expert, up to a constant.
+    log_gates : Tensor, shape (..., B, E), float
+        Log weights of the experts.
+    event_class : Tensor, shape (..., B), int64
         Class of the observed time, 0 to m.
-    event : Tensor, shape (B,), bool
+    event : Tensor, shape (..., B), bool
         True where the event was seen.
 
     Returns
     -------
-    Tensor, shape ()
+    Tensor, shape (...)
         The mean over subjects, in nats.
 
     References
@@ -36,10 +42,51 @@ def negative_log_likelihood(log_probs: Tensor, event_class: Tensor, event: Tenso
     Yu, Greiner, Lin, Baracos (2011), "Learning Patient-Specific Cancer Survival Distributions as
     a Sequence of Dependent Regressors", NIPS 24, eq. 3 and 5.
     """
-    classes = torch.arange(log_probs.shape[-1], device=log_probs.device)
-    observed = event_class.unsqueeze(-1)
-    possible = torch.where(event.unsqueeze(-1), classes == observed, classes >= observed)
-    return -log_probs.masked_fill(~possible, -math.inf).logsumexp(-1).mean()
+    classes = torch.arange(class_scores.shape[-1], device=class_scores.device)
+    observed = event_class[..., None, None]
+    possible = torch.where(event[..., None, None], classes == observed, classes >= observed)
+    of_expert: Tensor = _LogShare.apply(class_scores, possible)[0]  # (..., B, E)
+    return -(log_gates + of_expert).logsumexp(-1).mean(-1)
+
+
+class _LogShare(torch.autograd.Function):
+    """Log of the share that the chosen classes have in the sum of exp(scores).
+
+    The difference of two `logsumexp`, but with half their passes over the largest tensors of a
+    training step: the derivative is the difference of the two softmax, which are kept.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(scores: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        some, log_some = _softmax(scores.masked_fill(~chosen, -math.inf))
+        every, log_every = _softmax(scores)
+        return log_some - log_every, some, every
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, ...]) -> None:
+        _, some, every = output
+        ctx.mark_non_differentiable(some, every)
+        ctx.save_for_backward(some, every)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None]:
+        some, every = ctx.saved_tensors
+        gradient = gradient.unsqueeze(-1)
+        if some.shape == every.shape:
+            return (some - every) * gradient, None
+        shared = gradient.sum(-3, keepdim=True)  # scores that all subjects have in common
+        return (some * gradient).sum(-3, keepdim=True) - every * shared, None
+
+
+def _softmax(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the softmax over the last axis and the logarithm of its denominator."""
+    largest = scores.amax(-1, keepdim=True)
+    terms = (scores - largest).exp_()
+    total = terms.sum(-1, keepdim=True)
+    return terms.div_(total), (largest + total.log()).squeeze(-1)
 
 
 def load_balance(
@@ -53,16 +100,16 @@ def load_balance(
 
     Parameters
     ----------
-    log_gates : Tensor, shape (B, E), float
+    log_gates : Tensor, shape (..., B, E), float
         Log weights after top-k.
-    router_log_probs : Tensor, shape (B, E), float
+    router_log_probs : Tensor, shape (..., B, E), float
         Log weights before top-k.
     mixture_topk : int, optional
         Experts kept for each subject; None or E means all.
 
     Returns
     -------
-    Tensor, shape ()
+    Tensor, shape (...)
 
     References
     ----------
@@ -70,11 +117,11 @@ def load_balance(
     """
     num_experts = log_gates.shape[-1]
     if mixture_topk in (None, num_experts):
-        share = load = log_gates.exp().mean(0)
+        share = load = log_gates.exp().mean(-2)
     else:
-        share = router_log_probs.exp().mean(0)
-        load = kept_experts(log_gates).to(share.dtype).mean(0)
-    return num_experts * (load * share).sum()
+        share = router_log_probs.exp().mean(-2)
+        load = kept_experts(log_gates).to(share.dtype).mean(-2)
+    return num_experts * (load * share).sum(-1)
 
 
 def instance_entropy(log_gates: Tensor) -> Tensor:
@@ -82,17 +129,17 @@ def instance_entropy(log_gates: Tensor) -> Tensor:
 
     Parameters
     ----------
-    log_gates : Tensor, shape (B, E), float
+    log_gates : Tensor, shape (..., B, E), float
         Log weights; a weight of exactly 0 adds nothing to the value or the gradient.
 
     Returns
     -------
-    Tensor, shape ()
+    Tensor, shape (...)
         From 0 (each subject uses one expert) to log E.
     """
     gates = log_gates.exp()
     # 0 * log 0 is 0 by continuity; the product itself would be NaN.
-    return -(gates * torch.where(gates > 0, log_gates, 0.0)).sum(-1).mean()
+    return -(gates * torch.where(gates > 0, log_gates, 0.0)).sum(-1).mean(-1)
 
 
 def cosine_annealed(

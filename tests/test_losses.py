@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from survkit.heads.mtlr import class_log_probabilities
+from survkit.heads.mtlr import class_scores
 from survkit.heads.routing import keep_top
 from survkit.losses import (
     cosine_annealed,
@@ -15,23 +15,63 @@ from survkit.losses import (
 )
 
 
-def random_batch(seed, size=6, classes=5):
+def random_outcomes(seed, size=6, classes=5):
     torch.manual_seed(seed)
-    log_probs = torch.randn(size, classes, dtype=torch.float64).log_softmax(-1)
-    return log_probs, torch.randint(0, classes, (size,)), torch.rand(size) < 0.5
+    return torch.randint(0, classes, (size,)), torch.rand(size) < 0.5
+
+
+def of_one_expert(log_probs, event_class, event):
+    """The likelihood of a distribution that is no mixture, given as (B, m + 1)."""
+    log_gates = torch.zeros(len(log_probs), 1, dtype=log_probs.dtype)
+    return negative_log_likelihood(log_probs.unsqueeze(-2), log_gates, event_class, event)
 
 
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 2**31))
 def test_likelihood_matches_a_literal_loop(seed):
-    log_probs, event_class, event = random_batch(seed)
+    event_class, event = random_outcomes(seed)
+    scores = torch.randn(6, 3, 5, dtype=torch.float64)
+    log_gates = torch.randn(6, 3, dtype=torch.float64).log_softmax(-1)
+    mixtures = (log_gates.exp().unsqueeze(-1) * scores.softmax(-1)).sum(-2)
     costs = []
-    for row, k, seen in zip(
-        log_probs.exp().tolist(), event_class.tolist(), event.tolist(), strict=True
-    ):
+    for row, k, seen in zip(mixtures.tolist(), event_class.tolist(), event.tolist(), strict=True):
         costs.append(-math.log(row[k] if seen else sum(row[k:])))
-    loss = negative_log_likelihood(log_probs, event_class, event)
+    loss = negative_log_likelihood(scores, log_gates, event_class, event)
     assert loss.item() == pytest.approx(sum(costs) / len(costs), rel=1e-12, abs=1e-14)
+
+
+def test_experts_that_all_subjects_share_need_no_copies():
+    event_class, event = random_outcomes(0)
+    shared = torch.randn(1, 3, 5)
+    log_gates = torch.randn(6, 3).log_softmax(-1)
+    torch.testing.assert_close(
+        negative_log_likelihood(shared, log_gates, event_class, event),
+        negative_log_likelihood(shared.expand(6, 3, 5), log_gates, event_class, event),
+    )
+
+
+def test_stacked_batches_have_a_loss_each():
+    event_class, event = random_outcomes(0)
+    scores = torch.randn(2, 6, 3, 5)
+    log_gates = torch.randn(2, 6, 3).log_softmax(-1)
+    after = keep_top(log_gates, 2).log_softmax(-1)
+    outcomes = (event_class.expand(2, 6), event.expand(2, 6))
+    for stacked, alone in (
+        (
+            negative_log_likelihood(scores, log_gates, *outcomes),
+            [
+                negative_log_likelihood(s, g, event_class, event)
+                for s, g in zip(scores, log_gates, strict=True)
+            ],
+        ),
+        (load_balance(log_gates, log_gates), [load_balance(g, g) for g in log_gates]),
+        (
+            load_balance(after, log_gates, 2),
+            [load_balance(*pair, 2) for pair in zip(after, log_gates, strict=True)],
+        ),
+        (instance_entropy(log_gates), [instance_entropy(g) for g in log_gates]),
+    ):
+        torch.testing.assert_close(stacked, torch.stack(alone))
 
 
 def test_likelihood_of_known_probabilities():
@@ -40,7 +80,7 @@ def test_likelihood_of_known_probabilities():
     event = torch.tensor([True, True, False, False])
     # 1/2 seen, 1/4 seen, 1/2 left, everything left.
     expected = (math.log(2) + math.log(4) + math.log(2) + 0) / 4
-    assert negative_log_likelihood(log_probs, event_class, event).item() == pytest.approx(expected)
+    assert of_one_expert(log_probs, event_class, event).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("event", [True, False])
@@ -48,9 +88,8 @@ def test_likelihood_of_known_probabilities():
 def test_likelihood_stays_finite(event, scale):
     torch.manual_seed(0)
     logits = (torch.randn(20, 11) * scale).requires_grad_()
-    log_probs = class_log_probabilities(logits)
     classes = torch.arange(20) % 11
-    loss = negative_log_likelihood(log_probs, classes, torch.full((20,), event))
+    loss = of_one_expert(class_scores(logits), classes, torch.full((20,), event))
     (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.isfinite()
     assert gradient.isfinite().all()
@@ -58,10 +97,10 @@ def test_likelihood_stays_finite(event, scale):
 
 
 def test_likelihood_gradient():
-    logits, event_class, event = random_batch(1)
-    logits.requires_grad_()
+    event_class, event = random_outcomes(1)
+    logits = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda a: negative_log_likelihood(class_log_probabilities(a), event_class, event), logits
+        lambda a: of_one_expert(class_scores(a), event_class, event), logits
     )
 
 

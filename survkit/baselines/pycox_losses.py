@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from survkit.training.trainer import as_tensor
+from survkit.training.batch import as_tensor
 from survkit.types import SurvivalData, TimeGrid
 
 DEEPHIT_ALPHA = 0.2

@@ -19,9 +19,9 @@ from survkit.baselines.proportional_hazards import (
 )
 from survkit.baselines.pycox_losses import OBJECTIVES
 from survkit.baselines.pycox_training import FITTING_PARAMETERS, Sample, train_pycox_network
+from survkit.training.batch import EVALUATION_ROWS, as_tensor
 from survkit.training.network import BACKBONE_PARAMETERS
 from survkit.training.neural_model import check_device, survival_from_class_probabilities
-from survkit.training.trainer import EVALUATION_ROWS, as_tensor
 from survkit.types import (
     FitMonitor,
     FitSummary,

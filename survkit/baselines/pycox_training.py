@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from survkit.baselines.pycox_losses import Objective, Outcomes
-from survkit.training.trainer import EVALUATION_ROWS, TrainingSummary, as_tensor
+from survkit.training.batch import EVALUATION_ROWS, as_tensor
+from survkit.training.trainer import TrainingSummary
 from survkit.types import FitMonitor, InputError, SurvivalData, TimeGrid
 
 FITTING_PARAMETERS = (

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from survkit.heads.fixed_moe import new_prototypes
-from survkit.heads.mtlr import class_log_probabilities
-from survkit.heads.routing import HeadOutput, Router, mix
+from survkit.heads.mtlr import class_scores
+from survkit.heads.routing import HeadOutput, Router
 from survkit.heads.time_warp import TIME_WARPS
 from survkit.types import InputError
 
@@ -72,9 +72,8 @@ class AdjustableMoEHead(nn.Module):
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""
         log_gates, router_log_probs = self.router(hidden)
-        expert_log_probs = class_log_probabilities(self.warped_prototypes(hidden))
-        log_probs = mix(log_gates, expert_log_probs)
-        return HeadOutput(log_probs, log_gates, expert_log_probs, router_log_probs)
+        scores = class_scores(self.warped_prototypes(hidden))
+        return HeadOutput(scores, log_gates, router_log_probs)
 
     def warped_prototypes(self, hidden: Tensor) -> Tensor:
         """Return each expert's logits (B, E, m + 1) on the clocks of hidden (B, hidden_dim)."""

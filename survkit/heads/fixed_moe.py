@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from survkit.heads.mtlr import class_log_probabilities
-from survkit.heads.routing import HeadOutput, Router, mix
+from survkit.heads.mtlr import class_scores
+from survkit.heads.routing import HeadOutput, Router
 
 
 def new_prototypes(mixture_components: int, num_classes: int) -> nn.Parameter:
@@ -61,7 +61,4 @@ class FixedMoEHead(nn.Module):
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""
         log_gates, router_log_probs = self.router(hidden)
-        prototypes = class_log_probabilities(self.prototypes)
-        expert_log_probs = prototypes.expand(hidden.shape[0], *prototypes.shape)
-        log_probs = mix(log_gates, expert_log_probs)
-        return HeadOutput(log_probs, log_gates, expert_log_probs, router_log_probs)
+        return HeadOutput(class_scores(self.prototypes).unsqueeze(0), log_gates, router_log_probs)

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from survkit.heads.routing import HeadOutput
 
 
-def class_log_probabilities(logits: Tensor) -> Tensor:
-    """Turn logits a into log probabilities of the time classes.
+def class_scores(logits: Tensor) -> Tensor:
+    """Turn logits a into scores of the time classes, log p_k up to a constant.
 
-    s_k = sum_{j >= k} a_j and log p_k = s_k - logsumexp(s).
+    The scores s_k = sum_{j >= k} a_j are counted from s_0, as -sum_{j < k} a_j, which is the same
+    distribution. They are linear in the logits, so that a layer may fold them into its weights.
 
     Parameters
     ----------
@@ -19,14 +20,13 @@ def class_log_probabilities(logits: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (..., m + 1)
-        Normalised over the last axis.
 
     References
     ----------
     Yu, Greiner, Lin, Baracos (2011), "Learning Patient-Specific Cancer Survival Distributions as
     a Sequence of Dependent Regressors", NIPS 24, eq. 2.
     """
-    return logits.flip(-1).cumsum(-1).flip(-1).log_softmax(-1)
+    return logits - logits.cumsum(-1)
 
 
 class MTLRHead(nn.Module):
@@ -46,6 +46,5 @@ class MTLRHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the distribution for hidden (B, hidden_dim), as a mixture of one expert."""
-        log_probs = class_log_probabilities(self.logits(hidden))
         log_gates = hidden.new_zeros(hidden.shape[0], 1)
-        return HeadOutput(log_probs, log_gates, log_probs.unsqueeze(1), log_gates)
+        return HeadOutput(class_scores(self.logits(hidden)).unsqueeze(1), log_gates, log_gates)

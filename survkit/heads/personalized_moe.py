@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from survkit.heads.mtlr import class_log_probabilities
-from survkit.heads.routing import HeadOutput, Router, mix
+from survkit.heads.mtlr import class_scores
+from survkit.heads.routing import HeadOutput, Router
 from survkit.types import InputError
 
 
@@ -69,14 +69,14 @@ class PersonalizedMoEHead(nn.Module):
         """Return the mixture for hidden (B, hidden_dim)."""
         log_gates, router_log_probs = self.router(self.query(hidden))
         value = self.value(hidden)
+        # The class scores are linear in the logits: summed in the weights, once a batch.
+        weight, bias = class_scores(self.expert_weight), class_scores(self.expert_bias)
         if self.chunked:
-            chunks = value.unflatten(-1, self.expert_weight.shape[:2])  # (B, E, chunk)
-            logits = torch.einsum("bec,eck->bek", chunks, self.expert_weight)
+            chunks = value.unflatten(-1, weight.shape[:2])  # (B, E, chunk)
+            scores = torch.einsum("bec,eck->bek", chunks, weight)
         else:
-            logits = torch.einsum("bv,evk->bek", value, self.expert_weight)
-        expert_log_probs = class_log_probabilities(logits + self.expert_bias)
-        log_probs = mix(log_gates, expert_log_probs)
-        return HeadOutput(log_probs, log_gates, expert_log_probs, router_log_probs)
+            scores = torch.einsum("bv,evk->bek", value, weight)
+        return HeadOutput(scores + bias, log_gates, router_log_probs)
 
 
 def _check_value_dim(value_dim: int, from_hidden: bool, experts: int, chunked: bool) -> None:

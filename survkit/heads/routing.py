@@ -17,20 +17,27 @@ class HeadOutput(NamedTuple):
 
     Attributes
     ----------
-    log_probs : Tensor, shape (B, m + 1)
-        Log probabilities of the classes.
+    class_scores : Tensor, shape (B, E, m + 1), or (1, E, m + 1) where all subjects share them
+        Log probabilities of the classes under each expert, each up to a constant of its own.
     log_gates : Tensor, shape (B, E)
         Log of the router's weights; hugely negative, but finite, for experts that top-k dropped.
-    expert_log_probs : Tensor, shape (B, E, m + 1)
-        Log probabilities of the classes under each expert.
     router_log_probs : Tensor, shape (B, E)
         Log of the router's weights before top-k; `log_gates` itself without top-k.
     """
 
-    log_probs: Tensor
+    class_scores: Tensor
     log_gates: Tensor
-    expert_log_probs: Tensor
     router_log_probs: Tensor
+
+    @property
+    def expert_log_probs(self) -> Tensor:
+        """Log probabilities of the classes under each expert, shape (B, E, m + 1)."""
+        return self.class_scores.log_softmax(-1).expand(*self.log_gates.shape, -1)
+
+    @property
+    def log_probs(self) -> Tensor:
+        """Log probabilities of the classes under the mixture, shape (B, m + 1)."""
+        return mix(self.log_gates, self.expert_log_probs)
 
 
 def dot_scores(vectors: Tensor, keys: Tensor) -> Tensor:

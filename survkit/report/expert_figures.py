@@ -15,12 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
-from survkit.heads.mtlr import class_log_probabilities
+from survkit.composite_models import without_calibration
+from survkit.heads.mtlr import class_scores
 from survkit.metrics.clustering import chosen_expert, expert_load
 from survkit.report.figures import draw_kaplan_meier, time_label
 from survkit.report.palette import COLOURS, GREY, legend_below, new_axes, style
 from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities
-from survkit.types import FloatArray, InputError, IntArray, SurvivalData
+from survkit.types import FloatArray, InputError, IntArray, SurvivalData, SurvivalModel
 
 BANDS_UP_TO = 4
 """Most curves that are shown with their intervals: more would hide each other."""
@@ -92,7 +93,7 @@ def kaplan_meier_by_expert(
 
 
 def expert_prototypes(
-    model: NeuralSurvivalModel,
+    model: SurvivalModel,
     *,
     load: FloatArray | None = None,
     time_unit: str = "",
@@ -104,8 +105,8 @@ def expert_prototypes(
 
     Parameters
     ----------
-    model : NeuralSurvivalModel
-        From `survkit.records.load_fitted`.
+    model : SurvivalModel
+        From `survkit.records.load_fitted`; calibration does not change the prototypes.
     load : array, shape (E,), optional
         Share of the subjects of each expert; experts without any are drawn thin and grey.
     time_unit : str
@@ -118,15 +119,17 @@ def expert_prototypes(
     InputError
         For a model whose experts have no prototype.
     """
-    prototypes = getattr(model.network.head, "prototypes", None)
-    if prototypes is None:
+    fitted = without_calibration(model)
+    head = fitted.network.head if isinstance(fitted, NeuralSurvivalModel) else None
+    prototypes = getattr(head, "prototypes", None)
+    if not isinstance(fitted, NeuralSurvivalModel) or prototypes is None:
         raise InputError(
-            f"the experts of {model.head} have no prototype; those of fixed_moe and "
-            "adjustable_moe have"
+            f"the experts of {getattr(fitted, 'head', 'this model')} have no prototype; those of "
+            "fixed_moe and adjustable_moe have"
         )
     axes = new_axes(axes, 6, 4.8)
     with torch.no_grad():
-        probabilities = class_log_probabilities(prototypes.double()).exp().numpy()
+        probabilities = class_scores(prototypes.double()).softmax(-1).numpy()
     unused = np.zeros(len(prototypes), bool) if load is None else np.asarray(load) == 0
     for expert, curve in enumerate(survival_from_class_probabilities(probabilities)):
         look: dict[str, Any] = {"linewidth": 1.4, "label": f"expert {expert + 1}", **style(expert)}
@@ -134,7 +137,7 @@ def expert_prototypes(
             look = {"linewidth": 0.6, "color": GREY}
             if expert == np.argmax(unused):
                 look["label"] = f"{unused.sum()} without subjects"
-        axes.step(model.grid.cuts, curve, where="post", **look)
+        axes.step(fitted.grid.cuts, curve, where="post", **look)
     axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
     legend_below(axes)
     return axes

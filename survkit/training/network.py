@@ -56,7 +56,10 @@ class SurvivalNetwork(nn.Module):
         self.backbone = Backbone(num_features=num_features, categorical=categorical, **backbone)
         self.head = build_head(head, self.backbone.output_dim, num_classes, parameters)
 
-    def forward(self, features: Tensor) -> HeadOutput:
-        """Map features (B, p) to the distributions over the time classes."""
-        output: HeadOutput = self.head(self.backbone(features))
+    def forward(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> HeadOutput:
+        """Map features (B, p) to the distributions over the time classes.
+
+        `dropout_masks` are those of `survkit.backbone.Backbone.forward`.
+        """
+        output: HeadOutput = self.head(self.backbone(features, dropout_masks))
         return output

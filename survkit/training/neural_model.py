@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,14 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from survkit.heads import HEADS, build_head
+from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
 from survkit.training.network import BACKBONE_PARAMETERS, SurvivalNetwork
-from survkit.training.trainer import (
-    EVALUATION_ROWS,
-    TRAINING_PARAMETERS,
-    Batch,
-    as_tensor,
-    train_network,
-)
+from survkit.training.trainer import TRAINING_PARAMETERS, Training, train_networks
 from survkit.types import (
     CategoricalColumn,
     FitMonitor,
@@ -92,24 +87,29 @@ class NeuralSurvivalModel:
         InputError
             For parameters that do not fit together, or a loss that is not finite from the start.
         """
+        (error,) = fit_together([self], train, validation, monitors=[monitor])
+        if error is not None:
+            raise error
+        return self
+
+    def _new_training(
+        self, train: SurvivalData, validation: SurvivalData, monitor: FitMonitor | None
+    ) -> Training:
+        """Return a training of a new network, from random numbers that are the seed's alone."""
         self._inputs = (train.features.shape[1], train.categorical)
-        cuda = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
+        dropout = torch.Generator(self.device).manual_seed(self.seed)
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed)
             self.network = self._build()
-            summary = train_network(
-                self.network,
-                Batch.from_data(train, self.grid, self.device),
-                Batch.from_data(validation, self.grid, self.device),
-                parameters=self.parameters,
-                seed=self.seed,
-                validation_metrics=lambda: self.validation_metrics(
-                    self.predict(validation.features)
-                ),
-                monitor=monitor,
-            )
-        self.fit_summary = FitSummary(sum(p.numel() for p in self.network.parameters()), *summary)
-        return self
+            if self.device.type == "cpu":  # not the numbers that the weights start from
+                dropout.set_state(torch.get_rng_state())
+        return Training(
+            self.network,
+            order=torch.Generator().manual_seed(self.seed),
+            dropout=dropout,
+            validation_metrics=lambda: self.validation_metrics(self.predict(validation.features)),
+            monitor=monitor,
+        )
 
     def _build(self) -> SurvivalNetwork:
         num_features, categorical = self._inputs
@@ -205,6 +205,62 @@ class NeuralSurvivalModel:
         weights = {name: torch.as_tensor(w) for name, w in state["weights"].items()}
         model.network.load_state_dict(weights)
         return model
+
+
+def fit_together(
+    models: Sequence[NeuralSurvivalModel],
+    train: SurvivalData,
+    validation: SurvivalData,
+    *,
+    monitors: Sequence[FitMonitor | None],
+) -> list[InputError | None]:
+    """Fit models that differ in nothing but their seeds, as one stacked network.
+
+    Each ends as it would alone, to rounding.
+
+    Parameters
+    ----------
+    models : sequence of NeuralSurvivalModel
+        Of the same head, grid, parameters and device.
+    train, validation : SurvivalData
+        The rows of all models.
+    monitors : sequence of FitMonitor or None
+        One for each model.
+
+    Returns
+    -------
+    list of InputError or None
+        For each model that could not be fitted, why; the others are fitted.
+
+    Raises
+    ------
+    InputError
+        For parameters that do not fit together.
+    """
+    first = models[0]
+    trainings = [
+        model._new_training(train, validation, monitor)
+        for model, monitor in zip(models, monitors, strict=True)
+    ]
+    train_networks(
+        trainings,
+        Batch.from_data(train, first.grid, first.device),
+        Batch.from_data(validation, first.grid, first.device),
+        parameters=first.parameters,
+    )
+    errors: list[InputError | None] = []
+    for model, training in zip(models, trainings, strict=True):
+        size = sum(weight.numel() for weight in model.network.parameters())
+        model.fit_summary = FitSummary(size, *training.summary)
+        failed = training.summary.best_epoch == 0
+        errors.append(_never_finite(first.parameters["lr"]) if failed else None)
+    return errors
+
+
+def _never_finite(lr: float) -> InputError:
+    return InputError(
+        f"the loss is not finite in the first epoch; a smaller --lr than {lr} may help"
+    )
 
 
 def survival_from_class_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

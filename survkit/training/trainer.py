@@ -1,31 +1,24 @@
-"""The training loop: early stopping on the validation split, exact resume."""
+"""The training loop: several networks at once, early stopping of each, exact resume."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from types import FunctionType
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from survkit.configs.options import nearest
 from survkit.heads import HeadOutput
 from survkit.heads.routing import Temperature
-from survkit.losses import (
-    cosine_annealed,
-    instance_entropy,
-    load_balance,
-    negative_log_likelihood,
-)
-from survkit.types import FitMonitor, InputError, SurvivalData, TimeGrid
-
-EVALUATION_ROWS = 8192
-"""Subjects in a chunk where no gradient is needed."""
+from survkit.losses import cosine_annealed, instance_entropy, load_balance
+from survkit.training.batch import Batch
+from survkit.training.network import SurvivalNetwork
+from survkit.training.network_stack import NetworkStack, OptimizerState
+from survkit.training.optimizers import new_optimizer
+from survkit.types import FitMonitor, InputError
 
 TRAINING_PARAMETERS = (
     "epochs",
@@ -47,47 +40,6 @@ TRAINING_PARAMETERS = (
 Metrics = Callable[[], Mapping[str, float]]
 
 
-def as_tensor(array: NDArray[Any]) -> Tensor:
-    """Return a CPU tensor of the array's values, sharing memory where the array is writeable."""
-    return torch.from_numpy(np.require(array, requirements=["W"]))
-
-
-class Batch(NamedTuple):
-    """Subjects on the training device: features (n, p), class (n,) int64, event (n,) bool."""
-
-    features: Tensor
-    event_class: Tensor
-    event: Tensor
-
-    @classmethod
-    def from_data(cls, data: SurvivalData, grid: TimeGrid, device: torch.device) -> Self:
-        """Put survival data on the device, its times as classes of the grid."""
-        return cls(
-            as_tensor(data.features).to(device),
-            as_tensor(grid.classify(data.time)).to(device),
-            as_tensor(data.event).to(device),
-        )
-
-    def take(self, rows: Tensor | slice) -> Batch:
-        """Return some of the subjects."""
-        return Batch(self.features[rows], self.event_class[rows], self.event[rows])
-
-    def chunks(self) -> Iterator[Batch]:
-        """Yield all subjects in order, in chunks for evaluation."""
-        for start in range(0, len(self.event), EVALUATION_ROWS):
-            yield self.take(slice(start, start + EVALUATION_ROWS))
-
-
-@dataclass
-class _Progress:
-    """Where training stands; `best_weights` are those of the best epoch so far."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_value: float = math.inf
-    best_weights: dict[str, Tensor] | None = None
-
-
 class TrainingSummary(NamedTuple):
     """How the training ended; epochs count from 1."""
 
@@ -95,129 +47,156 @@ class TrainingSummary(NamedTuple):
     best_epoch: int
 
 
-def train_network(
-    network: nn.Module,
-    train: Batch,
-    validation: Batch,
-    *,
-    parameters: Mapping[str, Any],
-    seed: int,
-    validation_metrics: Metrics,
-    monitor: FitMonitor | None = None,
-) -> TrainingSummary:
-    """Train a network until the validation metric stops improving; keep the best epoch's weights.
+@dataclass
+class _Progress:
+    """Where a training stands; `best_weights` are those of the best epoch so far."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_value: float = math.inf
+    best_weights: dict[str, Tensor] | None = None
+    diverged: bool = False
+
+
+@dataclass(eq=False)
+class Training:
+    """One network on its way.
 
     Parameters
     ----------
-    network : nn.Module
-        Maps features (B, p) to a `HeadOutput`; trained in place.
-    train, validation : Batch
-        All subjects, on the network's device.
-    parameters : mapping
-        Values for `TRAINING_PARAMETERS`, named as the command's flags.
-    seed : int
-        Seed of the order of the data.
+    network : SurvivalNetwork
+        Trained in place.
+    order, dropout : torch.Generator
+        Of the order of the data, on the CPU, and of dropout, on the network's device.
     validation_metrics : callable
         Returns metrics of the validation split beyond its loss, for the history and for
         `monitored_val_metric`.
     monitor : FitMonitor, optional
         Told of every epoch; may hold the state of an interrupted training, which then goes on
         exactly as if it had never stopped.
+    progress, optimizer
+        Where it stands; nothing yet, where not given.
+    """
+
+    network: SurvivalNetwork
+    order: torch.Generator
+    dropout: torch.Generator
+    validation_metrics: Metrics
+    monitor: FitMonitor | None = None
+    progress: _Progress = field(default_factory=_Progress)
+    optimizer: OptimizerState = ()
+
+    @property
+    def summary(self) -> TrainingSummary:
+        """How far it came."""
+        return TrainingSummary(self.progress.epoch, self.progress.best_epoch)
+
+
+def train_networks(
+    trainings: Sequence[Training],
+    train: Batch,
+    validation: Batch,
+    *,
+    parameters: Mapping[str, Any],
+) -> None:
+    """Train networks until their validation metrics stop improving; keep the best epochs' weights.
+
+    All networks take their steps together, each on its own batches. One that has stopped takes
+    no part any more.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+        Networks of one shape, and what belongs to each.
+    train, validation : Batch
+        All subjects, on the networks' device.
+    parameters : mapping
+        Values for `TRAINING_PARAMETERS`, named as the command's flags.
 
     Raises
     ------
     InputError
-        Where the loss is not finite in the first epoch, or `monitored_val_metric` is unknown.
+        Where `monitored_val_metric` is unknown. A network whose loss is not finite in its first
+        epoch has a `best_epoch` of 0 and takes no other along.
     """
-    optimizer = _new_optimizer(network, parameters["optimizer"], parameters["lr"])
-    order = torch.Generator().manual_seed(seed)
-    progress = _Progress()
-    saved = monitor.load() if monitor else None
-    if saved:
-        progress = _restore(saved, network, optimizer, order)
-    while not _finished(progress, parameters):
-        values = _train_epoch(network, train, optimizer, order, progress.epoch, parameters)
-        values["validation_loss"] = evaluation_loss(network, validation)
-        progress.epoch += 1
-        if not math.isfinite(values["train_loss"] + values["validation_loss"]):
-            _note_divergence(progress, monitor)
-            break
-        further = {f"validation_{k}": v for k, v in validation_metrics().items()}
-        values = further | values
-        _note_best(progress, values, network, parameters)
-        if monitor:
-            monitor.log(progress.epoch, values)
-            monitor.save(_snapshot(progress, network, optimizer, order))
-    if progress.best_weights is None:
-        raise InputError(
-            f"the loss is not finite in the first epoch; a smaller --lr than {parameters['lr']} "
-            "may help"
-        )
-    network.load_state_dict(progress.best_weights)
-    return TrainingSummary(progress.epoch, progress.best_epoch)
+    for training in trainings:
+        _restore(training)
+    while together := _next_together(trainings, parameters):
+        _train_together(together, trainings, train, validation, parameters)
+    for training in trainings:
+        if training.progress.best_weights is not None:
+            training.network.load_state_dict(training.progress.best_weights)
 
 
-_OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, float]]] = {
-    "Adam": (torch.optim.Adam, {"eps": 1e-7}),
-    "AdamW": (torch.optim.AdamW, {"eps": 1e-7}),
-    "SGD": (torch.optim.SGD, {}),
-}
+def _next_together(trainings: Sequence[Training], parameters: Mapping[str, Any]) -> list[Training]:
+    """Return those that have not stopped and are at the earliest epoch, which is that of all.
 
-
-def _new_optimizer(network: nn.Module, name: str, lr: float) -> torch.optim.Optimizer:
-    optimizer, options = _OPTIMIZERS[name]
-    return _eager(optimizer)(network.parameters(), lr=lr, fused=True, **options)
-
-
-def _eager(optimizer: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
-    """Return an optimiser without the decorators that import torch's compiler.
-
-    They load it, which takes seconds, only to tell it to keep out of the optimiser; nothing is
-    compiled here.
+    Only those that were interrupted while their states were being saved may be an epoch apart.
     """
-    plain = {
-        name: method.__wrapped__
-        for base in reversed(optimizer.__mro__)
-        for name, method in vars(base).items()
-        if isinstance(method, FunctionType) and hasattr(method, "__wrapped__")
-    }
-    if "step" in plain:  # one of those decorators also switches gradients off
-        plain["step"] = torch.no_grad()(plain["step"])
-    return type(optimizer.__name__, (optimizer,), plain)
+    active = [training for training in trainings if not _finished(training, parameters)]
+    epoch = min((training.progress.epoch for training in active), default=0)
+    return [training for training in active if training.progress.epoch == epoch]
+
+
+def _train_together(
+    together: list[Training],
+    trainings: Sequence[Training],
+    train: Batch,
+    validation: Batch,
+    parameters: Mapping[str, Any],
+) -> None:
+    """Train some networks as long as it is they that are to be trained together."""
+    stack = NetworkStack([training.network for training in together])
+    weights = stack.parameters.values()
+    optimizer = new_optimizer(parameters["optimizer"], weights, lr=parameters["lr"])
+    if together[0].optimizer:
+        stack.load_optimizer_states(optimizer, [training.optimizer for training in together])
+    while _next_together(trainings, parameters) == together:
+        epochs = _train_epoch(together, stack, train, optimizer, parameters)
+        for index, (training, values) in enumerate(zip(together, epochs, strict=True)):
+            training.optimizer = stack.optimizer_state(optimizer, index)
+            _end_epoch(training, values, validation, parameters)
 
 
 def _train_epoch(
-    network: nn.Module,
+    trainings: Sequence[Training],
+    stack: NetworkStack,
     train: Batch,
     optimizer: torch.optim.Optimizer,
-    order: torch.Generator,
-    epochs_done: int,
     parameters: Mapping[str, Any],
-) -> dict[str, float]:
-    """Take one pass over the data in a random order; return what the history holds of it."""
-    network.train()
-    n = len(train.event)
-    shuffled = train.take(torch.randperm(n, generator=order).to(train.event.device))
-    group_lambda = _group_lambda(epochs_done, parameters)
+) -> list[dict[str, float]]:
+    """Take one pass over the data in random orders; return what each history holds of it."""
+    for training in trainings:
+        training.network.train()
+    device = train.event.device
+    orders = [torch.randperm(train.size, generator=training.order) for training in trainings]
+    shuffled = train.in_orders([order.to(device) for order in orders])
+    lambdas = [_group_lambda(training.progress.epoch, parameters) for training in trainings]
+    group_lambda = torch.tensor(lambdas, device=device) if any(lambdas) else None
+    generators = [training.dropout for training in trainings]
     likelihood, objective = [], []
-    for start in range(0, n, parameters["batch_size"]):
-        batch = shuffled.take(slice(start, start + parameters["batch_size"]))
-        output: HeadOutput = network(batch.features)
-        nll = negative_log_likelihood(output.log_probs, batch.event_class, batch.event)
+    for batch in shuffled.batches(parameters["batch_size"]):
+        output = stack(batch.features, stack.draw_dropout_masks(batch.size, generators))
+        nll = batch.negative_log_likelihood(output)
         loss = nll + _regularisation(output, group_lambda, parameters)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        share = len(batch.event) / n
+        share = batch.size / train.size
         likelihood.append(nll.detach() * share)
         objective.append(loss.detach() * share)
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    return {
-        "train_loss": torch.stack(likelihood).sum().item(),
-        "train_objective": torch.stack(objective).sum().item(),
-        "gradient_norm": torch.nn.utils.get_total_norm(gradients).item(),
-        **_temperatures(network),
-    }
+    losses = torch.stack([torch.stack(likelihood).sum(0), torch.stack(objective).sum(0)], dim=1)
+    return [
+        {
+            "train_loss": train_loss,
+            "train_objective": train_objective,
+            "gradient_norm": gradient_norm,
+            **_temperatures(training.network),
+        }
+        for training, (train_loss, train_objective), gradient_norm in zip(
+            trainings, losses.tolist(), stack.gradient_norms(), strict=True
+        )
+    ]
 
 
 def _group_lambda(epochs_done: int, parameters: Mapping[str, Any]) -> float:
@@ -233,12 +212,13 @@ def _group_lambda(epochs_done: int, parameters: Mapping[str, Any]) -> float:
 
 
 def _regularisation(
-    output: HeadOutput, group_lambda: float, parameters: Mapping[str, Any]
+    output: HeadOutput, group_lambda: Tensor | None, parameters: Mapping[str, Any]
 ) -> Tensor | float:
+    """Return what is added to the loss of each network, shape (S,)."""
     penalty: Tensor | float = 0.0
     if output.log_gates.shape[-1] == 1:  # one expert leaves the router nothing to choose
         return penalty
-    if group_lambda > 0:
+    if group_lambda is not None:
         balance = load_balance(
             output.log_gates, output.router_log_probs, parameters["mixture_topk"]
         )
@@ -248,19 +228,7 @@ def _regularisation(
     return penalty
 
 
-def evaluation_loss(network: nn.Module, data: Batch) -> float:
-    """Mean negative log-likelihood of all subjects, without regularisers."""
-    network.eval()
-    total = 0.0
-    with torch.no_grad():
-        for chunk in data.chunks():
-            log_probs = network(chunk.features).log_probs
-            loss = negative_log_likelihood(log_probs, chunk.event_class, chunk.event)
-            total += loss.item() * len(chunk.event)
-    return total / len(data.event)
-
-
-def _temperatures(network: nn.Module) -> dict[str, float]:
+def _temperatures(network: SurvivalNetwork) -> dict[str, float]:
     return {
         name.rpartition(".")[2]: module().item()
         for name, module in network.named_modules()
@@ -268,11 +236,45 @@ def _temperatures(network: nn.Module) -> dict[str, float]:
     }
 
 
-def _note_best(
-    progress: _Progress,
-    values: Mapping[str, float],
-    network: nn.Module,
+def evaluation_loss(network: SurvivalNetwork, data: Batch) -> float:
+    """Mean negative log-likelihood of all subjects, without regularisers."""
+    network.eval()
+    with torch.no_grad():
+        losses = [
+            chunk.negative_log_likelihood(network(chunk.features)).item() * chunk.size
+            for chunk in data.chunks()
+        ]
+    return sum(losses) / data.size
+
+
+def _end_epoch(
+    training: Training,
+    values: dict[str, float],
+    validation: Batch,
     parameters: Mapping[str, Any],
+) -> None:
+    """Validate a network, note whether it is the best so far, and keep its state."""
+    progress, monitor = training.progress, training.monitor
+    values["validation_loss"] = evaluation_loss(training.network, validation)
+    progress.epoch += 1
+    if not math.isfinite(values["train_loss"] + values["validation_loss"]):
+        progress.diverged = True
+        if monitor and progress.best_weights is not None:
+            monitor.warn(
+                f"training diverged: the loss is not finite in epoch {progress.epoch}; "
+                f"the weights of epoch {progress.best_epoch} are kept"
+            )
+        return
+    further = {f"validation_{k}": v for k, v in training.validation_metrics().items()}
+    values = further | values
+    _note_best(training, values, parameters)
+    if monitor:
+        monitor.log(progress.epoch, values)
+        monitor.save(_snapshot(training))
+
+
+def _note_best(
+    training: Training, values: Mapping[str, float], parameters: Mapping[str, Any]
 ) -> None:
     metric = parameters["monitored_val_metric"]
     if f"validation_{metric}" not in values:
@@ -284,57 +286,45 @@ def _note_best(
     value = values[f"validation_{metric}"]
     value = value if parameters["minimize_val_metric"] else -value
     value = math.inf if math.isnan(value) else value  # undefined is never an improvement
+    progress = training.progress
     if value < progress.best_value or progress.best_weights is None:
         progress.best_epoch = progress.epoch
         progress.best_value = value
-        progress.best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+        progress.best_weights = _weights(training.network)
 
 
-def _finished(progress: _Progress, parameters: Mapping[str, Any]) -> bool:
+def _weights(network: SurvivalNetwork) -> dict[str, Tensor]:
+    return {name: weight.clone() for name, weight in network.state_dict().items()}
+
+
+def _finished(training: Training, parameters: Mapping[str, Any]) -> bool:
+    progress = training.progress
     waited = progress.epoch - progress.best_epoch
-    return progress.epoch >= parameters["epochs"] or (
-        progress.best_epoch > 0 and waited >= parameters["early_stopping_patience"]
+    return (
+        progress.diverged
+        or progress.epoch >= parameters["epochs"]
+        or (progress.best_epoch > 0 and waited >= parameters["early_stopping_patience"])
     )
 
 
-def _note_divergence(progress: _Progress, monitor: FitMonitor | None) -> None:
-    if monitor and progress.best_weights is not None:
-        monitor.warn(
-            f"training diverged: the loss is not finite in epoch {progress.epoch}; "
-            f"the weights of epoch {progress.best_epoch} are kept"
-        )
-
-
-def _on_cuda(network: nn.Module) -> bool:
-    return next(network.parameters()).is_cuda
-
-
-def _snapshot(
-    progress: _Progress,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    order: torch.Generator,
-) -> dict[str, Any]:
+def _snapshot(training: Training) -> dict[str, Any]:
+    """Return all that a training needs to go on, in tensors of its own."""
     return {
-        **vars(progress),
-        "weights": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "order": order.get_state(),
-        "dropout": torch.get_rng_state(),
-        "cuda_dropout": torch.cuda.get_rng_state_all() if _on_cuda(network) else [],
+        **vars(training.progress),
+        "weights": _weights(training.network),
+        "optimizer": training.optimizer,
+        "order": training.order.get_state(),
+        "dropout": training.dropout.get_state(),
     }
 
 
-def _restore(
-    saved: Mapping[str, Any],
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    order: torch.Generator,
-) -> _Progress:
-    network.load_state_dict(saved["weights"])
-    optimizer.load_state_dict(saved["optimizer"])
-    order.set_state(saved["order"])
-    torch.set_rng_state(saved["dropout"])
-    if saved["cuda_dropout"] and _on_cuda(network):
-        torch.cuda.set_rng_state_all(saved["cuda_dropout"])
-    return _Progress(**{name: saved[name] for name in vars(_Progress())})
+def _restore(training: Training) -> None:
+    """Go on where an interrupted training stopped, if there is one."""
+    saved = training.monitor.load() if training.monitor else None
+    if saved is None:
+        return
+    training.network.load_state_dict(saved["weights"])
+    training.optimizer = saved["optimizer"]
+    training.order.set_state(saved["order"])
+    training.dropout.set_state(saved["dropout"])
+    training.progress = _Progress(**{name.name: saved[name.name] for name in fields(_Progress)})

@@ -13,7 +13,7 @@ from survkit.backbone import Backbone
 from survkit.heads import HEADS, HeadOutput, build_head
 from survkit.heads.adjustable_moe import AdjustableMoEHead, interpolate
 from survkit.heads.fixed_moe import FixedMoEHead
-from survkit.heads.mtlr import MTLRHead, class_log_probabilities
+from survkit.heads.mtlr import MTLRHead, class_scores
 from survkit.heads.personalized_moe import PersonalizedMoEHead
 from survkit.losses import instance_entropy, load_balance, negative_log_likelihood
 from survkit.types import InputError
@@ -65,13 +65,19 @@ def head(name, changes=None, seed=0):
     return model
 
 
+def distributions(output):
+    """All that must sum to one, in log space."""
+    gates = (output.log_gates, output.router_log_probs)
+    return (output.log_probs, output.expert_log_probs, *gates)
+
+
 def loss_of(output, mixture_topk=None):
     """A training loss with every term."""
     subjects = output.log_probs.shape[0]
     event_class = torch.arange(subjects) % CLASSES
     event = torch.arange(subjects) % 2 == 0
     return (
-        negative_log_likelihood(output.log_probs, event_class, event)
+        negative_log_likelihood(output.class_scores, output.log_gates, event_class, event)
         + 0.1 * load_balance(output.log_gates, output.router_log_probs, mixture_topk)
         + 0.1 * instance_entropy(output.log_gates)
     )
@@ -86,7 +92,7 @@ def test_distributions_and_gradients(name, changes):
     assert output.log_probs.shape == (5, CLASSES)
     assert output.expert_log_probs.shape == (5, experts, CLASSES)
     assert output.log_gates.shape == output.router_log_probs.shape == (5, experts)
-    for log_probs in output:
+    for log_probs in distributions(output):
         torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(log_probs.shape[:-1]))
     torch.testing.assert_close(
         output.log_probs.exp(),
@@ -108,7 +114,7 @@ def test_distributions_and_gradients(name, changes):
 def test_probabilities_sum_to_one_for_any_hidden_state(name, seed, scale):
     model = head(name, seed=seed)
     output = model(torch.randn(3, HIDDEN) * scale)
-    for log_probs in output:
+    for log_probs in distributions(output):
         assert log_probs.isfinite().all()
         total = log_probs.exp().sum(-1)
         torch.testing.assert_close(total, torch.ones_like(total), rtol=1e-5, atol=1e-5)
@@ -122,7 +128,8 @@ def test_loss_and_gradients_are_finite(name, event, scale):
     hidden = (torch.randn(14, HIDDEN) * scale).requires_grad_()
     output = model(hidden)
     event_class = torch.arange(14) % CLASSES
-    loss = negative_log_likelihood(output.log_probs, event_class, torch.full((14,), event))
+    outcomes = (event_class, torch.full((14,), event))
+    loss = negative_log_likelihood(output.class_scores, output.log_gates, *outcomes)
     loss.backward()
     assert loss.isfinite()
     assert hidden.grad.isfinite().all()
@@ -261,12 +268,12 @@ def test_parameter_counts_on_784_inputs(name, hidden_dim, num_hidden_layers, par
     assert model(torch.rand(2, 784)).log_probs.shape == (2, 101)
 
 
-def test_class_log_probabilities_match_a_literal_loop():
+def test_class_scores_match_a_literal_loop():
     torch.manual_seed(0)
     logits = torch.randn(3, 5, dtype=torch.float64)
-    for row, actual in zip(logits, class_log_probabilities(logits), strict=True):
+    for row, actual in zip(logits, class_scores(logits).softmax(-1), strict=True):
         sums = torch.stack([row[k:].sum() for k in range(5)])
-        torch.testing.assert_close(actual.exp(), sums.exp() / sums.exp().sum())
+        torch.testing.assert_close(actual, sums.exp() / sums.exp().sum())
 
 
 def test_interpolation_reads_between_the_knots():

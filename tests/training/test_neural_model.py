@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,47 +13,9 @@ from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.training.network import SurvivalNetwork
 from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities
 from survkit.types import InputError, SurvivalData, TimeGrid
+from tests.training.training_fixtures import RecordingMonitor, build, halves, settings
 
 MIXTURES = [name for name in HEADS if name != "mtlr"]
-
-
-class RecordingMonitor:
-    """Keeps the history and the last state; stops the fit after an epoch if told to."""
-
-    def __init__(self, stop_after: int | None = None) -> None:
-        self.history: list[dict[str, float]] = []
-        self.state: Mapping[str, Any] | None = None
-        self.warnings: list[str] = []
-        self.stop_after = stop_after
-
-    def log(self, epoch: int, values: Mapping[str, float]) -> None:
-        self.history.append({"epoch": epoch, **values})
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        self.state = state
-        if state["epoch"] == self.stop_after:
-            raise KeyboardInterrupt
-
-    def load(self) -> Mapping[str, Any] | None:
-        return self.state
-
-    def warn(self, message: str) -> None:
-        self.warnings.append(message)
-
-
-def settings(**changes: Any) -> dict[str, Any]:
-    small = {"hidden_dim": 8, "mixture_components": 4, "epochs": 6, "batch_size": 16, "lr": 0.01}
-    return asdict(TrainConfig(**(small | changes)))
-
-
-def build(head: str = "personalized_moe", seed: int = 42, **changes: Any) -> NeuralSurvivalModel:
-    grid = TimeGrid.evenly_spaced(3.0, 12)
-    return NeuralSurvivalModel(head, grid=grid, parameters=settings(**changes), seed=seed)
-
-
-def halves(data: SurvivalData) -> tuple[SurvivalData, SurvivalData]:
-    rows = np.arange(len(data))
-    return data.subset(rows < 90), data.subset(rows >= 90)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +153,8 @@ def test_divergence_stops_and_keeps_the_best_epoch(small_data: SurvivalData) -> 
         build("mtlr", optimizer="SGD").fit(*halves(small_data), monitor=monitor)
     monitor.stop_after = None
     assert monitor.state is not None
-    monitor.state["optimizer"]["param_groups"][0]["lr"] = 1e30  # what comes next overflows
+    for weight in monitor.state["weights"].values():
+        weight.mul_(1e30 if weight.is_floating_point() else 1)  # what comes next overflows
     model = build("mtlr", optimizer="SGD").fit(*halves(small_data), monitor=monitor)
     assert model.fit_summary == (model.fit_summary.num_parameters, 3, 2)
     assert monitor.warnings == [

@@ -1,0 +1,134 @@
+"""Models that are trained as one stack end as they would alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from survkit.heads import HEADS
+from survkit.training.neural_model import NeuralSurvivalModel, fit_together
+from survkit.types import InputError, SurvivalData
+from tests.training.training_fixtures import RecordingMonitor, build, halves
+
+SEEDS = (42, 43, 44)
+
+
+def fit_all(
+    data: SurvivalData, monitors: list[RecordingMonitor], head: str, **changes: Any
+) -> tuple[list[NeuralSurvivalModel], list[InputError | None]]:
+    models = [build(head, seed, **changes) for seed in SEEDS]
+    return models, fit_together(models, *halves(data), monitors=monitors)
+
+
+def assert_equal_histories(
+    found: list[dict[str, float]], expected: list[dict[str, float]], tolerance: float
+) -> None:
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, rel=tolerance, abs=tolerance)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.3, "num_hidden_layers": 1}])
+def test_each_ends_as_if_it_were_alone(
+    head: str, changes: dict[str, Any], small_data: SurvivalData
+) -> None:
+    together = [RecordingMonitor() for _ in SEEDS]
+    models, errors = fit_all(small_data, together, head, **changes)
+    assert errors == [None] * 3
+    for model, monitor in zip(models, together, strict=True):
+        alone = RecordingMonitor()
+        single = build(head, model.seed, **changes).fit(*halves(small_data), monitor=alone)
+        assert_equal_histories(monitor.history[:1], alone.history[:1], 1e-5)
+        assert_equal_histories(monitor.history, alone.history, 1e-3)
+        assert model.fit_summary == single.fit_summary
+        np.testing.assert_allclose(
+            model.predict(small_data.features).survival,
+            single.predict(small_data.features).survival,
+            atol=1e-3,
+        )
+
+
+@pytest.mark.parametrize("options", [{"optimizer": "SGD"}, {"mixture_topk": 2}])
+def test_further_settings_stack(options: dict[str, Any], small_data: SurvivalData) -> None:
+    annealed = {"cosine_anneal_group_ent_lambda": True, "cosine_anneal_epochs": 3}
+    together = [RecordingMonitor() for _ in SEEDS]
+    models, _ = fit_all(small_data, together, "personalized_moe", **options, **annealed)
+    alone = RecordingMonitor()
+    build(seed=models[1].seed, **options, **annealed).fit(*halves(small_data), monitor=alone)
+    assert_equal_histories(together[1].history, alone.history, 1e-4)
+
+
+def test_each_stops_when_its_own_time_has_come(small_data: SurvivalData) -> None:
+    patience = {"epochs": 60, "early_stopping_patience": 2, "lr": 0.03}
+    together = [RecordingMonitor() for _ in SEEDS]
+    models, _ = fit_all(small_data, together, "fixed_moe", **patience)
+    epochs = [model.fit_summary.epochs_trained for model in models]
+    assert len(set(epochs)) > 1
+    for model, monitor in zip(models, together, strict=True):
+        alone = build("fixed_moe", model.seed, **patience).fit(*halves(small_data))
+        assert model.fit_summary == alone.fit_summary
+        assert len(monitor.history) == model.fit_summary.epochs_trained
+
+
+@pytest.mark.parametrize("interrupted", [0, 1, 2])
+def test_an_interrupted_fit_goes_on_though_states_are_an_epoch_apart(
+    interrupted: int, small_data: SurvivalData
+) -> None:
+    """The states before that of the one interrupted are those of a later epoch."""
+    whole, broken = ([RecordingMonitor() for _ in SEEDS] for _ in range(2))
+    expected, _ = fit_all(small_data, whole, "personalized_moe", dropout=0.3)
+    broken[interrupted].stop_after = 3
+    with pytest.raises(KeyboardInterrupt):
+        fit_all(small_data, broken, "personalized_moe", dropout=0.3)
+    broken[interrupted].stop_after = None
+    states = [monitor.state for monitor in broken]
+    assert [state["epoch"] for state in states if state] == [3] * (interrupted + 1) + [2] * (
+        2 - interrupted
+    )
+    found, _ = fit_all(small_data, broken, "personalized_moe", dropout=0.3)
+    for index in range(3):
+        assert_equal_histories(broken[index].history, whole[index].history, 1e-5)
+        assert found[index].fit_summary == expected[index].fit_summary
+
+
+class Broken(RecordingMonitor):
+    """Holds the state of a training that is about to diverge."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        super().__init__()
+        weights = {
+            name: torch.full_like(weight, torch.nan) if weight.is_floating_point() else weight
+            for name, weight in state["weights"].items()
+        }
+        self.state = {**state, "weights": weights, "epoch": 0, "best_epoch": 0}
+
+
+def test_one_that_fails_takes_no_other_along(small_data: SurvivalData) -> None:
+    before = RecordingMonitor()
+    build("mtlr", 43, epochs=1).fit(*halves(small_data), monitor=before)
+    assert before.state is not None
+    broken = Broken({**before.state, "best_weights": None})
+    models, errors = fit_all(small_data, [RecordingMonitor(), broken, RecordingMonitor()], "mtlr")
+    assert [error is None for error in errors] == [True, False, True]
+    assert "the loss is not finite in the first epoch" in str(errors[1])
+    alone = build("mtlr", 44).fit(*halves(small_data))
+    assert models[2].fit_summary == alone.fit_summary
+
+
+def test_a_stack_keeps_its_networks_states_in_tensors_of_their_own(
+    small_data: SurvivalData,
+) -> None:
+    """A checkpoint that held a view would store the whole stack."""
+    monitors = [RecordingMonitor() for _ in SEEDS]
+    fit_all(small_data, monitors, "personalized_moe")
+    for monitor in monitors:
+        assert monitor.state is not None
+        tensors = [*monitor.state["weights"].values(), *monitor.state["best_weights"].values()]
+        tensors += [value for state in monitor.state["optimizer"] for value in state.values()]
+        for tensor in tensors:
+            assert tensor.untyped_storage().nbytes() == tensor.nbytes
