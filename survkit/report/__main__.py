@@ -35,16 +35,17 @@ def report(config: ReportConfig) -> None:
     from survkit.report.material import gather, group_state
     from survkit.report.page import write_report
     from survkit.report.runs import load_runs
-    from survkit.report.tables import COMPARISON, PAGE_METRICS, comparison_table
+    from survkit.report.tables import COMPARISON, comparison_table, page_metrics
 
     if config.group is None:
         raise InputError("--group is needed: a subfolder of --log_dir")
     group_folder = Path(config.log_dir) / config.group
     material = None
     if any(group_folder.glob("*/result.json")):
+        runs = load_runs(config.log_dir, config.group)
         material = gather(
-            load_runs(config.log_dir, config.group),
-            metrics=config.metrics or PAGE_METRICS,
+            runs,
+            metrics=config.metrics or page_metrics(runs),
             reference=config.reference,
             data_dir=config.data_dir,
             resamples=config.bootstrap,

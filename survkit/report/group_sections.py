@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from survkit.composite_models import without_calibration
-from survkit.metrics.clustering import (
-    adjusted_rand_index,
-    chosen_expert,
-    contingency,
-    expert_load,
-    router_entropy,
-)
+from survkit.metrics.clustering import chosen_expert, expert_load, router_entropy
 from survkit.records import RunFolder, load_fitted
 from survkit.report.expert_figures import (
     expert_load_bars,
@@ -25,6 +18,7 @@ from survkit.report.expert_figures import (
     kaplan_meier_by_expert,
     router_heatmap,
 )
+from survkit.report.group_tables import pairwise_agreement, unrouted_experts
 from survkit.report.material import Material
 from survkit.report.predictions import read_test_predictions
 from survkit.report.profiles import cohort_profile, profile_heatmap
@@ -106,7 +100,7 @@ def _mixture_part(
 def _facts(weights: Sequence[FloatArray], runs: pd.DataFrame) -> tuple[str, ...]:
     first = weights[0]
     experts = first.shape[1]
-    empty = [str(e + 1) for e in np.flatnonzero(expert_load(first) == 0)]
+    empty = [str(expert) for expert in unrouted_experts(expert_load(first))]
     facts = [
         f"{experts} experts, seed {seed_text(runs['seed'].iloc[0])}. "
         + (f"Chosen by no test subject: expert {', '.join(empty)}. " if empty else "")
@@ -118,17 +112,13 @@ def _facts(weights: Sequence[FloatArray], runs: pd.DataFrame) -> tuple[str, ...]
             "Its checkpoint is not there, so its experts' prototypes, if any, are not shown."
         )
     if len(weights) > 1:
-        index = [_agreement(one, other) for one, other in combinations(weights, 2)]
+        index = pairwise_agreement(weights).values()
         pairs = f"{len(index)} pair{'s' if len(index) > 1 else ''} of seeds"
         facts.append(
-            f"Adjusted Rand index over {pairs}: mean {np.mean(index):.2f}"
+            f"Adjusted Rand index over {pairs}: mean {np.mean(list(index)):.2f}"
             + (f" ({min(index):.2f} to {max(index):.2f})." if len(index) > 1 else ".")
         )
     return tuple(facts)
-
-
-def _agreement(one: FloatArray, other: FloatArray) -> float:
-    return float(adjusted_rand_index(contingency(chosen_expert(one), chosen_expert(other)))[0])
 
 
 def _prototypes(material: Material, model: str, path: Path, weights: FloatArray) -> list[Picture]:

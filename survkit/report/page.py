@@ -13,6 +13,7 @@ from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
 from survkit.report.material import Material, State
 from survkit.report.run_sections import experts_section, runs_section, training_section
+from survkit.report.runs import distinct
 from survkit.report.sections import (
     Footnotes,
     Section,
@@ -124,8 +125,8 @@ def _render(
     return template.render(
         group=group,
         facts=[] if material is None else _facts(material),
-        leaks=[] if material is None else _distinct(material.runs, "known_leaks"),
-        data_notes=[] if material is None else _distinct(material.runs, "notes"),
+        leaks=[] if material is None else distinct(material.runs, "known_leaks"),
+        data_notes=[] if material is None else distinct(material.runs, "notes"),
         state=str(state),
         sections=sections,
     )
@@ -141,8 +142,3 @@ def _facts(material: Material) -> list[str]:
         f"{len(runs)} finished runs of {len(material.models)} models; evaluation: "
         f"{first['evaluation']} conventions.",
     ]
-
-
-def _distinct(runs: pd.DataFrame, column: str) -> list[str]:
-    lists = [entry for entry in runs.get(column, ()) if isinstance(entry, list)]
-    return list(dict.fromkeys(str(item) for entry in lists for item in entry))

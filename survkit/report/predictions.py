@@ -34,7 +34,8 @@ def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -
     run : path
         A run's folder.
     data_dir : path, optional
-        Where the data files are; that of the run, else $SURVKIT_DATA_DIR, where not given.
+        Where to look for the data files first; then where the run found them, then in
+        $SURVKIT_DATA_DIR.
 
     Raises
     ------
@@ -44,15 +45,20 @@ def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -
     config = read_config(Path(run))
     if config is None:
         raise NotAtHandError(f"{Path(run) / 'config.json'} is missing or damaged")
-    folders = [data_dir] if data_dir else [config["data_dir"], os.environ.get("SURVKIT_DATA_DIR")]
-    needed = _DOWNLOADED.get(config["dataset"], "")
-    for folder in filter(None, folders):
-        if not needed or (Path(folder) / needed).exists():
-            return _load_checked({**config, "data_dir": str(folder)})
-    raise NotAtHandError(f"{needed} is not in {' or '.join(str(f) for f in folders if f)}")
+    folders = [data_dir, config["data_dir"], os.environ.get("SURVKIT_DATA_DIR")]
+    problems = []
+    for folder in dict.fromkeys(str(folder) for folder in folders if folder):
+        try:
+            return _load_checked({**config, "data_dir": folder})
+        except NotAtHandError as error:
+            problems.append(str(error))
+    raise NotAtHandError("; ".join(dict.fromkeys(problems)))
 
 
 def _load_checked(config: Mapping[str, Any]) -> Dataset:
+    needed, folder = _DOWNLOADED.get(config["dataset"], ""), config["data_dir"]
+    if needed and not (Path(folder) / needed).exists():
+        raise NotAtHandError(f"{needed} is not in {folder}")
     defaults = asdict(TrainConfig())  # for a record from before a flag
     try:
         dataset = load_configured({**defaults, **config})

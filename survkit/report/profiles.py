@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from survkit.datasets.preprocessing import CategoryColumn
 from survkit.metrics.clustering import chosen_expert
 from survkit.report.expert_figures import heatmap
 from survkit.report.palette import new_axes
+from survkit.report.text_tables import TextTable
 from survkit.types import FloatArray, InputError, SurvivalData
 
 COLOURS_REACH = 1.5
@@ -139,10 +141,54 @@ def profile_heatmap(profile: pd.DataFrame, *, features: int = 20, axes: Axes | N
     return axes
 
 
+def profile_table(profile: pd.DataFrame, *, features: int = 5) -> TextTable:
+    """Return what sets the subjects of each expert apart most, in the features' own units.
+
+    Parameters
+    ----------
+    profile : DataFrame
+        From `cohort_profile`.
+    features : int
+        How many features to name: those of the largest standardised differences.
+    """
+    rows = {}
+    for expert, own in profile.groupby("expert"):
+        size = own["difference"].abs().sort_values(ascending=False).dropna()
+        named = own.loc[size.index[:features]].to_dict("records")
+        first = own.iloc[0]
+        rows[str(expert)] = {
+            "subjects": f"{first['n']}",
+            "events": f"{first['events']}",
+            "what sets them apart (the others)": "; ".join(map(_compared, named)),
+        }
+    text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("expert")
+    return TextTable(
+        "The subjects of each expert",
+        text,
+        notes=(
+            f"The {features} features with the largest standardised differences: the mean, or the "
+            "share, of the expert's subjects, and in brackets that of all others.",
+        ),
+        words=(text.columns[-1],),
+    )
+
+
+def _compared(row: dict[Hashable, Any]) -> str:
+    own, others = (_value(row[name], row["is_share"]) for name in ("mean", "mean_of_others"))
+    return f"{row['feature']} {own} ({others})"
+
+
+def _value(value: float, is_share: bool) -> str:
+    if is_share:
+        return f"{value:.0%}"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
 def _overall_label(name: str, row: pd.Series) -> str:
+    mean = _value(row["overall_mean"], row["is_share"])
     if row["is_share"]:
-        return f"{name} ({row['overall_mean']:.0%})"
-    return f"{name} ({row['overall_mean']:.3g} ± {row['overall_deviation']:.3g})"
+        return f"{name} ({mean})"
+    return f"{name} ({mean} ± {_value(row['overall_deviation'], False)})"
 
 
 def _columns(data: SurvivalData, preprocessor: Preprocessor | None) -> list[_Column]:

@@ -123,6 +123,12 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     return config if isinstance(config, dict) else None
 
 
+def distinct(runs: pd.DataFrame, column: str) -> list[str]:
+    """Return the different items of a column of lists, such as known_leaks, in their order."""
+    lists = [entry for entry in runs.get(column, ()) if isinstance(entry, list)]
+    return list(dict.fromkeys(str(item) for entry in lists for item in entry))
+
+
 def seed_text(seed: float | None) -> str:
     """Return a seed as text; '-' for a record that has none, as an ensemble's."""
     return "-" if seed is None or math.isnan(seed) else f"{seed:.0f}"

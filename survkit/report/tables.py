@@ -24,6 +24,9 @@ COMPARISON = (
 
 PAGE_METRICS = ("loss", *COMPARISON, "ece_equal_mass")
 
+TRUE_METRICS = ("brier_true@25", "brier_true@50", "brier_true@75", "ece_true", "mae_true")
+"""Against the event times before censoring, which generated data have."""
+
 SUMMARY = (
     "loss",
     "concordance",
@@ -72,6 +75,11 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     text = text.loc[means["model"].unique(), list(metrics)].rename_axis(None)
     text.columns.name = None
     return text.assign(seconds=mean_seconds(runs))
+
+
+def page_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Return `PAGE_METRICS`, and `TRUE_METRICS` where the runs have them."""
+    return (*PAGE_METRICS, *(m for m in TRUE_METRICS if f"test_{m}" in runs))
 
 
 def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:

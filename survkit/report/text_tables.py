@@ -40,6 +40,22 @@ class TextTable:
         """Whether a cell is in bold."""
         return bool(not self.bold.empty and self.bold.iat[row, column])
 
+    def _repr_markdown_(self) -> str:
+        """Return what a notebook shows."""
+        return to_markdown(self)
+
+
+def transposed(table: TextTable) -> TextTable:
+    """Return a table with its rows as columns.
+
+    Parameters
+    ----------
+    table : TextTable
+        A table without columns of words.
+    """
+    text = table.text.T.rename_axis(index="", columns=None)
+    return TextTable(table.caption, text, table.bold.T, table.notes)
+
 
 def to_markdown(table: TextTable) -> str:
     """Return a table as Markdown with its caption above and its notes below."""

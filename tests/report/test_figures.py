@@ -22,7 +22,12 @@ from survkit.report.expert_figures import (
     router_heatmap,
 )
 from survkit.report.figures import brier_over_time, calibration_over_time
-from survkit.report.profiles import cohort_profile, profile_heatmap, standardised_difference
+from survkit.report.profiles import (
+    cohort_profile,
+    profile_heatmap,
+    profile_table,
+    standardised_difference,
+)
 from survkit.report.svg import draw_svg
 from survkit.report.training_figures import learning_curves, loss_against_experts, read_history
 from survkit.train import main as train
@@ -205,6 +210,20 @@ def test_a_profile_is_in_raw_units_and_names_categories() -> None:
     rows_drawn = [label.get_text() for label in axes.get_yticklabels()]
     assert any(name.startswith("age (5") for name in rows_drawn)
     assert axes.get_title() == f"4 of {len(rows)} features"
+
+
+def test_the_table_of_profiles_names_what_sets_experts_apart() -> None:
+    names = ("charges", "x")
+    features = np.array([[2000, 1], [3000, 0], [10, 1], [30, 0]])
+    data = SurvivalData(
+        features, np.array([True, True, False, True]), np.ones(4), feature_names=names
+    )
+    weights = np.repeat([[0.9, 0.1], [0.2, 0.8]], 2, axis=0)
+    table = profile_table(cohort_profile(weights, data), features=1).text
+    assert table.loc["1"].tolist() == ["2", "2", "charges 2,500 (20)"]
+    assert table.loc["2"].tolist() == ["2", "1", "charges 20 (2,500)"]
+    both = profile_table(cohort_profile(weights, data)).text
+    assert both.loc["1"].iloc[-1] == "charges 2,500 (20); x 50% (50%)"
 
 
 def test_one_group_has_nothing_to_be_set_apart_from() -> None:

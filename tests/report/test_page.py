@@ -198,6 +198,9 @@ def test_the_dataset_must_be_that_of_the_runs(
     )
     with pytest.raises(NotAtHandError, match=r"support2\.csv is not in nowhere"):
         load_recorded_dataset(tmp_path / "run")
+    monkeypatch.setenv("SURVKIT_DATA_DIR", str(tmp_path / "third"))
+    with pytest.raises(NotAtHandError, match=r"csv is not in first; .* in nowhere; .* in .*third"):
+        load_recorded_dataset(tmp_path / "run", "first")
     (tmp_path / "run" / "config.json").unlink()
     with pytest.raises(NotAtHandError, match=r"config\.json is missing or damaged"):
         load_recorded_dataset(tmp_path / "run")

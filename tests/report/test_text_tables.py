@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from survkit.report.text_tables import TextTable, to_latex, to_markdown
+from survkit.report.text_tables import TextTable, to_latex, to_markdown, transposed
 
 TEXT = pd.DataFrame(
     {"loss\u00a0↓": ["2.10 ± 0.05", "-"], "best": ["-0.20 (-0.40 to -0.01)", "a|b <5 %"]},
@@ -40,3 +40,14 @@ def test_a_table_without_bold_cells() -> None:
     assert not plain.is_bold(0, 1)
     assert "**-0.20" not in to_markdown(plain)
     assert "textbf" not in to_latex(plain)
+
+
+def test_a_table_can_be_turned() -> None:
+    turned = transposed(TextTable("Loss", TEXT, BOLD, ("note",)))
+    assert turned.text.loc["best"].tolist() == TEXT["best"].tolist()
+    assert turned.is_bold(1, 0)
+    lines = to_markdown(turned).splitlines()
+    assert lines[2] == "|  | fixed_moe | mtlr [a] |"
+    assert lines[4] == "| loss\u00a0↓ | 2.10 ± 0.05 | - |"
+    assert turned._repr_markdown_() == to_markdown(turned)
+    assert "best & \\textbf" in to_latex(turned)
