@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from survkit.calibration import Calibration, fit_calibration
 from survkit.metrics.problem import survival_at_cuts
 from survkit.model_registry import MODELS
+from survkit.training.neural_model import NeuralSurvivalModel, fit_together
 from survkit.types import (
     FitMonitor,
     FitSummary,
@@ -55,6 +57,51 @@ def rebuild(saved: Mapping[str, Any]) -> NamedModel:
 def without_calibration(model: SurvivalModel) -> SurvivalModel:
     """Return the model that a calibrated one maps the predictions of; any other as it is."""
     return model.inner.model if isinstance(model, CalibratedModel) else model
+
+
+def fit_models(
+    models: Sequence[SurvivalModel],
+    train: SurvivalData,
+    validation: SurvivalData,
+    *,
+    monitors: Sequence[FitMonitor | None],
+) -> list[InputError | None]:
+    """Fit models that differ in their seeds only: networks as one stack, others one by one.
+
+    Parameters
+    ----------
+    models : sequence of SurvivalModel
+        Models, calibrated or not, that are equal but for their seeds.
+    train, validation : SurvivalData
+        The rows of all models.
+    monitors : sequence of FitMonitor or None
+        One for each model.
+
+    Returns
+    -------
+    list of InputError or None
+        For each model that could not be fitted, why; the others are fitted.
+    """
+    inner = map(without_calibration, models)
+    networks = [model for model in inner if isinstance(model, NeuralSurvivalModel)]
+    if len(networks) < len(models):
+        return [
+            _attempt(partial(model.fit, train, validation, monitor=monitor))
+            for model, monitor in zip(models, monitors, strict=True)
+        ]
+    errors = fit_together(networks, train, validation, monitors=monitors)
+    for model, error in zip(models, errors, strict=True):
+        if error is None and isinstance(model, CalibratedModel):
+            model.calibrate(validation)
+    return errors
+
+
+def _attempt(fit: Callable[[], object]) -> InputError | None:
+    try:
+        fit()
+    except InputError as error:
+        return error
+    return None
 
 
 class EnsembleModel:
@@ -171,11 +218,11 @@ class CalibratedModel:
     ) -> Self:
         """Fit the model, then its calibration."""
         self.inner.model.fit(train, validation, monitor=monitor)
-        self.fit_summary = self.inner.model.fit_summary
         return self.calibrate(validation)
 
     def calibrate(self, validation: SurvivalData) -> Self:
         """Fit the calibration of a fitted model on validation rows."""
+        self.fit_summary = self.inner.model.fit_summary
         prediction = self.inner.model.predict(validation.features)
         self.calibration = fit_calibration(prediction, validation, self.grid)
         return self

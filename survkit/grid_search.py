@@ -20,7 +20,7 @@ from survkit.configs.command import FAILED, INTERRUPTED, TERMINATED, run_command
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.job_overview import Overview, closing_table
-from survkit.jobs import Job, Outcome, Status
+from survkit.jobs import Job, Outcome, Status, join_seeds
 
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
@@ -66,14 +66,17 @@ def grid_search(given: Mapping[str, Any]) -> int:
     config: BatchRunConfig = build_config(BatchRunConfig, given)
     plan = plan_sweeps(config, given)
     _show(plan)
+    jobs = plan.jobs
+    if config.join_seeds and config.runner != "slurm":
+        jobs = join_seeds(jobs)
     if config.dry_run:
-        _show_commands(plan.jobs, config)
+        _show_commands(jobs, config)
         return 0
-    if not plan.jobs:
+    if not jobs:
         print("nothing to run")
         return 0
     with _signals_stop() as stop:
-        outcomes = _launch(plan.jobs, config, stop)
+        outcomes = _launch(jobs, config, stop, Overview(len(plan.jobs)))
     print(closing_table([*plan.skipped, *outcomes]))
     if stop.exit_status:
         return stop.exit_status
@@ -123,8 +126,9 @@ def _signals_stop() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _launch(jobs: Sequence[Job], config: BatchRunConfig, stop: _Stop) -> list[Outcome]:
-    overview = Overview(len(jobs))
+def _launch(
+    jobs: Sequence[Job], config: BatchRunConfig, stop: _Stop, overview: Overview
+) -> list[Outcome]:
     if config.runner == "slurm":
         from survkit.slurm import slurm_launch
 

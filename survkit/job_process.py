@@ -1,7 +1,7 @@
 """One job's life: a subprocess with a log of its own, tried again after a failure, ended on demand.
 
-Beside the log `NAME.log` stands `NAME.json`: how the job ended, after how many attempts and
-seconds, with how much memory, where, and by what command.
+Beside the log `NAME.log` stands `NAME.json`: how the run ended, after how many attempts and
+seconds, with how much memory, where, and by what command. Runs that one process trains share a log.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import survkit
 from survkit.configs.command import BAD_INPUT, RUNS_ELSEWHERE, RunsElsewhereError
 from survkit.jobs import Job, Outcome, Status, last_line
 from survkit.memory import in_mebibytes, peak_memory_mb
 from survkit.types import InputError
+
+if TYPE_CHECKING:
+    from survkit.records import RunFolder
 
 POLL_SECONDS = 0.1
 """How often a process is looked at."""
@@ -111,10 +114,14 @@ def trained_elsewhere(job: Job) -> bool:
     """Tell whether another process holds the run of a job."""
     from survkit.records import RunFolder  # loads torch
 
-    if not job.folder.exists():
+    return any(_is_locked(RunFolder(run.folder)) for run in job.runs)
+
+
+def _is_locked(folder: RunFolder) -> bool:
+    if not folder.path.exists():
         return False
     try:
-        with RunFolder(job.folder).lock():
+        with folder.lock():
             return False
     except RunsElsewhereError:
         return True
@@ -137,8 +144,6 @@ def _attempts(job: Job, place: Place, retries: int, stop: Callable[[], bool]) ->
         if outcome.status is not Status.FAILED or ended.exit_status == BAD_INPUT:
             break
     report = {
-        "status": outcome.status,
-        "note": outcome.note,
         "exit_status": ended.exit_status,
         "attempts": attempt,
         "seconds": round(ended.seconds, 3),
@@ -146,9 +151,13 @@ def _attempts(job: Job, place: Place, retries: int, stop: Callable[[], bool]) ->
         "place": place.name,
         "gpu": place.cuda_visible_devices,
         "started": started.isoformat(timespec="seconds"),
-        "command": command,
+        "log": job.log.name,
     }
-    write_bytes(job.log.with_suffix(".json"), f"{json.dumps(report, indent=2)}\n".encode())
+    for run, ended_as in zip(job.runs, outcome.of_runs(), strict=True):
+        how = {"status": ended_as.status, "note": ended_as.note}
+        alone = [*command[:3], *run.arguments]
+        text = json.dumps({**how, **report, "command": alone}, indent=2)
+        write_bytes(run.log.with_suffix(".json"), f"{text}\n".encode())
     return outcome
 
 

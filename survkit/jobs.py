@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 
 class Job(NamedTuple):
-    """One training run of a sweep.
+    """One process of a sweep: a training run, or several that differ in their seeds only.
 
     Parameters
     ----------
@@ -18,11 +19,15 @@ class Job(NamedTuple):
     arguments : tuple of str
         The flags of `python -m survkit.train`; all paths in them are absolute.
     folder : Path
-        The run's folder, absolute; its last part is the run_id.
+        The run's folder, absolute; its last part is the run_id. Of several, the first one's.
     log : Path
         File for all that the run prints, absolute; outside `folder`.
     after : tuple of str
         Names of the jobs that must be done before this one starts.
+    stack : str
+        Equal for runs that one process can train at once; "" for those that are trained alone.
+    together : tuple of Job
+        The runs, of a job of several.
     """
 
     name: str
@@ -30,15 +35,58 @@ class Job(NamedTuple):
     folder: Path
     log: Path
     after: tuple[str, ...] = ()
+    stack: str = ""
+    together: tuple[Job, ...] = ()
+
+    @property
+    def runs(self) -> tuple[Job, ...]:
+        """Its runs, each as a job of its own."""
+        return self.together or (self,)
 
     @property
     def is_complete(self) -> bool:
-        """Whether the run's record is there and not damaged, as `RunFolder.result` has it."""
-        try:
-            result = json.loads((self.folder / "result.json").read_text("utf-8"))
-        except (OSError, ValueError):
-            return False
-        return isinstance(result, dict) and "run_id" in result
+        """Whether its records are there and not damaged, as `RunFolder.result` has it."""
+        return all(_has_record(run.folder) for run in self.runs)
+
+
+def _has_record(folder: Path) -> bool:
+    try:
+        result = json.loads((folder / "result.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(result, dict) and "run_id" in result
+
+
+def join_seeds(jobs: Sequence[Job]) -> list[Job]:
+    """Make one job of those that one process can train at once, in the order of their first."""
+    stacks: dict[tuple[str, ...], list[Job]] = {}
+    for job in jobs:
+        key = (job.stack, *job.after) if job.stack else ("", job.name)
+        stacks.setdefault(key, []).append(job)
+    joined = [_joined(runs) if len(runs) > 1 else runs[0] for runs in stacks.values()]
+    name_of = {run.name: job.name for job in joined for run in job.runs}
+    return [
+        job._replace(after=tuple(dict.fromkeys(name_of.get(name, name) for name in job.after)))
+        for job in joined
+    ]
+
+
+def _joined(runs: Sequence[Job]) -> Job:
+    seeds = [_value(run, SEED) for run in runs]
+    words = [word for word in runs[0].name.split(" ") if not word.startswith("seed=")]
+    shared = [word for word in runs[0].arguments if not word.startswith(SEED)]
+    return runs[0]._replace(
+        name=" ".join([*words, f"seeds={','.join(seeds)}"]),
+        arguments=(*shared, "--seeds", *seeds),
+        together=tuple(runs),
+    )
+
+
+def _value(run: Job, flag: str) -> str:
+    return next(word for word in run.arguments if word.startswith(flag)).removeprefix(flag)
+
+
+SEED = "--seed="
 
 
 class Status(StrEnum):
@@ -74,6 +122,18 @@ class Outcome(NamedTuple):
     seconds: float | None = None
     peak_memory_mb: float | None = None
     note: str = ""
+
+    def of_runs(self) -> list[Outcome]:
+        """Return how each of the job's runs ended: well where it has its record."""
+        if not self.job.together:
+            return [self]
+        seconds = None if self.seconds is None else self.seconds / len(self.job.together)
+        outcomes = []
+        for run in self.job.together:
+            done = run.is_complete
+            outcome = self._replace(job=run._replace(log=self.job.log), seconds=seconds)
+            outcomes.append(outcome._replace(status=Status.DONE, note="") if done else outcome)
+        return outcomes
 
 
 def last_line(log: Path) -> str:

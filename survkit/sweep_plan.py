@@ -18,6 +18,7 @@ from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.datasets import Dataset, load_configured, load_parameters
 from survkit.experiments import PlannedRun, Sweep, expand, find_sweep, read_sweep
+from survkit.heads import HEADS
 from survkit.jobs import Job, Outcome, Status
 from survkit.model_registry import MODELS
 from survkit.records import RunFolder, run_id
@@ -60,7 +61,9 @@ def plan_sweeps(config: BatchRunConfig, given: Mapping[str, Any]) -> Plan:
     InputError
         For an unknown sweep, or a run that cannot be made; nothing has been started then.
     """
-    fields = {field.name for field in dataclasses.fields(TrainConfig)} - {"group"}
+    if given.get("seeds"):
+        raise InputError("--seeds cannot be given here: the sweep says which seeds its runs have")
+    fields = {field.name for field in dataclasses.fields(TrainConfig)} - {"group", "seeds"}
     overrides = {name: value for name, value in given.items() if name in fields}
     wandb: WandbConfig = build_config(WandbConfig, given)
     load = _remember_datasets()
@@ -154,6 +157,7 @@ def _job(
         folder=group_folder / identifier,
         log=group_folder / LAUNCHER_FOLDER / f"{identifier}.log",
         after=tuple(f"{group} {name}" for name in run.after),
+        stack=run_id(resolved, dataset.sha256, less=("seed",)) if config.model in HEADS else "",
     )
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from survkit.configs.args_file import parse_configs
-from survkit.configs.command import run_command
+from survkit.configs.command import RunsElsewhereError, run_command
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
+from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from survkit.datasets import Dataset
     from survkit.metrics import Evaluation
     from survkit.records import RunFolder
+    from survkit.training.tracking import WandbMirror
     from survkit.types import SurvivalData
 
 PROG = "survkit.train"
@@ -41,32 +44,81 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(PROG, command)
 
 
-def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = ()) -> Path:
-    """Make the record of one run, unless it is there already, and return its folder.
+def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = ()) -> list[Path]:
+    """Make the record of each seed, unless it is there already, and return the runs' folders.
 
     Raises
     ------
     InputError
-        For whatever in the configuration or the data cannot be used.
+        For whatever in the configuration or the data cannot be used; what goes wrong with one
+        seed takes no other along.
+    RunsElsewhereError
+        Where nothing else is wrong than that another process trains one of the seeds.
     """
     started = time.perf_counter()
     from survkit.datasets import load_configured
-    from survkit.records import RunFolder, run_id
     from survkit.run_results import say_complete, show
 
     config = _with_device(canonical(config))
     dataset = load_configured(asdict(config))
     config = with_grid(config, dataset)
-    identifier = run_id(config, dataset.sha256)
-    folder = RunFolder(Path(config.log_dir) / str(config.group) / identifier)
-    with folder.lock():
-        result = None if config.overwrite else folder.result()
-        if result is None:
-            result = _make_record(config, wandb_config, dataset, folder, argv, started)
+    with ExitStack() as locks:
+        runs, problems = _take_up(config, dataset, locks)
+        unfinished = []
+        for run in runs:
+            result = None if config.overwrite else run.folder.result()
+            if result is None:
+                unfinished.append(run)
+            else:
+                say_complete(run.folder, result)
+                show(run.folder, result)
+        for together in _fitted_together(config, unfinished):
+            problems += _make_records(together, wandb_config, dataset, argv, started)
+            started = time.perf_counter()
+        _raise_worst(problems)
+    return [run.folder.path for run in runs]
+
+
+class _Run(NamedTuple):
+    config: TrainConfig
+    folder: RunFolder
+
+
+def _take_up(
+    config: TrainConfig, dataset: Dataset, locks: ExitStack
+) -> tuple[list[_Run], list[InputError]]:
+    """Lock the folder of each seed's run; what another process trains is a problem of its own."""
+    from survkit.records import RunFolder, run_id
+
+    runs: list[_Run] = []
+    problems: list[InputError] = []
+    for seed in config.seeds or (config.seed,):
+        of_seed = replace(config, seed=seed, seeds=None)
+        identifier = run_id(of_seed, dataset.sha256)
+        folder = RunFolder(Path(config.log_dir) / str(config.group) / identifier)
+        try:
+            locks.enter_context(folder.lock())
+        except RunsElsewhereError as error:
+            problems.append(error)
         else:
-            say_complete(folder, result)
-    show(folder, result)
-    return folder.path
+            runs.append(_Run(of_seed, folder))
+    return runs, problems
+
+
+def _fitted_together(config: TrainConfig, runs: Sequence[_Run]) -> list[Sequence[_Run]]:
+    """Return all runs as one stack where the model is a network of ours, else each alone."""
+    from survkit.heads import HEADS
+
+    return [runs] if runs and config.model in HEADS else [[run] for run in runs]
+
+
+def _raise_worst(problems: Sequence[InputError]) -> None:
+    """Raise what the person at the keyboard has to mend, before what only has to be waited for."""
+    to_mend = [error for error in problems if not isinstance(error, RunsElsewhereError)]
+    if to_mend:
+        raise InputError("; ".join(map(str, to_mend)))
+    if problems:
+        raise problems[0]
 
 
 def canonical(config: TrainConfig) -> TrainConfig:
@@ -102,21 +154,65 @@ def _with_device(config: TrainConfig) -> TrainConfig:
     return replace(config, device=device)
 
 
-def _make_record(
-    config: TrainConfig,
+class _Recording(NamedTuple):
+    """A run while its record is made."""
+
+    folder: RunFolder
+    settings: dict[str, Any]
+    mirror: WandbMirror
+    named: NamedModel
+    run_id_less_seed: str
+
+
+def _make_records(
+    runs: Sequence[_Run],
     wandb_config: WandbConfig,
     dataset: Dataset,
-    folder: RunFolder,
     argv: Sequence[str],
     started: float,
-) -> dict[str, Any]:
-    from survkit.records import provenance, run_id
-    from survkit.report.model_card import write_model_card
-    from survkit.run_results import describe_run, evaluate_splits, scorer, timing, write_fitted
-    from survkit.training.tracking import ProgressBar, WandbMirror, default_mode
+) -> list[InputError]:
+    """Fit models that differ in their seeds only, write their records; return what went wrong."""
+    from survkit.composite_models import fit_models
+    from survkit.run_results import scorer
+    from survkit.training.tracking import ProgressBar
 
+    config = runs[0].config
+    score = scorer(dataset, asdict(config))
+    recordings = [_begin(run, wandb_config, dataset, argv, score) for run in runs]
+    training_rows = _training_rows(config, dataset.splits.train)
+    progress = ProgressBar(config.epochs)
+    for recording in recordings:
+        recording.folder.listeners.append(progress.log)
     loaded = time.perf_counter()
-    train, validation, _ = dataset.splits
+    errors = fit_models(
+        [recording.named.model for recording in recordings],
+        training_rows,
+        dataset.splits.validation,
+        monitors=[recording.folder for recording in recordings],
+    )
+    progress.close()
+    now = time.perf_counter()
+    shares = {
+        "load_seconds": (loaded - started) / len(runs),
+        "fit_seconds": (now - loaded) / len(runs),
+    }
+    for recording, error in zip(recordings, errors, strict=True):
+        if error is None:
+            _finish(recording, dataset, score, shares, len(training_rows), len(runs))
+    return [error for error in errors if error is not None]
+
+
+def _begin(
+    run: _Run,
+    wandb_config: WandbConfig,
+    dataset: Dataset,
+    argv: Sequence[str],
+    score: Callable[..., Evaluation],
+) -> _Recording:
+    from survkit.records import provenance, run_id
+    from survkit.training.tracking import WandbMirror, default_mode
+
+    config, folder = run
     settings = {**asdict(config), "data_sha256": dataset.sha256}
     made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
     resume = config.resume and not config.overwrite
@@ -132,34 +228,45 @@ def _make_record(
         folder=folder.path,
         warn=folder.warn,
     )
-    progress = ProgressBar(config.epochs)
-    folder.listeners += [mirror.log, progress.log]
-    score = scorer(dataset, settings)
-    named = _build(config, dataset, score)
-    model = named.model
-    training_rows = _training_rows(config, train)
-    model.fit(training_rows, validation, monitor=folder)
-    progress.close()
+    folder.listeners.append(mirror.log)
+    less_seed = run_id(config, dataset.sha256, less=("seed",))
+    return _Recording(folder, settings, mirror, _build(config, dataset, score), less_seed)
+
+
+def _finish(
+    recording: _Recording,
+    dataset: Dataset,
+    score: Callable[..., Evaluation],
+    shares: Mapping[str, float],
+    n_train: int,
+    together: int,
+) -> None:
+    """Evaluate a fitted model, write what remains of its record, and show it."""
+    from survkit.report.model_card import write_model_card
+    from survkit.run_results import describe_run, evaluate_splits, show, timing, write_fitted
+
+    folder, settings, mirror, named, run_id_less_seed = recording
     fitted = time.perf_counter()
     write_fitted(folder, named, dataset, settings)
     metrics = evaluate_splits(
-        model,
+        named.model,
         dataset,
         folder,
         score,
-        bootstrap=config.bootstrap,
-        renormalise=_published_baseline(config),
+        bootstrap=settings["bootstrap"],
+        renormalise=_published_baseline(settings["model"], settings["evaluation"]),
     )
     result = {
-        **describe_run(folder, dataset, model, settings),
-        "configuration": run_id(config, dataset.sha256, less=("seed",)),
-        "n_train": len(training_rows),
-        "timing": timing(started, loaded, fitted, time.perf_counter()),
+        **describe_run(folder, dataset, named.model, settings),
+        "configuration": run_id_less_seed,
+        "n_train": n_train,
+        "seeds_together": together,
+        "timing": timing(**shares, evaluate_seconds=time.perf_counter() - fitted),
         **metrics,
     }
     mirror.finish(result)
     write_model_card(folder.path, dataset, settings, {**result, "warnings": folder.warnings})
-    return folder.write_result(result)
+    show(folder, folder.write_result(result))
 
 
 def _build(config: TrainConfig, dataset: Dataset, score: Callable[..., Evaluation]) -> NamedModel:
@@ -186,16 +293,17 @@ def _numbers(evaluation: Evaluation) -> dict[str, float]:
     return {k: value for k, value in evaluation.values.items() if isinstance(value, float)}
 
 
-def _published_baseline(config: TrainConfig) -> bool:
+def _published_baseline(model: str, evaluation: str) -> bool:
     from survkit.model_registry import MODELS
 
-    return config.evaluation == "published" and MODELS[config.model].is_baseline
+    return evaluation == "published" and MODELS[model].is_baseline
 
 
 def _training_rows(config: TrainConfig, train: SurvivalData) -> SurvivalData:
     from survkit.baselines.published import leave_out_fold
 
-    return leave_out_fold(train, config.seed) if _published_baseline(config) else train
+    leave_out = _published_baseline(config.model, config.evaluation)
+    return leave_out_fold(train, config.seed) if leave_out else train
 
 
 if __name__ == "__main__":

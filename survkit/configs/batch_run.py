@@ -60,6 +60,11 @@ class BatchRunConfig:
         help="further attempts at a run that failed, input errors apart",
     )
 
+    join_seeds: bool = option(
+        True,
+        topic=LOCAL,
+        help="train runs that differ in their seeds only in one process, as one stacked network",
+    )
     gpu_list: tuple[int, ...] = option(
         (), topic=LOCAL, at_least=0, help="GPUs to use, by index", shown_default="all"
     )

@@ -319,6 +319,15 @@ class TrainConfig:
         at_most=2**32 - 1,
         help="seed of initialisation and data order, not of the split",
     )
+    seeds: tuple[int, ...] | None = option(
+        None,
+        topic=RUN,
+        identity=False,
+        at_least=0,
+        at_most=2**32 - 1,
+        help="train with each of these seeds, networks all at once; the records are those that "
+        "--seed makes one by one",
+    )
     device: str | None = option(
         None,
         topic=RUN,
@@ -347,6 +356,8 @@ class TrainConfig:
             raise InputError(
                 f"--group is '{self.group}'; it must be the name of one folder in --log_dir"
             )
+        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
+            raise InputError(f"--seeds names a seed twice: {' '.join(map(str, self.seeds))}")
         if self.mixture_topk is not None and self.mixture_topk > self.mixture_components:
             raise InputError(
                 f"--mixture_topk is {self.mixture_topk}, more than the "

@@ -88,7 +88,11 @@ def make_record(
         "member_weights": [row["weight"] for row in table],
         "selection": selection and _selection_rows(selection),
         "n_train": len(dataset.splits.train),
-        "timing": timing(started, loaded, fitted, time.perf_counter()),
+        "timing": timing(
+            load_seconds=loaded - started,
+            fit_seconds=fitted - loaded,
+            evaluate_seconds=time.perf_counter() - fitted,
+        ),
         **metrics,
     }
     with_warnings = {**result, "warnings": folder.warnings}

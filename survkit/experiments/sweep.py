@@ -21,6 +21,7 @@ NO_FLAGS = {
     NAME: "belongs to a run, below runs",
     AFTER: "belongs to a run, below runs",
     "group": "is the sweep's own name, or what --group says",
+    "seeds": "is seed with a list of values in a sweep",
 }
 """What a sweep cannot give as a flag of its runs, and why."""
 

@@ -93,8 +93,9 @@ class Schedule:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """How the jobs ended, in their order."""
-        return [self._outcomes[job.name] for job in self._jobs]
+        """How the runs of the jobs ended, in their order."""
+        ended = (self._outcomes[job.name] for job in self._jobs)
+        return [outcome for of_job in ended for outcome in of_job.of_runs()]
 
     @property
     def is_finished(self) -> bool:
@@ -176,7 +177,9 @@ class Schedule:
 
     def _submit(self, runner: Runner, job: Job, place: Place) -> None:
         handle = runner.submit(job, place)
-        self._overview.started(job.name, place.name, job.folder)
+        for run in job.runs:
+            if not run.is_complete:
+                self._overview.started(run.name, place.name, run.folder)
         self._waiting.remove(job)
         self._places.remove(place)
         started = self._running[job.name] = _Started(job, place, runner, handle)
@@ -203,9 +206,11 @@ class Schedule:
 
     def _postpone(self, job: Job) -> None:
         self._elsewhere.append(job)
-        self._overview.postponed(job.name, ELSEWHERE)
+        for run in job.runs:
+            self._overview.postponed(run.name, ELSEWHERE)
 
     def _end(self, outcome: Outcome) -> None:
         self._running.pop(outcome.job.name, None)
         self._outcomes[outcome.job.name] = outcome
-        self._overview.ended(outcome)
+        for of_run in outcome.of_runs():
+            self._overview.ended(of_run)

@@ -132,13 +132,14 @@ def last_line(log: Path) -> str:
 
 def _launched(path: Path, begun: OpenRun | None) -> OpenRun:
     """Read a launcher's note on a run; `begun` is what is known of it otherwise."""
-    identifier, log = path.stem, path.with_suffix(".log")
+    identifier = path.stem
     try:
         report = json.loads(path.read_text("utf-8"))
         status, words = str(report["status"]), [str(word) for word in report["command"]]
     except (OSError, ValueError, KeyError, TypeError):
         return OpenRun(identifier, begun.name if begun else "", "unknown", f"{path} is damaged")
     flags = dict(word[2:].split("=", 1) for word in words if word.startswith("--") and "=" in word)
+    log = path.with_name(str(report.get("log", f"{identifier}.log")))
     note = str(report.get("note") or last_line(log) or "")
     if note == "" and begun:
         note = begun.note

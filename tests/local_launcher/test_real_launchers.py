@@ -39,12 +39,12 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def launcher(sweep: Path, log_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def launcher(sweep: Path, log_dir: Path, *, join: bool = False) -> Iterator[subprocess.Popen[str]]:
     """Start a launcher; whatever happens, nothing of it runs on."""
     flags = ["--sweep", str(sweep), "--log_dir", str(log_dir), "--mode", "disabled"]
     command = [sys.executable, "-m", "survkit.grid_search", *flags]
     with subprocess.Popen(
-        [*command, "--runner", "process", "--max_subprocesses", "2"],
+        [*command, "--runner", "process", "--max_subprocesses", "2", f"--join_seeds={join}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -179,6 +179,38 @@ def test_the_successors_of_a_killed_launcher_share_the_work_and_train_nothing_tw
     assert epochs_logged(tmp_path) == [EPOCHS] * 3
     logs = list((tmp_path / "three" / "launcher").glob("*.log"))
     assert [log.read_text().count("record: ") for log in logs] == [1, 1, 1]
+
+
+def test_joined_seeds_go_on_after_a_kill(
+    sweep: Path, uninterrupted: dict[str, Any], tmp_path: Path
+) -> None:
+    with launcher(sweep, tmp_path, join=True) as process:
+        histories: list[Path] = []
+        while len(histories) < 3 or min(epochs_logged(tmp_path)) < 5:
+            time.sleep(0.02)
+            histories = list(tmp_path.glob("three/*/history.jsonl"))
+        (training,) = trainings(tmp_path)
+        training.kill()
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert output.count("failed three mtlr seed=") == 3
+    assert output.count("killed by SIGKILL") == 6  # once in the table
+    assert records(tmp_path) == {}
+
+    with launcher(sweep, tmp_path, join=True) as process:
+        output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert output.count("done three mtlr seed=") == 3
+    assert epochs_logged(tmp_path) == [EPOCHS] * 3
+    found = records(tmp_path)
+    assert set(found) == set(uninterrupted)
+    for run_id, record in found.items():
+        assert record["seeds_together"] == 3
+        assert record["test"]["loss"] == pytest.approx(
+            uninterrupted[run_id]["test"]["loss"], abs=1e-3
+        )
+    launched = [json.loads(path.read_text()) for path in tmp_path.glob("three/launcher/*.json")]
+    assert [report["status"] for report in launched] == ["done"] * 3
 
 
 def read_until_postponed(process: subprocess.Popen[str]) -> None:
