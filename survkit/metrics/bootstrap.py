@@ -7,6 +7,8 @@ cannot come from two formulas.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +40,7 @@ def resample_counts(
     Returns
     -------
     array, shape (b, n), float32
-        Whole numbers (exact in float32).
+        Whole numbers (exact in float32); the resamples of one row are contiguous.
 
     Raises
     ------
@@ -50,16 +52,40 @@ def resample_counts(
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 6 and 13; Davison &
     Hinkley (1997), section 3.8, for subjects with several rows.
     """
+    chunks = resample_chunks(
+        n, resamples=resamples, seed=seed, subject_id=subject_id, at_once=max(resamples, 1)
+    )
+    return next(chunks, np.zeros((0, n), dtype=np.float32))
+
+
+def resample_chunks(
+    n: int, *, resamples: int, seed: int, subject_id: IntArray | None = None, at_once: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the rows of `resample_counts` in chunks: all of them may be too much for the memory.
+
+    Parameters
+    ----------
+    n, resamples, seed, subject_id
+        As in `resample_counts`.
+    at_once : int
+        Most resamples in a chunk, at least 1.
+
+    Raises
+    ------
+    InputError
+        For fewer than no resamples.
+    """
     if resamples < 0:
         raise InputError(f"bootstrap is {resamples}; it is a number of resamples, at least 0")
-    rows = np.arange(n) if subject_id is None else np.unique(subject_id, return_inverse=True)[1]
-    subjects = int(rows.max()) + 1
+    rows = None if subject_id is None else np.unique(subject_id, return_inverse=True)[1]
+    subjects = n if rows is None else int(rows.max()) + 1
     generator = np.random.default_rng(seed)
-    counts = np.empty((resamples, n), dtype=np.float32)
-    for resample in range(resamples):
-        drawn = np.bincount(generator.integers(subjects, size=subjects), minlength=subjects)
-        counts[resample] = drawn[rows]
-    return counts
+    for start in range(0, resamples, at_once):
+        counts = np.empty((n, min(at_once, resamples - start)), dtype=np.float32)
+        for resample in range(counts.shape[1]):
+            drawn = np.bincount(generator.integers(subjects, size=subjects), minlength=subjects)
+            counts[:, resample] = drawn if rows is None else drawn[rows]
+        yield counts.T
 
 
 def ratio(numerator: FloatArray, denominator: FloatArray) -> NDArray[np.float64]:
@@ -89,7 +115,8 @@ def weighted_ratio(
     """
     counts = once_each(len(numerator)) if counts is None else counts
     dtype = counts.dtype
-    return ratio(counts @ numerator.astype(dtype), counts @ denominator.astype(dtype))
+    sums = [counts @ values.astype(dtype, copy=False) for values in (numerator, denominator)]
+    return ratio(*sums)
 
 
 def bootstrap_interval(

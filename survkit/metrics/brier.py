@@ -34,7 +34,10 @@ def brier_contributions(
     Graf et al. (1999), Statistics in Medicine 18:2529, with the left limit G(T-) of Gerds &
     Schumacher (2006), Biometrical Journal 48:1029.
     """
-    return np.asarray(weights * np.where(happened, survival, 1.0 - survival) ** 2)
+    contributions = survival - ~happened
+    contributions *= contributions
+    contributions *= weights
+    return np.asarray(contributions)
 
 
 def integration_weights(cuts: FloatArray) -> NDArray[np.float64]:
@@ -106,11 +109,12 @@ def cumulative_dynamic_auc(
     cases = np.flatnonzero(event & (time <= cut))
     controls = np.flatnonzero(time > cut)
     controls = controls[np.argsort(survival[controls])]
-    drawn = np.zeros((len(counts), len(controls) + 1))
-    np.cumsum(counts[:, controls], axis=1, out=drawn[:, 1:])
+    # drawn_before[j] = how many draws are among the first j controls, by resample.
+    drawn_before = np.zeros((len(controls) + 1, len(counts)), dtype=counts.dtype)
+    np.cumsum(counts.T[controls], axis=0, out=drawn_before[1:])
     low = np.searchsorted(survival[controls], survival[cases], side="left")
     high = np.searchsorted(survival[controls], survival[cases], side="right")
-    won = drawn[:, -1:] - (drawn[:, low] + drawn[:, high]) / 2
-    case_weight = counts[:, cases] * event_weight[cases]
-    numerator = np.einsum("bi,bi->b", case_weight, won)
-    return ratio(numerator, case_weight.sum(axis=1) * drawn[:, -1])
+    won = drawn_before[-1] - (drawn_before[low] + drawn_before[high]) / 2
+    case_weight = counts.T[cases] * event_weight[cases, None]
+    numerator = np.einsum("ib,ib->b", case_weight, won)
+    return ratio(numerator, case_weight.sum(axis=0) * drawn_before[-1])

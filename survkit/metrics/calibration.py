@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +14,14 @@ from survkit.types import BoolArray, FloatArray, IntArray
 
 BINS = 10
 
+_BLOCK_ELEMENTS = 1_000_000
+"""Numbers handled at once: bounds the memory."""
 
-def equal_width_bins(predicted: FloatArray) -> NDArray[np.int64]:
+_DRAWN_ELEMENTS = 2_000_000
+"""Most outcomes drawn at once (draws x subjects): bounds the memory."""
+
+
+def equal_width_bins(predicted: FloatArray) -> NDArray[np.int8]:
     """Bin predicted probabilities by [0, 0.1), ..., [0.9, 1].
 
     Parameters
@@ -22,13 +31,14 @@ def equal_width_bins(predicted: FloatArray) -> NDArray[np.int64]:
 
     Returns
     -------
-    array of the same shape, int64
+    array of the same shape, int8
         Bin of each, 0 to 9.
     """
-    return np.clip(np.floor(predicted * BINS), 0, BINS - 1).astype(np.int64)
+    scaled = predicted * BINS
+    return np.clip(np.floor(scaled, out=scaled), 0, BINS - 1, out=scaled).astype(np.int8)
 
 
-def equal_mass_bins(predicted: FloatArray) -> NDArray[np.int64]:
+def equal_mass_bins(predicted: FloatArray) -> NDArray[np.int8]:
     """Bin predicted probabilities by tenths of the subjects, at each cut.
 
     Equal predictions share a bin (that of their mean rank), so bins hold equal numbers only as
@@ -41,22 +51,35 @@ def equal_mass_bins(predicted: FloatArray) -> NDArray[np.int64]:
 
     Returns
     -------
-    array, shape (n, k), int64
+    array, shape (n, k), int8
         Bin of each, 0 to 9.
     """
-    values = np.ascontiguousarray(predicted.T)
-    k, n = values.shape
-    order = np.argsort(values, axis=1)
-    ordered = np.take_along_axis(values, order, axis=1)
-    position = np.arange(n)
-    starts, ends = np.ones((k, n), dtype=bool), np.ones((k, n), dtype=bool)
-    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    ends[:, :-1] = starts[:, 1:]
-    first = np.maximum.accumulate(np.where(starts, position, 0), axis=1)
-    last = np.minimum.accumulate(np.where(ends, position, n)[:, ::-1], axis=1)[:, ::-1]
-    bins = np.empty((k, n), dtype=np.int64)
-    np.put_along_axis(bins, order, (first + last + 1) * BINS // (2 * n), axis=1)
-    return bins.T
+    n, k = predicted.shape
+    bins = np.zeros((k, n), dtype=np.int8)
+    step = max(1, _BLOCK_ELEMENTS // n)
+    for start in range(0, k, step):
+        block = slice(start, start + step)
+        _add_equal_mass_bins(np.ascontiguousarray(predicted[:, block].T), bins[block])
+    return np.ascontiguousarray(bins.T)
+
+
+def _add_equal_mass_bins(values: FloatArray, bins: NDArray[np.int8]) -> None:
+    """Add to `bins` (k, n), which are 0, the bins of values (k, n) along the rows."""
+    n = values.shape[1]
+    ordered = np.sort(values, axis=1)
+    for lowest in range(1, BINS):
+        # Without ties, the first value of this bin or a higher one stands at this position.
+        position = min(-(-(2 * n * lowest - BINS) // (2 * BINS)), n - 1)
+        edge = ordered[:, position].copy()
+        beside = ordered[:, [max(position - 1, 0), min(position + 1, n - 1)]]
+        for row in np.flatnonzero((beside == edge[:, None]).any(axis=1)):
+            before, upto = (ordered[row].searchsorted(edge[row], side) for side in _SIDES)
+            if (before + upto) * BINS < 2 * n * lowest:  # twice the mean rank, from 0, plus 1
+                edge[row] = ordered[row, upto] if upto < n else np.inf
+        bins += values >= edge[:, None]
+
+
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 def expected_calibration_error(
@@ -101,26 +124,54 @@ def expected_calibration_error(
     n, k = predicted.shape
     counts = once_each(n) if counts is None else counts
     total = np.zeros(len(counts))
-    rows = np.arange(n)
-    for cut in range(k):
-        weight = weights[:, cut]
-        columns = (np.ones(n), predicted[:, cut], weight, weight * happened[:, cut])
-        # Each subject's four values stand in the four columns of its bin.
-        values = np.zeros((n, BINS, 4), dtype=counts.dtype)
-        values[rows, bins[:, cut]] = np.column_stack(columns)
-        sums = (counts @ values.reshape(n, -1)).astype(np.float64).reshape(-1, BINS, 4)
-        total += _error_at_cut(*np.moveaxis(sums, 2, 0))
+    step = _cuts_at_once(n, len(counts))
+    for start in range(0, k, step):
+        cuts = slice(start, start + step)
+        weight = weights[:, cuts]
+        columns = (None, predicted[:, cuts], weight, weight * happened[:, cuts])
+        total += _summed_errors(*_bin_sums(columns, bins[:, cuts], counts))
     return ratio(total, np.array(float(k)))
 
 
-def _error_at_cut(
+def _cuts_at_once(n: int, resamples: int) -> int:
+    return max(1, _BLOCK_ELEMENTS // (n if resamples == 1 else max(n, resamples) * 4 * BINS))
+
+
+def _bin_sums(
+    columns: Sequence[FloatArray | None], bins: IntArray, counts: FloatArray
+) -> NDArray[np.float64]:
+    """Sum each column (n, k) over the subjects in each bin, shape (len(columns), b, k, BINS).
+
+    None stands for a column of ones.
+    """
+    n, k = bins.shape
+    place = bins + np.arange(0, k * BINS, BINS)
+    shape = (len(columns), len(counts), k, BINS)
+    if len(counts) == 1:
+        drawn = np.broadcast_to(counts.T, (n, k))
+        values = [drawn if column is None else drawn * column for column in columns]
+        sums = [np.bincount(place.ravel(), each.ravel(), minlength=k * BINS) for each in values]
+        return np.asarray(sums, dtype=np.float64).reshape(shape)
+    # Each subject's values stand in the columns of its bins, so that one product serves all.
+    placed = np.zeros((n, len(columns), k * BINS), dtype=counts.dtype)
+    for index, column in enumerate(columns):
+        placed[np.arange(n)[:, None], index, place] = 1.0 if column is None else column
+    product = (counts @ placed.reshape(n, -1)).reshape(len(counts), len(columns), k, BINS)
+    return np.asarray(np.moveaxis(product, 1, 0), dtype=np.float64)
+
+
+def _summed_errors(
     size: FloatArray, predicted: FloatArray, weight: FloatArray, happened: FloatArray
 ) -> NDArray[np.float64]:
-    """Calibration error from sums over each bin's subjects, all of shape (b, bins)."""
+    """Calibration errors summed over cuts (b,), from sums over each bin's subjects (b, k, bins)."""
     known = weight > 0
-    share = np.where(known, size, 0.0)
-    gap = np.abs(ratio(happened, weight) - ratio(predicted, size))
-    return ratio((share * np.where(known, gap, 0.0)).sum(axis=1), share.sum(axis=1))
+    # size * |happened / weight - predicted / size| in every bin that says something.
+    gap = happened * size
+    gap /= weight + ~known
+    gap -= predicted
+    np.abs(gap, out=gap)
+    gap *= known
+    return np.asarray(ratio(gap.sum(axis=2), (size * known).sum(axis=2)).sum(axis=1))
 
 
 def calibration_error_null(
@@ -166,24 +217,71 @@ def calibration_error_null(
     Broecker & Smith (2007), Weather and Forecasting 22:651 (consistency resampling).
     """
     n, k = survival.shape
-    generator = np.random.default_rng(seed)
-    level = generator.random((draws, n))
-    # G falls to the drawn level or below at the censoring time; never, where G stays above it.
-    steps = np.searchsorted(-censoring.values, -generator.random((draws, n)), side="left")
-    censored_at = np.append(censoring.times, np.inf)[steps]
-    alive = np.ones((draws, n), dtype=bool)
-    event_weight = np.zeros((draws, n), dtype=np.float32)
-    total = np.zeros(draws)
+    # Two stretches of one stream of numbers, so that not all need be drawn at once.
+    levels = np.random.Generator(np.random.PCG64(seed))
+    censoring_levels = np.random.Generator(np.random.PCG64(seed).advance(draws * n))
+    after, before = censoring.at(cuts), np.append(censoring.before(cuts), 0.0)
+    # One row a cut; rounding may let a curve rise.
+    lowest = np.ascontiguousarray(np.minimum.accumulate(survival, axis=1).T)
+    step = max(1, _DRAWN_ELEMENTS // n)
+    total = []
+    for start in range(0, draws, step):
+        shape = (min(step, draws - start), n)
+        event_cut = _first_at_or_below(lowest, levels.random(shape))
+        level = censoring_levels.random(shape)
+        # A censoring comes after a cut where G there is above the level, and not before the cut
+        # where G just before it is.
+        seen = level < before[event_cut]
+        censored_cut = np.searchsorted(-after, -level, side="left")
+        drawn = _DrawnOutcomes(event_cut, seen, np.minimum(event_cut, censored_cut))
+        total.append(_summed_errors_of_draws(drawn, survival, bins, weights))
+    return ratio(np.concatenate(total), np.array(float(k)))
+
+
+class _DrawnOutcomes(NamedTuple):
+    """Outcomes drawn for n subjects, each of shape (draws, n).
+
+    `event_cut` is the index of the event's cut (k for none), `seen` whether the event comes before
+    censoring, `leaving_cut` the index of the first cut at which the subject is not at risk.
+    """
+
+    event_cut: IntArray
+    seen: BoolArray
+    leaving_cut: IntArray
+
+
+def _first_at_or_below(survival: FloatArray, level: FloatArray) -> NDArray[np.int16]:
+    """Index of the first cut at which survival (k, n) is at most the level (draws, n)."""
+    index = np.zeros(level.shape, dtype=np.int16)
+    for at_cut in survival:
+        index += level < at_cut
+    return index
+
+
+def _summed_errors_of_draws(
+    drawn: _DrawnOutcomes, survival: FloatArray, bins: IntArray, weights: CensoringWeights
+) -> NDArray[np.float64]:
+    """Calibration errors of drawn outcomes summed over cuts, shape (draws,)."""
+    (draws, n), k = drawn.seen.shape, survival.shape[1]
+    seen = np.flatnonzero(drawn.seen)
+    arrivals = _by_cut(drawn.event_cut.ravel()[seen], k)
+    leavers = _by_cut(drawn.leaving_cut.ravel(), k)
+    # Whether a subject is at risk, and the weight of an event that happened; kept up to date.
+    at_risk, event_weight = state = np.zeros((2, draws * n), dtype=np.float32)
+    at_risk[:] = 1.0
+    sums = np.empty((k, 2 * draws, BINS), dtype=np.float32)
     for cut in range(k):
-        survives = level < survival[:, cut]
-        event_here = alive & ~survives & (censored_at >= cuts[cut])
-        event_weight[event_here] = weights.event_at_cut[cut + 1]
-        alive &= survives
-        at_risk = (alive & (censored_at > cuts[cut])).astype(np.float32)
+        at_risk[leavers[cut]] = 0.0
+        event_weight[seen[arrivals[cut]]] = weights.event_at_cut[cut + 1]
         member = np.eye(BINS, dtype=np.float32)[bins[:, cut]]
-        happened = (event_weight @ member).astype(np.float64)
-        weight = happened + (at_risk @ member) * weights.at_cut[cut + 1]
-        size = member.sum(axis=0, dtype=np.float64)[None]
-        predicted = (1.0 - survival[None, :, cut]) @ member
-        total += _error_at_cut(size, predicted, weight, happened)
-    return ratio(total, np.array(float(k)))
+        np.matmul(state.reshape(2 * draws, n), member, out=sums[cut])
+    sums_at_risk, happened = np.moveaxis(sums.reshape(k, 2, draws, BINS), 0, 2).astype(np.float64)
+    weight = happened + sums_at_risk * weights.at_cut[1 : k + 1, None]
+    size, predicted = _bin_sums((None, 1.0 - survival), bins, once_each(n))
+    return _summed_errors(size, predicted, weight, happened)
+
+
+def _by_cut(cut: IntArray, k: int) -> list[NDArray[np.intp]]:
+    """Where each of k cuts stands among `cut` (any length), whose other values are ignored."""
+    order = np.argsort(cut.astype(np.int16), kind="stable")  # a radix sort for 16 bits
+    return np.split(order, np.searchsorted(cut[order], np.arange(k + 1)))[1:-1]

@@ -7,13 +7,13 @@ tolerance).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survkit.metrics.bootstrap import once_each, ratio
+from survkit.metrics.pair_wins import wins_twice
 from survkit.types import BoolArray, FloatArray, IntArray
 
 _BLOCK_ELEMENTS = 4_000_000
@@ -40,7 +40,9 @@ class ComparablePairs(NamedTuple):
         return len(self.order) - first + int(np.count_nonzero(anchors < first))
 
 
-def comparable_pairs(time: FloatArray, event: BoolArray) -> ComparablePairs:
+def comparable_pairs(
+    time: FloatArray, event: BoolArray, risk: FloatArray | None = None
+) -> ComparablePairs:
     """Find all comparable pairs of n subjects, in O(n log n).
 
     Parameters
@@ -49,8 +51,10 @@ def comparable_pairs(time: FloatArray, event: BoolArray) -> ComparablePairs:
         Times of event or censoring.
     event : array, shape (n,), bool
         True where the event was seen.
+    risk : array, shape (n,), optional
+        What those of equal time and event are sorted by.
     """
-    order = np.lexsort((~event, time))
+    order = np.lexsort((~event, time) if risk is None else (risk, ~event, time))
     sorted_time, anchors = time[order], np.flatnonzero(event[order])
     event_time = sorted_time[anchors]
     # Those with an event at the same time are not comparable; they come first at that time.
@@ -69,7 +73,7 @@ def concordance(
     event_weights: FloatArray,
     counts: FloatArray | None = None,
 ) -> NDArray[np.float64]:
-    """Concordance under q weightings of the earlier event at once.
+    """Concordance under q weightings of the earlier event at once, in O(n log n).
 
     The sum over comparable pairs of w_i [risk_i > risk_j] (one half for equal risks), over the
     sum of w_i. Weights of one give Harrell's index, 1/G(T_i-)^2 before a time tau Uno's.
@@ -97,15 +101,9 @@ def concordance(
     Harrell et al. (1996), Statistics in Medicine 15:361; Uno et al. (2011), Statistics in
     Medicine 30:1105, equation 6.
     """
-    pairs = comparable_pairs(time, event)
-    sorted_risk = risk[pairs.order]
-    return _weighted_concordance(
-        pairs,
-        own=sorted_risk[pairs.anchors],
-        others=lambda _, start: sorted_risk[None, start:],
-        weights=event_weights[pairs.order[pairs.anchors]],
-        counts=counts,
-    )
+    pairs = comparable_pairs(time, event, risk)
+    same_row = np.zeros(len(pairs.anchors), dtype=np.intp)
+    return _weighted_concordance(pairs, risk[None, pairs.order], same_row, event_weights, counts)
 
 
 def concordance_td(
@@ -120,6 +118,7 @@ def concordance_td(
     An event in (times[k-1], times[k]] is the curve's step at times[k], as in the classes of a time
     grid, so S(T) is read at the first time at or after T. Read at the time before, all curves
     would tie at 1 for every event of the first interval. After the last time its value holds.
+    Takes O(t n log n).
 
     Parameters
     ----------
@@ -144,57 +143,50 @@ def concordance_td(
     Antolini, Boracchi & Biganzoli (2005), Statistics in Medicine 24:3927 (equal survival counts
     one half, which the paper leaves open).
     """
-    pairs = comparable_pairs(time, event)
+    n = len(time)
+    row = np.minimum(np.searchsorted(times, time, side="left"), len(times) - 1)
+    pairs = comparable_pairs(time, event, -survival[np.arange(n), row])
     # One row for each time, so that the row of an event time is contiguous.
-    risk = -survival.T[:, pairs.order]
-    row = np.searchsorted(times, time[pairs.order[pairs.anchors]], side="left")
-    row = np.minimum(row, len(times) - 1)
-    return _weighted_concordance(
-        pairs,
-        own=risk[row, pairs.anchors],
-        others=lambda block, start: risk[row[block], start:],
-        weights=np.ones((len(row), 1)),
-        counts=counts,
-    )[:, 0]
+    risk = np.ascontiguousarray(survival[pairs.order].T)
+    np.negative(risk, out=risk)
+    anchor_row = row[pairs.order[pairs.anchors]]
+    return _weighted_concordance(pairs, risk, anchor_row, np.ones((n, 1)), counts)[:, 0]
 
 
 def _weighted_concordance(
     pairs: ComparablePairs,
-    *,
-    own: FloatArray,
-    others: Callable[[slice, int], FloatArray],
+    risk: FloatArray,
+    row: IntArray,
     weights: FloatArray,
     counts: FloatArray | None,
 ) -> NDArray[np.float64]:
-    """Sum over pairs in blocks of anchors; one matrix product serves all resamples."""
+    """Concordance where anchor e compares risk[row[e]] (n,), in the pairs' order, with others'."""
     counts = once_each(len(pairs.order)) if counts is None else counts
     drawn = np.ascontiguousarray(counts.T[pairs.order])
     # drawn_after[k] = how many draws come at or after position k, by resample.
     drawn_after = np.zeros((len(drawn) + 1, drawn.shape[1]), dtype=drawn.dtype)
     np.cumsum(drawn[::-1], axis=0, out=drawn_after[1:])
     drawn_after = drawn_after[::-1]
+    won = wins_twice(risk, row, pairs.anchors, drawn)
+    tied_end = _end_of_ties(risk[row, pairs.anchors], pairs)
+    weights = weights[pairs.order[pairs.anchors]]
     concordant = np.zeros((weights.shape[1], drawn.shape[1]))
     comparable = np.zeros_like(concordant)
-    size = max(1, _BLOCK_ELEMENTS // len(drawn))
-    for begin in range(0, len(own), size):
+    size = max(1, _BLOCK_ELEMENTS // drawn.shape[1])
+    for begin in range(0, len(won), size):
         block = slice(begin, begin + size)
-        partners = pairs.first_partner[block]
-        start = int(partners[0])
-        beaten = _beaten_twice(own[block], others(block, start), partners - start)
-        # Whole numbers below 2^24: the product is exact in float32 too.
-        won = beaten.astype(drawn.dtype) @ drawn[start:]
-        anchor = drawn[pairs.anchors[block]].astype(np.float64)
-        concordant += weights[block].T @ (anchor * won) / 2
-        comparable += weights[block].T @ (anchor * drawn_after[partners])
+        at = pairs.anchors[block]
+        # Events at one time are sorted by risk, so that of them only equal risks "won", by half.
+        beaten = won[block] - (drawn_after[at + 1] - drawn_after[tied_end[block]])
+        anchor = drawn[at].astype(np.float64)
+        concordant += weights[block].T @ (anchor * beaten) / 2
+        comparable += weights[block].T @ (anchor * drawn_after[pairs.first_partner[block]])
     return ratio(concordant, comparable).T
 
 
-def _beaten_twice(own: FloatArray, others: FloatArray, first: IntArray) -> NDArray[np.int8]:
-    """2 where a partner has a lower risk, 1 where an equal one, 0 for non-partners."""
-    own = own[:, None]
-    result = np.greater(own, others).view(np.int8)
-    result += np.greater_equal(own, others).view(np.int8)
-    # Only columns before the last anchor's first partner can hold non-partners.
-    mixed = int(first[-1])
-    result[:, :mixed] *= np.arange(mixed) >= first[:, None]
-    return result
+def _end_of_ties(own: FloatArray, pairs: ComparablePairs) -> NDArray[np.intp]:
+    """Position after the last event of equal time and equal risk, for each anchor."""
+    changes = (own[1:] != own[:-1]) | (pairs.first_partner[1:] != pairs.first_partner[:-1])
+    last = np.flatnonzero(np.append(changes, True))
+    run = np.append(0, np.cumsum(changes))[: len(own)]
+    return np.asarray(pairs.anchors[last[run]] + 1)

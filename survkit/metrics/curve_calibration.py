@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc
 
 from survkit.metrics.bootstrap import once_each
 from survkit.metrics.brier import integration_weights
+from survkit.metrics.problem import survival_entering
 from survkit.types import BoolArray, FloatArray
 
 BINS = 10
@@ -36,13 +36,10 @@ def survival_bounds(
     -------
     lower, upper : array, shape (n,), float64
     """
-    n = len(time)
-    padded = np.column_stack([np.ones(n), survival, np.zeros(n)])
-    rows = np.arange(n)
     interval = np.searchsorted(times, time, side="left")
     step = np.searchsorted(times, time, side="right")
-    lower = np.where(event, padded[rows, interval + 1], 0.0)
-    upper = np.where(event, padded[rows, interval], padded[rows, step])
+    lower = np.where(event, survival_entering(survival, interval + 1), 0.0)
+    upper = survival_entering(survival, np.where(event, interval, step))
     return lower, upper
 
 
@@ -86,6 +83,8 @@ def d_calibration(lower: FloatArray, upper: FloatArray) -> float:
     Haider, Hoehn, Davis & Greiner (2020), Journal of Machine Learning Research 21(85), section
     3.5 and appendix B; Czado, Gneiting & Held (2009), Biometrics 65:1254, for intervals.
     """
+    from scipy.special import chdtrc  # takes longer to import than all of numpy
+
     histogram = d_calibration_histogram(lower, upper)
     expected = len(lower) / BINS
     return float(chdtrc(BINS - 1, ((histogram - expected) ** 2 / expected).sum()))
@@ -124,7 +123,8 @@ def km_calibration(
     event times, here on the cuts.
     """
     counts = once_each(len(time)) if counts is None else counts
-    mean = (counts @ survival.astype(counts.dtype)) / counts.sum(axis=1, keepdims=True)
+    sums = counts @ survival.astype(counts.dtype, copy=False)
+    mean = sums / counts.sum(axis=1, keepdims=True)
     gap = (mean - _kaplan_meier_at(cuts, time, event, counts)) ** 2
     return np.asarray(gap @ integration_weights(cuts))
 
@@ -133,18 +133,18 @@ def _kaplan_meier_at(
     cuts: FloatArray, time: FloatArray, event: BoolArray, counts: FloatArray
 ) -> NDArray[np.float64]:
     """Kaplan-Meier at the cuts in every resample, shape (b, k)."""
-    event_times = np.unique(time[event])
+    order = np.argsort(time)
+    time, drawn = time[order], counts.T[order]
+    events = np.flatnonzero(event[order])
+    event_times, starts = np.unique(time[events], return_index=True)
     if len(event_times) == 0:
         return np.ones((len(counts), len(cuts)))
-    order = np.argsort(time[event], kind="stable")
-    starts = np.searchsorted(time[event][order], event_times)
-    events = np.add.reduceat(counts[:, np.flatnonzero(event)[order]], starts, axis=1)
-    order = np.argsort(time)
-    before = np.zeros((len(counts), len(time) + 1))
-    np.cumsum(counts[:, order], axis=1, out=before[:, 1:])
-    at_risk = before[:, -1:] - before[:, np.searchsorted(time[order], event_times)]
+    with_event = np.add.reduceat(drawn[events], starts, axis=0)
+    # Draws from each event time to before the next are left once the later ones are over.
+    between = np.add.reduceat(drawn, np.searchsorted(time, event_times), axis=0)
+    at_risk = np.cumsum(between[::-1], axis=0, dtype=np.float64)[::-1]
+    curve = np.ones((len(event_times) + 1, len(counts)))
     # A resample may have nobody left at a time: no event there either, so the curve stays.
-    hazard = np.divide(events, at_risk, out=np.zeros_like(at_risk), where=at_risk > 0)
-    curve = np.ones((len(counts), len(event_times) + 1))
-    np.cumprod(1 - hazard, axis=1, out=curve[:, 1:])
-    return np.asarray(curve[:, np.searchsorted(event_times, cuts, side="right")])
+    np.divide(at_risk - with_event, at_risk, out=curve[1:], where=at_risk > 0)
+    np.cumprod(curve, axis=0, out=curve)
+    return np.asarray(curve[np.searchsorted(event_times, cuts, side="right")].T)

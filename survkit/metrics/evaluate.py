@@ -8,13 +8,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.metrics.bootstrap import bootstrap_interval, once_each, resample_counts
+from survkit.metrics.bootstrap import bootstrap_interval, once_each, resample_chunks
 from survkit.metrics.censoring import Convention
 from survkit.metrics.clustering import dead_experts, expert_load
 from survkit.metrics.mean_metrics import mean_metrics
 from survkit.metrics.metric_groups import MetricGroup, metric_groups
+from survkit.metrics.outcomes import Outcomes
 from survkit.metrics.point_error import PointError
-from survkit.metrics.problem import build_problem
+from survkit.metrics.problem import problem_of
 from survkit.types import (
     BoolArray,
     FloatArray,
@@ -24,9 +25,10 @@ from survkit.types import (
     TimeGrid,
 )
 
-_CHUNK_ELEMENTS = 10_000_000
 RAISED_BY_RESAMPLING = ("ece", "km_calibration", "purity", "ari", "nmi")
 """First words of the metrics that repeated subjects push upwards."""
+
+_CHUNK_ELEMENTS = 4_000_000
 """Most counts (resamples x subjects) handled at once: bounds the memory."""
 
 
@@ -104,21 +106,56 @@ def evaluate(
     InputError
         For arguments that do not fit each other, or a prediction that ends before the horizon.
     """
-    problem = build_problem(prediction, data, train_time, train_event, grid, convention)
-    groups = metric_groups(
-        problem, mean_metrics(problem, train_time, train_event, point_error), null_draws, seed
+    outcomes = Outcomes(data, train_time, train_event, grid, convention)
+    return evaluate_against(
+        prediction,
+        outcomes,
+        point_error=point_error,
+        bootstrap=bootstrap,
+        seed=seed,
+        null_draws=null_draws,
     )
+
+
+def evaluate_against(
+    prediction: SurvivalPrediction,
+    outcomes: Outcomes,
+    *,
+    point_error: PointError = "absolute",
+    bootstrap: int = 1000,
+    seed: int = 0,
+    null_draws: int = 200,
+) -> Evaluation:
+    """Compute what `evaluate` does, for one of several predictions of the same outcomes.
+
+    What depends on the outcomes alone is computed for the first prediction and kept in them.
+
+    Parameters
+    ----------
+    prediction : SurvivalPrediction
+        Predicted curves of n subjects; must reach the grid's horizon.
+    outcomes : Outcomes
+        Their outcomes and those of the training rows, the time grid and the convention.
+    point_error, bootstrap, seed, null_draws
+        As in `evaluate`.
+
+    Raises
+    ------
+    InputError
+        As `evaluate`.
+    """
+    problem = problem_of(prediction, outcomes)
+    means = mean_metrics(
+        problem, outcomes.train_time, outcomes.train_event, point_error, pseudo=outcomes.pseudo
+    )
+    groups = metric_groups(problem, means, null_draws, seed)
     evaluation = Evaluation()
     for group in groups:
-        _record(evaluation, group, group.compute(once_each(len(data)))[0])
+        _record(evaluation, group, group.compute(once_each(len(prediction)))[0])
     if prediction.expert_weights is not None:
         _record_experts(evaluation, prediction.expert_weights)
     if bootstrap:
-        counts = resample_counts(
-            len(data), resamples=bootstrap, seed=seed, subject_id=data.subject_id
-        )
-        for group in groups:
-            _record_intervals(evaluation, group, counts)
+        _record_intervals(evaluation, groups, outcomes.data, bootstrap, seed)
     return evaluation
 
 
@@ -160,21 +197,35 @@ def _record_experts(evaluation: Evaluation, expert_weights: NDArray[np.float64])
 
 
 def _record_intervals(
-    evaluation: Evaluation, group: MetricGroup, counts: NDArray[np.float32]
+    evaluation: Evaluation,
+    groups: list[MetricGroup],
+    data: SurvivalData,
+    resamples: int,
+    seed: int,
 ) -> None:
-    resamples, n = counts.shape
-    if not group.resampled or resamples == 0:
+    groups = [group for group in groups if group.resampled]
+    chunks: list[list[NDArray[np.float64]]] = [[] for _ in groups]
+    for counts in resample_chunks(
+        len(data),
+        resamples=resamples,
+        seed=seed,
+        subject_id=data.subject_id,
+        at_once=max(1, _CHUNK_ELEMENTS // len(data)),
+    ):
+        for group, values in zip(groups, chunks, strict=True):
+            values.append(group.compute(counts))
+    for group, values in zip(groups, chunks, strict=True):
+        for metric, resampled in zip(group.metrics, np.concatenate(values).T, strict=True):
+            _record_interval(evaluation, metric.name, resampled)
+
+
+def _record_interval(evaluation: Evaluation, name: str, resampled: NDArray[np.float64]) -> None:
+    biased = name.startswith(RAISED_BY_RESAMPLING)
+    estimate = cast(float, evaluation.values[name]) if biased else None
+    interval = bootstrap_interval(resampled, estimate)
+    if interval is None or "reason" in evaluation.details[name]:
         return
-    step = max(1, _CHUNK_ELEMENTS // n)
-    chunks = [group.compute(counts[at : at + step]) for at in range(0, resamples, step)]
-    for metric, resampled in zip(group.metrics, np.concatenate(chunks).T, strict=True):
-        name = metric.name
-        biased = name.startswith(RAISED_BY_RESAMPLING)
-        estimate = cast(float, evaluation.values[name]) if biased else None
-        interval = bootstrap_interval(resampled, estimate)
-        if interval is None or "reason" in evaluation.details[name]:
-            continue
-        evaluation.intervals[name] = interval
-        defined = int(np.count_nonzero(~np.isnan(resampled)))
-        if defined < resamples:
-            evaluation.details[name]["resamples_defined"] = defined
+    evaluation.intervals[name] = interval
+    defined = int(np.count_nonzero(~np.isnan(resampled)))
+    if defined < len(resampled):
+        evaluation.details[name]["resamples_defined"] = defined

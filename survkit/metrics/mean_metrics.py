@@ -15,7 +15,12 @@ from survkit.metrics.brier import (
     integration_weights,
 )
 from survkit.metrics.clustering import router_entropy
-from survkit.metrics.point_error import PointError, optimal_times, pseudo_observations
+from survkit.metrics.point_error import (
+    PointError,
+    PseudoObservations,
+    optimal_times,
+    pseudo_observations,
+)
 from survkit.metrics.point_error import point_error as error_of
 from survkit.metrics.problem import (
     NO_CUTS,
@@ -27,6 +32,9 @@ from survkit.metrics.problem import (
 from survkit.types import BoolArray, FloatArray
 
 _EMPTY = np.zeros(0)
+
+_BLOCK_ROWS = 2_000
+"""Rows whose class probabilities are held at once: bounds the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +73,12 @@ def stacked_means(metrics: list[MeanMetric]) -> Callable[[FloatArray], NDArray[n
 
 
 def mean_metrics(
-    problem: Problem, train_time: FloatArray, train_event: BoolArray, kind: PointError
+    problem: Problem,
+    train_time: FloatArray,
+    train_event: BoolArray,
+    kind: PointError,
+    *,
+    pseudo: PseudoObservations | None = None,
 ) -> dict[str, MeanMetric]:
     """Return every mean metric of a prediction by name.
 
@@ -77,12 +90,14 @@ def mean_metrics(
         Outcomes of the training rows, for pseudo-observations.
     kind : {"absolute", "relative", "squared", "log"}
         The error of `point_error_optimal`.
+    pseudo : PseudoObservations, optional
+        From `pseudo_observations` for these rows, where they are known already.
     """
-    median = problem.prediction.median()
+    median = problem.median
     metrics = {"loss": _loss(problem), **_brier(problem)}
     metrics |= {f"accuracy@{p}": _accuracy(problem, p) for p in PERCENTAGES}
     metrics["mae"] = _error(median, problem.time, problem.event.astype(np.float64))
-    metrics["mae_pseudo"] = _pseudo(problem, median, train_time, train_event)
+    metrics["mae_pseudo"] = _pseudo(problem, median, train_time, train_event, pseudo)
     metrics["point_error_optimal"] = _optimal(problem, kind)
     if problem.data.true_time is not None:
         metrics |= _against_truth(problem, problem.data.true_time, median)
@@ -97,7 +112,7 @@ def _plain(values: FloatArray) -> MeanMetric:
 
 
 def _loss(problem: Problem) -> MeanMetric:
-    event_class = problem.grid.classify(problem.time)
+    event_class = problem.outcomes.event_class
     likelihood = class_likelihood(problem.survival, problem.event, event_class)
     impossible = np.count_nonzero(likelihood <= 0)
     if impossible:
@@ -116,14 +131,14 @@ def _brier(problem: Problem) -> dict[str, MeanMetric]:
         metrics[f"brier@{percentage}"] = (
             undefined(reason)
             if reason is not None
-            else _over_cuts(problem, contributions[:, cut], slice(cut, cut + 1))
+            else _at_cut(problem, contributions[:, cut], cut)
         )
     reason = _no_mean_over_cuts(problem)
     if reason is not None:
         return metrics | {"brier": undefined(reason), "integrated_brier": undefined(reason)}
     integral = contributions @ integration_weights(problem.cuts[: last + 1])
-    metrics["brier"] = _over_cuts(problem, contributions[:, 1:].mean(axis=1), slice(1, None))
-    metrics["integrated_brier"] = _over_cuts(problem, integral, slice(None))
+    metrics["brier"] = _over_cuts(problem, contributions[:, 1:].mean(axis=1), first_cut=1)
+    metrics["integrated_brier"] = _over_cuts(problem, integral, first_cut=0)
     return metrics
 
 
@@ -137,11 +152,17 @@ def _no_mean_over_cuts(problem: Problem) -> str | None:
     return None
 
 
-def _over_cuts(problem: Problem, values: FloatArray, cuts: slice) -> MeanMetric:
-    """Return a mean over all subjects that rests on the weights at some cuts."""
-    weights = problem.at_cuts[:, cuts]
-    used = int(np.count_nonzero(weights.any(axis=1)))
+def _at_cut(problem: Problem, values: FloatArray, cut: int) -> MeanMetric:
+    """Return a mean over all subjects that rests on the weights at one cut."""
+    weights = problem.at_cuts[:, cut]
+    used = int(np.count_nonzero(weights))
     return MeanMetric(values, np.ones(len(values)), used, float(weights.max()))
+
+
+def _over_cuts(problem: Problem, values: FloatArray, *, first_cut: int) -> MeanMetric:
+    """Return a mean over all subjects that rests on the weights from a cut to K."""
+    used, max_weight = problem.outcomes.weighed_from(first_cut)
+    return MeanMetric(values, np.ones(len(values)), used, max_weight)
 
 
 def _accuracy(problem: Problem, percentage: int) -> MeanMetric:
@@ -170,18 +191,27 @@ def _error(predicted: FloatArray, target: FloatArray, confidence: FloatArray) ->
 
 
 def _pseudo(
-    problem: Problem, median: FloatArray, train_time: FloatArray, train_event: BoolArray
+    problem: Problem,
+    median: FloatArray,
+    train_time: FloatArray,
+    train_event: BoolArray,
+    pseudo: PseudoObservations | None,
 ) -> MeanMetric:
     train_time, train_event = np.asarray(train_time), np.asarray(train_event, dtype=np.bool_)
     if not (train_event & (train_time > 0)).any():
         return undefined("the training rows have no event after time 0")
-    target, weight = pseudo_observations(problem.time, problem.event, train_time, train_event)
-    return _error(median, target, weight)
+    if pseudo is None:
+        pseudo = pseudo_observations(problem.time, problem.event, train_time, train_event)
+    return _error(median, *pseudo)
 
 
 def _optimal(problem: Problem, kind: PointError) -> MeanMetric:
-    probabilities = class_probabilities(problem.survival)
-    predicted = optimal_times(probabilities, problem.cuts, kind)
+    predicted = np.concatenate(
+        [
+            optimal_times(class_probabilities(problem.survival[rows]), problem.cuts, kind)
+            for rows in _row_blocks(len(problem.survival))
+        ]
+    )
     event = problem.event
     if not event.any():
         return undefined("no subject has a known event time")
@@ -191,6 +221,10 @@ def _optimal(problem: Problem, kind: PointError) -> MeanMetric:
     error = np.zeros(len(event))
     error[event] = error_of(predicted[event], problem.time[event], kind)
     return MeanMetric(error, event.astype(np.float64), int(event.sum()))
+
+
+def _row_blocks(n: int) -> list[slice]:
+    return [slice(start, start + _BLOCK_ROWS) for start in range(0, n, _BLOCK_ROWS)]
 
 
 def _against_truth(

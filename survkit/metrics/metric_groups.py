@@ -104,8 +104,7 @@ def _risk_concordance(problem: Problem) -> MetricGroup:
     before_tau = event & (time < problem.cuts[problem.last_cut])
     uno = np.where(before_tau, problem.weights.at_event**2, 0.0)
     weights = np.column_stack([np.ones(len(time)), uno])
-    risk = problem.prediction.risk_score()
-    pairs = concordance.comparable_pairs(time, event)
+    risk, pairs = -problem.median, problem.outcomes.pairs
     ipcw = Metric(
         "concordance_ipcw",
         pairs.subjects(before_tau),
@@ -123,7 +122,7 @@ _NO_PAIRS = "no comparable pairs: no subject was followed for longer than anothe
 
 def _curve_concordance(problem: Problem) -> MetricGroup:
     prediction, time, event = problem.prediction, problem.time, problem.event
-    used = concordance.comparable_pairs(time, event).subjects()
+    used = problem.outcomes.pairs.subjects()
     return MetricGroup(
         [Metric("concordance_td", used, if_undefined=_NO_PAIRS)],
         lambda counts: concordance.concordance_td(
@@ -171,24 +170,31 @@ def _calibration_groups(problem: Problem) -> list[MetricGroup]:
     happened, weights = problem.happened[:, over_time], problem.at_cuts[:, over_time]
     width = calibration.equal_width_bins(predicted)
     mass = calibration.equal_mass_bins(predicted)
+    weighed = problem.outcomes.weighed_from(1)
     groups = [
-        _calibration_error("ece", predicted, happened, weights, width),
-        _calibration_error("ece_equal_mass", predicted, happened, weights, mass),
+        _calibration_error("ece", weighed, predicted, happened, weights, width),
+        _calibration_error("ece_equal_mass", weighed, predicted, happened, weights, mass),
         _km_calibration(problem),
     ]
     if true_time is not None:
         truth = true_time[:, None] <= problem.cuts[over_time]
-        groups.append(_calibration_error("ece_true", predicted, truth, np.ones(truth.shape), width))
+        ones = np.broadcast_to(1.0, truth.shape)
+        known = (len(truth), 1.0)
+        groups.append(_calibration_error("ece_true", known, predicted, truth, ones, width))
     return groups
 
 
 def _calibration_error(
-    name: str, predicted: FloatArray, happened: BoolArray, weights: FloatArray, bins: IntArray
+    name: str,
+    weighed: tuple[int, float],
+    predicted: FloatArray,
+    happened: BoolArray,
+    weights: FloatArray,
+    bins: IntArray,
 ) -> MetricGroup:
-    used = int(np.count_nonzero(weights.any(axis=1)))
     reason = "every subject is censored before some cut"
     return MetricGroup(
-        [Metric(name, used, float(weights.max()), reason)],
+        [Metric(name, *weighed, reason)],
         lambda counts: calibration.expected_calibration_error(
             predicted, happened, weights, bins, counts
         )[:, None],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +82,16 @@ def optimal_times(
     return np.asarray(cuts[1:][np.argmin(class_probabilities[:, first:] @ cost, axis=1)])
 
 
+class PseudoObservations(NamedTuple):
+    """Stand-ins for event times, and the confidence in each, both of shape (n,)."""
+
+    target: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
 def pseudo_observations(
     time: FloatArray, event: BoolArray, train_time: FloatArray, train_event: BoolArray
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> PseudoObservations:
     """Stand in for unseen event times by pseudo-observations, with confidence weights.
 
     A subject censored at c gets (N + 1) theta' - N theta: theta the mean survival time of the N
@@ -116,7 +123,7 @@ def pseudo_observations(
     weight[censored] = 1.0 - curve.at(time[censored])
     added, alone = _mean_with_and_without(curve, train_time, train_event, time[censored])
     target[censored] = (n_train + 1) * added - n_train * alone
-    return target, weight
+    return PseudoObservations(target, weight)
 
 
 def _mean_with_and_without(

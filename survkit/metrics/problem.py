@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,13 @@ from survkit.metrics.censoring import (
     CensoringWeights,
     Convention,
     SurvivalStep,
-    censoring_distribution,
-    censoring_weights,
-    weights_at_cuts,
 )
+from survkit.metrics.outcomes import Outcomes
 from survkit.types import (
     BoolArray,
     FloatArray,
     InputError,
+    IntArray,
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
@@ -39,28 +39,50 @@ class Problem:
 
     Parameters
     ----------
-    prediction, data, grid
+    prediction, outcomes
         What was given.
     survival : array, shape (n, m)
         Predicted survival at the grid's cuts.
-    censoring : SurvivalStep
-        G, from the training rows.
-    weights : CensoringWeights
-        Weights under the chosen convention.
-    at_cuts : array, shape (n, K + 1)
-        Weight of each subject at cuts 0..K.
-    happened : array, shape (n, K + 1), bool
-        Whether the event was at or before the cut.
     """
 
     prediction: SurvivalPrediction
-    data: SurvivalData
-    grid: TimeGrid
+    outcomes: Outcomes
     survival: NDArray[np.float64]
-    censoring: SurvivalStep
-    weights: CensoringWeights
-    at_cuts: NDArray[np.float64]
-    happened: BoolArray
+
+    @cached_property
+    def median(self) -> NDArray[np.float64]:
+        """Predicted median times, shape (n,)."""
+        return self.prediction.median()
+
+    @property
+    def data(self) -> SurvivalData:
+        """The outcomes as given."""
+        return self.outcomes.data
+
+    @property
+    def grid(self) -> TimeGrid:
+        """The time grid."""
+        return self.outcomes.grid
+
+    @property
+    def censoring(self) -> SurvivalStep:
+        """G, from the training rows."""
+        return self.outcomes.censoring
+
+    @property
+    def weights(self) -> CensoringWeights:
+        """Weights under the chosen convention."""
+        return self.outcomes.weights
+
+    @property
+    def at_cuts(self) -> NDArray[np.float64]:
+        """Weight of each subject at cuts 0..K, shape (n, K + 1)."""
+        return self.outcomes.at_cuts
+
+    @property
+    def happened(self) -> BoolArray:
+        """Whether the event was at or before the cut, shape (n, K + 1)."""
+        return self.outcomes.happened
 
     @property
     def time(self) -> NDArray[np.float64]:
@@ -85,7 +107,7 @@ class Problem:
     @property
     def used(self) -> BoolArray:
         """Whether each subject carries weight at cuts 0..K, shape (n, K + 1)."""
-        return self.at_cuts > 0
+        return self.outcomes.used
 
     def cut_at(self, percentage: int) -> tuple[int, str | None]:
         """Return the cut at a percentage of the grid, and the reason where it cannot be used."""
@@ -95,7 +117,7 @@ class Problem:
                 f"cut {cut} (time {self.cuts[cut]:g}) lies beyond cut {self.last_cut}, the last "
                 f"with a censoring survival of at least {SMALLEST_CENSORING_SURVIVAL}"
             )
-        if not self.at_cuts[:, cut].any():
+        if not self.used[:, cut].any():
             return cut, f"every subject is censored by time {self.cuts[cut]:g}"
         return cut, None
 
@@ -116,24 +138,25 @@ def build_problem(
         For different numbers of subjects, training outcomes of wrong shape, an unknown
         convention, or a prediction that ends before the horizon.
     """
-    if len(prediction) != len(data):
+    return problem_of(prediction, Outcomes(data, train_time, train_event, grid, convention))
+
+
+def problem_of(prediction: SurvivalPrediction, outcomes: Outcomes) -> Problem:
+    """Check that a prediction fits outcomes, which may have served other predictions.
+
+    Raises
+    ------
+    InputError
+        As `build_problem`.
+    """
+    if len(prediction) != len(outcomes.data):
         raise InputError(
-            f"prediction has {len(prediction)} subjects, but data has {len(data)}; they must match"
+            f"prediction has {len(prediction)} subjects, but data has {len(outcomes.data)}; they "
+            "must match"
         )
-    survival = survival_at_cuts(prediction, grid)
-    censoring = censoring_distribution(train_time, train_event)
-    weights = censoring_weights(data.time, data.event, grid.cuts, censoring, convention)
-    upto = grid.cuts[None, : weights.last_cut + 1]
-    return Problem(
-        prediction,
-        data,
-        grid,
-        survival,
-        censoring,
-        weights,
-        weights_at_cuts(data.time, grid.cuts, weights),
-        data.event[:, None] & (data.time[:, None] <= upto),
-    )
+    survival = survival_at_cuts(prediction, outcomes.grid)
+    _ = outcomes.weights  # refuses unsuitable outcomes here, before any metric asks for them
+    return Problem(prediction, outcomes, survival)
 
 
 def survival_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[np.float64]:
@@ -157,7 +180,10 @@ def survival_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[
         )
     ]
     same = np.abs(nearest - grid.cuts) <= rounding
-    return prediction.at(np.where(same, nearest, grid.cuts))
+    cuts = np.where(same, nearest, grid.cuts)
+    if np.array_equal(cuts, prediction.times):
+        return prediction.survival
+    return prediction.at(cuts)
 
 
 def class_probabilities(survival: FloatArray) -> NDArray[np.float64]:
@@ -185,7 +211,20 @@ def class_likelihood(
     ----------
     Yu, Greiner, Lin & Baracos (2011), NeurIPS, equation 4.
     """
-    rows = np.arange(len(survival))
-    padded = np.column_stack([np.ones(len(survival)), survival, np.zeros(len(survival))])
-    before = padded[rows, event_class]
-    return np.where(event, before - padded[rows, event_class + 1], before)
+    before = survival_entering(survival, event_class)
+    return np.where(event, before - survival_entering(survival, event_class + 1), before)
+
+
+def survival_entering(survival: FloatArray, interval: IntArray) -> NDArray[np.float64]:
+    """Survival at the start of an interval: survival[:, interval - 1], 1 at 0 and 0 at t + 1.
+
+    Parameters
+    ----------
+    survival : array, shape (n, t)
+        Survival at t times, which bound intervals 0 to t.
+    interval : array, shape (n,)
+        One for each row, 0 to t + 1.
+    """
+    t = survival.shape[1]
+    inside = survival[np.arange(len(survival)), np.clip(interval - 1, 0, t - 1)]
+    return np.where(interval == 0, 1.0, np.where(interval > t, 0.0, inside))

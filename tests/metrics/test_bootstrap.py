@@ -4,6 +4,7 @@ import pytest
 from survkit.metrics.bootstrap import (
     bootstrap_interval,
     ratio,
+    resample_chunks,
     resample_counts,
     weighted_ratio,
 )
@@ -29,6 +30,14 @@ def test_rows_of_a_subject_are_drawn_together():
         assert (rows == rows[:, :1]).all()
     first_rows = counts[:, [0, 2, 5]]
     assert (first_rows.sum(axis=1) == 3).all()
+
+
+@pytest.mark.parametrize("subject", [None, np.array([7, 7, 3, 3, 3, 9])])
+def test_chunks_are_the_resamples_in_their_order(subject):
+    how = {"resamples": 10, "seed": 0, "subject_id": subject}
+    chunks = list(resample_chunks(6, **how, at_once=4))
+    assert [len(chunk) for chunk in chunks] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate(chunks), resample_counts(6, **how))
 
 
 def test_clusters_widen_the_interval():

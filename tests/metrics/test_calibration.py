@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
+from survkit.metrics import calibration as module
 from survkit.metrics.bootstrap import resample_counts
 from survkit.metrics.calibration import (
     calibration_error_null,
@@ -62,6 +63,36 @@ def test_resamples_equal_repeated_subjects_in_the_same_bins(sample):
             predicted[rows], happened[rows], weights[rows], bins[rows]
         )
         assert ours[b] == pytest.approx(again[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("elements", [1, 250])
+def test_blocks_change_nothing(sample, monkeypatch, elements):
+    predicted, happened, weights = sample
+    counts = resample_counts(100, resamples=3, seed=0)
+
+    def compute():
+        bins = equal_mass_bins(predicted)
+        errors = [
+            expected_calibration_error(predicted, happened, weights, bins, drawn)
+            for drawn in (None, counts)
+        ]
+        time, event = tied_outcomes(100, seed=1)
+        censoring = censoring_distribution(time, event)
+        null = calibration_error_null(
+            1 - predicted,
+            CUTS[1:9],
+            bins,
+            censoring,
+            censoring_weights(time, event, CUTS, censoring),
+            draws=10,
+        )
+        return [bins, *errors, null]
+
+    whole = compute()
+    monkeypatch.setattr(module, "_BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr(module, "_DRAWN_ELEMENTS", elements)
+    for expected, blockwise in zip(whole, compute(), strict=True):
+        np.testing.assert_allclose(blockwise, expected, rtol=1e-5)
 
 
 def test_equal_mass_bins_hold_tenths_and_keep_ties_together():

@@ -7,6 +7,7 @@ from sksurv.util import Surv
 from SurvivalEVAL.evaluations.discrimination.distributional import concordance_time_dependent
 
 from survkit.metrics import concordance as module
+from survkit.metrics import pair_wins
 from survkit.metrics.bootstrap import resample_counts
 from survkit.metrics.censoring import censoring_distribution
 from survkit.metrics.concordance import comparable_pairs, concordance, concordance_td
@@ -118,9 +119,14 @@ def test_antolini_keeps_the_last_value_beyond_the_last_time(sample):
     assert shortened == pytest.approx(concordance_td(held, CUTS, time, event)[0], abs=1e-12)
 
 
+@pytest.mark.parametrize("leaf", [1, 5, 256])
 @pytest.mark.parametrize("block_elements", [1, 500, 10**7])
-def test_resamples_equal_repeated_subjects_for_any_block_size(sample, monkeypatch, block_elements):
+def test_resamples_equal_repeated_subjects_for_any_block_size(
+    sample, monkeypatch, block_elements, leaf
+):
     monkeypatch.setattr(module, "_BLOCK_ELEMENTS", block_elements)
+    monkeypatch.setattr(pair_wins, "_BLOCK_ELEMENTS", block_elements)
+    monkeypatch.setattr(pair_wins, "_LEAF", leaf)
     survival, time, event = sample
     risk = -survival[:, 6]
     counts = resample_counts(len(time), resamples=5, seed=0)

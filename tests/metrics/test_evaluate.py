@@ -1,4 +1,5 @@
 import json
+import sys
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sksurv.metrics import concordance_index_censored
 
-from survkit.metrics import evaluate, renormalise_beyond_horizon
+from survkit.metrics import Outcomes, evaluate, evaluate_against, renormalise_beyond_horizon
 from survkit.metrics.calibration import (
     calibration_error_null,
     equal_mass_bins,
@@ -204,6 +205,26 @@ def test_same_seed_same_result_and_no_intervals_or_null_on_request():
     assert set(one.values) - set(bare.values) == {"ece_null_mean", "ece_null_p95"}
 
 
+def test_outcomes_serve_several_predictions():
+    prediction, data, grid, train = with_extras()
+    outcomes = Outcomes(data, *train, grid)
+    worse = SurvivalPrediction(prediction.times, prediction.survival**2, prediction.expert_weights)
+    for each in (prediction, worse, prediction):
+        again = evaluate_against(each, outcomes, bootstrap=20)
+        assert again == run((each, data, grid, train))
+
+
+def test_intervals_do_not_depend_on_how_many_resamples_are_held_at_once(monkeypatch):
+    problem = with_extras()
+    whole = run(problem, bootstrap=30)
+    monkeypatch.setattr(sys.modules["survkit.metrics.evaluate"], "_CHUNK_ELEMENTS", 7 * 80)
+    chunked = run(problem, bootstrap=30)
+    assert chunked.values == whole.values
+    assert chunked.intervals.keys() == whole.intervals.keys()
+    for name, interval in whole.intervals.items():
+        assert chunked.intervals[name] == pytest.approx(interval, rel=1e-5, abs=1e-6), name
+
+
 def test_intervals_surround_estimates():
     result = run(tied_problem(), bootstrap=300)
     for name in ("loss", "concordance", "brier", "auc@50", "mae", "ece", "ece_equal_mass"):
@@ -323,7 +344,7 @@ def test_flat_curves_have_infinite_medians_and_tie():
     result = run(outcome_problem([3, 5, 9], [True, True, False], np.ones((3, 13))))
     assert result.values["concordance"] == 0.5
     assert "infinite for 2 of 2" in result.details["mae"]["reason"]
-    assert "2 subjects" in result.details["loss"]["reason"]
+    assert "2 of 3 outcomes" in result.details["loss"]["reason"]
 
 
 def test_cuts_beyond_the_usable_ones_are_undefined():
