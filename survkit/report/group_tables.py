@@ -207,7 +207,7 @@ def agreement_matrix(agreement: pd.DataFrame, model: str) -> TextTable:
     agreement : DataFrame
         From `agreement_over_seeds`.
     model : str
-        One of its models.
+        One of its models, as it is called there.
     """
     own = agreement[agreement["model"] == model]
     seeds = list(dict.fromkeys([*own["seed"], *own["other_seed"]]))
@@ -216,4 +216,6 @@ def agreement_matrix(agreement: pd.DataFrame, model: str) -> TextTable:
         cell = f"{row['adjusted_rand_index']:.3f}"
         text.loc[row["seed"], row["other_seed"]] = cell
         text.loc[row["other_seed"], row["seed"]] = cell
-    return TextTable(f"Adjusted Rand index of {model}, seed by seed", text)
+    none = f"No two runs of {model} differ in their seed alone."
+    caption = f"Adjusted Rand index of {model}, seed by seed"
+    return TextTable(caption, text, notes=(none,) if own.empty else ())

@@ -106,4 +106,6 @@ def test_one_run_has_no_other_to_agree_with(log_dir: Path) -> None:
     agreement = agreement_over_seeds(runs[runs["seed"] == 42])
     assert agreement.empty
     assert "No model has two runs." in agreement_table(agreement).notes[0]
-    assert agreement_matrix(agreement, "personalized_moe").text.empty
+    matrix = agreement_matrix(agreement, "personalized_moe")
+    assert matrix.text.empty
+    assert matrix.notes == ("No two runs of personalized_moe differ in their seed alone.",)
