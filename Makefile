@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 MODELS := mtlr fixed_moe adjustable_moe personalized_moe
 
-.PHONY: demo test check install lock clean
+.PHONY: demo test check docs install lock clean
 
 demo: $(INSTALLED)
 	@for model in $(MODELS); do \
@@ -24,6 +24,10 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The documentation site, docs/_build/html/index.html, which opens offline.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+
 install: $(INSTALLED)
 
 $(INSTALLED): requirements.lock
@@ -40,4 +44,4 @@ lock: $(INSTALLED)
 		requirements.txt requirements-dev.txt --output-file requirements.lock
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

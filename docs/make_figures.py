@@ -1,0 +1,220 @@
+"""Draws the figures of models.md from models that it trains on generated data, in about a minute.
+
+PYTHONPATH=. python docs/make_figures.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from survkit.bart.chains import SamplerSettings
+from survkit.bart.model import Bart
+from survkit.configs.train import TrainConfig
+from survkit.datasets import Dataset, load_dataset
+from survkit.datasets.synthetic import true_survival
+from survkit.heads import HEADS
+from survkit.heads.mtlr import class_scores
+from survkit.model_registry import MODELS
+from survkit.report.expert_figures import expert_prototypes
+from survkit.report.palette import COLOURS
+from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities
+
+FOLDER = Path(__file__).parent / "figures"
+PROCESS = "nonproportional"
+PARAMETERS = {"hidden_dim": 64, "mixture_components": 4, "lr": 5e-3}
+BART_ROWS = 1000
+BART_STEP = 0.5
+"""Width of BART's time intervals."""
+LAST_TIME = 8
+"""Where the figures end: the study ends at 10, and nothing is known of the time after it."""
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "survkit",
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+Draw = Callable[[Axes], object]
+
+
+def main(folder: Path = FOLDER, rows: int = 2000, epochs: int = 200) -> None:
+    """Train every model and write its figure, <model>.svg.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the figures go.
+    rows : int
+        Subjects to generate.
+    epochs : int
+        Passes over the data at most, of the models that have any.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    data = load_dataset("synthetic", data_dir=".", synthetic_rows=rows, synthetic_process=PROCESS)
+    subjects = contrasting_subjects(data)
+    for name in MODELS:
+        if name == "bart":
+            panels = [bart_panel(data, subjects)]
+        else:
+            panels = model_panels(name, data, subjects, epochs)
+        write(folder / f"{name}.svg", panels)
+
+
+def contrasting_subjects(data: Dataset) -> NDArray[np.float32]:
+    """Return three test subjects (3, p): two whose survival curves cross, one of low risk."""
+    features = data.splits.test.features
+    middle, late = true_survival(features, [2.5, 6.0], process=PROCESS).T
+    distance = 4 * np.abs(middle - 0.5)  # from a common median
+    return features[[np.argmax(late - distance), np.argmin(late + distance), np.argmax(late)]]
+
+
+def model_panels(
+    name: str, data: Dataset, subjects: NDArray[np.float32], epochs: int
+) -> list[Draw]:
+    """Train a model and return what to draw of it."""
+    parameters = {**asdict(TrainConfig()), **PARAMETERS, "epochs": epochs}
+    model = MODELS[name].build(grid=data.grid, parameters=parameters, seed=42, device="cpu")
+    model.fit(data.splits.train, data.splits.validation)
+    prediction = model.predict(subjects)
+
+    def draw_curves(axes: Axes) -> None:
+        draw_truth(axes, data, subjects)
+        for colour, curve in zip(COLOURS, prediction.survival, strict=False):
+            axes.step(prediction.times, curve, where="post", color=colour)
+
+    if name not in HEADS:
+        return [draw_curves]
+    assert isinstance(model, NeuralSurvivalModel)
+    return [draw_curves, HEAD_PANELS[name](model, subjects)]
+
+
+def bart_panel(data: Dataset, subjects: NDArray[np.float32]) -> Draw:
+    """Fit BART to some of the rows and return what draws its posterior mean and 95 % interval."""
+    train = data.splits.train.subset(np.arange(min(BART_ROWS, len(data.splits.train))))
+    settings = SamplerSettings(tune=50, draws=50, chains=2, seed=42)
+    model = Bart(settings=settings).fit(train, scale=BART_STEP)
+    summary = model.summary(subjects)
+    times = np.append(0, model.times)
+
+    def draw(axes: Axes) -> None:
+        draw_truth(axes, data, subjects)
+        bounds = zip(COLOURS, summary.mean, summary.low, summary.high, strict=False)
+        for colour, mean, low, high in bounds:
+            axes.step(times, np.append(1, mean), where="post", color=colour)
+            low, high = np.append(1, low), np.append(1, high)
+            axes.fill_between(times, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
+
+    return draw
+
+
+def draw_truth(axes: Axes, data: Dataset, subjects: NDArray[np.float32]) -> None:
+    """Draw the survival curves that the subjects' times are drawn from, dotted."""
+    times = np.linspace(0, data.grid.horizon, 200)
+    curves = true_survival(subjects, times, process=PROCESS)
+    for colour, curve in zip(COLOURS, curves, strict=False):
+        axes.plot(times, curve, ":", color=colour)
+    axes.set(title="three subjects (dotted: the truth)", ylabel="survival")
+
+
+def mtlr_panel(model: NeuralSurvivalModel, subjects: NDArray[np.float32]) -> Draw:
+    """Return what draws the distribution over the time classes."""
+    _, classes = head_output(model, subjects)
+    cuts = model.grid.cuts[model.grid.cuts <= LAST_TIME]
+
+    def draw(axes: Axes) -> None:
+        for colour, probabilities in zip(COLOURS, classes[:, 0, : len(cuts)], strict=False):
+            axes.step(cuts, probabilities, color=colour)
+        axes.set(title="their class probabilities", ylabel="$p_k$")
+
+    return draw
+
+
+def fixed_moe_panel(model: NeuralSurvivalModel, subjects: NDArray[np.float32]) -> Draw:
+    """Return what draws the experts that all subjects share."""
+
+    def draw(axes: Axes) -> None:
+        expert_prototypes(model, axes=axes)
+        axes.legend(frameon=False, fontsize="small")
+        axes.set_title("the experts, shared by all subjects")
+
+    return draw
+
+
+def adjustable_moe_panel(model: NeuralSurvivalModel, subjects: NDArray[np.float32]) -> Draw:
+    """Return what draws each subject's leading expert on the expert's clock and on its own."""
+    weights, classes = head_output(model, subjects)
+    leading = weights.argmax(axis=1)
+    with torch.no_grad():
+        prototypes = class_scores(model.network.head.prototypes.double()).softmax(-1).numpy()
+    clocks = {"--": prototypes[leading], "-": classes[np.arange(len(leading)), leading]}
+
+    def draw(axes: Axes) -> None:
+        for line, probabilities in clocks.items():
+            curves = survival_from_class_probabilities(probabilities)
+            for colour, curve in zip(COLOURS, curves, strict=False):
+                axes.step(model.grid.cuts, curve, line, where="post", color=colour)
+        axes.set(title="leading experts (dashed: unwarped)", ylabel="survival")
+
+    return draw
+
+
+def personalized_moe_panel(model: NeuralSurvivalModel, subjects: NDArray[np.float32]) -> Draw:
+    """Return what draws the curve that each expert gives each subject, thicker with its weight."""
+    weights, classes = head_output(model, subjects)
+
+    def draw(axes: Axes) -> None:
+        for colour, gates, experts in zip(COLOURS, weights, classes, strict=False):
+            for weight, curve in zip(
+                gates, survival_from_class_probabilities(experts), strict=True
+            ):
+                width = 0.4 + 2.6 * weight
+                axes.step(model.grid.cuts, curve, where="post", color=colour, linewidth=width)
+        axes.set(title="their experts (thicker: more weight)", ylabel="survival")
+
+    return draw
+
+
+def head_output(
+    model: NeuralSurvivalModel, subjects: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the router's weights (n, E) and the experts' class probabilities (n, E, m + 1)."""
+    model.network.eval()
+    with torch.no_grad():
+        output = model.network(torch.tensor(subjects))
+    return output.log_gates.exp().numpy(), output.expert_log_probs.double().exp().numpy()
+
+
+HEAD_PANELS: dict[str, Callable[[NeuralSurvivalModel, NDArray[np.float32]], Draw]] = {
+    "mtlr": mtlr_panel,
+    "fixed_moe": fixed_moe_panel,
+    "adjustable_moe": adjustable_moe_panel,
+    "personalized_moe": personalized_moe_panel,
+}
+
+
+def write(path: Path, panels: Sequence[Draw]) -> None:
+    """Write panels side by side as an SVG file, on white for pages of any colour."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(3.9 * len(panels), 3), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for each, draw in zip(axes, panels, strict=True):
+            draw(each)
+            each.set(xlabel="time", xlim=(0, LAST_TIME), ylim=(0, None))
+        figure.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Runs a page of the documentation: its files, its edits and its commands, in their order."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).parents[2]
+
+_VARIES = re.compile(r"\d+\\\.\d+|[0-9a-f]{16}")
+"""Numbers with decimals, and the names of runs, in an escaped line."""
+_FILE_NAME = re.compile(r"# (\S+)\n")
+
+
+class Block(NamedTuple):
+    """A fenced block of a page: the word after the fence, and its text."""
+
+    kind: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page that have a language."""
+    tokens = MarkdownIt().parse(page.read_text("utf-8"))
+    return [Block(each.info, each.content) for each in tokens if each.type == "fence" and each.info]
+
+
+class Checkout:
+    """A copy of the code in which a page's instructions are followed.
+
+    A ```` ```diff ```` block edits the file of its first line, a block of any language that
+    begins with a file name writes that file, a ```` ```bash ```` block runs, a ```` ```python ````
+    block without a file name runs, and a ```` ```text ```` block must be found, line by line and
+    in order, in what the last command printed, whatever its decimal numbers are; "..." stands for
+    what is left out.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.printed = ""
+        self.changed: list[Path] = []
+        for name in ("survkit", "tests"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", folder)
+
+    def follow(self, page: Path) -> None:
+        """Do what a page says, from top to bottom."""
+        for block in blocks(page):
+            self._do(block)
+
+    def _do(self, block: Block) -> None:
+        name = _FILE_NAME.match(block.text)
+        text = block.text if name is None else block.text[name.end() :]
+        if name is not None:
+            self.changed.append(self.folder / name[1])
+        if block.kind == "diff":
+            self._edit(self.changed[-1], text)
+        elif block.kind == "text":
+            self._find(text)
+        elif name is not None:
+            self.changed[-1].write_text(text, "utf-8")
+        elif block.kind == "python":
+            self._run([sys.executable, "-c", text])
+        else:
+            assert block.kind == "bash", f"nothing is known of {block.kind}"
+            self._run(["bash", "-euo", "pipefail", "-c", text])
+
+    def _edit(self, path: Path, diff: str) -> None:
+        lines = diff.splitlines(keepends=True)
+        before = "".join(line[1:] for line in lines if line[0] != "+")
+        after = "".join(line[1:] for line in lines if line[0] != "-")
+        text = path.read_text("utf-8")
+        assert text.count(before) == 1, f"not found once in {path.name}:\n{before}"
+        path.write_text(text.replace(before, after), "utf-8")
+
+    def _run(self, command: list[str]) -> None:
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.folder),
+            "OMP_NUM_THREADS": "1",
+        }
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command[-1]}\n{done.stdout}"
+        self.printed = done.stdout
+
+    def _find(self, expected: str) -> None:
+        rest = self.printed
+        for line in expected.splitlines():
+            words = r"\s+".join(map(re.escape, line.removesuffix("...").split()))
+            found = re.search(_VARIES.sub("[0-9a-f.]+", words), rest)
+            assert found, f"'{line}' is not, or not there, in:\n{self.printed}"
+            rest = rest[found.end() :]
