@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit
 
 from survkit.metrics.problem import survival_at_cuts
@@ -166,6 +165,8 @@ def _fit(outcomes: _Outcomes) -> tuple[float, float]:
     The log-likelihood is concave in both, so a search without derivatives finds its maximum; the
     slope is kept positive by its logarithm.
     """
+    from scipy.optimize import minimize
+
     found = minimize(
         lambda point: -_log_gain(point[0], math.exp(point[1]), outcomes).mean(),
         np.zeros(2),

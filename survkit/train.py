@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,8 +74,9 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
             else:
                 say_complete(run.folder, result)
                 show(run.folder, result)
+        new_mirror = partial(_new_mirror, wandb_config, locks.enter_context(ThreadPoolExecutor(1)))
         for together in _fitted_together(config, unfinished):
-            problems += _make_records(together, wandb_config, dataset, argv, started)
+            problems += _make_records(together, new_mirror, dataset, argv, started)
             started = time.perf_counter()
         _raise_worst(problems)
     return [run.folder.path for run in runs]
@@ -166,7 +169,7 @@ class _Recording(NamedTuple):
 
 def _make_records(
     runs: Sequence[_Run],
-    wandb_config: WandbConfig,
+    new_mirror: Callable[[RunFolder, Mapping[str, Any]], WandbMirror],
     dataset: Dataset,
     argv: Sequence[str],
     started: float,
@@ -178,7 +181,7 @@ def _make_records(
 
     config = runs[0].config
     score = scorer(dataset, asdict(config))
-    recordings = [_begin(run, wandb_config, dataset, argv, score) for run in runs]
+    recordings = [_begin(run, new_mirror, dataset, argv, score) for run in runs]
     training_rows = _training_rows(config, dataset.splits.train)
     progress = ProgressBar(config.epochs)
     for recording in recordings:
@@ -204,33 +207,41 @@ def _make_records(
 
 def _begin(
     run: _Run,
-    wandb_config: WandbConfig,
+    new_mirror: Callable[[RunFolder, Mapping[str, Any]], WandbMirror],
     dataset: Dataset,
     argv: Sequence[str],
     score: Callable[..., Evaluation],
 ) -> _Recording:
     from survkit.records import provenance, run_id
-    from survkit.training.tracking import WandbMirror, default_mode
 
     config, folder = run
     settings = {**asdict(config), "data_sha256": dataset.sha256}
     made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
     resume = config.resume and not config.overwrite
     folder.start({**settings, **made_with}, warnings=dataset.warnings, resume=resume)
-    mirror = WandbMirror(
+    mirror = new_mirror(folder, settings)
+    folder.listeners.append(mirror.log)
+    less_seed = run_id(config, dataset.sha256, less=("seed",))
+    return _Recording(folder, settings, mirror, _build(config, dataset, score), less_seed)
+
+
+def _new_mirror(
+    wandb_config: WandbConfig, thread: Executor, folder: RunFolder, settings: Mapping[str, Any]
+) -> WandbMirror:
+    from survkit.training.tracking import WandbMirror, default_mode
+
+    return WandbMirror(
         wandb_config.mode or default_mode(),
         project=wandb_config.project,
         entity=wandb_config.entity,
         group=settings["group"],
-        name=f"{config.model} seed {config.seed}",
+        name=f"{settings['model']} seed {settings['seed']}",
         run_id=folder.path.name,
         config=settings,
         folder=folder.path,
         warn=folder.warn,
+        thread=thread,
     )
-    folder.listeners.append(mirror.log)
-    less_seed = run_id(config, dataset.sha256, less=("seed",))
-    return _Recording(folder, settings, mirror, _build(config, dataset, score), less_seed)
 
 
 def _finish(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import types
 import typing
@@ -83,9 +84,12 @@ class OptionType(typing.NamedTuple):
         return f"one or more values, each {text}" if self.several else text
 
 
+_type_hints = functools.cache(typing.get_type_hints)
+
+
 def option_type(config_class: type, name: str) -> OptionType:
     """Return the type of a field declared as T, T | None, tuple[T, ...] or Literal[...]."""
-    hint = typing.get_type_hints(config_class)[name]
+    hint = _type_hints(config_class)[name]
     optional = False
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]

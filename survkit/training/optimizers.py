@@ -15,9 +15,7 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, float]]] = {
 }
 
 
-def new_optimizer(
-    name: str, parameters: Iterable[Tensor], *, lr: float
-) -> torch.optim.Optimizer:
+def new_optimizer(name: str, parameters: Iterable[Tensor], *, lr: float) -> torch.optim.Optimizer:
     """Return the optimiser of that name; an update of all parameters is one call."""
     optimizer, options = OPTIMIZERS[name]
     return _eager(optimizer)(parameters, lr=lr, fused=True, **options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import netrc
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
@@ -36,6 +37,8 @@ def default_mode() -> Mode:
 class WandbMirror:
     """Logs a run to Weights & Biases and turns every failure of it into one warning.
 
+    Everything is done in another thread, in its order: only the end waits for it.
+
     Parameters
     ----------
     mode : {"online", "offline", "disabled"}
@@ -50,6 +53,8 @@ class WandbMirror:
         The run's folder; its `wandb/` is written.
     warn : callable
         Told, once, what failed.
+    thread : Executor
+        One thread, which may serve several runs.
     """
 
     def __init__(
@@ -64,11 +69,12 @@ class WandbMirror:
         config: Mapping[str, Any],
         folder: Path,
         warn: Callable[[str], None],
+        thread: Executor,
     ) -> None:
         self._warn = warn
+        self._thread = thread
         self._run: Any = None
-        if mode == "disabled":
-            return
+        self._enabled = mode != "disabled"
         where = {
             "project": project,
             "entity": entity,
@@ -76,29 +82,39 @@ class WandbMirror:
             "name": name,
             "id": run_id,
         }
+        if self._enabled:
+            thread.submit(self._open, mode, folder, config, where)
+
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Mirror the values of one epoch."""
+        if self._enabled:
+            self._thread.submit(self._log, epoch, dict(values))
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Mirror the finished record's metrics, close the run and wait until that is done."""
+        if self._enabled:
+            parts = ("validation", "test")
+            summary = {f"{part}/{k}": v for part in parts for k, v in result[part].items()}
+            self._thread.submit(self._close, summary).result()
+
+    def _open(
+        self, mode: Mode, folder: Path, config: Mapping[str, Any], where: Mapping[str, Any]
+    ) -> None:
         self._run = self._attempt(lambda: _start(mode, folder, config, where))
         if self._run is None and mode == "online":
             self._warn("Weights & Biases: logging offline instead")
             self._attempt(_forget_failed_run)
             self._run = self._attempt(lambda: _start("offline", folder, config, where))
 
-    def log(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Mirror the values of one epoch."""
+    def _log(self, epoch: int, values: dict[str, float]) -> None:
         if self._run is not None:
-            self._attempt(lambda: self._run.log(dict(values), step=epoch))
+            self._attempt(lambda: self._run.log(values, step=epoch))
 
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Mirror the finished record's metrics and close the run."""
-        if self._run is None:
-            return
-        parts = ("validation", "test")
-        summary = {f"{part}/{k}": v for part in parts for k, v in result[part].items()}
-
-        def close() -> None:
-            self._run.summary.update(summary)
-            self._run.finish()
-
-        self._attempt(close)
+    def _close(self, summary: Mapping[str, Any]) -> None:
+        if self._run is not None:
+            self._attempt(lambda: self._run.summary.update(summary))
+        if self._run is not None:
+            self._attempt(self._run.finish)
 
     def _attempt(self, action: Callable[[], Any]) -> Any:
         try:
@@ -148,6 +164,7 @@ def _start(mode: Mode, folder: Path, config: Mapping[str, Any], where: Mapping[s
         finish_timeout=NETWORK_SECONDS,
         finish_timeout_raises=True,
         x_disable_stats=True,
+        x_save_requirements=False,  # config.json has the versions; listing all takes a second
     )
     folder.mkdir(parents=True, exist_ok=True)
     return wandb.init(
@@ -155,6 +172,7 @@ def _start(mode: Mode, folder: Path, config: Mapping[str, Any], where: Mapping[s
         dir=folder,
         config=dict(config),
         resume="allow" if mode == "online" else None,
+        reinit="create_new",  # beside the other seeds' runs
         settings=settings,
         **where,
     )

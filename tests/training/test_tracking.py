@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def mirror(mode: Mode, folder: Path, warnings: list[str], **changes: Any) -> Wan
         "name": "n",
         "run_id": "0123abcd",
     }
-    return WandbMirror(mode, config={"lr": 0.1}, folder=folder, warn=warnings.append, **where)
+    where |= {"config": {"lr": 0.1}, "folder": folder, "thread": ThreadPoolExecutor(1)}
+    return WandbMirror(mode, warn=warnings.append, **(where | changes))
 
 
 def wait_until_written(log: Path) -> None:
@@ -61,6 +63,25 @@ def test_an_offline_run_is_kept_in_the_run_folder(tmp_path: Path) -> None:
     offline.finish(RESULT)
     (log,) = tmp_path.glob("wandb/offline-run-*-0123abcd/run-0123abcd.wandb")
     wait_until_written(log)
+    assert warnings == []
+
+
+@pytest.mark.filterwarnings("default")
+def test_runs_of_one_process_keep_apart(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    thread = ThreadPoolExecutor(1)
+    names = ("0123aaaa", "0123bbbb")
+    mirrors = [
+        mirror("offline", tmp_path / name, warnings, run_id=name, thread=thread) for name in names
+    ]
+    for offline in mirrors:
+        offline.log(1, {"train_loss": 2.0})
+    for offline in mirrors:
+        offline.finish(RESULT)
+    for name in names:
+        (log,) = tmp_path.glob(f"*/wandb/offline-run-*/run-{name}.wandb")
+        assert log.is_relative_to(tmp_path / name)
+        wait_until_written(log)
     assert warnings == []
 
 
