@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survkit.metrics.bootstrap import once_each, ratio
 from survkit.metrics.censoring import CensoringWeights, SurvivalStep
+from survkit.metrics.drawn_outcomes import DrawnOutcomes, add_by_bin, first_at_or_below
 from survkit.types import BoolArray, FloatArray, IntArray
 
 BINS = 10
@@ -19,6 +20,9 @@ _BLOCK_ELEMENTS = 1_000_000
 
 _DRAWN_ELEMENTS = 2_000_000
 """Most outcomes drawn at once (draws x subjects): bounds the memory."""
+
+_CACHED_ELEMENTS = 200_000
+"""Outcomes followed over all cuts at once, so that they stay in the cache."""
 
 
 def equal_width_bins(predicted: FloatArray) -> NDArray[np.int8]:
@@ -221,67 +225,36 @@ def calibration_error_null(
     levels = np.random.Generator(np.random.PCG64(seed))
     censoring_levels = np.random.Generator(np.random.PCG64(seed).advance(draws * n))
     after, before = censoring.at(cuts), np.append(censoring.before(cuts), 0.0)
-    # One row a cut; rounding may let a curve rise.
-    lowest = np.ascontiguousarray(np.minimum.accumulate(survival, axis=1).T)
-    step = max(1, _DRAWN_ELEMENTS // n)
-    total = []
-    for start in range(0, draws, step):
-        shape = (min(step, draws - start), n)
-        event_cut = _first_at_or_below(lowest, levels.random(shape))
-        level = censoring_levels.random(shape)
-        # A censoring comes after a cut where G there is above the level, and not before the cut
-        # where G just before it is.
-        seen = level < before[event_cut]
-        censored_cut = np.searchsorted(-after, -level, side="left")
-        drawn = _DrawnOutcomes(event_cut, seen, np.minimum(event_cut, censored_cut))
-        total.append(_summed_errors_of_draws(drawn, survival, bins, weights))
-    return ratio(np.concatenate(total), np.array(float(k)))
+    by_cut = np.array(survival.T, order="C")
+    np.minimum.accumulate(by_cut, axis=0, out=by_cut)  # rounding may let a curve rise
+    size, expected = _expected_by_bin(survival, bins)
+    errors = []
+    for start in range(0, draws, _draws_at_once(n)):
+        shape = (min(_draws_at_once(n), draws - start), n)
+        level, censoring_level = levels.random(shape), censoring_levels.random(shape)
+        weight, happened = np.zeros((2, shape[0], k, BINS))
+        step = max(1, _CACHED_ELEMENTS // shape[0])
+        for first in range(0, n, step):
+            part = slice(first, first + step)
+            event_cut = first_at_or_below(by_cut[:, part], level[:, part])
+            # A censoring comes after a cut where G there is above the level, and not before the
+            # cut where G just before it is.
+            seen = censoring_level[:, part] < before[event_cut]
+            censored_cut = np.searchsorted(-after, -censoring_level[:, part], side="left")
+            drawn = DrawnOutcomes(event_cut, seen, np.minimum(event_cut, censored_cut))
+            add_by_bin(weight, happened, drawn, bins[part], weights)
+        errors.append(_summed_errors(size, expected, weight, happened))
+    return ratio(np.concatenate(errors), np.array(float(k)))
 
 
-class _DrawnOutcomes(NamedTuple):
-    """Outcomes drawn for n subjects, each of shape (draws, n).
-
-    `event_cut` is the index of the event's cut (k for none), `seen` whether the event comes before
-    censoring, `leaving_cut` the index of the first cut at which the subject is not at risk.
-    """
-
-    event_cut: IntArray
-    seen: BoolArray
-    leaving_cut: IntArray
+def _draws_at_once(n: int) -> int:
+    return max(1, _DRAWN_ELEMENTS // n)
 
 
-def _first_at_or_below(survival: FloatArray, level: FloatArray) -> NDArray[np.int16]:
-    """Index of the first cut at which survival (k, n) is at most the level (draws, n)."""
-    index = np.zeros(level.shape, dtype=np.int16)
-    for at_cut in survival:
-        index += level < at_cut
-    return index
-
-
-def _summed_errors_of_draws(
-    drawn: _DrawnOutcomes, survival: FloatArray, bins: IntArray, weights: CensoringWeights
-) -> NDArray[np.float64]:
-    """Calibration errors of drawn outcomes summed over cuts, shape (draws,)."""
-    (draws, n), k = drawn.seen.shape, survival.shape[1]
-    seen = np.flatnonzero(drawn.seen)
-    arrivals = _by_cut(drawn.event_cut.ravel()[seen], k)
-    leavers = _by_cut(drawn.leaving_cut.ravel(), k)
-    # Whether a subject is at risk, and the weight of an event that happened; kept up to date.
-    at_risk, event_weight = state = np.zeros((2, draws * n), dtype=np.float32)
-    at_risk[:] = 1.0
-    sums = np.empty((k, 2 * draws, BINS), dtype=np.float32)
-    for cut in range(k):
-        at_risk[leavers[cut]] = 0.0
-        event_weight[seen[arrivals[cut]]] = weights.event_at_cut[cut + 1]
-        member = np.eye(BINS, dtype=np.float32)[bins[:, cut]]
-        np.matmul(state.reshape(2 * draws, n), member, out=sums[cut])
-    sums_at_risk, happened = np.moveaxis(sums.reshape(k, 2, draws, BINS), 0, 2).astype(np.float64)
-    weight = happened + sums_at_risk * weights.at_cut[1 : k + 1, None]
-    size, predicted = _bin_sums((None, 1.0 - survival), bins, once_each(n))
-    return _summed_errors(size, predicted, weight, happened)
-
-
-def _by_cut(cut: IntArray, k: int) -> list[NDArray[np.intp]]:
-    """Where each of k cuts stands among `cut` (any length), whose other values are ignored."""
-    order = np.argsort(cut.astype(np.int16), kind="stable")  # a radix sort for 16 bits
-    return np.split(order, np.searchsorted(cut[order], np.arange(k + 1)))[1:-1]
+def _expected_by_bin(survival: FloatArray, bins: IntArray) -> NDArray[np.float64]:
+    """Count subjects and expected events in each bin, shape (2, 1, k, BINS)."""
+    n, k = bins.shape
+    step = _cuts_at_once(n, 1)
+    blocks = [slice(start, start + step) for start in range(0, k, step)]
+    sums = [_bin_sums((None, 1.0 - survival[:, b]), bins[:, b], once_each(n)) for b in blocks]
+    return np.concatenate(sums, axis=2)

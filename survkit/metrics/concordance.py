@@ -18,6 +18,8 @@ from survkit.types import BoolArray, FloatArray, IntArray
 
 _BLOCK_ELEMENTS = 4_000_000
 
+_BLOCK_ROWS = 1_000
+
 
 class ComparablePairs(NamedTuple):
     """All comparable pairs, in an order of subjects that makes partners contiguous.
@@ -147,8 +149,10 @@ def concordance_td(
     row = np.minimum(np.searchsorted(times, time, side="left"), len(times) - 1)
     pairs = comparable_pairs(time, event, -survival[np.arange(n), row])
     # One row for each time, so that the row of an event time is contiguous.
-    risk = np.ascontiguousarray(survival[pairs.order].T)
-    np.negative(risk, out=risk)
+    risk = np.empty(survival.shape[::-1])
+    for start in range(0, n, _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        np.negative(survival[pairs.order[block]].T, out=risk[:, block])
     anchor_row = row[pairs.order[pairs.anchors]]
     return _weighted_concordance(pairs, risk, anchor_row, np.ones((n, 1)), counts)[:, 0]
 

@@ -131,7 +131,7 @@ def _brier(problem: Problem) -> dict[str, MeanMetric]:
         metrics[f"brier@{percentage}"] = (
             undefined(reason)
             if reason is not None
-            else _at_cut(problem, contributions[:, cut], cut)
+            else _at_cut(problem, contributions[:, cut].copy(), cut)
         )
     reason = _no_mean_over_cuts(problem)
     if reason is not None:
