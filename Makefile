@@ -26,7 +26,7 @@ check: $(INSTALLED)
 
 # The documentation site, docs/_build/html/index.html, which opens offline.
 docs: $(INSTALLED)
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs docs/_build/html
 
 install: $(INSTALLED)
 

@@ -15,6 +15,7 @@ project = "survkit"
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
 nitpicky = True
+smartquotes = False
 
 html_theme = "furo"
 html_title = "survkit"

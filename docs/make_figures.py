@@ -105,7 +105,7 @@ def bart_panel(data: Dataset, subjects: NDArray[np.float32]) -> Draw:
     """Fit BART to some of the rows and return what draws its posterior mean and 95 % interval."""
     train = data.splits.train.subset(np.arange(min(BART_ROWS, len(data.splits.train))))
     settings = SamplerSettings(tune=50, draws=50, chains=2, seed=42)
-    model = Bart(settings=settings).fit(train, scale=BART_STEP)
+    model = Bart(settings=settings, cores=1).fit(train, scale=BART_STEP)
     summary = model.summary(subjects)
     times = np.append(0, model.times)
 

@@ -67,8 +67,11 @@ def test_the_leak_of_the_published_sepsis_task_is_named(tmp_path: Path) -> None:
 
 
 def test_the_card_of_support2_is_that_of_its_data(real_data_dir: Path) -> None:
-    card = load_dataset("support2", data_dir=real_data_dir).card
-    assert card == make_tables.FROM_FILES["support2"]
+    dataset = load_dataset("support2", data_dir=real_data_dir)
+    assert dataset.card == make_tables.FROM_FILES["support2"]
+    train, validation, test = map(len, dataset.splits)
+    sizes = f"{train:,}, {validation} and {test} patients"
+    assert sizes in (DOCS / "datasets.md").read_text("utf-8")
 
 
 def test_figures_can_be_drawn_again(tmp_path: Path) -> None:
