@@ -16,7 +16,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m survkit.report --group demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --dist loadgroup
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

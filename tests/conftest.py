@@ -16,6 +16,15 @@ mpl.use("Agg")
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a folder's tests in one process, so that they share what they set up."""
+    tests = Path(__file__).parent
+    for item in items:
+        path = item.path.relative_to(tests)
+        folder = path.parent.as_posix()
+        item.add_marker(pytest.mark.xdist_group(path.name if folder == "." else folder))
+
+
 @pytest.fixture(scope="session")
 def real_data_dir() -> Path:
     """Folder of the real data; where it is not given, the test is skipped."""
