@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,8 +15,14 @@ from survkit.types import BoolArray, FloatArray, IntArray
 
 BINS = 10
 
-_BLOCK_ELEMENTS = 1_000_000
-"""Numbers handled at once: bounds the memory."""
+_BLOCK_ROWS = 1_000
+"""Subjects summed at once, so that what is computed of them stays in the cache."""
+
+_RESAMPLED_CUTS = 20
+"""Cuts summed at once where there are many resamples: bounds the memory."""
+
+_SORTED_ELEMENTS = 200_000
+"""Predictions sorted at once, so that they stay in the cache."""
 
 _DRAWN_ELEMENTS = 2_000_000
 """Most outcomes drawn at once (draws x subjects): bounds the memory."""
@@ -60,7 +66,7 @@ def equal_mass_bins(predicted: FloatArray) -> NDArray[np.int8]:
     """
     n, k = predicted.shape
     bins = np.zeros((k, n), dtype=np.int8)
-    step = max(1, _BLOCK_ELEMENTS // n)
+    step = max(1, _SORTED_ELEMENTS // n)
     for start in range(0, k, step):
         block = slice(start, start + step)
         _add_equal_mass_bins(np.ascontiguousarray(predicted[:, block].T), bins[block])
@@ -128,17 +134,20 @@ def expected_calibration_error(
     n, k = predicted.shape
     counts = once_each(n) if counts is None else counts
     total = np.zeros(len(counts))
-    step = _cuts_at_once(n, len(counts))
+    step = k if len(counts) == 1 else _RESAMPLED_CUTS
     for start in range(0, k, step):
         cuts = slice(start, start + step)
-        weight = weights[:, cuts]
-        columns = (None, predicted[:, cuts], weight, weight * happened[:, cuts])
-        total += _summed_errors(*_bin_sums(columns, bins[:, cuts], counts))
+        sums = np.zeros((4, len(counts), len(range(k)[cuts]), BINS))
+        for rows in _row_blocks(n):
+            weight = weights[rows, cuts]
+            columns = (None, predicted[rows, cuts], weight, weight * happened[rows, cuts])
+            sums += _bin_sums(columns, bins[rows, cuts], counts[:, rows])
+        total += _summed_errors(*sums)
     return ratio(total, np.array(float(k)))
 
 
-def _cuts_at_once(n: int, resamples: int) -> int:
-    return max(1, _BLOCK_ELEMENTS // (n if resamples == 1 else max(n, resamples) * 4 * BINS))
+def _row_blocks(n: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK_ROWS) for start in range(0, n, _BLOCK_ROWS))
 
 
 def _bin_sums(
@@ -254,7 +263,7 @@ def _draws_at_once(n: int) -> int:
 def _expected_by_bin(survival: FloatArray, bins: IntArray) -> NDArray[np.float64]:
     """Count subjects and expected events in each bin, shape (2, 1, k, BINS)."""
     n, k = bins.shape
-    step = _cuts_at_once(n, 1)
-    blocks = [slice(start, start + step) for start in range(0, k, step)]
-    sums = [_bin_sums((None, 1.0 - survival[:, b]), bins[:, b], once_each(n)) for b in blocks]
-    return np.concatenate(sums, axis=2)
+    sums = np.zeros((2, 1, k, BINS))
+    for rows in _row_blocks(n):
+        sums += _bin_sums((None, 1.0 - survival[rows]), bins[rows], once_each(len(bins[rows])))
+    return sums

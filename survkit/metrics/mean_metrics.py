@@ -33,7 +33,7 @@ from survkit.types import BoolArray, FloatArray
 
 _EMPTY = np.zeros(0)
 
-_BLOCK_ROWS = 2_000
+_BLOCK_ROWS = 500
 """Rows whose class probabilities are held at once: bounds the memory."""
 
 
