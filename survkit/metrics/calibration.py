@@ -134,7 +134,7 @@ def expected_calibration_error(
     n, k = predicted.shape
     counts = once_each(n) if counts is None else counts
     total = np.zeros(len(counts))
-    step = k if len(counts) == 1 else _RESAMPLED_CUTS
+    step = max(k, 1) if len(counts) == 1 else _RESAMPLED_CUTS
     for start in range(0, k, step):
         cuts = slice(start, start + step)
         sums = np.zeros((4, len(counts), len(range(k)[cuts]), BINS))

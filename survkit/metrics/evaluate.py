@@ -28,7 +28,7 @@ from survkit.types import (
 RAISED_BY_RESAMPLING = ("ece", "km_calibration", "purity", "ari", "nmi")
 """First words of the metrics that repeated subjects push upwards."""
 
-_CHUNK_ELEMENTS = 4_000_000
+_CHUNK_ELEMENTS = 10_000_000
 """Most counts (resamples x subjects) handled at once: bounds the memory."""
 
 

@@ -46,15 +46,11 @@ def wins_twice(
         if few:
             _compare_pairs(won, risk, row, anchors, drawn, slice(begin, end))
         else:
-            start = int(anchors[begin])
-            values = risk[row[begin], start:]
-            by_risk = np.argsort(values)
-            ordered = values[by_risk]
-            rank = np.concatenate([[0], np.cumsum(ordered[1:] != ordered[:-1])])
+            start, stop = int(anchors[begin]), int(anchors[end - 1]) + 1
             anchor_at = np.full(len(drawn), -1)
             anchor_at[anchors[begin:end]] = np.arange(begin, end)
-            ranked = _Ranked(by_risk + start, rank)
-            _compare_sorted(won, ranked, anchor_at, drawn, start, int(anchors[end - 1]) + 1)
+            ranked = _by_risk(risk[row[begin]], start)
+            _compare_sorted(won, ranked, anchor_at, drawn, start, stop)
     return won
 
 
@@ -81,6 +77,14 @@ class _Ranked(NamedTuple):
 
     def where(self, chosen: NDArray[np.bool_]) -> _Ranked:
         return _Ranked(self.position[chosen], self.rank[chosen])
+
+
+def _by_risk(risk: FloatArray, start: int) -> _Ranked:
+    """Rank the positions from `start` on."""
+    values = risk[start:]
+    order = np.argsort(values)
+    values = values[order]
+    return _Ranked(order + start, np.append(0, np.cumsum(values[1:] != values[:-1])))
 
 
 def _compare_pairs(

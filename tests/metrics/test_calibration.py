@@ -152,6 +152,13 @@ def test_a_bin_without_weight_is_left_out_and_a_cut_without_weight_is_undefined(
     assert np.isnan(expected_calibration_error(predicted, happened, np.zeros((2, 1)), bins))[0]
 
 
+@pytest.mark.parametrize("counts", [None, np.ones((3, 2), dtype=np.float32)])
+def test_error_without_cuts_is_undefined(counts):
+    none = np.zeros((2, 0))
+    bins = equal_mass_bins(none)
+    assert np.isnan(expected_calibration_error(none, none == 1, none, bins, counts)).all()
+
+
 def test_null_distribution_is_that_of_true_predictions():
     """Real errors of true predictions over many samples, and the null of one of them, agree."""
     cuts = np.linspace(0, 12, 41)
