@@ -1,7 +1,7 @@
 """How often BART's 90 % intervals of survival hold the truth, on simulated data.
 
-python benchmarks/bart_coverage.py                           # both engines, as in docs/results.md
-python benchmarks/bart_coverage.py --backends stochtree --replicates 2
+python -m benchmarks.bart_coverage                           # both engines, as in docs/results.md
+python -m benchmarks.bart_coverage --backends stochtree --replicates 2
 
 The truth is that of the fitted grid: survival at the times that end its intervals.
 """

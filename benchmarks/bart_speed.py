@@ -1,7 +1,7 @@
 """Seconds, effective samples a second and peak memory of BART, as JSON, one fit a process.
 
-python benchmarks/bart_speed.py                  # rossi with both engines, then growth with rows
-python benchmarks/bart_speed.py --support2 /path/to/data    # SUPPORT2 on 20 intervals, stochtree
+python -m benchmarks.bart_speed                  # rossi with both engines, then growth with rows
+python -m benchmarks.bart_speed --support2 /path/to/data    # SUPPORT2 on 20 intervals, stochtree
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ GROWTH = (250, 500, 1000, 2000, 4000)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backends", nargs="+", default=["stochtree", "pymc"])
+    parser.add_argument("--rossi", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--subjects", nargs="*", type=int, default=list(GROWTH))
     parser.add_argument("--support2", metavar="DATA_DIR", help="fit SUPPORT2 instead")
     parser.add_argument("--tune", type=int, default=200)
@@ -46,7 +47,9 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(measure(arguments)), flush=True)
         return
-    what = ["support2"] if arguments.support2 else ["rossi", *map(str, arguments.subjects)]
+    simulated = [str(subjects) for subjects in arguments.subjects]
+    what = ["rossi", *simulated] if arguments.rossi else simulated
+    what = ["support2"] if arguments.support2 else what
     backends = ["stochtree"] if arguments.support2 else arguments.backends
     for one in what:
         for backend in backends:
@@ -55,7 +58,8 @@ def main() -> None:
 
 def in_fresh_process(one: str, backend: str) -> None:
     """Measure one fit where no other has raised the peak memory, and print what it prints."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--one", one, "--backends", backend]
+    module = [sys.executable, "-m", "benchmarks.bart_speed"]
+    command = [*module, *sys.argv[1:], "--one", one, "--backends", backend]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     print(output.splitlines()[-1], flush=True)
 

@@ -1,7 +1,7 @@
 """Time and memory of the random survival forest, on the time grid and on raw times, as JSON.
 
-python benchmarks/rsf_memory.py                          # 10,000 rows, 10 trees, grid and raw
-python benchmarks/rsf_memory.py --rows 55000 --trees 100 --min_samples_split 100 --times grid
+python -m benchmarks.rsf_memory                          # 10,000 rows, 10 trees, grid and raw
+python -m benchmarks.rsf_memory --rows 55000 --trees 100 --min_samples_split 100 --times grid
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
 
 def in_fresh_process(arguments: argparse.Namespace, times: str) -> dict[str, Any]:
     """Measure one configuration where no other has raised the peak memory before."""
-    command = [sys.executable, __file__, "--in_this_process", "--times", times]
+    command = [sys.executable, "-m", "benchmarks.rsf_memory", "--in_this_process", "--times", times]
     for name in ("rows", "columns", "trees", "min_samples_split", "data_dir"):
         value = getattr(arguments, name)
         command += [] if value is None else [f"--{name}", str(value)]

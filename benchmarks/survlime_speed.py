@@ -1,9 +1,8 @@
 """Time and memory of SurvLIME explanations, without the model's own predictions, as JSON lines.
 
-export PYTHONPATH=.
-python benchmarks/survlime_speed.py                # p = 5, 20, 60 and N = 100 to 10,000
-python benchmarks/survlime_speed.py --what norms   # 1, 1.5, 3 and inf; p = 5, N = 1,000
-python benchmarks/survlime_speed.py --what many    # 100 repetitions x 100 rows, set 1 with Cox
+python -m benchmarks.survlime_speed                # p = 5, 20, 60 and N = 100 to 10,000
+python -m benchmarks.survlime_speed --what norms   # 1, 1.5, 3 and inf; p = 5, N = 1,000
+python -m benchmarks.survlime_speed --what many    # 100 repetitions x 100 rows, set 1 with Cox
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def main() -> None:
 
 def in_fresh_process(*case: object) -> None:
     """Measure one case where no other has raised the peak memory before."""
-    command = [sys.executable, __file__, "--one", *map(str, case)]
+    command = [sys.executable, "-m", "benchmarks.survlime_speed", "--one", *map(str, case)]
     print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="")
 
 

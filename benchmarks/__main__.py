@@ -1,0 +1,155 @@
+"""Runs the benchmarks, each in a process of its own, and writes one JSON and one Markdown table.
+
+python -m benchmarks --data_dir data --output results    # all, on a quiet machine
+python -m benchmarks --tiny --output results             # small sizes: that none of them is broken
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.machine import describe
+
+
+class Benchmark(NamedTuple):
+    """A module of this folder that prints JSON.
+
+    Parameters
+    ----------
+    title : str
+        What it is about.
+    module : str
+        Its name.
+    flags, tiny : tuple of str
+        Its flags, at full size and small.
+    takes_data : bool
+        Whether it is given --data_dir.
+    needs_data : bool
+        Whether it is left out without one.
+    """
+
+    title: str
+    module: str
+    flags: tuple[str, ...] = ()
+    tiny: tuple[str, ...] = ("--tiny",)
+    takes_data: bool = False
+    needs_data: bool = False
+
+
+BENCHMARKS = (
+    Benchmark("Start-up", "start_up"),
+    Benchmark("From command to record", "command_to_record", takes_data=True),
+    Benchmark("Epochs of the heads", "training_speed"),
+    Benchmark("Large data", "large_data"),
+    Benchmark("Evaluation", "evaluation_speed"),
+    Benchmark("SurvLIME", "survlime_speed", tiny=("--what", "many", "--repetitions=1", "--rows=2")),
+    Benchmark(
+        "BART",
+        "bart_speed",
+        tiny=(
+            "--no-rossi",
+            "--backends=stochtree",
+            "--subjects=50",
+            "--tune=5",
+            "--draws=5",
+            "--sweeps=1",
+        ),
+    ),
+    Benchmark(
+        "Random survival forest", "rsf_memory", tiny=("--rows=300", "--columns=10", "--trees=2")
+    ),
+    Benchmark("Sepsis files", "sepsis_load", takes_data=True, needs_data=True),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--tiny", action="store_true", help="small sizes, in a minute")
+    parser.add_argument("--data_dir", help="folder of the real data, for what needs it")
+    parser.add_argument("--only", nargs="+", choices=[b.module for b in BENCHMARKS])
+    parser.add_argument("--output", default=".", help="folder for benchmarks.json and .md")
+    arguments = parser.parse_args()
+    chosen = [
+        benchmark
+        for benchmark in BENCHMARKS
+        if (not arguments.only or benchmark.module in arguments.only)
+        and (arguments.data_dir or not benchmark.needs_data)
+    ]
+    machine = describe()
+    results = {}
+    for benchmark in chosen:
+        started = time.perf_counter()
+        results[benchmark.title] = list(rows_of(run(benchmark, arguments.tiny, arguments.data_dir)))
+        print(f"{benchmark.title}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    folder = Path(arguments.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"machine": machine, "results": results}, indent=2)
+    (folder / "benchmarks.json").write_text(f"{text}\n")
+    (folder / "benchmarks.md").write_text(markdown(machine, results))
+    print(folder / "benchmarks.md")
+
+
+def run(benchmark: Benchmark, tiny: bool, data_dir: str | None) -> list[Any]:
+    """Run a benchmark and return the JSON values that it prints."""
+    command = [sys.executable, "-m", f"benchmarks.{benchmark.module}"]
+    command += benchmark.tiny if tiny else benchmark.flags
+    command += ["--data_dir", data_dir] if benchmark.takes_data and data_dir else []
+    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    values, decoder, position = [], json.JSONDecoder(), 0
+    while (position := len(text) - len(text[position:].lstrip())) < len(text):
+        value, position = decoder.raw_decode(text, position)
+        values.append(value)
+    return values
+
+
+def rows_of(value: Any, what: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the flat rows of nested results; a row knows by `what` where it stood."""
+    if isinstance(value, list):
+        for item in value:
+            yield from rows_of(item, what)
+    elif isinstance(value, Mapping):
+        nested = {name: item for name, item in value.items() if holds_rows(item)}
+        plain = {name: item for name, item in value.items() if name not in nested}
+        if plain and not nested:
+            yield plain if what is None or "what" in plain else {"what": what, **plain}
+        for name, item in nested.items():
+            yield from rows_of(item, name)
+
+
+def holds_rows(value: Any) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and bool(value) and all(map(holds_rows, value))
+    )
+
+
+def markdown(machine: Mapping[str, Any], results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Return the machine and a table for each benchmark."""
+    parts = ["# Benchmarks", "\n".join(f"- {name}: {value}" for name, value in machine.items())]
+    for title, rows in results.items():
+        columns = [
+            name
+            for name in dict.fromkeys(name for row in rows for name in row)
+            if not any(isinstance(row.get(name), list) for row in rows)
+        ]
+        cells = [columns, ["---"] * len(columns)]
+        cells += [[shown(row.get(column)) for column in columns] for row in rows]
+        table = "\n".join(f"| {' | '.join(row)} |" for row in cells)
+        parts += [f"## {title}", table]
+    return "\n\n".join(parts) + "\n"
+
+
+def shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else str(value)
+
+
+if __name__ == "__main__":
+    main()

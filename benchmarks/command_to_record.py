@@ -1,0 +1,69 @@
+"""Seconds from a command to its complete records, and their peak memory, as JSON.
+
+python -m benchmarks.command_to_record --data_dir data    # SUPPORT2: one seed, five, and Cox
+python -m benchmarks.command_to_record --tiny             # a small synthetic dataset
+
+The floor is the import of torch and pandas in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SUPPORT2 = ["--experiment_args", "args/support2.args"]
+FIVE_SEEDS = ["--seeds", "42", "43", "44", "45", "46"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--tiny", action="store_true", help="a small dataset, to see that it runs")
+    parser.add_argument("--data_dir", help="folder of support2.csv; without it, no SUPPORT2")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    cases: dict[str, list[str]] = {}
+    if arguments.data_dir:
+        support2 = [*SUPPORT2, "--data_dir", arguments.data_dir]
+        cases["SUPPORT2, one seed"] = support2
+        cases["SUPPORT2, five seeds"] = [*support2, *FIVE_SEEDS]
+        cases["SUPPORT2, Cox regression"] = [*support2, "--model", "coxph"]
+    if arguments.tiny:
+        synthetic = ["--dataset", "synthetic", "--synthetic_rows", "300"]
+        cases["300 synthetic patients"] = [*synthetic, "--epochs", "2"]
+    for what, flags in cases.items():
+        repeats = 1 if arguments.tiny else arguments.repeats
+        print(json.dumps({"what": what, **measure(flags, repeats)}), flush=True)
+
+
+def measure(flags: list[str], repeats: int) -> dict[str, Any]:
+    """Train that often, each time anew; return the seconds and the largest peak memory."""
+    seconds, memory = [], []
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory() as log_dir:
+            started = time.perf_counter()
+            command = [sys.executable, "-m", "survkit.train", *flags, "--log_dir", log_dir]
+            subprocess.run(command, check=True, capture_output=True)
+            seconds.append(time.perf_counter() - started)
+            records = [json.loads(p.read_text()) for p in Path(log_dir).glob("*/*/result.json")]
+            memory.append(max(record["peak_memory_mb"] for record in records))
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import torch, pandas"], check=True)
+    floor = time.perf_counter() - started
+    return {
+        "seconds": statistics.median(seconds),
+        "least": min(seconds),
+        "most": max(seconds),
+        "floor": floor,
+        "peak_memory_mb": max(memory),
+    }
+
+
+if __name__ == "__main__":
+    main()
