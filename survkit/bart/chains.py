@@ -1,4 +1,4 @@
-"""Runs the chains of a sampler, each in a process of its own, under one progress bar."""
+"""Runs the chains of a sampler, several at a time in processes of their own, under one bar."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def run_chains(problem: ChainProblem, settings: SamplerSettings, *, jobs: int) -
     Raises
     ------
     InputError
-        Where a chain's process dies.
+        Where a chain's process dies, or there is not enough memory.
     """
     from joblib import Parallel, delayed  # type: ignore[import-untyped]
     from joblib.externals.loky.process_executor import (  # type: ignore[import-untyped]
@@ -176,12 +176,8 @@ def run_chains(problem: ChainProblem, settings: SamplerSettings, *, jobs: int) -
         with _progress(counts, settings):
             try:
                 chains = Parallel(n_jobs=jobs)(tasks)
-            except TerminatedWorkerError as error:
-                raise InputError(
-                    f"the process of a {settings.backend} chain died ({_exit_codes(error)}); it "
-                    "may have run out of memory: fewer chains at a time (cores), fewer rows or a "
-                    "larger time scale need less"
-                ) from None
+            except (TerminatedWorkerError, MemoryError) as error:
+                raise InputError(_why_died(error, settings.backend)) from None
     return Forests.join(
         chains, rules=problem.rules, num_trees=settings.trees, offset=problem.offset
     )
@@ -192,9 +188,15 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _exit_codes(error: Exception) -> str:
+def _why_died(error: Exception, backend: Backend) -> str:
+    less = "fewer chains at a time (cores), fewer rows or a larger time scale need less"
+    if isinstance(error, MemoryError):
+        return f"a {backend} chain ran out of memory: {less}"
     _, _, codes = str(error).partition("exit codes of the workers are ")
-    return codes.strip() or "no exit code"
+    return (
+        f"the process of a {backend} chain died ({codes.strip() or 'no exit code'}); it may have "
+        f"run out of memory: {less}"
+    )
 
 
 def _sample_chain(

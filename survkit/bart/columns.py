@@ -38,8 +38,13 @@ def resolve_rules(
     Raises
     ------
     InputError
-        For an unknown rule or column, or a sequence of the wrong length.
+        For an unknown rule or column, a sequence of the wrong length, or a feature that is called
+        like the time.
     """
+    if TIME in names:
+        raise InputError(
+            f"a feature is called '{TIME}', as BART calls the time of each row; rename the feature"
+        )
     coded = {c.column for c in categorical}
     rules = ["one_hot" if j in coded else "continuous" for j in range(len(names))]
     if isinstance(split_rules, Mapping):

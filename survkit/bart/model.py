@@ -24,7 +24,7 @@ from survkit.bart.chains import (
 from survkit.bart.columns import resolve_prior, resolve_rules
 from survkit.bart.convergence import Convergence, check_convergence
 from survkit.bart.forests import Forests
-from survkit.bart.person_period import MAX_TIMES, training_rows
+from survkit.bart.person_period import MAX_TIMES, ROUNDING, training_rows
 from survkit.bart.posterior import Summary, SurvivalPosterior, summarise
 from survkit.bart.size import count_columns, estimate_size
 from survkit.baselines.columns import FeatureColumns
@@ -134,7 +134,8 @@ class Bart:
         random = np.random.default_rng(self.settings.seed)
         sampled = random.permutation(len(data))[:CHECKED_SUBJECTS]
         quartiles = np.quantile(data.time[data.event], QUARTILES)
-        columns = np.searchsorted(self.times, quartiles)  # ends of the intervals they fall in
+        # Ends of the intervals they fall in; one that ends an interval may miss it by rounding.
+        columns = np.searchsorted(self.times, quartiles * (1 - 2 * ROUNDING))
         survival = self.posterior(data.features[sampled]).survival[..., columns]
         return check_convergence(survival, self.times[columns], chains=self.settings.chains)
 
@@ -186,7 +187,7 @@ class Bart:
         matrix = self.check_features(features)
         bytes_each = 8 * len(self.times) * self.fitted.forests.num_draws / max(thin, 1)
         size = max(1, int(CHUNK_BYTES / bytes_each))
-        for start in range(0, len(matrix), size):
+        for start in range(0, max(len(matrix), 1), size):  # no subjects are one empty block
             yield SurvivalPosterior(self.times, self._hazard(matrix[start : start + size], thin))
 
     def _hazard(self, matrix: NDArray[np.floating], thin: int) -> NDArray[np.float64]:

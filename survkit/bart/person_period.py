@@ -19,7 +19,8 @@ from survkit.types import BoolArray, FloatArray, InputError
 MAX_TIMES = 200
 """Most distinct times by default: each subject has a row for every one it lived through."""
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
+"""Relative error by which a time may miss a whole number of scales."""
 
 
 class TrainingRows(NamedTuple):
@@ -79,7 +80,7 @@ def downscale(time: ArrayLike, scale: float) -> NDArray[np.float64]:
     time = np.asarray(time, dtype=np.float64)
     quotient = time / scale
     whole = np.rint(quotient)
-    exact = np.abs(quotient - whole) <= _ROUNDING * np.abs(whole)
+    exact = np.abs(quotient - whole) <= ROUNDING * np.abs(whole)
     scaled: NDArray[np.float64] = np.where(exact, whole, np.ceil(quotient))
     bad = ~(scaled > 0)  # NaN too
     if bad.any():
@@ -121,19 +122,24 @@ def training_rows(
     ------
     InputError
         For times that are not positive, no events, a single or too many distinct times (naming a
-        scale that would do), and weights that are negative or of the wrong length.
+        scale that would do), and weights that are negative, of the wrong length, or 0 for every
+        row with an event or every row without.
     """
     check_weights(weights, len(time))
-    step = 1.0 if scale is None else scale
-    scaled = downscale(time, step) * step if scale is not None else _positive(time)
-    times, last = np.unique(scaled, return_inverse=True)
-    _check_outcomes(scaled, event, times, max_times)
+    times, last = np.unique(
+        _positive(time) if scale is None else downscale(time, scale), return_inverse=True
+    )
+    if scale is not None:  # 0.9, where 3 * 0.3 is 0.8999999999999999
+        times = np.array([float(f"{count * scale:.12g}") for count in times])
+    _check_outcomes(len(time), event, times, max_times)
     lengths = last.astype(np.int64) + 1
-    subject = np.repeat(np.arange(len(scaled)), lengths)
+    subject = np.repeat(np.arange(len(time)), lengths)
     first = np.cumsum(lengths) - lengths
     interval = np.arange(lengths.sum()) - np.repeat(first, lengths)
     status = (interval == last[subject]) & np.asarray(event, dtype=np.bool_)[subject]
     per_row = None if weights is None else np.asarray(weights, dtype=np.float64)[subject]
+    if per_row is not None:
+        _check_row_weights(per_row, status)
     return TrainingRows(subject, interval, status, times, per_row)
 
 
@@ -149,11 +155,20 @@ def _positive(time: FloatArray) -> NDArray[np.float64]:
     return times
 
 
+def _check_row_weights(weights: NDArray[np.float64], status: BoolArray) -> None:
+    for rows, what in ((status, "with"), (~status, "without")):
+        if not np.any(weights[rows]):
+            raise InputError(
+                f"weights are 0 for every row {what} an event; the hazard would be "
+                f"{'0' if what == 'with' else '1'} everywhere"
+            )
+
+
 def _check_outcomes(
-    time: NDArray[np.float64], event: BoolArray, times: NDArray[np.float64], max_times: int
+    num_subjects: int, event: BoolArray, times: NDArray[np.float64], max_times: int
 ) -> None:
-    if len(event) != len(time):
-        raise InputError(f"event has {len(event)} rows, but time has {len(time)}")
+    if len(event) != num_subjects:
+        raise InputError(f"event has {len(event)} rows, but time has {num_subjects}")
     if not np.any(event):
         raise InputError("event is False in every row; there is no hazard to learn")
     if len(times) < 2:

@@ -14,6 +14,9 @@ from survkit.types import FloatArray, InputError
 MIN_TIMES = 5
 """Fewest distinct times that a scale chosen to save rows may leave."""
 
+SAFETY = 3.0
+"""Standard deviations by which the rows of subjects drawn at random may exceed their mean."""
+
 # Seconds of one processor, measured by benchmarks/bart_speed.py; other machines differ.
 SECONDS_PER_ROW_AND_TREE = {"stochtree": 2e-8, "pymc": 2e-7}
 """Of one sweep of stochtree, and of one iteration of pymc."""
@@ -122,9 +125,20 @@ def choose_scale(time: NDArray[np.float64], max_rows: int) -> int:
         if rows <= max_rows and times <= MAX_TIMES:
             return scale
         scale += 1
-    fewest = count_rows(time, scale - 1)[0]
-    subjects = int(len(time) * max_rows / fewest)
+    each = np.unique(downscale(time, scale - 1), return_inverse=True)[1] + 1
+    fewest, subjects = int(each.sum()), _random_subjects(each, max_rows)
     raise InputError(
-        f"{len(time):,} subjects make {fewest:,} rows at {MIN_TIMES} or more times, more than "
-        f"--bart_max_rows {max_rows:,}; --bart_subsample {max(subjects, 1)} would do"
+        f"{len(time):,} subjects make {fewest:,} rows even with times as coarse as they may be "
+        f"(at least {MIN_TIMES}), more than --bart_max_rows {max_rows:,}; "
+        f"--bart_subsample {max(subjects, 1)} would do"
     )
+
+
+def _random_subjects(rows: NDArray[np.integer], max_rows: int) -> int:
+    """Return how many subjects may be drawn at random, with all but certainty within the rows.
+
+    The root n of mean * n + SAFETY * deviation * sqrt(n) = max_rows.
+    """
+    mean, margin = float(rows.mean()), SAFETY * float(rows.std())
+    root = (np.sqrt(margin**2 + 4 * mean * max_rows) - margin) / (2 * mean)
+    return int(root**2)

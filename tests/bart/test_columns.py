@@ -32,6 +32,11 @@ def test_rules_that_cannot_be_used(rules: object, message: str) -> None:
         resolve_rules(NAMES, CODED, rules)  # type: ignore[arg-type]
 
 
+def test_no_feature_is_called_like_the_time() -> None:
+    with pytest.raises(InputError, match="a feature is called 'time'"):
+        resolve_rules(("age", "time"), (), None)
+
+
 def test_prior_weights_by_name_or_in_order() -> None:
     assert_array_equal(resolve_prior(NAMES, None), [1, 1, 1, 1])
     assert_array_equal(resolve_prior(NAMES, {"time": 3, "sex": 2}), [3, 1, 2, 1])

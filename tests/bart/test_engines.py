@@ -91,6 +91,15 @@ def test_subjects_without_weight_teach_nothing() -> None:
     assert_allclose(model.posterior(hidden).hazard.mean(axis=(0, 1)), 0.4, atol=0.1)
 
 
+def test_a_chain_without_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("survkit.bart.chains._sample_chain", fail)
+    with pytest.raises(InputError, match="a stochtree chain ran out of memory: fewer chains"):
+        Bart(settings=settings("stochtree"), cores=1).fit(two_groups())
+
+
 def test_a_chain_that_dies_is_reported() -> None:
     """A worker process is killed from outside, as the kernel does when memory runs out."""
     data = two_groups()

@@ -115,6 +115,21 @@ def test_chunks_thinning_and_intervals(
     assert_allclose(np.stack([summary.low, summary.high]), expected)
 
 
+def test_no_subjects_have_no_curves(rossi_stochtree: Bart) -> None:
+    assert rossi_stochtree.predict(np.empty((0, 7))).shape == (0, 13)
+    assert rossi_stochtree.summary(np.empty((0, 7))).low.shape == (0, 13)
+
+
+def test_events_at_the_last_time_after_scaling() -> None:
+    """Their quartiles are the last time, which 10 * 0.3 + 1e-10 exceeds by rounding alone."""
+    time = np.where(np.arange(20) < 2, 0.3, 3.0 + 1e-10)
+    data = SurvivalData(np.zeros((20, 1)), np.ones(20, bool), time, ("constant",))
+    settings = SamplerSettings(trees=2, tune=2, draws=4, chains=1)
+    model = Bart(settings=settings).fit(data, scale=0.3)
+    assert model.convergence is not None
+    assert_array_equal(model.convergence.times, [3, 3, 3])
+
+
 def test_survival_at_any_time() -> None:
     posterior = SurvivalPosterior(np.array([2.0, 4.0]), np.full((1, 1, 2), 0.5))
     assert_allclose(posterior.at([0, 1.9, 2, 3, 4])[0, 0], [1, 1, 0.5, 0.5, 0.25])

@@ -75,6 +75,12 @@ def test_downscaling_is_exact_for_whole_quotients() -> None:
     assert_array_equal(downscale(tenths, 0.1), np.arange(1, 200))
 
 
+def test_downscaled_times_are_those_of_the_data() -> None:
+    """3 * 0.3 is below 0.9 in floating point, and 0.9 must not lie beyond the last time."""
+    time = np.array([0.3, 0.5, 0.9])
+    assert_array_equal(training_rows(time, np.ones(3, bool), scale=0.3).times, [0.3, 0.6, 0.9])
+
+
 def test_partial_dependence_rows() -> None:
     features = np.array([[1.2, 0, 10], [2.4, 1, 12], [1.9, 0, 3]])
     rows = prediction_rows(3, 3)
@@ -136,6 +142,11 @@ def test_weights_follow_their_subjects() -> None:
         ({"weights": -np.ones(8)}, "weight is -1.0 in row 0"),
         ({"weights": np.ones(7)}, r"weights have shape \(7,\), but there are 8 subjects"),
         ({"weights": np.zeros(8)}, "every weight is 0"),
+        ({"weights": 1.0 - EVENT}, "weights are 0 for every row with an event"),
+        (
+            {"time": np.array([1.0, 1, 1, 1, 1, 1, 1, 2]), "weights": np.eye(8)[0]},
+            "weights are 0 for every row without an event",
+        ),
     ],
 )
 def test_outcomes_that_cannot_be_used(change: dict, message: str) -> None:

@@ -29,8 +29,10 @@ def test_no_scale_leaves_fewer_times_than_needed() -> None:
     assert count_rows(TIME, 14)[1] == MIN_TIMES
 
 
-def test_the_subsample_named_would_do() -> None:
+@pytest.mark.parametrize("seed", range(20))
+def test_the_subsample_named_would_do(seed: int) -> None:
     with pytest.raises(InputError) as refused:
         choose_scale(TIME, 400)
     subjects = int(str(refused.value).split("--bart_subsample ")[1].split()[0])
-    choose_scale(np.random.default_rng(1).permutation(TIME)[: int(subjects * 0.95)], 400)
+    assert subjects > 100
+    choose_scale(np.random.default_rng(seed).permutation(TIME)[:subjects], 400)
