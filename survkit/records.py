@@ -255,20 +255,21 @@ def load_fitted(run: str | Path) -> FittedRun:
         Where its checkpoint is missing, damaged, or of a version that this one cannot read.
     """
     checkpoint = load_checkpoint(Path(run) / "checkpoint.pt")
-    preprocessor, version = checkpoint["preprocessor"], checkpoint["survkit_version"]
     try:
+        preprocessor = checkpoint["preprocessor"]
         return FittedRun(
             rebuild(checkpoint).model,
             None if preprocessor is None else Preprocessor.from_state(preprocessor),
             checkpoint["config"],
-            version,
+            checkpoint["survkit_version"],
         )
     except (KeyError, TypeError, RuntimeError) as error:  # RuntimeError: torch, of other weights
-        if version == survkit.__version__:
-            raise
+        version = checkpoint.get("survkit_version", "of an unknown version")
+        made = f"survkit {version}, and this version ({survkit.__version__})"
+        if version == survkit.__version__:  # between two releases
+            made = f"another state of survkit {version}, and this one"
         raise InputError(
-            f"the checkpoint in {run} was made by survkit {version}, and this version "
-            f"({survkit.__version__}) cannot read it: {error!r}; train again"
+            f"the checkpoint in {run} was made by {made} cannot read it: {error!r}; train again"
         ) from error
 
 

@@ -315,6 +315,10 @@ def test_another_version_is_warned_of(
     unreadable = other_version(run, tmp_path / "unreadable", state={"head": "mtlr"})
     assert main(flags(unreadable, table)) == 2
     assert "was made by survkit 9.9.9, and this version" in capsys.readouterr().err
+    same = survkit.__version__
+    between = other_version(run, tmp_path / "b", state={"head": "mtlr"}, survkit_version=same)
+    assert main(flags(between, table)) == 2
+    assert f"was made by another state of survkit {same}, and this one" in capsys.readouterr().err
 
 
 def test_runs_on_generated_data_have_no_patients(

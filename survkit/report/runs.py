@@ -58,8 +58,9 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
         if result is None:
             warnings.warn(f"left out: {folder.warnings[0]}", stacklevel=2)
         else:
-            config = _flags(read_config(path.parent) or {})
-            rows.append({**_flat(result), **config, "path": str(path.parent)})
+            config = read_config(path.parent) or {}
+            known = {"configuration": _configuration_id(config, result["run_id"])}
+            rows.append({**known, **_flat(result), **_flags(config), "path": str(path.parent)})
     if not rows:
         raise InputError(f"no finished run in {root / (group or '*')}")
     return _frame(rows)
@@ -145,19 +146,29 @@ def _wandb_row(
         for key, value in summary.items()
         if key.startswith(("validation/", "test/"))
     }
-    from survkit.records import run_id
-
-    # JSON turns tuples into lists.
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-    known = build_config(TrainConfig, values)
     return {
         "run_id": identifier,
-        "configuration": run_id(known, config["data_sha256"], less=("seed",)),
+        "configuration": _configuration_id(config, identifier),
         **{name: config[name] for name in _SETTINGS_OF_THE_RESULT},
         **metrics,
         **_flags(config),
         "path": None,
     }
+
+
+def _configuration_id(config: Mapping[str, Any], identifier: str) -> str:
+    """Return what runs share that differ in nothing but the seed.
+
+    A run whose configuration is unknown, or none of training (an ensemble's), shares it with none.
+    """
+    from survkit.records import run_id
+
+    # JSON turns tuples into lists.
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+    try:
+        return run_id(build_config(TrainConfig, values), config["data_sha256"], less=("seed",))
+    except (InputError, KeyError):
+        return identifier
 
 
 def _flags(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,20 @@ def test_runs_are_rows_sorted_by_model_and_seed(log_dir: Path) -> None:
     assert (runs["timing_total_seconds"] > 0).all()
     assert Path(runs["path"].iloc[0], "result.json").exists()
     assert load_runs(str(log_dir), "some").equals(runs)
+
+
+def test_records_from_before_a_field_make_a_table(log_dir: Path, tmp_path: Path) -> None:
+    """Runs that differ in nothing but the seed are told by their config.json, then."""
+    shutil.copytree(log_dir / "some", tmp_path / "some")
+    for path in tmp_path.glob("some/*/result.json"):
+        result = json.loads(path.read_text())
+        del result["configuration"]
+        path.write_text(json.dumps(result))
+    old, new = load_runs(tmp_path), load_runs(log_dir)
+    assert old["configuration"].tolist() == new["configuration"].tolist()
+    for path in tmp_path.glob("some/*/config.json"):
+        path.unlink()
+    assert load_runs(tmp_path)["configuration"].nunique() == 3
 
 
 def test_no_finished_run_is_explained(log_dir: Path) -> None:
