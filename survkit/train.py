@@ -148,10 +148,12 @@ def with_grid(config: TrainConfig, dataset: Dataset) -> TrainConfig:
 
 def _with_device(config: TrainConfig) -> TrainConfig:
     import torch
+    from threadpoolctl import threadpool_limits
 
     from survkit.training.neural_model import check_device
 
     torch.set_num_threads(1)  # batches of these networks are too small to share
+    threadpool_limits(1)  # so are the arrays of the evaluation
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     return replace(config, device=device)
