@@ -291,7 +291,7 @@ def test_without_the_training_data_the_rest_is_written(
     source.write_text(source.read_text().replace(",Post,", ",Pre,", 1))
     there, warning = columns_and_warning()
     assert not there
-    assert "the data at hand are not those that the run was trained on" in warning
+    assert "the csv data on this machine are not those of the run" in warning
     source.unlink()
     there, warning = columns_and_warning()
     assert not there

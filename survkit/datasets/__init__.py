@@ -37,10 +37,15 @@ __all__ = [
 
 
 class DatasetEntry(NamedTuple):
-    """How a dataset is loaded, and the parameters it takes beyond those of the time grid."""
+    """How a dataset is loaded.
+
+    `parameters` are those it takes beyond those of the time grid; `downloads` tells whether its
+    loader downloads files that are not there, unless it is told not to (`download=False`).
+    """
 
     load: Callable[..., Dataset]
     parameters: tuple[str, ...] = ()
+    downloads: bool = False
 
 
 _MNIST = ("mnist_means", "mnist_stds", "mnist_censoring_percentage", "mnist_sample_pct")
@@ -49,8 +54,9 @@ DATASETS = {
     "support2": DatasetEntry(
         load_support2,
         ("data_dir", "support2_features", "support2_start_day", "support2_censor_day"),
+        downloads=True,
     ),
-    "mnist": DatasetEntry(load_mnist, ("data_dir", *_MNIST)),
+    "mnist": DatasetEntry(load_mnist, ("data_dir", *_MNIST), downloads=True),
     "digits": DatasetEntry(load_digits, _MNIST),
     "sepsis": DatasetEntry(
         load_sepsis,
@@ -117,6 +123,7 @@ def load_dataset(
     time_bins: int | None = None,
     quantile_event_times: bool = False,
     labeling_floor_mode: bool = False,
+    download: bool = True,
     **parameters: Any,
 ) -> Dataset:
     """Load a dataset by name.
@@ -129,6 +136,8 @@ def load_dataset(
         Folder of data files, for the datasets that have any.
     time_bins, quantile_event_times, labeling_floor_mode
         The time grid, as in `survkit.datasets.assemble.time_grid`.
+    download : bool
+        Whether to download data files that are not there.
     **parameters
         What the dataset's entry in `DATASETS` lists; its loader describes them.
 
@@ -146,6 +155,8 @@ def load_dataset(
             )
     if "data_dir" in entry.parameters:
         parameters["data_dir"] = data_dir
+    if entry.downloads:
+        parameters["download"] = download
     return entry.load(
         time_bins=time_bins,
         quantile_event_times=quantile_event_times,
@@ -154,13 +165,15 @@ def load_dataset(
     )
 
 
-def load_configured(configuration: Mapping[str, Any]) -> Dataset:
+def load_configured(configuration: Mapping[str, Any], *, download: bool = True) -> Dataset:
     """Load the dataset that a run's configuration describes.
 
     Parameters
     ----------
     configuration : mapping
         Has "dataset", its name, and what `load_parameters` lists for it; the rest is not read.
+    download : bool
+        As in `load_dataset`.
 
     Raises
     ------
@@ -168,4 +181,5 @@ def load_configured(configuration: Mapping[str, Any]) -> Dataset:
         For an unknown dataset, or data that cannot be used.
     """
     name = configuration["dataset"]
-    return load_dataset(name, **{key: configuration[key] for key in load_parameters(name)})
+    parameters = {key: configuration[key] for key in load_parameters(name)}
+    return load_dataset(name, download=download, **parameters)

@@ -151,6 +151,7 @@ def load_mnist(
     mnist_stds: Sequence[float] = PUBLISHED_STDS,
     mnist_censoring_percentage: float = PUBLISHED_CENSORING,
     mnist_sample_pct: float = 1.0,
+    download: bool = True,
     **grid: Unpack[GridParameters],
 ) -> Dataset:
     """Load Survival MNIST on the images in `MNIST/raw`, downloaded where they are not there.
@@ -168,16 +169,18 @@ def load_mnist(
         Share of subjects censored before their event, in [0, 1).
     mnist_sample_pct : float
         Share of the training rows to keep, in (0, 1].
+    download : bool
+        Whether to download images that are not there.
     **grid
         As in `time_grid`; the cuts go to the largest mean and three largest deviations.
 
     Raises
     ------
     InputError
-        For files that are damaged or cannot be downloaded, or a parameter out of range.
+        For files that are damaged, not there or cannot be downloaded, or a parameter out of range.
     """
     process = process_of(mnist_means, mnist_stds, mnist_censoring_percentage)
-    pixels, label, num_train = read_mnist(data_dir)
+    pixels, label, num_train = read_mnist(data_dir, download=download)
     train, validation = random_split(np.arange(num_train), VALIDATION_ROWS)
     rows = SplitRows(train, validation, np.arange(num_train, len(label)))
     return _dataset(MNIST_CARD, Images(pixels, 255, label, rows), process, mnist_sample_pct, grid)

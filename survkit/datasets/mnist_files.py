@@ -51,21 +51,21 @@ class Mnist(NamedTuple):
     num_train: int
 
 
-def read_mnist(data_dir: Path | str) -> Mnist:
-    """Read MNIST by torchvision's loader, downloading the files that are not there.
+def read_mnist(data_dir: Path | str, *, download: bool = True) -> Mnist:
+    """Read MNIST by torchvision's loader, downloading the files that are not there, if wanted.
 
     Raises
     ------
     InputError
-        For a file that cannot be downloaded, has the wrong length or header, or labels that are
-        no digits.
+        For a file that is not there or cannot be downloaded, has the wrong length or header, or
+        labels that are no digits.
     """
     from torchvision.datasets import MNIST
 
     raw = Path(data_dir) / RAW
     for name in FILES:
         check = partial(_check, name)
-        check(ensure_file(raw / name, partial(download, name), check))
+        check(ensure_file(raw / name, partial(download_file, name) if download else None, check))
     parts = [MNIST(str(data_dir), train=train) for train in (True, False)]
     label = np.concatenate([part.targets.numpy() for part in parts])
     if label.max() >= 10:
@@ -96,7 +96,9 @@ def _check(name: str, path: Path) -> None:
         )
 
 
-def download(name: str, path: Path, fetch: Callable[[str, str, str], None] | None = None) -> None:
+def download_file(
+    name: str, path: Path, fetch: Callable[[str, str, str], None] | None = None
+) -> None:
     """Download one file of MNIST from the mirrors that torchvision knows, checked by its MD5.
 
     Parameters

@@ -108,19 +108,32 @@ def cache_folder(data_dir: Path | str) -> Path:
 
 
 def ensure_file(
-    path: Path, fetch: Callable[[Path], None], check: Callable[[Path], object] | None = None
+    path: Path,
+    fetch: Callable[[Path], None] | None,
+    check: Callable[[Path], object] | None = None,
 ) -> Path:
     """Return `path`, fetching the file first where it is not there.
 
     Of several processes that ask at once one fetches; the others wait and find the file.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    fetch : callable, optional
+        Writes the file to the path it is given; None where a file that is not there is an error.
+    check : callable, optional
+        As in `write_atomically`.
+
     Raises
     ------
     InputError
-        Where the folder or the file cannot be written.
+        Where the folder or the file cannot be written, or the file is not there.
     """
     if path.exists():
         return path
+    if fetch is None:
+        raise InputError(f"{path.absolute()} is not there")
     try:
         lock = _lock(path)
         try:

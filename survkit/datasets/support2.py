@@ -81,6 +81,7 @@ def load_support2(
     support2_features: Literal["published", "baseline"] = "published",
     support2_start_day: float | None = None,
     support2_censor_day: float | None = None,
+    download: bool = True,
     **grid: Unpack[GridParameters],
 ) -> Dataset:
     """Load SUPPORT2 from `support2.csv` in the data directory, or UCI where it is not there.
@@ -95,19 +96,23 @@ def load_support2(
         Keep only patients under observation after this day, and count time from it.
     support2_censor_day : float, optional
         Censor at this day of the study every patient followed for longer.
+    download : bool
+        Whether to download a file that is not there.
     **grid
         As in `time_grid`.
 
     Raises
     ------
     InputError
-        For a missing file that cannot be downloaded, a damaged one, or days out of order.
+        For a missing file that is not to be or cannot be downloaded, a damaged one, or days out of
+        order.
     """
     if support2_features not in FEATURES:
         raise InputError(
             f"support2_features is '{support2_features}'; it must be published or baseline"
         )
-    path = ensure_file(Path(data_dir) / "support2.csv", _download, _read_checked)
+    fetch = _download if download else None
+    path = ensure_file(Path(data_dir) / "support2.csv", fetch, _read_checked)
     frame, event, time = _read_checked(path)
     kept, event, time = _observation_window(event, time, support2_start_day, support2_censor_day)
     names = list(FEATURES[support2_features])

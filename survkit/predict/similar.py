@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survkit.composite_models import without_calibration
-from survkit.configs.train import TrainConfig
-from survkit.datasets import DATASETS, Dataset, load_configured
+from survkit.datasets import Dataset
 from survkit.datasets.assemble import split_rows
 from survkit.metrics.clustering import chosen_expert
 from survkit.records import FittedRun
+from survkit.report.predictions import load_dataset_of
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import BoolArray, InputError, IntArray
 
@@ -57,7 +54,7 @@ def similar_patients(
     number : int
         How many to find for each, k.
     data_dir : path, optional
-        Folder of the training data; the run's own where not given.
+        Where to look for the training data first, as in `load_recorded_dataset`.
 
     Raises
     ------
@@ -67,7 +64,7 @@ def similar_patients(
     model = without_calibration(run.model)
     if not isinstance(model, NeuralSurvivalModel):
         raise InputError(f"{run.config['model']} has no hidden space to compare patients in")
-    dataset = _training_data(run.config, data_dir)
+    dataset = load_dataset_of(run.config, data_dir)
     train = dataset.splits.train
     neighbours = nearest_neighbours(
         model.hidden_state(features),
@@ -121,20 +118,6 @@ def training_names(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
     if train.subject_id is not None:
         return "subject", train.subject_id
     return "row", split_rows(sum(map(len, dataset.splits))).train + 1
-
-
-def _training_data(config: Mapping[str, Any], data_dir: str | None) -> Dataset:
-    """Load the data that a run was trained on, where they are at hand."""
-    # The defaults stand in for flags that the version which made the run did not have.
-    settings = {**asdict(TrainConfig()), **config}
-    settings["data_dir"] = data_dir or settings["data_dir"]
-    needs_files = "data_dir" in DATASETS[settings["dataset"]].parameters
-    if needs_files and not Path(settings["data_dir"]).is_dir():
-        raise InputError(f"there is no folder {settings['data_dir']}; --data_dir names another")
-    dataset = load_configured(settings)
-    if dataset.sha256 != config["data_sha256"]:
-        raise InputError("the data at hand are not those that the run was trained on")
-    return dataset
 
 
 def _experts(model: NeuralSurvivalModel, features: NDArray[np.float32]) -> IntArray:

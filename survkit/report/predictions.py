@@ -18,9 +18,6 @@ from survkit.records import read_predictions
 from survkit.report.runs import read_config
 from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
-_DOWNLOADED = {"support2": "support2.csv", "mnist": "MNIST/raw"}
-"""Datasets that would be downloaded, and what lies in the data directory where they have been."""
-
 
 class NotAtHandError(InputError):
     """The data that runs were made on are not on this machine."""
@@ -45,6 +42,11 @@ def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -
     config = read_config(Path(run))
     if config is None:
         raise NotAtHandError(f"{Path(run) / 'config.json'} is missing or damaged")
+    return load_dataset_of(config, data_dir)
+
+
+def load_dataset_of(config: Mapping[str, Any], data_dir: str | Path | None = None) -> Dataset:
+    """Load the dataset that a run's configuration names, as `load_recorded_dataset`."""
     folders = [data_dir, config["data_dir"], os.environ.get("SURVKIT_DATA_DIR")]
     problems = []
     for folder in dict.fromkeys(str(folder) for folder in folders if folder):
@@ -56,16 +58,13 @@ def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -
 
 
 def _load_checked(config: Mapping[str, Any]) -> Dataset:
-    needed, folder = _DOWNLOADED.get(config["dataset"], ""), config["data_dir"]
-    if needed and not (Path(folder) / needed).exists():
-        raise NotAtHandError(f"{needed} is not in {folder}")
     defaults = asdict(TrainConfig())  # for a record from before a flag
     try:
-        dataset = load_configured({**defaults, **config})
+        dataset = load_configured({**defaults, **config}, download=False)
     except InputError as error:
         raise NotAtHandError(str(error)) from None
     if dataset.sha256 != config["data_sha256"]:
-        raise NotAtHandError(f"the {dataset.name} data on this machine are not those of the runs")
+        raise NotAtHandError(f"the {dataset.name} data on this machine are not those of the run")
     return dataset
 
 

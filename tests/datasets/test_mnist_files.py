@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from survkit.datasets import load_dataset, mnist_files
-from survkit.datasets.mnist_files import FILES, IdxFile, download, read_mnist
+from survkit.datasets.mnist_files import FILES, IdxFile, download_file, read_mnist
 from survkit.types import InputError
 
 NAMES = list(FILES)
@@ -91,8 +91,19 @@ def test_a_failed_download_says_what_to_do(tmp_path):
         raise RuntimeError("File not found or corrupted")
 
     with pytest.raises(InputError, match=r"download failed .*corrupted.* by hand.*--data_dir"):
-        download(NAMES[0], tmp_path / "x", fetch)
+        download_file(NAMES[0], tmp_path / "x", fetch)
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_downloaded_unless_wanted(small, monkeypatch):
+    """Neither all four files nor the one that is missing."""
+    monkeypatch.setattr(mnist_files, "_fetch", lambda *_: pytest.fail("it was fetched"))
+    with pytest.raises(InputError, match=r"none.*ubyte is not there"):
+        load_dataset("mnist", data_dir="none", download=False)
+    (small / mnist_files.RAW / NAMES[2]).unlink()
+    with pytest.raises(InputError, match=f"{NAMES[2]} is not there"):
+        load_dataset("mnist", data_dir=small, download=False)
+    assert not Path("none").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):

@@ -136,6 +136,13 @@ def test_download_is_kept_and_equals_the_file(tmp_path, monkeypatch, raw, datase
     np.testing.assert_array_equal(loaded.splits.train.features, dataset.splits.train.features)
 
 
+def test_nothing_is_downloaded_unless_wanted(tmp_path, monkeypatch):
+    monkeypatch.setattr(support2, "_fetch_from_uci", lambda: pytest.fail("it was fetched"))
+    with pytest.raises(InputError, match=r"support2\.csv is not there"):
+        load_dataset("support2", data_dir=tmp_path / "none", download=False)
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_failed_download_says_how_to_get_the_file(tmp_path, monkeypatch):
     def fetch():
         raise ConnectionError("no network")

@@ -176,7 +176,7 @@ def test_without_the_data_the_page_says_what_is_lacking(log_dir: Path, tmp_path:
     write_report(material, group_state(group, runs), group)
     page = read(group)
     assert "No intervals of differences: the censoring distribution comes from the training" in page
-    assert "support2.csv is not in" in page
+    assert "support2.csv is not there" in page
     assert "Brier score over time" not in page
     assert "calibration of mtlr" in page
     assert "difference" not in tidy_comparison(material)
@@ -196,10 +196,10 @@ def test_the_dataset_must_be_that_of_the_runs(
     (tmp_path / "run" / "config.json").write_text(
         json.dumps({**config, "dataset": "support2", "data_dir": "nowhere"})
     )
-    with pytest.raises(NotAtHandError, match=r"support2\.csv is not in nowhere"):
+    with pytest.raises(NotAtHandError, match=r"nowhere/support2\.csv is not there"):
         load_recorded_dataset(tmp_path / "run")
     monkeypatch.setenv("SURVKIT_DATA_DIR", str(tmp_path / "third"))
-    with pytest.raises(NotAtHandError, match=r"csv is not in first; .* in nowhere; .* in .*third"):
+    with pytest.raises(NotAtHandError, match=r"first/.* is not there; .*nowhere/.*; .*third/"):
         load_recorded_dataset(tmp_path / "run", "first")
     (tmp_path / "run" / "config.json").unlink()
     with pytest.raises(NotAtHandError, match=r"config\.json is missing or damaged"):
