@@ -80,9 +80,9 @@ def test_the_command_predicts_as_the_model(
     within = expected.median() <= 2659
     np.testing.assert_allclose(found["median"][within], expected.median()[within], rtol=1e-12)
     assert found["median"][~within].isna().all()
-    weights = found[[f"expert_{e}_weight" for e in range(4)]].to_numpy()
+    weights = found[[f"expert_{e}_weight" for e in range(1, 5)]].to_numpy()
     np.testing.assert_allclose(weights, expected.expert_weights, rtol=1e-12)
-    np.testing.assert_array_equal(found["expert"], weights.argmax(axis=1))
+    np.testing.assert_array_equal(found["expert"], weights.argmax(axis=1) + 1)
     assert printed.out.count("\n") == 10 + 4  # ten patients, the header and three lines below
     assert "... and 20 more" in printed.out
     assert "days, to recurrence or death" in printed.out
@@ -131,7 +131,7 @@ def test_similar_patients_share_the_expert_and_are_nearest(run: Path, table: Pat
     for patient in range(30):
         gap = model.hidden_state(train.features) - model.hidden_state(features[[patient]])
         distance = np.linalg.norm(gap.astype(float), axis=1)
-        same = weights.argmax(axis=1) == found["expert"][patient]
+        same = weights.argmax(axis=1) + 1 == found["expert"][patient]
         listed = [found[f"similar_{rank}_distance"][patient] for rank in range(1, 5)]
         np.testing.assert_allclose(listed, np.sort(distance[same])[:4], atol=1e-5)
 

@@ -43,8 +43,9 @@ def prediction_table(
     DataFrame
         The patient's identifier; `survival_T` for each time T; `median`, empty where survival
         stays above 1/2 up to the horizon; for a mixture `expert`, the one with the largest
-        weight, counted from 0, and `expert_E_weight`; of each similar patient `similar_K_row` (or
-        what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where there is none.
+        weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
+        `similar_K_row` (or what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where
+        there is none.
 
     Raises
     ------
@@ -57,8 +58,8 @@ def prediction_table(
     median = prediction.median()
     columns["median"] = np.where(median <= prediction.times[-1], median, np.nan)
     if prediction.expert_weights is not None:
-        columns["expert"] = chosen_expert(prediction.expert_weights)
-        for expert, weights in enumerate(prediction.expert_weights.T):
+        columns["expert"] = chosen_expert(prediction.expert_weights) + 1
+        for expert, weights in enumerate(prediction.expert_weights.T, 1):
             columns[f"expert_{expert}_weight"] = weights
     if similar is not None:
         columns |= _similar_columns(similar)

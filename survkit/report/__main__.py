@@ -6,13 +6,19 @@ python -m survkit.report --log_dir logs --group flchain
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from survkit.configs.args_file import parse_configs
 from survkit.configs.command import run_command
 from survkit.configs.report import ReportConfig
 from survkit.types import InputError
+
+# The heavy imports stand in the functions below, so that --help answers at once.
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROG = "survkit.report"
 
@@ -34,15 +40,13 @@ def report(config: ReportConfig) -> None:
     """Print the comparison table of a group and write its page and tables in its folder."""
     from survkit.report.material import gather, group_state
     from survkit.report.page import write_report
-    from survkit.report.runs import load_runs
     from survkit.report.tables import COMPARISON, comparison_table, page_metrics
 
     if config.group is None:
         raise InputError("--group is needed: a subfolder of --log_dir")
     group_folder = Path(config.log_dir) / config.group
-    material = None
-    if any(group_folder.glob("*/result.json")):
-        runs = load_runs(config.log_dir, config.group)
+    material, runs = None, _finished_runs(config.log_dir, config.group)
+    if runs is not None:
         material = gather(
             runs,
             metrics=config.metrics or page_metrics(runs),
@@ -59,6 +63,18 @@ def report(config: ReportConfig) -> None:
         print(f"not complete: {state}")
     for path in write_report(material, state, group_folder):
         print(f"saved {path}")
+
+
+def _finished_runs(log_dir: str, group: str) -> pd.DataFrame | None:
+    """Return the finished runs of a group, None where there is none."""
+    from survkit.report.runs import load_runs
+
+    with warnings.catch_warnings():  # the page names the runs that are left out
+        warnings.filterwarnings("ignore", "left out: ", UserWarning)
+        try:
+            return load_runs(log_dir, group)
+        except InputError:
+            return None
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ def calibration_curves(
     """Draw observed against predicted event probability at one time, in tenths of the subjects.
 
     Subjects are cut into ten groups of equal size by their predicted probability; the observed
-    one is 1 minus the group's Kaplan-Meier estimate, with its 95 % interval (log-log).
+    one is 1 minus the group's Kaplan-Meier estimate, with its 95 % interval (log-log). A group
+    whose follow-up ends before the time, with subjects still at risk, has no point.
 
     Parameters
     ----------
@@ -223,14 +224,19 @@ def _draw_calibration(axes: Axes, lines: Mapping[str, tuple[NDArray[Any], ...]])
 def _calibration_points(
     prediction: SurvivalPrediction, time: FloatArray, event: BoolArray, at: float
 ) -> tuple[NDArray[Any], ...]:
-    """Predicted, observed, lower and upper probability of each group, shape (10,) each."""
+    """Predicted, observed, lower and upper probability of each group, shape (10,) each.
+
+    The observed ones are NaN where follow-up ends before the time with subjects still at risk.
+    """
     probability = 1 - prediction.at(at)[:, 0]
     order = np.argsort(probability, kind="stable")
     points = []
     for rows in np.array_split(order, min(QUANTILE_GROUPS, len(order))):
         times, survival, (low, high) = _kaplan_meier(time[rows], event[rows])
         now = np.searchsorted(times, at, side="right") - 1
-        points.append((probability[rows].mean(), 1 - survival[now], 1 - high[now], 1 - low[now]))
+        known = times[-1] >= at or survival[-1] == 0
+        observed = np.array([survival[now], high[now], low[now]]) if known else np.full(3, np.nan)
+        points.append((probability[rows].mean(), *(1 - observed)))
     return tuple(np.array(points).T)
 
 

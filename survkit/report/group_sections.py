@@ -11,7 +11,7 @@ import pandas as pd
 
 from survkit.composite_models import without_calibration
 from survkit.metrics.clustering import chosen_expert, expert_load, router_entropy
-from survkit.records import RunFolder, load_fitted
+from survkit.records import load_fitted
 from survkit.report.expert_figures import (
     expert_load_bars,
     expert_prototypes,
@@ -26,7 +26,7 @@ from survkit.report.runs import seed_text
 from survkit.report.sections import Picture, Section
 from survkit.report.svg import draw_svg, height_with_legend
 from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import FloatArray
+from survkit.types import FloatArray, InputError, SurvivalModel
 
 PROFILE_FEATURES = 20
 
@@ -71,6 +71,7 @@ def _mixture_part(
     profile: pd.DataFrame | None,
 ) -> Section:
     first = weights[0]
+    fitted = _fitted(Path(runs["path"].iloc[0]))
     pictures = [
         Picture(
             draw_svg(
@@ -90,14 +91,16 @@ def _mixture_part(
             ),
             "Kaplan-Meier curves of the events of each expert's subjects.",
         ),
-        *_prototypes(material, model, Path(runs["path"].iloc[0]), first),
+        *_prototypes(material, model, fitted, first),
         *_labels(material, model, first),
         *_profile_picture(model, profile),
     ]
-    return Section(model, _facts(weights, runs), pictures=tuple(pictures))
+    return Section(model, _facts(weights, runs, fitted), pictures=tuple(pictures))
 
 
-def _facts(weights: Sequence[FloatArray], runs: pd.DataFrame) -> tuple[str, ...]:
+def _facts(
+    weights: Sequence[FloatArray], runs: pd.DataFrame, fitted: SurvivalModel | str
+) -> tuple[str, ...]:
     first = weights[0]
     experts = first.shape[1]
     empty = [str(expert) for expert in unrouted_experts(expert_load(first))]
@@ -107,10 +110,8 @@ def _facts(weights: Sequence[FloatArray], runs: pd.DataFrame) -> tuple[str, ...]
         + f"Mean entropy of the weights {router_entropy(first).mean():.2f} of at most "
         f"{np.log(experts):.2f} nats."
     ]
-    if not RunFolder(Path(runs["path"].iloc[0])).checkpoint_path.exists():
-        facts.append(
-            "Its checkpoint is not there, so its experts' prototypes, if any, are not shown."
-        )
+    if isinstance(fitted, str):
+        facts.append(f"Its experts' prototypes, if any, are not shown: {fitted}.")
     if len(weights) > 1:
         index = pairwise_agreement(weights).values()
         pairs = f"{len(index)} pair{'s' if len(index) > 1 else ''} of seeds"
@@ -121,10 +122,9 @@ def _facts(weights: Sequence[FloatArray], runs: pd.DataFrame) -> tuple[str, ...]
     return tuple(facts)
 
 
-def _prototypes(material: Material, model: str, path: Path, weights: FloatArray) -> list[Picture]:
-    if not RunFolder(path).checkpoint_path.exists():
-        return []
-    fitted = without_calibration(load_fitted(path).model)
+def _prototypes(
+    material: Material, model: str, fitted: SurvivalModel | str, weights: FloatArray
+) -> list[Picture]:
     if not (isinstance(fitted, NeuralSurvivalModel) and hasattr(fitted.network.head, "prototypes")):
         return []
     clock = " on its own clock, before it is warped" if fitted.head == "adjustable_moe" else ""
@@ -135,6 +135,14 @@ def _prototypes(material: Material, model: str, path: Path, weights: FloatArray)
         label=f"expert prototypes of {model}",
     )
     return [Picture(svg, f"Survival curve of each expert's prototype{clock}.")]
+
+
+def _fitted(path: Path) -> SurvivalModel | str:
+    """Return a run's model without calibration, or why it cannot be read."""
+    try:
+        return without_calibration(load_fitted(path).model)
+    except InputError as error:
+        return str(error)
 
 
 def _labels(material: Material, model: str, weights: FloatArray) -> list[Picture]:

@@ -261,7 +261,9 @@ def _experts(result: Mapping[str, Any]) -> list[str]:
     return [
         "Share of the test rows for which each expert has the largest weight:",
         "",
-        *_table(("expert", *range(len(load))), [("share", *(f"{share:.0%}" for share in load))]),
+        *_table(
+            ("expert", *range(1, len(load) + 1)), [("share", *(f"{share:.0%}" for share in load))]
+        ),
     ]
 
 

@@ -56,7 +56,7 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
         folder = RunFolder(path.parent)
         result = folder.result()
         if result is None:
-            warnings.warn(f"left out: {folder.warnings[0]}", stacklevel=2)
+            warnings.warn(f"left out: {path} is damaged; train that run again", stacklevel=2)
         else:
             config = read_config(path.parent) or {}
             known = {"configuration": _configuration_id(config, result["run_id"])}

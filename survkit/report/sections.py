@@ -125,18 +125,21 @@ def comparison_section(material: Material, tables: list[TextTable]) -> Section:
 
 
 def _answer(material: Material) -> tuple[str, ...]:
-    """Return in a sentence which model is best most often, and how often that is sure."""
+    """Return in a sentence which model is best most often (or models), and how often surely."""
     best = best_models(material.resampled, material.metrics)
     if best.empty:
         return ()
-    model = str(best["best"].value_counts().index[0])
-    own = best[best["best"] == model]
-    sure = sum(map(leaves_out_0, own["difference_low"], own["difference_high"]))
-    return (
-        f"Of {len(material.models)} models {model} is best by {len(own)} of {len(best)} metrics; "
-        f"by {sure or 'none'} of these the 95 % interval of its difference to the second leaves "
-        "out 0.",
-    )
+    counts = best["best"].value_counts(sort=False)
+    sentences = []
+    for model in counts.index[counts == counts.max()]:
+        own = best[best["best"] == model]
+        sure = sum(map(leaves_out_0, own["difference_low"], own["difference_high"]))
+        sentences.append(
+            f"Of {len(material.models)} models {model} is best by {len(own)} of {len(best)} "
+            f"metrics; by {sure or 'none'} of these the 95 % interval of its difference to the "
+            "second leaves out 0."
+        )
+    return tuple(sentences)
 
 
 def calibration_section(material: Material, notes: Footnotes) -> Section:
@@ -168,7 +171,8 @@ def calibration_section(material: Material, notes: Footnotes) -> Section:
         (
             "Curves: observed against predicted probability of an event by three times, of the "
             "predictions averaged over seeds, in tenths of the test subjects; observed is 1 less "
-            "Kaplan-Meier, with its 95 % interval. Points below the line: risk is overestimated.",
+            "Kaplan-Meier, with its 95 % interval; a tenth whose follow-up ends before that has no "
+            "point. Points below the line: risk is overestimated.",
         ),
         (calibration_table(material.runs, material.labels, notes.marks),),
         tuple(pictures),

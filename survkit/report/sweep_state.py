@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from survkit.model_registry import MODELS
+from survkit.records import RunFolder
 from survkit.report.runs import read_config
 
 LAUNCHER_FOLDER = "launcher"
@@ -31,7 +32,8 @@ class OpenRun(NamedTuple):
     name : str
         Model and seed, as far as they are known.
     status : str
-        "unfinished", or how the launcher says it ended: failed, blocked, stopped, submitted.
+        "unfinished", "damaged" (its record cannot be read), or how the launcher says it ended:
+        failed, blocked, stopped, submitted.
     note : str
         The last line of its log, or how far it came.
     """
@@ -51,11 +53,10 @@ def open_runs(group_folder: Path) -> list[OpenRun]:
         Holds a folder for each run, and `launcher/` where a launcher made them.
     """
     found: dict[str, OpenRun] = {}
-    for path in sorted(group_folder.glob("*/config.json")):
-        if not (path.parent / "result.json").exists():
-            config = read_config(path.parent) or {}
-            note = _progress(path.parent)
-            found[path.parent.name] = OpenRun(path.parent.name, _name(config), "unfinished", note)
+    files = [*group_folder.glob("*/config.json"), *group_folder.glob("*/result.json")]
+    for folder in sorted({path.parent for path in files}):
+        if RunFolder(folder).result() is None:
+            found[folder.name] = _begun(folder)
     for log in sorted((group_folder / LAUNCHER_FOLDER).glob("*.log")):
         identifier = log.stem
         if not (group_folder / identifier / "result.json").exists():
@@ -64,7 +65,7 @@ def open_runs(group_folder: Path) -> list[OpenRun]:
             )
     for path in sorted((group_folder / LAUNCHER_FOLDER).glob("*.json")):
         identifier = path.stem
-        if not (group_folder / identifier / "result.json").exists():
+        if not (group_folder / identifier / "result.json").exists():  # finished, or damaged
             found[identifier] = _launched(path, found.get(identifier))
     return sorted(found.values(), key=lambda run: (run.name, run.run_id))
 
@@ -144,6 +145,13 @@ def _launched(path: Path, begun: OpenRun | None) -> OpenRun:
     if note == "" and begun:
         note = begun.note
     return OpenRun(identifier, _name(flags), status, note)
+
+
+def _begun(folder: Path) -> OpenRun:
+    name = _name(read_config(folder) or {})
+    if (folder / "result.json").exists():
+        return OpenRun(folder.name, name, "damaged", "result.json is damaged; train it again")
+    return OpenRun(folder.name, name, "unfinished", _progress(folder))
 
 
 def _progress(folder: Path) -> str:

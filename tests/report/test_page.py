@@ -5,13 +5,16 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from survkit.records import RunFolder
 from survkit.report import load_runs
 from survkit.report.__main__ import main
+from survkit.report.differences import Resampled
 from survkit.report.material import gather, group_state
 from survkit.report.page import tidy_comparison, write_report
 from survkit.report.predictions import (
@@ -20,6 +23,7 @@ from survkit.report.predictions import (
     load_recorded_dataset,
     read_test_predictions,
 )
+from survkit.report.sections import _answer
 from survkit.report.tables import PAGE_METRICS, seed_means
 from survkit.types import InputError
 
@@ -165,6 +169,37 @@ def test_a_group_without_a_finished_run_has_a_page(
     assert "Which model is best" not in page
 
 
+def test_damaged_files_of_a_run_are_named(
+    log_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record that cannot be read is no run; a checkpoint costs a figure, not the page."""
+    shutil.copytree(log_dir / "some", tmp_path / "some")
+    runs = load_runs(tmp_path)
+    Path(runs["path"][0], "result.json").write_text('{"run_id": "x')
+    Path(runs["path"][1], "checkpoint.pt").write_bytes(b"no checkpoint")
+    flags = ["--log_dir", str(tmp_path), "--group", "some", "--bootstrap", "0"]
+    assert main(flags) == 0
+    assert "not complete: 1 damaged" in capsys.readouterr().out
+    page = read(tmp_path / "some")
+    assert "result.json is damaged; train it again" in page
+    assert "prototypes, if any, are not shown: the checkpoint" in page
+    for path in runs["path"]:
+        Path(path, "result.json").write_text("")
+    assert main(flags) == 0
+    assert "not complete: 3 damaged" in capsys.readouterr().out
+
+
+def test_models_that_are_best_by_as_many_metrics_are_all_named() -> None:
+    def resampled(*values: float) -> Resampled:
+        return Resampled(np.array(values), np.array(values) + np.zeros((5, 1)))
+
+    both = {"one": resampled(0.5, 0.3), "other": resampled(0.6, 0.2)}
+    material = SimpleNamespace(resampled=both, metrics=("loss", "ece"), models=list(both))
+    one, other = _answer(material)  # type: ignore[arg-type]
+    assert "one is best by 1 of 2 metrics" in one
+    assert "other is best by 1 of 2 metrics" in other
+
+
 def test_without_the_data_the_page_says_what_is_lacking(log_dir: Path, tmp_path: Path) -> None:
     group = tmp_path / "some"
     shutil.copytree(log_dir / "some", group)
@@ -246,7 +281,7 @@ def test_an_ensemble_and_a_run_without_its_checkpoint(log_dir: Path, tmp_path: P
     page = read(group)
     Checker(page)
     assert "mtlr_ensemble" in page
-    assert "Its checkpoint is not there" in page
+    assert "prototypes, if any, are not shown: there is no checkpoint" in page
     assert "seed 42.0" not in page
     tidy = pd.read_csv(group / "comparison.csv").set_index(["model", "metric"])
     assert tidy.loc[("mtlr_ensemble", "loss"), "difference"] == 0

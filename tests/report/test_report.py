@@ -149,6 +149,19 @@ def test_calibration_points_are_group_means_against_kaplan_meier() -> None:
     plt.close(axes.get_figure())
 
 
+def test_a_group_without_follow_up_has_no_observed_probability() -> None:
+    """Nobody is followed beyond 1; the second half has all died by then, the first has not."""
+    time, event = np.tile([0.5, 1.0], 40), np.repeat([False, True], 40)
+    survival = np.where(event, 0.2, 0.8)[:, None] * [1.0, 0.9]
+    prediction = SurvivalPrediction(np.array([0.1, 2.0]), survival)
+    axes = calibration_curves({"model": prediction}, time, event, at=2.0)
+    observed = np.asarray(axes.containers[0][0].get_ydata())
+    assert np.isnan(observed[:5]).all()
+    np.testing.assert_array_equal(observed[5:], 1.0)
+    axes.get_figure().canvas.draw()
+    plt.close(axes.get_figure())
+
+
 def test_survival_curves_draw_on_the_axes_they_are_given() -> None:
     rate, time, event = outcomes()
     times = np.linspace(0, 3, 31)

@@ -17,7 +17,7 @@ def begin(folder: Path, run_id: str, *, epochs: int = 0, finished: bool = False)
     if epochs:
         (run / "history.jsonl").write_text('{"epoch": 1}\n' * epochs)
     if finished:
-        (run / "result.json").write_text("{}")
+        (run / "result.json").write_text(json.dumps({"run_id": run_id}))
 
 
 def launch(folder: Path, run_id: str, log: str, report: dict[str, Any] | str | None = None) -> None:
@@ -40,6 +40,17 @@ def test_a_run_without_a_result_is_unfinished(tmp_path: Path) -> None:
         OpenRun("aa", "mtlr seed=42", "unfinished", "3 epochs"),
         OpenRun("bb", "mtlr seed=42", "unfinished", "no epoch yet"),
     ]
+
+
+def test_a_damaged_record_is_no_finished_run(tmp_path: Path) -> None:
+    begin(tmp_path, "aa", finished=True)
+    (tmp_path / "aa" / "result.json").write_text('{"run_id": "a')
+    damaged = OpenRun("aa", "mtlr seed=42", "damaged", "result.json is damaged; train it again")
+    assert open_runs(tmp_path) == [damaged]
+    launch(tmp_path, "aa", "done", {"status": "done", "command": COMMAND})
+    assert open_runs(tmp_path) == [damaged]
+    (tmp_path / "aa" / "config.json").unlink()
+    assert open_runs(tmp_path) == [damaged._replace(name="")]
 
 
 def test_a_failed_run_is_named_with_the_last_line_of_its_log(tmp_path: Path) -> None:
