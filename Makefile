@@ -33,7 +33,7 @@ install: $(INSTALLED)
 $(INSTALLED): requirements.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	@touch $@
 
 # Exact versions for requirements.lock, from the lenient bounds of requirements*.txt.

@@ -152,8 +152,10 @@ def _with_device(config: TrainConfig) -> TrainConfig:
 
     from survkit.training.neural_model import check_device
 
-    torch.set_num_threads(1)  # batches of these networks are too small to share
-    threadpool_limits(1)  # so are the arrays of the evaluation
+    # One network's batches are too small to share, and so are the arrays of the evaluation.
+    seeds = len(config.seeds or (config.seed,))
+    torch.set_num_threads(min(seeds, torch.get_num_threads()))
+    threadpool_limits(1, user_api="blas")
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     return replace(config, device=device)
