@@ -16,6 +16,8 @@ import pytest
 import survkit
 from survkit.datasets import load_dataset
 from survkit.ensemble.__main__ import main
+from survkit.ensemble.candidates import Candidate
+from survkit.ensemble.record import _not_converged
 from survkit.ensemble.selection import select_models
 from survkit.metrics import evaluate
 from survkit.predict.__main__ import main as predict
@@ -86,6 +88,8 @@ def test_an_ensemble_is_a_record_like_any_other(ensembles: Path) -> None:
     assert record["members"] == [path.name for path in members]
     assert record["member_weights"] == [0.5, 0.5]
     assert record["num_parameters"] == 2 * result(members[0])["num_parameters"]
+    begin = f"member {members[0].name} did not converge: training ended at --epochs 3"
+    assert any(warning.startswith(begin) for warning in record["warnings"])
     config = json.loads((folder / "config.json").read_text())
     assert config["hidden_dim"] == 8
     assert config["seeds"] == [42, 43]
@@ -193,6 +197,16 @@ def test_unfinished_runs_are_named_and_the_finished_ones_used(
     assert f"run {unfinished.name} (mtlr seed=44) is unfinished (3 epochs)" in warnings
     assert "mtlr: no run with seed 45, which other models have" in warnings
     assert len(result(folder)["members"]) == 2
+
+
+def test_an_ensemble_of_chains_that_disagree_has_not_converged() -> None:
+    """Tables find the words where they look for them; runs that were not chosen do not count."""
+    why = {"aa": ["not converged: R-hat"], "bb": ["training ended"], "cc": ["not converged: ESS"]}
+    candidate = Candidate("bart", "bart", (), (), {}, (), why)
+    assert _not_converged([candidate], [{"run_id": "aa"}, {"run_id": "bb"}]) == [
+        "not converged: member aa: R-hat",
+        "member bb did not converge: training ended",
+    ]
 
 
 def test_models_are_chosen_on_the_validation_split(logs: Path) -> None:

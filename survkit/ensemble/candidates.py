@@ -16,7 +16,12 @@ from survkit.datasets import load_parameters
 from survkit.model_registry import MODELS, model_name
 from survkit.records import load_fitted
 from survkit.report.runs import load_runs, read_config
-from survkit.report.sweep_state import OpenRun, missing_seeds, open_runs
+from survkit.report.sweep_state import (
+    OpenRun,
+    convergence_problems,
+    missing_seeds,
+    open_runs,
+)
 from survkit.report.variants import variant_labels
 from survkit.types import InputError
 
@@ -40,6 +45,8 @@ class Candidate(NamedTuple):
         The configuration that they share.
     missing : tuple of str
         What is known of runs that are not finished.
+    not_converged : dict of str to list of str
+        Why the fit of a run is no optimum, by its identifier; none for one that converged.
     """
 
     label: str
@@ -48,6 +55,7 @@ class Candidate(NamedTuple):
     seeds: tuple[int, ...]
     settings: dict[str, Any]
     missing: tuple[str, ...]
+    not_converged: dict[str, list[str]]
 
     @property
     def run_ids(self) -> list[str]:
@@ -116,6 +124,9 @@ def find_candidates(
                 seeds=tuple(int(seed) for seed in own["seed"]),
                 settings=shared_settings([configs[path] for path in paths]),
                 missing=(*unfinished, *(t for t in absent if t.startswith(f"{label}:"))),
+                not_converged={
+                    row["run_id"]: convergence_problems(row) for row in own.to_dict("records")
+                },
             )
         )
     if not models:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from survkit.bart.convergence import NOT_CONVERGED
 from survkit.composite_models import (
     CALIBRATED,
     ENSEMBLE,
@@ -77,6 +78,8 @@ def make_record(
     named, table = _combine(
         candidates, members, selection, calibrate=choices.calibrate, dataset=dataset
     )
+    for message in _not_converged(candidates, table):
+        folder.warn(message)
     fitted = time.perf_counter()
     write_fitted(folder, named, dataset, settings)
     metrics = evaluate_splits(named.model, dataset, folder, score, bootstrap=choices.bootstrap)
@@ -177,6 +180,20 @@ def _combine(
         calibrated = CalibratedModel(named, grid=dataset.grid)
         named = NamedModel(CALIBRATED, calibrated.calibrate(dataset.splits.validation))
     return named, table
+
+
+def _not_converged(
+    candidates: Sequence[Candidate], table: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Return what is to say of members whose fit did not converge, as tables look for it."""
+    problems = {run: why for each in candidates for run, why in each.not_converged.items()}
+    return [
+        f"{NOT_CONVERGED}: member {row['run_id']}: {problem.removeprefix(f'{NOT_CONVERGED}: ')}"
+        if problem.startswith(NOT_CONVERGED)
+        else f"member {row['run_id']} did not converge: {problem}"
+        for row in table
+        for problem in problems[row["run_id"]]
+    ]
 
 
 def _selection_rows(selection: Selection) -> list[dict[str, Any]]:

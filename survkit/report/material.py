@@ -179,8 +179,8 @@ def group_state(group_folder: Path, runs: pd.DataFrame | None = None) -> State:
         return State(begun, [], {})
     labels = variant_labels(runs)
     problems: dict[str, list[str]] = {}
-    for label, (_, run) in zip(labels, runs.iterrows(), strict=True):
-        found = convergence_problems({str(name): value for name, value in run.items()})
+    for label, run in zip(labels, runs.to_dict("records"), strict=True):
+        found = convergence_problems(run)
         if found:
             problems.setdefault(label, []).append(
                 f"seed {seed_text(run['seed'])}: {'; '.join(found)}"

@@ -81,7 +81,7 @@ def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
         material.means,
         mean_seconds(material.runs),
         notes.marks,
-        (*_without_data(material), *notes.notes),
+        (*_without_data(material), *_ensembles(material), *notes.notes),
     )
     if len(material.resampled) < 2:
         return [means]
@@ -104,6 +104,13 @@ def _without_data(material: Material) -> tuple[str, ...]:
         "No intervals of differences: the censoring distribution comes from the training rows, "
         f"which are not on this machine ({material.why_not}).",
     )
+
+
+def _ensembles(material: Material) -> tuple[str, ...]:
+    runs = material.runs
+    if "members" not in runs or runs["members"].isna().all():
+        return ()
+    return ("The seconds of an ensemble leave out the training of its members.",)
 
 
 def _unequal_seeds(material: Material) -> tuple[str, ...]:

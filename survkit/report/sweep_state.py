@@ -99,7 +99,7 @@ def missing_seeds(runs: pd.DataFrame, labels: pd.Series, begun: Iterable[OpenRun
     return sentences
 
 
-def convergence_problems(run: Mapping[str, Any]) -> list[str]:
+def convergence_problems(run: Mapping[Any, Any]) -> list[str]:
     """Return why a run's fit is no optimum, nothing where it converged.
 
     Parameters

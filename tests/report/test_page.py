@@ -275,12 +275,14 @@ def test_an_ensemble_and_a_run_without_its_checkpoint(log_dir: Path, tmp_path: P
     shutil.copytree(runs["path"].iloc[0], ensemble)
     result = json.loads((ensemble / "result.json").read_text())
     result |= {"run_id": "0000", "model": "mtlr_ensemble", "seed": None, "best_epoch": None}
+    result["members"] = [runs["run_id"][0]]
     (ensemble / "result.json").write_text(json.dumps(result))
     (ensemble / "history.jsonl").unlink()
     assert main(["--log_dir", str(tmp_path), "--group", "some", "--bootstrap", "20"]) == 0
     page = read(group)
     Checker(page)
     assert "mtlr_ensemble" in page
+    assert "seconds of an ensemble leave out the training of its members" in page
     assert "prototypes, if any, are not shown: there is no checkpoint" in page
     assert "seed 42.0" not in page
     tidy = pd.read_csv(group / "comparison.csv").set_index(["model", "metric"])
