@@ -1,0 +1,262 @@
+"""What the estimators share: they fit, predict and score like those of scikit-survival.
+
+Fields of the dataclasses are the parameters, named as the command's flags.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from sksurv.base import SurvivalAnalysisMixin
+from sksurv.functions import StepFunction
+from sksurv.metrics import concordance_index_censored
+
+from survkit.configs.train import TrainConfig
+from survkit.datasets.assemble import time_grid
+from survkit.datasets.preprocessing import Preprocessor
+from survkit.estimators.inputs import as_outcome, as_table, categorical_columns, hold_out
+from survkit.training.neural_model import NeuralSurvivalModel
+from survkit.types import BoolArray, InputError, SurvivalData, SurvivalPrediction
+
+SEEDS = 2**32
+"""How many seeds there are to draw from, where none is given."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc]
+    """What the four estimators share; `MTLRSurvival` describes the parameters."""
+
+    head: ClassVar[str]
+
+    time_bins: int | None = None
+    quantile_event_times: bool = False
+    labeling_floor_mode: bool = False
+    hidden_dim: int = 128
+    num_hidden_layers: int = 2
+    dropout: float = 0.0
+    embedding_dimension: int = 4
+    one_hot_embed: bool = False
+    epochs: int = 1000
+    lr: float = 5e-4
+    batch_size: int = 64
+    optimizer: Literal["Adam", "AdamW", "SGD"] = "Adam"
+    early_stopping_patience: int = 10
+    validation_fraction: float = 0.1
+    random_state: int | np.random.RandomState | None = 42
+    device: str | None = None
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+        """Fit the network; the rows held out choose the epoch whose weights are kept.
+
+        Everything given is training data: imputing, scaling, the codes of categories and the
+        time grid come from all rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array, shape (n, p)
+            Numbers and categories: the columns of a DataFrame that hold text, objects, booleans
+            or pandas' categories, and those of an array of objects that are no numbers. Missing
+            values (NaN, None) are imputed and indicated as by
+            `survkit.datasets.preprocessing.Preprocessor`; what it leaves out is warned of.
+        y : structured array, shape (n,), or DataFrame or array, shape (n, 2)
+            Whether the event was seen, and the time of the event or of censoring; names do not
+            matter.
+
+        Raises
+        ------
+        InputError
+            For a parameter out of range, an outcome or features that cannot be used, or rows
+            that are all censored.
+        """
+        parameters = self._parameters()
+        data = self._training_data(X, y)
+        random = check_random_state(self.random_state)
+        seed = (
+            self.random_state
+            if isinstance(self.random_state, int | np.integer)
+            else random.randint(SEEDS, dtype=np.int64)
+        )
+        model = NeuralSurvivalModel(
+            self.head,
+            grid=time_grid(
+                data.time,
+                data.event,
+                n=len(data),
+                time_bins=parameters["time_bins"],
+                quantile_event_times=self.quantile_event_times,
+                labeling_floor_mode=self.labeling_floor_mode,
+            ),
+            parameters=parameters,
+            seed=int(seed),
+            device=self.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        )
+        train, held_out = hold_out(data.event, self.validation_fraction, random)
+        with _one_thread():
+            model.fit(data.subset(train), data.subset(held_out))
+        # On the CPU, wherever it was trained, so that a pickle opens on any machine.
+        self.model_ = NeuralSurvivalModel.from_state(model.state())
+        self.unique_times_ = model.grid.cuts
+        self.n_iter_ = model.fit_summary.epochs_trained
+        self.best_epoch_ = model.fit_summary.best_epoch
+        return self
+
+    def _training_data(self, X: Any, y: Any) -> SurvivalData:  # noqa: N803
+        """Check X and y, and fit the preprocessing."""
+        table = as_table(X)
+        validate_data(self, X, y, skip_check_array=True)
+        event, time = as_outcome(y)
+        _check_rows(len(table), event)
+        self.preprocessor_ = Preprocessor.fit(table, categorical=categorical_columns(X, table))
+        _warn(self.preprocessor_.warnings)
+        return SurvivalData(
+            features=self.preprocessor_.transform(table)[0],
+            event=event,
+            time=time,
+            feature_names=self.preprocessor_.feature_names,
+            categorical=self.preprocessor_.categorical,
+        )
+
+    def _parameters(self) -> dict[str, Any]:
+        """Return a value for every flag: the estimator's parameters, checked, and defaults."""
+        if not 0 < self.validation_fraction < 1:
+            raise InputError(
+                f"validation_fraction is {self.validation_fraction}; it must be above 0 and below 1"
+            )
+        flags = {field.name for field in fields(TrainConfig)}
+        given = {name: v for name, v in self.get_params(deep=False).items() if name in flags}
+        # numpy's numbers, as a grid over np.arange gives them, are no plain ones.
+        plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in given.items()}
+        return asdict(TrainConfig(**plain))
+
+    def _predict(self, X: Any) -> SurvivalPrediction:  # noqa: N803
+        check_is_fitted(self)
+        table = as_table(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        table = table.set_axis(self._names(), axis=1)
+        features, notes = self.preprocessor_.transform(table)
+        _warn(notes)
+        return self.model_.predict(features)
+
+    def _names(self) -> list[str]:
+        """Return the columns' names at `fit`; an array's columns have those of `as_table`."""
+        default = [f"x{j}" for j in range(self.n_features_in_)]
+        return list(getattr(self, "feature_names_in_", default))
+
+    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """Return risk scores, shape (n,), higher = riskier: minus the predicted median time.
+
+        It is the score that the project's concordance ranks by, see
+        `survkit.types.SurvivalPrediction.median`.
+        """
+        # A curve that never falls has no median; the lowest number ranks it the same.
+        return np.maximum(self._predict(X).risk_score(), np.finfo(np.float64).min)
+
+    def predict_survival_function(
+        self,
+        X: Any,  # noqa: N803
+        return_array: bool = False,
+    ) -> NDArray[Any]:
+        """Return survival curves.
+
+        Parameters
+        ----------
+        X : DataFrame or array, shape (n, p)
+            As in `fit`.
+        return_array : bool
+            Return the values at `unique_times_` instead of functions.
+
+        Returns
+        -------
+        array, shape (n,), of sksurv.functions.StepFunction, or array, shape (n, m), float64
+            Functions are defined from 0 to the last of the m `unique_times_`.
+        """
+        return self._functions(self._predict(X).survival, return_array)
+
+    def predict_cumulative_hazard_function(
+        self,
+        X: Any,  # noqa: N803
+        return_array: bool = False,
+    ) -> NDArray[Any]:
+        """Return cumulative hazards, minus the logarithm of survival.
+
+        Parameters and shapes are those of `predict_survival_function`. A survival below the
+        smallest double, 2e-308, counts as that: a hazard of 708 at most.
+        """
+        survival = np.maximum(self._predict(X).survival, np.finfo(np.float64).tiny)
+        return self._functions(np.abs(np.log(survival)), return_array)  # abs: no minus zero
+
+    def _functions(self, values: NDArray[np.float64], return_array: bool) -> NDArray[Any]:
+        if return_array:
+            return values
+        functions = np.empty(len(values), dtype=object)
+        functions[:] = [StepFunction(self.unique_times_, row) for row in values]
+        return functions
+
+    def score(self, X: Any, y: Any) -> float:  # noqa: N803
+        """Return Harrell's concordance of the risk scores with outcomes as in `fit`."""
+        event, time = as_outcome(y)
+        return float(concordance_index_censored(event, time, self.predict(X))[0])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MixtureSurvival(NeuralSurvival):
+    """What the mixtures share; `FixedMoESurvival` describes the parameters."""
+
+    mixture_components: int = 10
+    mixture_topk: int | None = None
+    expert_metric: Literal["dot", "euclidean"] = "dot"
+    learn_temperature: bool = True
+    logit_temp: float = 2.0
+    group_ent_lambda: float = 0.01
+    instance_ent_lambda: float = 0.0
+    cosine_anneal_group_ent_lambda: bool = False
+    cosine_anneal_hold_epochs: int = 0
+    cosine_anneal_epochs: int = 2
+    cosine_anneal_min_lambda_multiplier: float = 0.0
+
+    def predict_expert_weights(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """Return the router's weights of the experts, shape (n, E); each row sums to 1."""
+        weights = self._predict(X).expert_weights
+        assert weights is not None  # a mixture has them
+        return weights
+
+
+def _check_rows(n: int, event: BoolArray) -> None:
+    if n != len(event):
+        raise InputError(f"X has {n} rows and y {len(event)}; there must be one outcome a row")
+    if n < 2:
+        raise InputError(f"n_samples = {n}; one row is held out, so at least 2 are needed")
+    if not event.any():
+        raise InputError(f"all {n} rows of y are censored; events are needed")
+
+
+def _warn(messages: tuple[str, ...]) -> None:
+    for message in messages:
+        warnings.warn(message, UserWarning, stacklevel=4)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Train as the command does: batches of these networks are too small to share."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
