@@ -71,13 +71,18 @@ class BartBaseline:
         Raises
         ------
         InputError
-            For training rows without an event, or more person-period rows than `max_rows` though
-            intervals are merged.
+            For training rows without an event or all in one interval, or more person-period rows
+            than `max_rows` though intervals are merged.
         """
         require_events(train, 1, "bart")
         warn = monitor.warn if monitor else print
         train = self._subsample(train, warn)
         event, interval = self._intervals(train, warn)
+        if (interval == interval[0]).all():
+            raise InputError(
+                "bart: every training time falls in the same interval of the time grid, and it "
+                "needs two at least; more --time_bins, or --quantile_event_times, may part them"
+            )
         scale = choose_scale(interval, self.max_rows)
         if scale > 1:
             warn(

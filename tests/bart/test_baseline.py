@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,12 @@ def test_merged_intervals_are_warned_of(small_data: SurvivalData) -> None:
     assert (np.diff(survival, axis=1) < 0).all()
     expected = everything.predict(small_data.features).survival.mean(axis=0)
     assert_allclose(survival.mean(axis=0), expected, atol=0.1)
+
+
+def test_times_of_a_single_interval_are_refused(small_data: SurvivalData) -> None:
+    early = replace(small_data, time=np.full(len(small_data), small_data.time.min()))
+    with pytest.raises(InputError, match=r"same interval of the time grid.* more --time_bins"):
+        fit(early, grid_of(small_data))
 
 
 def test_too_many_rows_are_refused_and_a_subsample_recorded(small_data: SurvivalData) -> None:
