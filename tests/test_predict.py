@@ -379,7 +379,7 @@ def test_support2_patients(
     )
     missing = ["--run", str(run), "--csv", str(table), "--times", "30", "--data_dir", "nowhere"]
     assert main(missing) == 0
-    assert "there is no folder nowhere" in capsys.readouterr().err
+    assert "nowhere/support2.csv is not there" in capsys.readouterr().err
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -54,7 +54,7 @@ def similar_patients(
     number : int
         How many to find for each, k.
     data_dir : path, optional
-        Where to look for the training data first, as in `load_recorded_dataset`.
+        Folder of the training data, as in `load_recorded_dataset`.
 
     Raises
     ------

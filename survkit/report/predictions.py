@@ -31,8 +31,7 @@ def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -
     run : path
         A run's folder.
     data_dir : path, optional
-        Where to look for the data files first; then where the run found them, then in
-        $SURVKIT_DATA_DIR.
+        Folder of the data files; where not given, the run's own, then $SURVKIT_DATA_DIR.
 
     Raises
     ------
@@ -47,7 +46,8 @@ def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -
 
 def load_dataset_of(config: Mapping[str, Any], data_dir: str | Path | None = None) -> Dataset:
     """Load the dataset that a run's configuration names, as `load_recorded_dataset`."""
-    folders = [data_dir, config["data_dir"], os.environ.get("SURVKIT_DATA_DIR")]
+    own = [config["data_dir"], os.environ.get("SURVKIT_DATA_DIR")]
+    folders = [data_dir] if data_dir else own
     problems = []
     for folder in dict.fromkeys(str(folder) for folder in folders if folder):
         try:

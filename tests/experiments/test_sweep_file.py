@@ -7,11 +7,18 @@ import pytest
 from survkit.experiments import expand, read_sweep
 from survkit.types import InputError
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "args").glob("*.yaml")), ids=lambda p: p.stem)
+def test_committed_sweeps_are_read(path: Path) -> None:
+    assert expand(read_sweep(path))
 
 
 def test_a_sweep_is_read(tmp_path: Path) -> None:
