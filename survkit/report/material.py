@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from survkit.datasets import Dataset
@@ -38,7 +39,10 @@ class Material:
     means : DataFrame
         From `seed_means`.
     predictions : dict of str to SurvivalPrediction
-        Test predictions of each model, averaged over its seeds.
+        Test predictions of each model, averaged over its seeds; those that differ.
+    repeats : dict of str to str
+        Models without predictions of their own, as an ensemble of all of a model's runs, and the
+        model whose predictions they repeat.
     test : SurvivalData
         The test subjects; without features where the dataset is not at hand.
     dataset : Dataset, optional
@@ -56,6 +60,7 @@ class Material:
     metrics: tuple[str, ...]
     means: pd.DataFrame
     predictions: dict[str, SurvivalPrediction]
+    repeats: dict[str, str]
     test: SurvivalData
     dataset: Dataset | None
     why_not: str
@@ -70,7 +75,7 @@ class Material:
     @property
     def models(self) -> list[str]:
         """The models, in the order of the tables."""
-        return list(self.predictions)
+        return list(dict.fromkeys(self.labels))
 
     def runs_of(self, model: str) -> pd.DataFrame:
         """Return the runs of a model."""
@@ -139,6 +144,7 @@ def gather(
     chosen = choose_reference(labels, reference)
     dataset, why_not = _dataset(runs, data_dir)
     predictions, test = average_predictions(runs, labels, dataset.grid if dataset else None)
+    predictions, repeats = _without_repeats(predictions, chosen)
     resampled: dict[str, Resampled] = {}
     if dataset:
         test = with_features(test, dataset)
@@ -158,11 +164,35 @@ def gather(
         tuple(metrics),
         means,
         predictions,
+        repeats,
         test,
         dataset,
         why_not,
         chosen,
         resampled,
+    )
+
+
+def _without_repeats(
+    predictions: dict[str, SurvivalPrediction], reference: str
+) -> tuple[dict[str, SurvivalPrediction], dict[str, str]]:
+    """Part the predictions that differ from those that repeat another model's."""
+    own: dict[str, SurvivalPrediction] = {}
+    repeats: dict[str, str] = {}
+    for model in sorted(predictions, key=lambda model: model != reference):
+        same = (known for known, p in own.items() if _same_curves(p, predictions[model]))
+        known = next(same, None)
+        if known is None:
+            own[model] = predictions[model]
+        else:
+            repeats[model] = known
+    return {model: p for model, p in predictions.items() if model in own}, repeats
+
+
+def _same_curves(one: SurvivalPrediction, other: SurvivalPrediction) -> bool:
+    """Whether two predictions of the same subjects are equal up to rounding."""
+    return np.array_equal(one.times, other.times) and np.allclose(
+        one.survival, other.survival, rtol=0, atol=1e-5
     )
 
 

@@ -77,7 +77,8 @@ def tidy_comparison(material: Material) -> pd.DataFrame:
     DataFrame
         model, metric, runs, mean, standard_deviation (over seeds), value, low, high (of the
         predictions averaged over seeds), reference, difference, difference_low, difference_high;
-        the last seven are NaN where the dataset is not at hand. Shares are in percent.
+        value to high and the differences are NaN where the dataset is not at hand, and for a
+        model that repeats another's predictions. Shares are in percent.
     """
     tidy = material.means.assign(reference=material.reference)
     if not material.resampled:
@@ -86,7 +87,7 @@ def tidy_comparison(material: Material) -> pd.DataFrame:
     scale = differences["metric"].map(scale_of)
     for name in differences.columns.drop(["model", "metric"]):
         differences[name] *= scale
-    return tidy.merge(differences, on=["model", "metric"])
+    return tidy.merge(differences, on=["model", "metric"], how="left")
 
 
 def _sections(

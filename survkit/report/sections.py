@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import pandas as pd
+
 from survkit.report.differences import best_models, leaves_out_0, paired_differences
 from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
 from survkit.report.material import Material, State
@@ -89,7 +91,7 @@ def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
     best = best_models(material.resampled, metrics)
     differences = paired_differences(material.resampled, metrics, material.reference)
     return [
-        best_table(best, notes.marks, len(material.test)),
+        best_table(best, notes.marks, len(material.test), _repeats(material)),
         means,
         differences_table(
             differences, material.reference, notes.marks, (*_unequal_seeds(material), *notes.notes)
@@ -115,8 +117,8 @@ def _ensembles(material: Material) -> tuple[str, ...]:
 
 def _unequal_seeds(material: Material) -> tuple[str, ...]:
     """Warn where averaging helps some models more than others."""
-    runs = {model: material.runs_of(model) for model in material.models}
-    counts = {model: len(own) for model, own in runs.items() if not no_seed_changes(own)}
+    runs = {model: material.runs_of(model) for model in material.predictions}
+    counts = {model: _averaged(own) for model, own in runs.items() if not no_seed_changes(own)}
     if len(set(counts.values())) <= 1:
         return ()
     numbers = ", ".join(f"{model} {count}" for model, count in counts.items())
@@ -124,6 +126,20 @@ def _unequal_seeds(material: Material) -> tuple[str, ...]:
         f"The models have different numbers of runs ({numbers}); averaging over more of them "
         "favours a model.",
     )
+
+
+def _averaged(runs: pd.DataFrame) -> int:
+    """Return over how many fits the predictions of a model's runs are averaged."""
+    members = runs["members"].dropna() if "members" in runs else pd.Series(dtype=object)
+    return len(runs) - len(members) + sum(map(len, members))
+
+
+def _repeats(material: Material) -> tuple[str, ...]:
+    """Say which models the comparison leaves out, as their predictions are another's."""
+    said = [f"{model} those of {known}" for model, known in material.repeats.items()]
+    if not said:
+        return ()
+    return (f"The same predictions, so not compared: {', '.join(said)} averaged over its seeds.",)
 
 
 def comparison_section(material: Material, tables: list[TextTable]) -> Section:
@@ -142,7 +158,7 @@ def _answer(material: Material) -> tuple[str, ...]:
         own = best[best["best"] == model]
         sure = sum(map(leaves_out_0, own["difference_low"], own["difference_high"]))
         sentences.append(
-            f"Of {len(material.models)} models {model} is best by {len(own)} of {len(best)} "
+            f"Of {len(material.resampled)} models {model} is best by {len(own)} of {len(best)} "
             f"metrics; by {sure or 'none'} of these the 95 % interval of its difference to the "
             "second leaves out 0."
         )

@@ -17,7 +17,9 @@ Marks = Mapping[str, str]
 """Model -> the marks of its footnotes, as ' [a]'."""
 
 
-def best_table(best: pd.DataFrame, marks: Marks, test_subjects: int) -> TextTable:
+def best_table(
+    best: pd.DataFrame, marks: Marks, test_subjects: int, notes: Sequence[str] = ()
+) -> TextTable:
     """Return which model is best by each metric, by how much, and how surely.
 
     Parameters
@@ -28,6 +30,8 @@ def best_table(best: pd.DataFrame, marks: Marks, test_subjects: int) -> TextTabl
         Footnote marks of the models.
     test_subjects : int
         Number of test subjects.
+    notes : sequence of str
+        Further notes below the table.
     """
     rows = {}
     bold = []
@@ -54,6 +58,7 @@ def best_table(best: pd.DataFrame, marks: Marks, test_subjects: int) -> TextTabl
             "fitted models fixed, are not adjusted for the number of comparisons, and do not allow "
             "for the best being chosen on the same subjects.",
             SHARES_NOTE,
+            *notes,
         ),
         words=("best", "second", columns[-1]),
     )

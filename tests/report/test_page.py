@@ -288,4 +288,9 @@ def test_an_ensemble_and_a_run_without_its_checkpoint(log_dir: Path, tmp_path: P
     assert "prototypes, if any, are not shown: there is no checkpoint" in page
     assert "seed 42.0" not in page
     tidy = pd.read_csv(group / "comparison.csv").set_index(["model", "metric"])
-    assert tidy.loc[("mtlr_ensemble", "loss"), "difference"] == 0
+    assert tidy.loc[("mtlr_ensemble", "loss"), "mean"] == tidy.loc[("mtlr", "loss"), "mean"]
+    assert np.isnan(tidy.loc[("mtlr_ensemble", "loss"), "difference"])
+    assert "not compared: mtlr_ensemble those of mtlr averaged over its seeds" in page
+    named = ["--log_dir", str(tmp_path), "--group", "some", "--reference", "mtlr_ensemble"]
+    assert main([*named, "--bootstrap", "20"]) == 0
+    assert "not compared: mtlr those of mtlr_ensemble averaged over its seeds" in read(group)
