@@ -29,8 +29,12 @@ from stochtree import (
 from survkit.bart.chains import ChainProblem, SamplerSettings
 from survkit.bart.forests import LEAF, ForestBuilder, Node
 
-NUMERIC, ORDERED = 0, 1
-"""stochtree's codes of columns: as such with two values, it grows no tree of numeric ones."""
+ORDERED = 1
+"""stochtree's code of columns of which every value may be a cut point.
+
+Numeric ones (0) will not do: where values repeat, as a subject's do over its intervals, stochtree
+0.4 grows hardly any tree that splits by them, and trees end at a few binary columns.
+"""
 
 
 class Expanded(NamedTuple):
@@ -39,8 +43,6 @@ class Expanded(NamedTuple):
     Parameters
     ----------
     matrix : array, shape (r, q)
-    types : array, shape (q,)
-        NUMERIC, or ORDERED for a column of two values.
     weights : array, shape (q,)
         Prior weight of splitting by each; the 0/1 columns share that of their column.
     source : list of int, length q
@@ -50,7 +52,6 @@ class Expanded(NamedTuple):
     """
 
     matrix: NDArray[np.float64]
-    types: NDArray[np.int64]
     weights: NDArray[np.float64]
     source: list[int]
     level: list[float | None]
@@ -72,9 +73,8 @@ def expand(problem: ChainProblem) -> Expanded:
         weights += [problem.split_prior[number] / len(known)] * len(known)
         source += [number] * len(known)
         level += known
-    types = [ORDERED if len(np.unique(x)) <= 2 else NUMERIC for x in blocks]
     prior = np.array(weights) / sum(weights)
-    return Expanded(np.column_stack(blocks), np.array(types), prior, source, level)
+    return Expanded(np.column_stack(blocks), prior, source, level)
 
 
 def sample_chain(
@@ -138,7 +138,7 @@ class _Sampler:
             num_trees=settings.trees,
             num_features=len(columns.weights),
             num_observations=num_rows,
-            feature_types=columns.types,
+            feature_types=np.full(len(columns.weights), ORDERED),
             variable_weights=columns.weights,
             alpha=settings.alpha,
             beta=settings.beta,

@@ -53,6 +53,18 @@ def test_regrown_trees_find_the_same_hazards() -> None:
         assert_allclose(hazard[data.features[:, 0] == group].mean(axis=0), truth, atol=0.1)
 
 
+def test_whole_trees_are_grown_on_columns_whose_values_repeat() -> None:
+    """A subject has a row for each interval, so every value of its features stands repeatedly."""
+    random = np.random.default_rng(0)
+    x, noise = random.normal(size=(2, 3000)).round(1)
+    time = random.geometric(np.where(x > 0.3, 0.4, 0.05))
+    features = np.column_stack([x, noise > 0])
+    data = SurvivalData(features, time <= 4, np.minimum(time, 4).astype(float), ("x", "noise"))
+    once = settings("stochtree", tune=2, draws=1, sweeps=1)  # grown once, moved twice
+    hazard = Bart(settings=once, cores=1).fit(data).posterior(data).hazard.mean(axis=(0, 2))
+    assert hazard[x > 0.3].mean() > hazard[x <= 0.3].mean() + 0.25
+
+
 @pytest.mark.parametrize("backend", ["stochtree", "pymc"])
 def test_a_seed_gives_the_same_draws(backend: str) -> None:
     data = two_groups(60)
