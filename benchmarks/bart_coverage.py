@@ -32,11 +32,19 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--tune", type=int, default=200)
     parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--sweeps", type=int, default=SamplerSettings().sweeps)
+    parser.add_argument("--regrow", type=int, default=0)
     arguments = parser.parse_args()
     for backend in arguments.backends:
         for process in arguments.processes:
             seeds = range(arguments.replicates or REPLICATES[backend])
-            settings = SamplerSettings(backend=backend, tune=arguments.tune, draws=arguments.draws)
+            settings = SamplerSettings(
+                backend=backend,
+                tune=arguments.tune,
+                draws=arguments.draws,
+                sweeps=arguments.sweeps,
+                regrow=arguments.regrow,
+            )
             shares = np.array(
                 [coverage(simulate(process, arguments.rows, seed), settings) for seed in seeds]
             )
@@ -44,6 +52,7 @@ def main() -> None:
             line = {
                 "backend": backend,
                 "process": process,
+                "regrow": settings.regrow,
                 "replicates": len(shares),
                 "coverage": round(float(shares.mean()), 4),
                 "standard_error": round(float(error), 4),

@@ -1,9 +1,9 @@
 """Probit BART on stochtree's C++ sampler.
 
-The latent variables of Albert and Chib (1993) are drawn here, the trees by stochtree: a warm start
-by growing whole trees from the root (He and Hahn 2023, XBART), then Metropolis-Hastings moves
-(Chipman, George and McCulloch 2010). The moves leave the posterior as it is; trees that are regrown
-later on (`SamplerSettings.regrow`) only approximate it.
+The trees are sampled by stochtree: by Metropolis-Hastings moves (Chipman, George and McCulloch
+2010), given latent variables (Albert and Chib 1993) that are drawn here; and by growing whole trees
+from the root (He and Hahn 2023, XBART), to start from and, with `SamplerSettings.regrow`, in every
+iteration. The moves leave the posterior as it is; trees that are grown only approximate it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 from stochtree import (
     RNG,
     Dataset,
@@ -35,6 +35,16 @@ ORDERED = 1
 Numeric ones (0) will not do: where values repeat, as a subject's do over its intervals, stochtree
 0.4 grows hardly any tree that splits by them, and trees end at a few binary columns.
 """
+
+GROWN_TOGETHER = 5
+"""Trees grown between two linearisations of the likelihood: few, so that it stays close."""
+
+COLUMNS_OF_A_NODE = 20
+"""Columns drawn for every node of a tree that is grown, among which its split is chosen."""
+
+HALF_LOG_2_PI = 0.5 * np.log(2 * np.pi)
+LEAST_INFORMATION = 1e-10
+"""Of a row whose probability is all but 0 or 1, so that its variance stays finite."""
 
 
 class Expanded(NamedTuple):
@@ -98,12 +108,14 @@ def sample_chain(
     builder = ForestBuilder()
     total = np.zeros(len(sign))
     for iteration in range(settings.tune + settings.draws):
-        for regrown in _plan(iteration, settings, random):
-            # z ~ N(mean, 1), above 0 for an event and below it for none (Albert and Chib 1993).
-            mean = problem.offset + total
-            uniform = 1.0 - random.random(len(sign))  # in (0, 1]
-            latent = mean - sign * ndtri(uniform * ndtr(sign * mean))
-            total = sampler.sweep(latent - mean, regrown)
+        grown = settings.trees if iteration < settings.warm_sweeps else settings.regrow
+        chosen = random.choice(settings.trees, grown, replace=False)
+        for start in range(0, grown, GROWN_TOGETHER):
+            residual, variance = working_residual(sign, problem.offset + total)
+            together = np.sort(chosen[start : start + GROWN_TOGETHER])
+            total = sampler.grow(residual, variance, together)
+        for _ in range(settings.sweeps):
+            total = sampler.move(latent_residual(sign, problem.offset + total, random))
         if iteration >= settings.tune:
             for nodes in sampler.trees():
                 builder.add_tree(_translate(nodes, columns))
@@ -111,40 +123,69 @@ def sample_chain(
     return builder.finish()
 
 
-def _plan(
-    iteration: int, settings: SamplerSettings, random: np.random.Generator
-) -> list[NDArray[np.int64] | None]:
-    """Return the sweeps of an iteration: the trees it grows anew, or None to move every tree."""
-    if iteration < settings.warm_sweeps:
-        return [np.arange(settings.trees)]
-    moves: list[NDArray[np.int64] | None] = [None] * settings.sweeps
-    if not settings.regrow:
-        return moves
-    return [np.sort(random.choice(settings.trees, settings.regrow, replace=False)), *moves]
+def latent_residual(
+    sign: NDArray[np.float64], mean: NDArray[np.float64], random: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw z - mean, where z ~ N(mean, 1) has the sign given (Albert and Chib 1993).
+
+    Parameters
+    ----------
+    sign : array, shape (r,)
+        1 for an event, -1 for none.
+    mean : array, shape (r,)
+        Probit of the probability of an event.
+    random : Generator
+        Source of random numbers.
+    """
+    uniform = 1.0 - random.random(len(sign))  # in (0, 1]
+    draws: NDArray[np.float64] = -sign * ndtri(uniform * ndtr(sign * mean))
+    return draws
+
+
+def working_residual(
+    sign: NDArray[np.float64], mean: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return residual and variance of the Gaussian log-likelihood that touches the probit one.
+
+    Both have the same first and second derivative by the mean of each row, so a tree grown anew
+    sees what the data say, and not the latent variables, which remember the tree it replaces.
+
+    Parameters
+    ----------
+    sign, mean
+        As in `latent_residual`.
+    """
+    margin = sign * mean
+    ratio = np.exp(-0.5 * margin**2 - HALF_LOG_2_PI - log_ndtr(margin))
+    information = np.maximum(ratio * (ratio + margin), LEAST_INFORMATION)
+    return sign * ratio / information, 1.0 / information
 
 
 class _Sampler:
-    """stochtree's sampler of a forest of Gaussian leaves, with residual variance 1."""
+    """stochtree's sampler of a forest of Gaussian leaves."""
 
     def __init__(self, columns: Expanded, settings: SamplerSettings, seed: int) -> None:
-        num_rows = len(columns.matrix)
+        num_rows, num_columns = columns.matrix.shape
         self._settings = settings
         self._dataset = Dataset()
         self._dataset.add_covariates(columns.matrix)
+        self._ones = np.ones(num_rows)
+        self._dataset.add_variance_weights(self._ones)
         self._residual = Residual(np.zeros(num_rows))
         self._random = RNG(seed)
         self._global = GlobalModelConfig(global_error_variance=1.0)
         self._config = ForestModelConfig(
             num_trees=settings.trees,
-            num_features=len(columns.weights),
+            num_features=num_columns,
             num_observations=num_rows,
-            feature_types=np.full(len(columns.weights), ORDERED),
+            feature_types=np.full(num_columns, ORDERED),
             variable_weights=columns.weights,
             alpha=settings.alpha,
             beta=settings.beta,
             leaf_model_scale=leaf_variance(settings.trees),
             min_samples_leaf=1,
             max_depth=-1,
+            num_features_subsample=min(COLUMNS_OF_A_NODE, num_columns),
         )
         self._sampler = ForestSampler(self._dataset, self._global, self._config)
         self._forest = Forest(settings.trees, 1, True, False)
@@ -152,19 +193,41 @@ class _Sampler:
             self._dataset, self._residual, self._forest, 0, np.zeros(1)
         )
 
-    def sweep(
-        self, residual: NDArray[np.float64], regrown: NDArray[np.int64] | None
-    ) -> NDArray[np.float64]:
-        """Update trees and return the sum of all trees, shape (r,).
+    def move(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Change every tree by one Metropolis-Hastings move and return the sum of all trees.
 
         Parameters
         ----------
         residual : array, shape (r,)
-            What the present sum of trees leaves of the outcome.
-        regrown : array, optional
-            The trees to grow anew; where None, every tree is changed by one move.
+            What the present sum leaves of the outcome, with variance 1.
         """
-        self._config.sweep_update_indices = regrown
+        return self._sweep(residual, self._ones, None)
+
+    def grow(
+        self,
+        residual: NDArray[np.float64],
+        variance: NDArray[np.float64],
+        trees: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Grow some trees anew from the root and return the sum of all trees, shape (r,).
+
+        Parameters
+        ----------
+        residual, variance : array, shape (r,)
+            What the present sum leaves of the outcome, and its variance.
+        trees : array
+            Their numbers.
+        """
+        return self._sweep(residual, variance, trees)
+
+    def _sweep(
+        self,
+        residual: NDArray[np.float64],
+        variance: NDArray[np.float64],
+        grown: NDArray[np.int64] | None,
+    ) -> NDArray[np.float64]:
+        self._config.sweep_update_indices = grown
+        self._dataset.update_variance_weights(variance)
         self._residual.update_data(residual)
         self._kept = ForestContainer(self._settings.trees, 1, True, False)
         self._sampler.sample_one_iteration(
@@ -176,7 +239,7 @@ class _Sampler:
             self._global,
             self._config,
             True,
-            regrown is not None,
+            grown is not None,
         )
         return np.asarray(self._sampler.get_cached_forest_predictions())
 

@@ -11,9 +11,11 @@ import numpy as np
 import psutil
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import log_ndtr
 
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.model import Bart
+from survkit.bart.stochtree_engine import working_residual
 from survkit.types import InputError, SurvivalData
 
 QUICK = {"trees": 10, "tune": 60, "draws": 60, "chains": 1}
@@ -51,6 +53,20 @@ def test_regrown_trees_find_the_same_hazards() -> None:
     hazard = model.posterior(data).hazard.mean(axis=0)
     for group, truth in ((0, 0.1), (1, 0.4)):
         assert_allclose(hazard[data.features[:, 0] == group].mean(axis=0), truth, atol=0.1)
+
+
+def test_working_residual_has_the_derivatives_of_the_likelihood() -> None:
+    mean = np.linspace(-5, 5, 21)
+    step = 1e-4
+    for sign in (-1.0, 1.0):
+        residual, variance = working_residual(np.full(21, sign), mean)
+        below, at, above = (log_ndtr(sign * (mean + shift)) for shift in (-step, 0, step))
+        assert_allclose(residual / variance, (above - below) / (2 * step), rtol=1e-5)
+        assert_allclose(1 / variance, (2 * at - above - below) / step**2, rtol=1e-3, atol=1e-7)
+    residual, variance = working_residual(np.array([1.0, -1.0, 1.0]), np.array([-60.0, -60, 60]))
+    assert np.isfinite(residual).all()
+    assert (variance > 0).all()
+    assert_allclose(residual[0], 60, rtol=1e-3)
 
 
 def test_whole_trees_are_grown_on_columns_whose_values_repeat() -> None:
