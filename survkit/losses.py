@@ -10,6 +10,9 @@ from torch import Tensor
 
 from survkit.heads.routing import kept_experts
 
+NEGLIGIBLE = -80.0
+"""Logarithm of a term that adds nothing to a sum of at least 1, and is not yet denormal."""
+
 
 def negative_log_likelihood(
     class_scores: Tensor, log_gates: Tensor, event_class: Tensor, event: Tensor
@@ -45,34 +48,28 @@ def negative_log_likelihood(
     classes = torch.arange(class_scores.shape[-1], device=class_scores.device)
     observed = event_class[..., None, None]
     possible = torch.where(event[..., None, None], classes == observed, classes >= observed)
-    of_expert: Tensor = _LogShare.apply(class_scores, possible)[0]  # (..., B, E)
+    chosen = possible.to(class_scores.dtype)
+    of_expert: Tensor = _LogShare.apply(class_scores, chosen)  # (..., B, E)
     return -(log_gates + of_expert).logsumexp(-1).mean(-1)
 
 
 class _LogShare(torch.autograd.Function):
-    """Log of the share that the chosen classes have in the sum of exp(scores).
+    """Log of the share that the chosen classes (1, of others 0) have in the sum of exp(scores).
 
     The difference of two `logsumexp`, but with half their passes over the largest tensors of a
     training step: the derivative is the difference of the two softmax, which are kept.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(scores: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        some, log_some = _softmax(scores.masked_fill(~chosen, -math.inf))
-        every, log_every = _softmax(scores)
-        return log_some - log_every, some, every
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, ...]) -> None:
-        _, some, every = output
-        ctx.mark_non_differentiable(some, every)
+    def forward(ctx: Any, scores: Tensor, chosen: Tensor) -> Tensor:
+        every, log_every = _softmax(scores, scores)
+        some, log_some = _softmax(scores, scores + torch.where(chosen > 0, 0.0, -math.inf), chosen)
         ctx.save_for_backward(some, every)
+        return log_some - log_every
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         some, every = ctx.saved_tensors
         gradient = gradient.unsqueeze(-1)
         if some.shape == every.shape:
@@ -81,10 +78,23 @@ class _LogShare(torch.autograd.Function):
         return (some * gradient).sum(-3, keepdim=True) - every * shared, None
 
 
-def _softmax(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the softmax over the last axis and the logarithm of its denominator."""
-    largest = scores.amax(-1, keepdim=True)
-    terms = (scores - largest).exp_()
+def _softmax(
+    scores: Tensor, candidates: Tensor, chosen: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the softmax over the last axis and the logarithm of its denominator.
+
+    Parameters
+    ----------
+    scores, candidates : Tensor
+        The scores, and the same with -inf where a class is not chosen.
+    chosen : Tensor, optional
+        1 for classes that are chosen, 0 for others; all where not given.
+    """
+    largest = candidates.amax(-1, keepdim=True)
+    # The exponential of what underflows takes up to 100 times as long as of what does not.
+    terms = (scores - largest).clamp_(NEGLIGIBLE, 0.0).exp_()
+    if chosen is not None:
+        terms.mul_(chosen)
     total = terms.sum(-1, keepdim=True)
     return terms.div_(total), (largest + total.log()).squeeze(-1)
 

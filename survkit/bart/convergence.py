@@ -72,7 +72,11 @@ class Convergence(NamedTuple):
 
     def warning(self) -> str | None:
         """Return what a record says of a fit that has not converged; None for one that has."""
-        return None if self.converged else f"{NOT_CONVERGED}: {self}; more tuning or draws may help"
+        if self.converged:
+            return None
+        return (
+            f"{NOT_CONVERGED}: {self}; more tuning or draws may help, or on many rows regrown trees"
+        )
 
 
 def check_convergence(
