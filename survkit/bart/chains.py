@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import threading
@@ -85,6 +86,14 @@ class SamplerSettings:
     def warm_sweeps(self) -> int:
         """Iterations of stochtree that grow whole trees: at most half of the tuning."""
         return min(WARM_SWEEPS, self.tune // 2)
+
+    @property
+    def leaf_deviation(self) -> float:
+        """Prior standard deviation of a leaf, with which the sum of the trees has 1.5.
+
+        Chipman, George and McCulloch (2010), section 4: for a probit 3 / (k sqrt(trees)), k = 2.
+        """
+        return 1.5 / math.sqrt(self.trees)
 
 
 ENGINES: dict[Backend, str] = {

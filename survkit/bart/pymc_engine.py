@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
@@ -69,6 +69,7 @@ def sample_chain(
         model, sum_of_trees = _model(problem, settings)
         with model, _silent():
             step = pmb.PGBART([sum_of_trees])
+            hold_leaf_deviation(step, settings.leaf_deviation)
             pm.sample(
                 tune=settings.tune,
                 draws=settings.draws,
@@ -87,6 +88,26 @@ def sample_chain(
         for tree in np.ravel(trees):
             builder.add_tree({key: _translate(key, n) for key, n in tree.tree_structure.items()})
     return builder.finish()
+
+
+def hold_leaf_deviation(step: Any, deviation: float) -> None:
+    """Give leaves the prior deviation of the other engine, for the whole chain.
+
+    While tuning, pymc-bart would set it to the deviation of the trees sampled so far, whose prior
+    that then is: trees become smaller and smaller, and intervals of survival too narrow.
+    """
+    step.leaf_sd[...] = deviation
+    step.running_sd = [_Held(own.copy()) for own in step.leaf_sd]
+
+
+class _Held(NamedTuple):
+    """In the place of pymc-bart's running estimate of a deviation."""
+
+    deviation: NDArray[np.float64]
+
+    def update(self, _: object) -> NDArray[np.float64]:
+        """Return the deviation for the next leaves, whatever the last ones were."""
+        return self.deviation
 
 
 def _model(problem: ChainProblem, settings: SamplerSettings) -> tuple[pm.Model, Any]:

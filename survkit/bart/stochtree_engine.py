@@ -167,10 +167,10 @@ class _Sampler:
     def __init__(self, columns: Expanded, settings: SamplerSettings, seed: int) -> None:
         num_rows, num_columns = columns.matrix.shape
         self._settings = settings
-        self._dataset = Dataset()
-        self._dataset.add_covariates(columns.matrix)
-        self._ones = np.ones(num_rows)
-        self._dataset.add_variance_weights(self._ones)
+        self._plain, self._weighted = Dataset(), Dataset()  # without weights moves are faster
+        for dataset in (self._plain, self._weighted):
+            dataset.add_covariates(columns.matrix)
+        self._weighted.add_variance_weights(np.ones(num_rows))
         self._residual = Residual(np.zeros(num_rows))
         self._random = RNG(seed)
         self._global = GlobalModelConfig(global_error_variance=1.0)
@@ -182,16 +182,14 @@ class _Sampler:
             variable_weights=columns.weights,
             alpha=settings.alpha,
             beta=settings.beta,
-            leaf_model_scale=leaf_variance(settings.trees),
+            leaf_model_scale=settings.leaf_deviation**2,
             min_samples_leaf=1,
             max_depth=-1,
             num_features_subsample=min(COLUMNS_OF_A_NODE, num_columns),
         )
-        self._sampler = ForestSampler(self._dataset, self._global, self._config)
+        self._sampler = ForestSampler(self._plain, self._global, self._config)
         self._forest = Forest(settings.trees, 1, True, False)
-        self._sampler.prepare_for_sampler(
-            self._dataset, self._residual, self._forest, 0, np.zeros(1)
-        )
+        self._sampler.prepare_for_sampler(self._plain, self._residual, self._forest, 0, np.zeros(1))
 
     def move(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
         """Change every tree by one Metropolis-Hastings move and return the sum of all trees.
@@ -201,7 +199,7 @@ class _Sampler:
         residual : array, shape (r,)
             What the present sum leaves of the outcome, with variance 1.
         """
-        return self._sweep(residual, self._ones, None)
+        return self._sweep(self._plain, residual, None)
 
     def grow(
         self,
@@ -218,22 +216,19 @@ class _Sampler:
         trees : array
             Their numbers.
         """
-        return self._sweep(residual, variance, trees)
+        self._weighted.update_variance_weights(variance)
+        return self._sweep(self._weighted, residual, trees)
 
     def _sweep(
-        self,
-        residual: NDArray[np.float64],
-        variance: NDArray[np.float64],
-        grown: NDArray[np.int64] | None,
+        self, dataset: Dataset, residual: NDArray[np.float64], grown: NDArray[np.int64] | None
     ) -> NDArray[np.float64]:
         self._config.sweep_update_indices = grown
-        self._dataset.update_variance_weights(variance)
         self._residual.update_data(residual)
         self._kept = ForestContainer(self._settings.trees, 1, True, False)
         self._sampler.sample_one_iteration(
             self._kept,
             self._forest,
-            self._dataset,
+            dataset,
             self._residual,
             self._random,
             self._global,
@@ -247,14 +242,6 @@ class _Sampler:
         """Return the trees of the last sweep, as stochtree describes them."""
         forest = json.loads(self._kept.dump_json_string())["forest_0"]
         return [forest[f"tree_{number}"] for number in range(self._settings.trees)]
-
-
-def leaf_variance(trees: int) -> float:
-    """Return the prior variance of a leaf, with which the sum of the trees has deviation 1.5.
-
-    Chipman, George and McCulloch (2010), section 4: for a probit 3 / (k sqrt(trees)), k = 2.
-    """
-    return 1.5**2 / trees
 
 
 def _translate(tree: dict[str, Any], columns: Expanded) -> dict[int, Node]:
