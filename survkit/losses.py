@@ -49,7 +49,7 @@ def negative_log_likelihood(
     observed = event_class[..., None, None]
     possible = torch.where(event[..., None, None], classes == observed, classes >= observed)
     chosen = possible.to(class_scores.dtype)
-    of_expert: Tensor = _LogShare.apply(class_scores, chosen)  # (..., B, E)
+    of_expert: Tensor = _LogShare.apply(class_scores, chosen)[0]  # (..., B, E)
     return -(log_gates + of_expert).logsumexp(-1).mean(-1)
 
 
@@ -60,16 +60,26 @@ class _LogShare(torch.autograd.Function):
     training step: the derivative is the difference of the two softmax, which are kept.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, chosen: Tensor) -> Tensor:
+    def forward(scores: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         every, log_every = _softmax(scores, scores)
         some, log_some = _softmax(scores, scores + torch.where(chosen > 0, 0.0, -math.inf), chosen)
+        return log_some - log_every, some, every
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, ...]) -> None:
+        _, some, every = output
+        ctx.mark_non_differentiable(some, every)
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(some, every)
-        return log_some - log_every
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor | None, *_: None) -> tuple[Tensor | None, None]:
+        if gradient is None:
+            return None, None
         some, every = ctx.saved_tensors
         gradient = gradient.unsqueeze(-1)
         if some.shape == every.shape:
@@ -92,7 +102,7 @@ def _softmax(
     """
     largest = candidates.amax(-1, keepdim=True)
     # The exponential of what underflows takes up to 100 times as long as of what does not.
-    terms = (scores - largest).clamp_(NEGLIGIBLE, 0.0).exp_()
+    terms = (scores - largest).clamp(NEGLIGIBLE, 0.0).exp_()
     if chosen is not None:
         terms.mul_(chosen)
     total = terms.sum(-1, keepdim=True)
