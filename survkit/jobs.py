@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+SEED = "--seed="
+
 
 class Job(NamedTuple):
     """One process of a sweep: a training run, or several that differ in their seeds only.
@@ -84,9 +86,6 @@ def _joined(runs: Sequence[Job]) -> Job:
 
 def _value(run: Job, flag: str) -> str:
     return next(word for word in run.arguments if word.startswith(flag)).removeprefix(flag)
-
-
-SEED = "--seed="
 
 
 class Status(StrEnum):

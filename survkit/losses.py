@@ -64,8 +64,8 @@ class _LogShare(torch.autograd.Function):
 
     @staticmethod
     def forward(scores: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        every, log_every = _softmax(scores, scores)
-        some, log_some = _softmax(scores, scores + torch.where(chosen > 0, 0.0, -math.inf), chosen)
+        every, log_every = _softmax(scores)
+        some, log_some = _softmax(scores, chosen)
         return log_some - log_every, some, every
 
     @staticmethod
@@ -88,19 +88,13 @@ class _LogShare(torch.autograd.Function):
         return (some * gradient).sum(-3, keepdim=True) - every * shared, None
 
 
-def _softmax(
-    scores: Tensor, candidates: Tensor, chosen: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def _softmax(scores: Tensor, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return the softmax over the last axis and the logarithm of its denominator.
 
-    Parameters
-    ----------
-    scores, candidates : Tensor
-        The scores, and the same with -inf where a class is not chosen.
-    chosen : Tensor, optional
-        1 for classes that are chosen, 0 for others; all where not given.
+    Where `chosen` is given, over the classes where it is 1; the others, where it is 0, get 0.
     """
-    largest = candidates.amax(-1, keepdim=True)
+    among = scores if chosen is None else scores + torch.where(chosen > 0, 0.0, -math.inf)
+    largest = among.amax(-1, keepdim=True)
     # The exponential of what underflows takes up to 100 times as long as of what does not.
     terms = (scores - largest).clamp(NEGLIGIBLE, 0.0).exp_()
     if chosen is not None:

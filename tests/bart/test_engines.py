@@ -9,12 +9,15 @@ import time
 
 import numpy as np
 import psutil
+import pymc as pm
+import pymc_bart as pmb
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_ndtr
 
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.model import Bart
+from survkit.bart.pymc_engine import hold_leaf_deviation
 from survkit.bart.stochtree_engine import working_residual
 from survkit.types import InputError, SurvivalData
 
@@ -95,6 +98,19 @@ def test_a_seed_gives_the_same_draws(backend: str) -> None:
     assert_array_equal(hazards[0], hazards[1])
     assert not np.array_equal(hazards[0], hazards[2])
     assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_pymc_keeps_the_prior_deviation_of_its_leaves() -> None:
+    random = np.random.default_rng(0)
+    features, happened = random.normal(size=(200, 2)), random.integers(0, 2, 200).astype(float)
+    with pm.Model():
+        trees = pmb.BART("trees", X=features, Y=happened, m=5)
+        pm.Bernoulli("happened", p=pm.math.invprobit(trees), observed=happened)
+        step = pmb.PGBART([trees])
+        hold_leaf_deviation(step, 0.67)
+        sampling = {"chains": 1, "cores": 1, "step": [step], "progressbar": False}
+        pm.sample(tune=20, draws=2, compute_convergence_checks=False, **sampling)
+    assert_allclose(step.leaf_sd, 0.67)
 
 
 def test_subset_rule_of_pymc() -> None:
