@@ -96,6 +96,23 @@ def test_likelihood_stays_finite(event, scale):
     assert gradient.abs().sum() > 0
 
 
+@pytest.mark.parametrize("scale", [1.0, 40.0, 1e3])
+def test_likelihood_and_gradient_are_those_of_logsumexp(scale):
+    """Also where all but a few classes have probabilities far below the smallest number."""
+    event_class, event = random_outcomes(2)
+    scores = (scale * torch.randn(6, 3, 5, dtype=torch.float64)).requires_grad_()
+    log_gates = torch.randn(6, 3, dtype=torch.float64).log_softmax(-1)
+    classes = torch.arange(5)
+    at, seen = event_class[:, None, None], event[:, None, None]
+    possible = torch.where(seen, classes == at, classes >= at)
+    chosen = scores.masked_fill(~possible, -math.inf).logsumexp(-1) - scores.logsumexp(-1)
+    expected = -(log_gates + chosen).logsumexp(-1).mean()
+    loss = negative_log_likelihood(scores, log_gates, event_class, event)
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(value, scores)[0] for value in (loss, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-14)
+
+
 def test_likelihood_gradient():
     event_class, event = random_outcomes(1)
     logits = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
