@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from survkit.datasets import Dataset
     from survkit.metrics import Evaluation
     from survkit.records import RunFolder
-    from survkit.training.tracking import WandbMirror
+    from survkit.training.tracking import WandbMirror, WandbProcess
     from survkit.types import SurvivalData
 
 PROG = "survkit.train"
@@ -60,12 +59,13 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     started = time.perf_counter()
     from survkit.datasets import load_configured
     from survkit.run_results import say_complete, show
+    from survkit.training.tracking import WandbProcess
 
     config = _with_device(canonical(config))
     dataset = load_configured(asdict(config))
     config = with_grid(config, dataset)
-    with ExitStack() as locks:
-        runs, problems = _take_up(config, dataset, locks)
+    with ExitStack() as contexts:
+        runs, problems = _take_up(config, dataset, contexts)
         unfinished = []
         for run in runs:
             result = None if config.overwrite else run.folder.result()
@@ -74,7 +74,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
             else:
                 say_complete(run.folder, result)
                 show(run.folder, result)
-        new_mirror = partial(_new_mirror, wandb_config, locks.enter_context(ThreadPoolExecutor(1)))
+        new_mirror = partial(_new_mirror, wandb_config, contexts.enter_context(WandbProcess()))
         for together in _fitted_together(config, unfinished):
             problems += _make_records(together, new_mirror, dataset, argv, started)
             started = time.perf_counter()
@@ -230,7 +230,7 @@ def _begin(
 
 
 def _new_mirror(
-    wandb_config: WandbConfig, thread: Executor, folder: RunFolder, settings: Mapping[str, Any]
+    wandb_config: WandbConfig, process: WandbProcess, folder: RunFolder, settings: Mapping[str, Any]
 ) -> WandbMirror:
     from survkit.training.tracking import WandbMirror, default_mode
 
@@ -244,7 +244,7 @@ def _new_mirror(
         config=settings,
         folder=folder.path,
         warn=folder.warn,
-        thread=thread,
+        process=process,
     )
 
 

@@ -5,22 +5,23 @@ No run needs the mirror, and no failure of it costs a run its record.
 
 from __future__ import annotations
 
+import json
 import netrc
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlparse
 
 from tqdm import tqdm
 
+from survkit.training.wandb_process import NETWORK_SECONDS
 from survkit.types import InputError
 
 Mode = Literal["online", "offline", "disabled"]
-
-NETWORK_SECONDS = 10
-"""Longest wait for the network at the start and at the end of a run."""
 
 
 def default_mode() -> Mode:
@@ -34,10 +35,70 @@ def default_mode() -> Mode:
         return "offline"
 
 
+class WandbProcess:
+    """The process beside the training in which runs are mirrored, started with the first of them.
+
+    Importing and serving Weights & Biases takes a second of processor time that way, but none of
+    the training's. To be used as a context; at its end the process is waited for.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._warn: dict[str, Callable[[str], None]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            with suppress(BrokenPipeError):
+                self._process.communicate()
+
+    def open(self, run_id: str, warn: Callable[[str], None], content: Mapping[str, Any]) -> None:
+        """Open a run; its warnings are told when it is closed."""
+        self._warn[run_id] = warn
+        if self._process is None:
+            self._process = subprocess.Popen(
+                # Weights & Biases shows the arguments of its own process as the run's command.
+                [sys.executable, "-m", "survkit.training.wandb_process", *sys.argv[1:]],
+                env={**os.environ, "WANDB_PROGRAM": "-m survkit.train"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+        self._send("open", run_id, content)
+
+    def log(self, run_id: str, epoch: int, values: Mapping[str, float]) -> None:
+        """Log the values of one epoch."""
+        self._send("log", run_id, {"epoch": epoch, "values": values})
+
+    def close(self, run_id: str, summary: Mapping[str, Any]) -> None:
+        """Log a finished record's metrics, close the run and wait until that is done."""
+        self._send("close", run_id, {"summary": summary})
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            answer = json.loads(line)
+            if answer["kind"] == "warning":
+                self._warn[answer["run_id"]](answer["text"])
+            elif answer["run_id"] == run_id:
+                return
+        self._warn[run_id]("Weights & Biases failed, the run itself goes on: its process has died")
+
+    def _send(self, action: str, run_id: str, content: Mapping[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        message = {"action": action, "run_id": run_id, "content": content}
+        with suppress(BrokenPipeError):  # a process that has died is warned of when a run closes
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+
+
 class WandbMirror:
     """Logs a run to Weights & Biases and turns every failure of it into one warning.
 
-    Everything is done in another thread, in its order: only the end waits for it.
+    Only the end waits for it.
 
     Parameters
     ----------
@@ -53,8 +114,8 @@ class WandbMirror:
         The run's folder; its `wandb/` is written.
     warn : callable
         Told, once, what failed.
-    thread : Executor
-        One thread, which may serve several runs.
+    process : WandbProcess
+        Where it is done; it may serve several runs.
     """
 
     def __init__(
@@ -69,11 +130,10 @@ class WandbMirror:
         config: Mapping[str, Any],
         folder: Path,
         warn: Callable[[str], None],
-        thread: Executor,
+        process: WandbProcess,
     ) -> None:
-        self._warn = warn
-        self._thread = thread
-        self._run: Any = None
+        self._process = process
+        self._run_id = run_id
         self._enabled = mode != "disabled"
         where = {
             "project": project,
@@ -83,47 +143,20 @@ class WandbMirror:
             "id": run_id,
         }
         if self._enabled:
-            thread.submit(self._open, mode, folder, config, where)
+            content = {"mode": mode, "folder": str(folder), "config": config, "where": where}
+            process.open(run_id, warn, content)
 
     def log(self, epoch: int, values: Mapping[str, float]) -> None:
         """Mirror the values of one epoch."""
         if self._enabled:
-            self._thread.submit(self._log, epoch, dict(values))
+            self._process.log(self._run_id, epoch, values)
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Mirror the finished record's metrics, close the run and wait until that is done."""
         if self._enabled:
             parts = ("validation", "test")
             summary = {f"{part}/{k}": v for part in parts for k, v in result[part].items()}
-            self._thread.submit(self._close, summary).result()
-
-    def _open(
-        self, mode: Mode, folder: Path, config: Mapping[str, Any], where: Mapping[str, Any]
-    ) -> None:
-        self._run = self._attempt(lambda: _start(mode, folder, config, where))
-        if self._run is None and mode == "online":
-            self._warn("Weights & Biases: logging offline instead")
-            self._attempt(_forget_failed_run)
-            self._run = self._attempt(lambda: _start("offline", folder, config, where))
-
-    def _log(self, epoch: int, values: dict[str, float]) -> None:
-        if self._run is not None:
-            self._attempt(lambda: self._run.log(values, step=epoch))
-
-    def _close(self, summary: Mapping[str, Any]) -> None:
-        if self._run is not None:
-            self._attempt(lambda: self._run.summary.update(summary))
-        if self._run is not None:
-            self._attempt(self._run.finish)
-
-    def _attempt(self, action: Callable[[], Any]) -> Any:
-        try:
-            return action()
-        except Exception as error:  # whatever wandb raises, the run itself goes on
-            first_line = str(error).partition("\n")[0]
-            self._warn(f"Weights & Biases failed, the run itself goes on: {first_line}")
-            self._run = None
-            return None
+            self._process.close(self._run_id, summary)
 
 
 def finished_runs(entity: str | None, project: str, group: str) -> frozenset[str]:
@@ -146,36 +179,6 @@ def finished_runs(entity: str | None, project: str, group: str) -> frozenset[str
         raise InputError(
             f"--check_wandb: cannot ask for the runs of {path}: {first_line}"
         ) from None
-
-
-def _forget_failed_run() -> None:
-    import wandb
-
-    wandb.teardown()  # else the run's id counts as in use
-
-
-def _start(mode: Mode, folder: Path, config: Mapping[str, Any], where: Mapping[str, Any]) -> Any:
-    import wandb
-
-    settings = wandb.Settings(
-        silent=True,
-        console="off",
-        init_timeout=NETWORK_SECONDS,
-        finish_timeout=NETWORK_SECONDS,
-        finish_timeout_raises=True,
-        x_disable_stats=True,
-        x_save_requirements=False,  # config.json has the versions; listing all takes a second
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    return wandb.init(
-        mode=mode,
-        dir=folder,
-        config=dict(config),
-        resume="allow" if mode == "online" else None,
-        reinit="create_new",  # beside the other seeds' runs
-        settings=settings,
-        **where,
-    )
 
 
 class ProgressBar:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from survkit.training.tracking import Mode, WandbMirror, default_mode, finished_runs
+from survkit.training.tracking import (
+    Mode,
+    WandbMirror,
+    WandbProcess,
+    default_mode,
+    finished_runs,
+)
 from survkit.types import InputError
 
 RESULT = {"validation": {"loss": 1.0}, "test": {"loss": 1.1, "brier@25": None}}
@@ -20,7 +26,15 @@ def no_key_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def mirror(mode: Mode, folder: Path, warnings: list[str], **changes: Any) -> WandbMirror:
+@pytest.fixture
+def process() -> Iterator[WandbProcess]:
+    with WandbProcess() as process:
+        yield process
+
+
+def mirror(
+    mode: Mode, folder: Path, process: WandbProcess, warnings: list[str], **changes: Any
+) -> WandbMirror:
     where: dict[str, Any] = {
         "project": "p",
         "entity": None,
@@ -28,7 +42,7 @@ def mirror(mode: Mode, folder: Path, warnings: list[str], **changes: Any) -> Wan
         "name": "n",
         "run_id": "0123abcd",
     }
-    where |= {"config": {"lr": 0.1}, "folder": folder, "thread": ThreadPoolExecutor(1)}
+    where |= {"config": {"lr": 0.1}, "folder": folder, "process": process}
     return WandbMirror(mode, warn=warnings.append, **(where | changes))
 
 
@@ -56,9 +70,9 @@ def test_the_default_goes_online_only_with_a_key(
 
 
 @pytest.mark.filterwarnings("default")  # of wandb's own making
-def test_an_offline_run_is_kept_in_the_run_folder(tmp_path: Path) -> None:
+def test_an_offline_run_is_kept_in_the_run_folder(tmp_path: Path, process: WandbProcess) -> None:
     warnings: list[str] = []
-    offline = mirror("offline", tmp_path, warnings)
+    offline = mirror("offline", tmp_path, process, warnings)
     offline.log(1, {"train_loss": 2.0})
     offline.finish(RESULT)
     (log,) = tmp_path.glob("wandb/offline-run-*-0123abcd/run-0123abcd.wandb")
@@ -67,13 +81,10 @@ def test_an_offline_run_is_kept_in_the_run_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("default")
-def test_runs_of_one_process_keep_apart(tmp_path: Path) -> None:
+def test_runs_of_one_process_keep_apart(tmp_path: Path, process: WandbProcess) -> None:
     warnings: list[str] = []
-    thread = ThreadPoolExecutor(1)
     names = ("0123aaaa", "0123bbbb")
-    mirrors = [
-        mirror("offline", tmp_path / name, warnings, run_id=name, thread=thread) for name in names
-    ]
+    mirrors = [mirror("offline", tmp_path / name, process, warnings, run_id=name) for name in names]
     for offline in mirrors:
         offline.log(1, {"train_loss": 2.0})
     for offline in mirrors:
@@ -85,9 +96,9 @@ def test_runs_of_one_process_keep_apart(tmp_path: Path) -> None:
     assert warnings == []
 
 
-def test_disabled_writes_nothing(tmp_path: Path) -> None:
+def test_disabled_writes_nothing(tmp_path: Path, process: WandbProcess) -> None:
     folder = tmp_path / "run"
-    disabled = mirror("disabled", folder, [])
+    disabled = mirror("disabled", folder, process, [])
     disabled.log(1, {"train_loss": 2.0})
     disabled.finish(RESULT)
     assert not folder.exists()
@@ -95,13 +106,13 @@ def test_disabled_writes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("default")
 def test_an_unreachable_server_costs_seconds_and_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: WandbProcess
 ) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     warnings: list[str] = []
     started = time.monotonic()
-    online = mirror("online", tmp_path, warnings)
+    online = mirror("online", tmp_path, process, warnings)
     online.log(1, {"train_loss": 2.0})
     online.finish(RESULT)
     assert time.monotonic() - started < 30
@@ -110,6 +121,51 @@ def test_an_unreachable_server_costs_seconds_and_a_warning(
     assert warnings[1] == "Weights & Biases: logging offline instead"
     (log,) = tmp_path.glob("wandb/offline-run-*/run-0123abcd.wandb")
     wait_until_written(log)
+
+
+def test_a_mirror_whose_process_dies_costs_one_warning(
+    tmp_path: Path, process: WandbProcess
+) -> None:
+    warnings: list[str] = []
+    offline = mirror("offline", tmp_path, process, warnings)
+    assert process._process is not None
+    process._process.kill()
+    process._process.wait()
+    offline.log(1, {"train_loss": 2.0})
+    offline.finish(RESULT)
+    assert warnings == ["Weights & Biases failed, the run itself goes on: its process has died"]
+
+
+@pytest.mark.parametrize(("finished", "exit_code"), [(True, 0), (False, 1)])
+def test_only_a_finished_run_counts_as_finished(
+    tmp_path: Path, finished: bool, exit_code: int
+) -> None:
+    with WandbProcess() as process:
+        offline = mirror("offline", tmp_path, process, [])
+        offline.log(1, {"train_loss": 2.0})
+        if finished:
+            offline.finish(RESULT)
+    (log,) = tmp_path.glob("wandb/offline-run-*/run-0123abcd.wandb")
+    assert exit_code_in(log) == exit_code
+
+
+def exit_code_in(log: Path) -> int:
+    """Return the exit code that a run of Weights & Biases ended with.
+
+    The log has 7 bytes of its own, then records after 4 bytes of checksum, 2 of length, 1 of type.
+    """
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content = log.read_bytes()
+    assert len(content) < 32_768  # a longer one has several blocks
+    start = 7
+    while start < len(content):
+        end = start + 7 + int.from_bytes(content[start + 4 : start + 6], "little")
+        record = Record.FromString(content[start + 7 : end])
+        if record.HasField("exit"):
+            return int(record.exit.exit_code)
+        start = end
+    raise AssertionError(f"{log} has no end")
 
 
 def test_asking_for_finished_runs_without_an_answer_is_an_input_error(

@@ -1,0 +1,167 @@
+"""The process that mirrors runs to Weights & Biases, beside the one that trains them.
+
+Messages come as lines of JSON on standard input: `open` a run, `log` an epoch of it, `close` it.
+Warnings and the closing are answered on standard output. Where the input ends, because the
+training was interrupted or killed, the runs that are still open are closed as failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Literal, TextIO
+
+Messages = SimpleQueue[dict[str, Any] | None]
+
+NETWORK_SECONDS = 10
+"""Longest wait for the network at the start and at the end of a run."""
+
+
+class MirroredRun:
+    """A run as Weights & Biases has it; every failure of the mirror becomes one warning.
+
+    Parameters
+    ----------
+    mode : {"online", "offline"}
+        Where to log; what cannot be logged online is logged offline.
+    folder : str
+        The run's folder; its `wandb/` is written.
+    config : mapping
+        The resolved configuration.
+    where : mapping
+        Project, entity, group, name and id that it is filed under.
+    warn : callable
+        Told what failed.
+    """
+
+    def __init__(
+        self,
+        mode: Literal["online", "offline"],
+        folder: str,
+        config: Mapping[str, Any],
+        where: Mapping[str, Any],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._warn = warn
+        self._run: Any = None
+        self._run = self._attempt(lambda: _start(mode, folder, config, where))
+        if self._run is None and mode == "online":
+            self._warn("Weights & Biases: logging offline instead")
+            self._attempt(_forget_failed_run)
+            self._run = self._attempt(lambda: _start("offline", folder, config, where))
+
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Log the values of one epoch."""
+        if self._run is not None:
+            self._attempt(lambda: self._run.log(values, step=epoch))
+
+    def close(self, summary: Mapping[str, Any]) -> None:
+        """Log the finished record's metrics and close the run."""
+        if self._run is not None:
+            self._attempt(lambda: self._run.summary.update(summary))
+        self._finish(exit_code=0)
+
+    def fail(self) -> None:
+        """Close the run as one that has not finished."""
+        self._finish(exit_code=1)
+
+    def _finish(self, *, exit_code: int) -> None:
+        if self._run is not None:
+            self._attempt(lambda: self._run.finish(exit_code=exit_code))
+
+    def _attempt(self, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except Exception as error:  # whatever wandb raises, the run itself goes on
+            first_line = str(error).partition("\n")[0]
+            self._warn(f"Weights & Biases failed, the run itself goes on: {first_line}")
+            self._run = None
+            return None
+
+
+def _start(
+    mode: Literal["online", "offline"],
+    folder: str,
+    config: Mapping[str, Any],
+    where: Mapping[str, Any],
+) -> Any:
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        init_timeout=NETWORK_SECONDS,
+        finish_timeout=NETWORK_SECONDS,
+        finish_timeout_raises=True,
+        x_disable_stats=True,
+        x_save_requirements=False,  # config.json has the versions; listing all takes a second
+    )
+    os.makedirs(folder, exist_ok=True)
+    return wandb.init(
+        mode=mode,
+        dir=folder,
+        config=dict(config),
+        resume="allow" if mode == "online" else None,
+        reinit="create_new",  # beside the other seeds' runs
+        settings=settings,
+        **where,
+    )
+
+
+def _forget_failed_run() -> None:
+    import wandb
+
+    wandb.teardown()  # else the run's id counts as in use
+
+
+def serve(messages: Messages, answers: int) -> None:
+    """Do what the messages ask for, in their order, until None comes.
+
+    `answers` is the file descriptor that the answers go to.
+    """
+    runs: dict[str, MirroredRun] = {}
+
+    def answer(run_id: str, kind: str, text: str = "") -> None:
+        message = {"kind": kind, "run_id": run_id, "text": text}
+        with suppress(BrokenPipeError):  # of a training that was killed
+            os.write(answers, json.dumps(message).encode() + b"\n")
+
+    while (message := messages.get()) is not None:
+        action, run_id, content = message["action"], message["run_id"], message["content"]
+        if action == "open":
+            runs[run_id] = MirroredRun(**content, warn=partial(answer, run_id, "warning"))
+        elif action == "log":
+            runs[run_id].log(**content)
+        else:
+            runs.pop(run_id).close(**content)
+            answer(run_id, "closed")
+    for run in runs.values():
+        run.fail()
+
+
+def _read(lines: TextIO, messages: Messages) -> None:
+    for line in lines:
+        messages.put(json.loads(line))
+    messages.put(None)
+
+
+def main() -> None:
+    """Serve standard input; whatever a library prints goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt is the training's to see
+    answers = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    messages: Messages = SimpleQueue()
+    # Read at once, so that a training never waits for a slow network.
+    Thread(target=_read, args=(sys.stdin, messages), daemon=True).start()
+    serve(messages, answers)
+
+
+if __name__ == "__main__":
+    main()
