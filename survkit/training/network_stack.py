@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
+from torch.nn.utils import parameters_to_vector
 
 from survkit.heads import HeadOutput
 from survkit.training.network import SurvivalNetwork
 
-OptimizerState = Sequence[Mapping[str, Any]]
-"""What an optimiser keeps of each parameter of a network."""
+OptimizerState = Mapping[str, Any]
+"""What an optimiser keeps of a network."""
 
 STEPS = "step"
 """What it keeps but once for all networks of a stack: how often it has updated them."""
@@ -22,8 +23,8 @@ STEPS = "step"
 class NetworkStack:
     """Networks that differ in nothing but their parameters, on a batch each, in one pass.
 
-    Of several networks the parameters are stacked, and those of each network become views of the
-    stack, so that each can be evaluated and kept as if it were alone.
+    All parameters are views of one tensor, and so are their gradients: an update is one operation.
+    Each network can still be evaluated and kept as if it were alone.
 
     Parameters
     ----------
@@ -32,21 +33,30 @@ class NetworkStack:
 
     Attributes
     ----------
-    parameters : dict of str to Tensor
-        What is to be optimised: the network's parameters, or, of several, shape (S, ...).
+    weights : Tensor, shape (S, P)
+        What is to be optimised: the P numbers of each network, with their gradient.
     """
 
     def __init__(self, networks: Sequence[SurvivalNetwork]) -> None:
         self.networks = list(networks)
-        of_each = [dict(network.named_parameters()) for network in self.networks]
-        self.parameters: dict[str, Tensor] = {**of_each[0]}
-        if len(self.networks) > 1:
-            for name in self.parameters:
-                alone = [parameters[name] for parameters in of_each]
-                stacked = torch.stack([parameter.detach() for parameter in alone])
-                for parameter, view in zip(alone, stacked, strict=True):
-                    parameter.data = view
-                self.parameters[name] = stacked.requires_grad_()
+        rows = [parameters_to_vector(network.parameters()) for network in self.networks]
+        self.weights = torch.stack(rows).detach().requires_grad_()
+        self.weights.grad = torch.zeros_like(self.weights)
+        self._stacked: dict[str, Tensor] = {}  # of shape (S, ...), for several networks
+        start = 0
+        for name, parameter in self.networks[0].named_parameters():
+            stop = start + parameter.numel()
+            shape = (len(self.networks), *parameter.shape)
+            stacked = self.weights.detach()[:, start:stop].view(shape)
+            gradient = self.weights.grad[:, start:stop].view(shape)
+            start = stop
+            for network, row in zip(self.networks, stacked, strict=True):
+                network.get_parameter(name).data = row
+            if len(self.networks) == 1:
+                parameter.grad = gradient[0]
+            else:
+                self._stacked[name] = stacked.requires_grad_()
+                stacked.grad = gradient
 
     def __call__(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> HeadOutput:
         """Map features (S, B, p) to the networks' outputs, whose shapes start with S.
@@ -61,7 +71,7 @@ class NetworkStack:
         if len(self.networks) == 1:
             alone = self.networks[0](features[0], [mask[0] for mask in dropout_masks])
             return HeadOutput(*(part.unsqueeze(0) for part in alone))
-        output: HeadOutput = vmap(self._run)(self.parameters, features, list(dropout_masks))
+        output: HeadOutput = vmap(self._run)(self._stacked, features, list(dropout_masks))
         return output
 
     def _run(
@@ -78,29 +88,27 @@ class NetworkStack:
         ]
         return [torch.stack(masks) for masks in zip(*drawn, strict=True)]
 
+    def zero_grad(self) -> None:
+        """Set the gradient to zero, in place."""
+        cast(Tensor, self.weights.grad).zero_()
+
     def gradient_norms(self) -> list[float]:
         """Return the Euclidean norm of each network's gradient."""
-        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
-        rows = [gradient.reshape(len(self.networks), -1) for gradient in gradients]
-        norms: list[float] = torch.cat(rows, dim=1).norm(dim=1).tolist()
+        norms: list[float] = cast(Tensor, self.weights.grad).norm(dim=1).tolist()
         return norms
 
     def load_optimizer_states(
         self, optimizer: torch.optim.Optimizer, states: Sequence[OptimizerState]
     ) -> None:
-        """Let an optimiser of `parameters` go on from the states of each network's own."""
-        for index, parameter in enumerate(self.parameters.values()):
-            of_each = [state[index] for state in states]
-            optimizer.state[parameter] = {
-                name: self._joined(name, [state[name] for state in of_each], parameter)
-                for name in of_each[0]
-            }
+        """Let an optimiser of `weights` go on from the states of each network's own."""
+        optimizer.state[self.weights] = {
+            name: self._joined(name, [state[name] for state in states]) for name in states[0]
+        }
 
-    def _joined(self, name: str, values: Sequence[Any], parameter: Tensor) -> Any:
+    def _joined(self, name: str, values: Sequence[Any]) -> Any:
         if not isinstance(values[0], Tensor):
             return values[0]
-        of_each = len(values) > 1 and name != STEPS
-        return (torch.stack(list(values)) if of_each else values[0]).to(parameter.device)
+        return (values[0] if name == STEPS else torch.stack(list(values))).to(self.weights.device)
 
     def optimizer_state(self, optimizer: torch.optim.Optimizer, index: int) -> OptimizerState:
         """Return the state of one network's optimiser, in tensors of its own."""
@@ -108,10 +116,6 @@ class NetworkStack:
         def own(name: str, value: Any) -> Any:
             if not isinstance(value, Tensor):
                 return value
-            of_each = len(self.networks) > 1 and name != STEPS
-            return (value[index] if of_each else value).clone()
+            return (value if name == STEPS else value[index]).clone()
 
-        return [
-            {name: own(name, value) for name, value in optimizer.state[parameter].items()}
-            for parameter in self.parameters.values()
-        ]
+        return {name: own(name, v) for name, v in optimizer.state[self.weights].items()}

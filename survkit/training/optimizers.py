@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType
 
 import torch
@@ -15,10 +15,10 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, float]]] = {
 }
 
 
-def new_optimizer(name: str, parameters: Iterable[Tensor], *, lr: float) -> torch.optim.Optimizer:
-    """Return the optimiser of that name; an update of all parameters is one call."""
+def new_optimizer(name: str, weights: Tensor, *, lr: float) -> torch.optim.Optimizer:
+    """Return the optimiser of that name; an update is one operation."""
     optimizer, options = OPTIMIZERS[name]
-    return _eager(optimizer)(parameters, lr=lr, fused=True, **options)
+    return _eager(optimizer)([weights], lr=lr, fused=True, **options)
 
 
 def _eager(optimizer: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:

@@ -84,7 +84,7 @@ class Training:
     validation_metrics: Metrics
     monitor: FitMonitor | None = None
     progress: _Progress = field(default_factory=_Progress)
-    optimizer: OptimizerState = ()
+    optimizer: OptimizerState = field(default_factory=dict)
 
     @property
     def summary(self) -> TrainingSummary:
@@ -147,8 +147,7 @@ def _train_together(
 ) -> None:
     """Train some networks as long as it is they that are to be trained together."""
     stack = NetworkStack([training.network for training in together])
-    weights = stack.parameters.values()
-    optimizer = new_optimizer(parameters["optimizer"], weights, lr=parameters["lr"])
+    optimizer = new_optimizer(parameters["optimizer"], stack.weights, lr=parameters["lr"])
     if together[0].optimizer:
         stack.load_optimizer_states(optimizer, [training.optimizer for training in together])
     while _next_together(trainings, parameters) == together:
@@ -179,7 +178,7 @@ def _train_epoch(
         output = stack(batch.features, stack.draw_dropout_masks(batch.size, generators))
         nll = batch.negative_log_likelihood(output)
         loss = nll + _regularisation(output, group_lambda, parameters)
-        optimizer.zero_grad()
+        stack.zero_grad()
         loss.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         share = batch.size / train.size
