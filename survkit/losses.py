@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import torch
@@ -45,62 +46,70 @@ def negative_log_likelihood(
     Yu, Greiner, Lin, Baracos (2011), "Learning Patient-Specific Cancer Survival Distributions as
     a Sequence of Dependent Regressors", NIPS 24, eq. 3 and 5.
     """
-    classes = torch.arange(class_scores.shape[-1], device=class_scores.device)
-    observed = event_class[..., None, None]
-    possible = torch.where(event[..., None, None], classes == observed, classes >= observed)
-    chosen = possible.to(class_scores.dtype)
-    of_expert: Tensor = _LogShare.apply(class_scores, chosen)[0]  # (..., B, E)
-    return -(log_gates + of_expert).logsumexp(-1).mean(-1)
+    table = _classes_by_outcome(class_scores.shape[-1], class_scores.dtype, class_scores.device)
+    chosen = table[torch.where(event, event_class, event_class + len(table) // 2)]
+    loss: Tensor = _MixtureLikelihood.apply(class_scores, log_gates, chosen.unsqueeze(-2))[0]
+    return loss
 
 
-class _LogShare(torch.autograd.Function):
-    """Log of the share that the chosen classes (1, of others 0) have in the sum of exp(scores).
+@cache
+def _classes_by_outcome(num_classes: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the classes (1, others 0) that events in each class may be of, then censorings."""
+    with torch.inference_mode(mode=False):  # whatever the first caller is in
+        of_censoring = torch.ones(num_classes, num_classes, dtype=dtype, device=device).triu()
+        return torch.cat([torch.eye(num_classes, dtype=dtype, device=device), of_censoring])
 
-    The difference of two `logsumexp`, but with half their passes over the largest tensors of a
-    training step: the derivative is the difference of the two softmax, which are kept.
+
+class _MixtureLikelihood(torch.autograd.Function):
+    """Mean of -log sum_e g_e share_e: the share of an expert's mass in the chosen classes (1).
+
+    share = A e^b / T for A, R = sums of the terms of the chosen and the other classes, each
+    relative to the largest of their own kind, b = the first largest less the largest of all
+    and T = A e^b + R. One exponential a score is enough for value and derivative,
+    term (chosen R / (A T) - other / T), and an operation of autograd's for each step above would
+    pass over the largest tensors of a training three times as often.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(scores: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        every, log_every = _softmax(scores)
-        some, log_some = _softmax(scores, chosen)
-        return log_some - log_every, some, every
+    def forward(scores: Tensor, log_gates: Tensor, chosen: Tensor) -> tuple[Tensor, ...]:
+        highest = scores.amax(-1, keepdim=True)
+        out_of_reach = torch.finfo(scores.dtype).max / 4
+        highest_chosen = scores.add(chosen - 1, alpha=out_of_reach).amax(-1, keepdim=True)
+        # The exponential of what underflows takes up to 100 times as long as of what does not.
+        relative = (chosen * (highest - highest_chosen)).add_(scores - highest)
+        terms = relative.clamp_min_(NEGLIGIBLE).exp_()
+        some = (terms @ chosen.mT).squeeze(-1)
+        rest = terms.sum(-1) - some
+        behind = (highest_chosen - highest).squeeze(-1)
+        every = rest + some * behind.exp()
+        joint = log_gates + behind + (some / every).log()
+        likelihood = joint.logsumexp(-1, keepdim=True)
+        responsibilities = (joint - likelihood).exp()
+        return -likelihood.squeeze(-1).mean(-1), terms, some, rest, every, responsibilities
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, ...]) -> None:
-        _, some, every = output
-        ctx.mark_non_differentiable(some, every)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        scores, _, chosen = inputs
+        ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(some, every)
+        ctx.save_for_backward(chosen, *output[1:])
+        ctx.scores_shape = scores.shape
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor | None, *_: None) -> tuple[Tensor | None, None]:
+    def backward(
+        ctx: Any, gradient: Tensor | None, *_: None
+    ) -> tuple[Tensor | None, Tensor | None, None]:
         if gradient is None:
-            return None, None
-        some, every = ctx.saved_tensors
-        gradient = gradient.unsqueeze(-1)
-        if some.shape == every.shape:
-            return (some - every) * gradient, None
-        shared = gradient.sum(-3, keepdim=True)  # scores that all subjects have in common
-        return (some * gradient).sum(-3, keepdim=True) - every * shared, None
-
-
-def _softmax(scores: Tensor, chosen: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return the softmax over the last axis and the logarithm of its denominator.
-
-    Where `chosen` is given, over the classes where it is 1; the others, where it is 0, get 0.
-    """
-    among = scores if chosen is None else scores + torch.where(chosen > 0, 0.0, -math.inf)
-    largest = among.amax(-1, keepdim=True)
-    # The exponential of what underflows takes up to 100 times as long as of what does not.
-    terms = (scores - largest).clamp(NEGLIGIBLE, 0.0).exp_()
-    if chosen is not None:
-        terms.mul_(chosen)
-    total = terms.sum(-1, keepdim=True)
-    return terms.div_(total), (largest + total.log()).squeeze(-1)
+            return None, None, None
+        chosen, terms, some, rest, every, responsibilities = ctx.saved_tensors
+        of_joint = responsibilities * (gradient / -responsibilities.shape[-2])[..., None, None]
+        of_rest = of_joint / every
+        of_some = of_rest * (rest / some)
+        of_scores = (chosen * (of_some + of_rest).unsqueeze(-1)).sub_(of_rest.unsqueeze(-1))
+        return of_scores.mul_(terms).sum_to_size(ctx.scores_shape), of_joint, None
 
 
 def load_balance(

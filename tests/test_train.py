@@ -287,7 +287,7 @@ def test_help_and_parsing_load_nothing_heavy() -> None:
 def test_training_a_network_imports_only_what_it_needs(tmp_path: Path) -> None:
     script = (
         "import sys; from survkit.train import main; main(sys.argv[1:]); "
-        "unneeded = ('torch._dynamo', 'wandb', 'sksurv', 'sklearn', 'matplotlib', 'pymc', "
+        "unneeded = ('torch._dynamo', 'sympy', 'wandb', 'sksurv', 'sklearn', 'matplotlib', 'pymc', "
         "'prefect', 'cvxpy', 'pycox', 'torchvision', 'lifelines'); "
         "print('loaded', [m for m in unneeded if m in sys.modules])"
     )

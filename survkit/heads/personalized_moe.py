@@ -72,11 +72,11 @@ class PersonalizedMoEHead(nn.Module):
         # The class scores are linear in the logits: summed in the weights, once a batch.
         weight, bias = class_scores(self.expert_weight), class_scores(self.expert_bias)
         if self.chunked:
-            chunks = value.unflatten(-1, weight.shape[:2])  # (B, E, chunk)
-            scores = torch.einsum("bec,eck->bek", chunks, weight)
+            read = value.unflatten(-1, weight.shape[:2]).transpose(0, 1)  # (E, B, chunk)
         else:
-            scores = torch.einsum("bv,evk->bek", value, weight)
-        return HeadOutput(scores + bias, log_gates, router_log_probs)
+            read = value.expand(weight.shape[0], *value.shape)
+        scores = torch.baddbmm(bias.unsqueeze(1), read, weight).transpose(0, 1)  # (B, E, m + 1)
+        return HeadOutput(scores, log_gates, router_log_probs)
 
 
 def _check_value_dim(value_dim: int, from_hidden: bool, experts: int, chunked: bool) -> None:

@@ -33,30 +33,44 @@ class NetworkStack:
 
     Attributes
     ----------
-    weights : Tensor, shape (S, P)
-        What is to be optimised: the P numbers of each network, with their gradient.
+    weights : Tensor, shape (S * P,)
+        What is to be optimised, with its gradient: parameter by parameter, of which there are P
+        numbers, those of all networks.
     """
 
     def __init__(self, networks: Sequence[SurvivalNetwork]) -> None:
         self.networks = list(networks)
-        rows = [parameters_to_vector(network.parameters()) for network in self.networks]
-        self.weights = torch.stack(rows).detach().requires_grad_()
+        first = self.networks[0]
+        self._sizes = [parameter.numel() for parameter in first.parameters()]
+        of_each = [parameters_to_vector(network.parameters()) for network in self.networks]
+        self.weights = self._stack(of_each).detach().requires_grad_()
         self.weights.grad = torch.zeros_like(self.weights)
         self._stacked: dict[str, Tensor] = {}  # of shape (S, ...), for several networks
-        start = 0
-        for name, parameter in self.networks[0].named_parameters():
-            stop = start + parameter.numel()
-            shape = (len(self.networks), *parameter.shape)
-            stacked = self.weights.detach()[:, start:stop].view(shape)
-            gradient = self.weights.grad[:, start:stop].view(shape)
-            start = stop
-            for network, row in zip(self.networks, stacked, strict=True):
-                network.get_parameter(name).data = row
+        for (name, parameter), part, gradient in zip(
+            first.named_parameters(),
+            self._parts(self.weights.detach()),
+            self._parts(self.weights.grad),
+            strict=True,
+        ):
+            stacked = part.view(-1, *parameter.shape)
+            gradient = gradient.view_as(stacked)
+            for network, own in zip(self.networks, stacked, strict=True):
+                network.get_parameter(name).data = own
             if len(self.networks) == 1:
                 parameter.grad = gradient[0]
             else:
                 self._stacked[name] = stacked.requires_grad_()
                 stacked.grad = gradient
+
+    def _stack(self, of_each: Sequence[Tensor]) -> Tensor:
+        """Join what belongs to the weights of each network, (P,), in the order of `weights`."""
+        parts = torch.split(torch.stack(list(of_each)), self._sizes, dim=1)
+        return torch.cat([part.flatten() for part in parts])
+
+    def _parts(self, of_all: Tensor) -> list[Tensor]:
+        """Return views of what belongs to the weights: (S, size) of each parameter."""
+        sizes = [len(self.networks) * size for size in self._sizes]
+        return [part.view(len(self.networks), -1) for part in torch.split(of_all, sizes)]
 
     def __call__(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> HeadOutput:
         """Map features (S, B, p) to the networks' outputs, whose shapes start with S.
@@ -94,7 +108,8 @@ class NetworkStack:
 
     def gradient_norms(self) -> list[float]:
         """Return the Euclidean norm of each network's gradient."""
-        norms: list[float] = cast(Tensor, self.weights.grad).norm(dim=1).tolist()
+        parts = self._parts(cast(Tensor, self.weights.grad))
+        norms: list[float] = torch.cat(parts, dim=1).norm(dim=1).tolist()
         return norms
 
     def load_optimizer_states(
@@ -108,7 +123,7 @@ class NetworkStack:
     def _joined(self, name: str, values: Sequence[Any]) -> Any:
         if not isinstance(values[0], Tensor):
             return values[0]
-        return (values[0] if name == STEPS else torch.stack(list(values))).to(self.weights.device)
+        return (values[0] if name == STEPS else self._stack(values)).to(self.weights.device)
 
     def optimizer_state(self, optimizer: torch.optim.Optimizer, index: int) -> OptimizerState:
         """Return the state of one network's optimiser, in tensors of its own."""
@@ -116,6 +131,8 @@ class NetworkStack:
         def own(name: str, value: Any) -> Any:
             if not isinstance(value, Tensor):
                 return value
-            return (value if name == STEPS else value[index]).clone()
+            if name == STEPS:
+                return value.clone()
+            return torch.cat([part[index] for part in self._parts(value)])
 
         return {name: own(name, v) for name, v in optimizer.state[self.weights].items()}

@@ -173,18 +173,23 @@ def _train_epoch(
     lambdas = [_group_lambda(training.progress.epoch, parameters) for training in trainings]
     group_lambda = torch.tensor(lambdas, device=device) if any(lambdas) else None
     generators = [training.dropout for training in trainings]
-    likelihood, objective = [], []
+    nothing = torch.zeros(len(trainings), device=device)
+    sizes, losses, penalties = [], [], []
     for batch in shuffled.batches(parameters["batch_size"]):
         output = stack(batch.features, stack.draw_dropout_masks(batch.size, generators))
-        nll = batch.negative_log_likelihood(output)
-        loss = nll + _regularisation(output, group_lambda, parameters)
+        loss = batch.negative_log_likelihood(output)
+        penalty = _regularisation(output, group_lambda, parameters)
+        objective = loss if penalty is None else loss + penalty
         stack.zero_grad()
-        loss.sum().backward()  # type: ignore[no-untyped-call]
+        # Not with a gradient for each, since that would import torch's compiler.
+        objective.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        share = batch.size / train.size
-        likelihood.append(nll.detach() * share)
-        objective.append(loss.detach() * share)
-    losses = torch.stack([torch.stack(likelihood).sum(0), torch.stack(objective).sum(0)], dim=1)
+        sizes.append(batch.size)
+        losses.append(loss.detach())
+        penalties.append(nothing if penalty is None else penalty.detach())
+    shares = torch.tensor(sizes, device=device) / train.size
+    train_losses = shares @ torch.stack(losses)
+    objectives = train_losses + shares @ torch.stack(penalties)
     return [
         {
             "train_loss": train_loss,
@@ -192,8 +197,12 @@ def _train_epoch(
             "gradient_norm": gradient_norm,
             **_temperatures(training.network),
         }
-        for training, (train_loss, train_objective), gradient_norm in zip(
-            trainings, losses.tolist(), stack.gradient_norms(), strict=True
+        for training, train_loss, train_objective, gradient_norm in zip(
+            trainings,
+            train_losses.tolist(),
+            objectives.tolist(),
+            stack.gradient_norms(),
+            strict=True,
         )
     ]
 
@@ -212,19 +221,19 @@ def _group_lambda(epochs_done: int, parameters: Mapping[str, Any]) -> float:
 
 def _regularisation(
     output: HeadOutput, group_lambda: Tensor | None, parameters: Mapping[str, Any]
-) -> Tensor | float:
-    """Return what is added to the loss of each network, shape (S,)."""
-    penalty: Tensor | float = 0.0
+) -> Tensor | None:
+    """Return what is added to the loss of each network, shape (S,), if anything is."""
     if output.log_gates.shape[-1] == 1:  # one expert leaves the router nothing to choose
-        return penalty
+        return None
+    terms = []
     if group_lambda is not None:
         balance = load_balance(
             output.log_gates, output.router_log_probs, parameters["mixture_topk"]
         )
-        penalty = penalty + group_lambda * balance
+        terms.append(group_lambda * balance)
     if parameters["instance_ent_lambda"] > 0:
-        penalty = penalty + parameters["instance_ent_lambda"] * instance_entropy(output.log_gates)
-    return penalty
+        terms.append(parameters["instance_ent_lambda"] * instance_entropy(output.log_gates))
+    return sum(terms[1:], terms[0]) if terms else None
 
 
 def _temperatures(network: SurvivalNetwork) -> dict[str, float]:

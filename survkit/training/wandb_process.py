@@ -18,6 +18,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Literal, TextIO
 
+from survkit.configs.command import collect_garbage_rarely
+
 Messages = SimpleQueue[dict[str, Any] | None]
 
 NETWORK_SECONDS = 10
@@ -154,6 +156,7 @@ def _read(lines: TextIO, messages: Messages) -> None:
 
 def main() -> None:
     """Serve standard input; whatever a library prints goes to standard error."""
+    collect_garbage_rarely()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt is the training's to see
     answers = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

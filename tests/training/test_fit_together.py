@@ -129,6 +129,6 @@ def test_a_stack_keeps_its_networks_states_in_tensors_of_their_own(
     for monitor in monitors:
         assert monitor.state is not None
         tensors = [*monitor.state["weights"].values(), *monitor.state["best_weights"].values()]
-        tensors += [value for state in monitor.state["optimizer"] for value in state.values()]
+        tensors += monitor.state["optimizer"].values()
         for tensor in tensors:
             assert tensor.untyped_storage().nbytes() == tensor.nbytes
