@@ -80,7 +80,7 @@ class AdjustableMoEHead(nn.Module):
         num_experts, num_classes = self.prototypes.shape
         raw = self.warp(hidden).unflatten(-1, (num_experts, -1))
         axis = torch.linspace(0, 1, num_classes, dtype=raw.dtype, device=raw.device)
-        inside = TIME_WARPS[self.time_warp_function].inverse(raw, axis[1:-1])
+        inside = TIME_WARPS[self.time_warp_function].inverse(raw, num_classes - 1)
         # Every warp keeps both ends, so those are not solved for: the slope of a warp may be so
         # small there that rounding would become a gradient.
         ends = [axis[:1].expand(*raw.shape[:2], 1), axis[-1:].expand(*raw.shape[:2], 1)]
