@@ -119,6 +119,14 @@ def test_gradient_does_not_pass_through_the_iterations():
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-12)
 
 
+def test_single_precision_has_the_derivatives_of_double():
+    doubles = random_raw(1, torch.float64).requires_grad_()
+    singles = doubles.detach().float().requires_grad_()
+    for raw in (doubles, singles):
+        inverse_two_logistics(raw, INTERVALS).sum().backward()
+    torch.testing.assert_close(singles.grad.double(), doubles.grad, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_gradients_stay_finite_for_extreme_parameters(dtype):
     raw = torch.cat([random_raw(50, dtype, 200), EXTREME.to(dtype)]).requires_grad_()
