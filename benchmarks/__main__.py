@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from benchmarks.machine import describe
 
 
 class Benchmark(NamedTuple):
-    """A module of this folder that prints JSON.
+    """A module of this folder that prints rows, a line of JSON each.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def main() -> None:
     results = {}
     for benchmark in chosen:
         started = time.perf_counter()
-        results[benchmark.title] = list(rows_of(run(benchmark, arguments.tiny, arguments.data_dir)))
+        results[benchmark.title] = run(benchmark, arguments.tiny, arguments.data_dir)
         print(f"{benchmark.title}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     folder = Path(arguments.output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,59 +96,52 @@ def main() -> None:
     print(folder / "benchmarks.md")
 
 
-def run(benchmark: Benchmark, tiny: bool, data_dir: str | None) -> list[Any]:
-    """Run a benchmark and return the JSON values that it prints."""
+def run(benchmark: Benchmark, tiny: bool, data_dir: str | None) -> list[dict[str, Any]]:
+    """Run a benchmark and return the rows that it prints, a line of JSON each."""
     command = [sys.executable, "-m", f"benchmarks.{benchmark.module}"]
     command += benchmark.tiny if tiny else benchmark.flags
     command += ["--data_dir", data_dir] if benchmark.takes_data and data_dir else []
     text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    values, decoder, position = [], json.JSONDecoder(), 0
-    while (position := len(text) - len(text[position:].lstrip())) < len(text):
-        value, position = decoder.raw_decode(text, position)
-        values.append(value)
-    return values
-
-
-def rows_of(value: Any, what: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the flat rows of nested results; a row knows by `what` where it stood."""
-    if isinstance(value, list):
-        for item in value:
-            yield from rows_of(item, what)
-    elif isinstance(value, Mapping):
-        nested = {name: item for name, item in value.items() if holds_rows(item)}
-        plain = {name: item for name, item in value.items() if name not in nested}
-        if plain and not nested:
-            yield plain if what is None or "what" in plain else {"what": what, **plain}
-        for name, item in nested.items():
-            yield from rows_of(item, name)
-
-
-def holds_rows(value: Any) -> bool:
-    return isinstance(value, Mapping) or (
-        isinstance(value, list) and bool(value) and all(map(holds_rows, value))
-    )
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def markdown(machine: Mapping[str, Any], results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Return the machine and a table for each benchmark."""
     parts = ["# Benchmarks", "\n".join(f"- {name}: {value}" for name, value in machine.items())]
     for title, rows in results.items():
+        shown_rows = [with_spread(row) for row in rows]
         columns = [
             name
-            for name in dict.fromkeys(name for row in rows for name in row)
-            if not any(isinstance(row.get(name), list) for row in rows)
+            for name in dict.fromkeys(name for row in shown_rows for name in row)
+            if not any(isinstance(row.get(name), list) for row in shown_rows)
         ]
-        cells = [columns, ["---"] * len(columns)]
-        cells += [[shown(row.get(column)) for column in columns] for row in rows]
+        cells = [[column.replace("_", " ") for column in columns], ["---"] * len(columns)]
+        cells += [[shown(row.get(column)) for column in columns] for row in shown_rows]
         table = "\n".join(f"| {' | '.join(row)} |" for row in cells)
         parts += [f"## {title}", table]
     return "\n\n".join(parts) + "\n"
 
 
+def with_spread(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with the median, the least and the most seconds in one cell."""
+    if "least" not in row:
+        return dict(row)
+    seconds, least, most = (shown(row[name]) for name in ("seconds", "least", "most"))
+    spread = seconds if least == most else f"{seconds} ({least} to {most})"
+    return {
+        name: spread if name == "seconds" else value
+        for name, value in row.items()
+        if name not in ("least", "most")
+    }
+
+
 def shown(value: Any) -> str:
+    """Return a cell: numbers with two significant digits after the first, large ones in full."""
     if value is None:
         return ""
-    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 1000 else str(value)
+    if isinstance(value, float) and abs(value) < 100:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if isinstance(value, float | int) else str(value)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 python -m benchmarks.bart_speed                  # rossi with both engines, then growth with rows
 python -m benchmarks.bart_speed --support2 /path/to/data    # SUPPORT2 on 20 intervals, stochtree
+
+The floor is every row's residual read and written whenever a tree is moved.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 import psutil
 from sksurv.metrics import concordance_index_censored
 
+from benchmarks.machine import measured_rates, timing
 from survkit.bart.baseline import BartBaseline
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.model import Bart
@@ -61,7 +64,9 @@ def in_fresh_process(one: str, backend: str) -> None:
     module = [sys.executable, "-m", "benchmarks.bart_speed"]
     command = [*module, *sys.argv[1:], "--one", one, "--backends", backend]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    print(output.splitlines()[-1], flush=True)
+    row = json.loads(output.splitlines()[-1])
+    floor = measured_rates().floor(bytes_moved=row.pop("bytes_moved"))
+    print(json.dumps({**row, **timing([row["seconds"]], floor)}), flush=True)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -75,6 +80,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         trees=arguments.trees,
     )
     fit = fit_support2 if arguments.one == "support2" else fit_bart
+    per_iteration = {"stochtree": settings.trees * settings.sweeps, "pymc": settings.trees // 10}
+    moves = settings.chains * (settings.tune + settings.draws) * per_iteration[backend]
     with MemoryWatch() as memory:
         started = time.perf_counter()
         model, details = fit(arguments, settings)
@@ -83,12 +90,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     assert convergence is not None
     figures = convergence.values()
     return {
-        "data": arguments.one,
+        "what": f"BART on {arguments.one}",
         "backend": backend,
         "trees": settings.trees,
         "regrow": settings.regrow,
         **details,
-        "seconds": round(seconds, 1),
+        "seconds": seconds,
+        # Whenever a tree is moved it reads and writes every row's residual.
+        "bytes_moved": 16 * details["rows"] * moves,
         "cpu_seconds": round(memory.cpu_seconds, 1),
         "ess_per_second": round(figures["ess_median"] / seconds, 2),
         "peak_gb": round(memory.peak / 1e9, 2),

@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import seconds_of, timing
+
 SUPPORT2 = ["--experiment_args", "args/support2.args"]
 FIVE_SEEDS = ["--seeds", "42", "43", "44", "45", "46"]
 
@@ -62,14 +64,10 @@ def measure(flags: list[str], repeats: int) -> dict[str, Any]:
             if records[0]["epochs_trained"]:
                 fit = sum(record["timing"]["fit_seconds"] for record in records)
                 epochs.append(fit / max(record["epochs_trained"] for record in records))
-    started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import torch, pandas"], check=True)
-    floor = time.perf_counter() - started
+    imports = [sys.executable, "-c", "import torch, pandas"]
+    floor = min(seconds_of(lambda: subprocess.run(imports, check=True), repeats))
     return {
-        "seconds": statistics.median(seconds),
-        "least": min(seconds),
-        "most": max(seconds),
-        "floor": floor,
+        **timing(seconds, floor),
         **({"epoch_seconds": statistics.median(epochs)} if epochs else {}),
         "peak_memory_mb": max(memory),
     }

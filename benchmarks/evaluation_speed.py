@@ -5,22 +5,20 @@ python -m benchmarks.evaluation_speed --tiny    # seconds: shows that it runs
 
 One thread. A floor is the bytes that must be moved at least (every input once, resamples and null
 draws written and read once) over the memory bandwidth measured in the same process; the final
-evaluation is bound by arithmetic, so that its ratio is far from 1. Processor seconds leave out what
-other programs take of a busy machine.
+evaluation is bound by arithmetic, so that its ratio is far from 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks.machine import measured_rates, seconds_of, timing
 from survkit.metrics import Outcomes, evaluate_against
 from survkit.metrics.brier import brier_contributions
 from survkit.metrics.calibration import (
@@ -55,44 +53,32 @@ class Clock:
 
     def __init__(self, *, tiny: bool) -> None:
         self.repeats = 2 if tiny else 7
-        self.bytes_per_second = bandwidth(2**22 if tiny else 2**25)
+        self.rates = measured_rates()
 
     def __call__(self, call: Callable[[], object], *, moved: int) -> dict[str, float]:
-        seconds, cpu_seconds = zip(*seconds_of(call, self.repeats), strict=True)
-        floor = moved / self.bytes_per_second
-        median = statistics.median(seconds)
-        return {
-            "seconds_median": median,
-            "seconds_min": min(seconds),
-            "seconds_max": max(seconds),
-            "cpu_seconds_median": statistics.median(cpu_seconds),
-            "floor_seconds": floor,
-            "ratio_to_floor": median / floor,
-        }
+        call()  # warms up
+        seconds = seconds_of(call, self.repeats)
+        return timing(seconds, self.rates.floor(bytes_moved=moved))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--tiny", action="store_true", help="small samples, to see that it runs")
-    print(json.dumps(measure(tiny=parser.parse_args().tiny), indent=2))
+    for row in measure(tiny=parser.parse_args().tiny):
+        print(json.dumps(row), flush=True)
 
 
-def measure(*, tiny: bool) -> dict[str, Any]:
+def measure(*, tiny: bool) -> Iterator[dict[str, Any]]:
     """Time the metrics that cost most, the scoring of an epoch and the final evaluation."""
     with threadpool_limits(1):
         clock = Clock(tiny=tiny)
         sizes = (300, 1000) if tiny else (1000, 3162, 10_000, 31_623, 100_000)
-        return {
-            "benchmark": "evaluation_speed",
-            "numpy": np.__version__,
-            "threads": 1,
-            "repeats": clock.repeats,
-            "memory_gb_per_second": clock.bytes_per_second / 1e9,
-            "brier_ece_ipcw": brier_ece_ipcw(clock, 500 if tiny else 10_000),
-            "concordance": [row for n in sizes for row in concordances(clock, n)],
-            "epoch_scoring": epoch_scoring(clock, 100 if tiny else SUPPORT2_ROWS),
-            "final_evaluation": final_evaluation(clock, 100 if tiny else SUPPORT2_ROWS, tiny=tiny),
-        }
+        yield brier_ece_ipcw(clock, 500 if tiny else 10_000)
+        for n in sizes:
+            yield from concordances(clock, n)
+        rows = 100 if tiny else SUPPORT2_ROWS
+        yield epoch_scoring(clock, rows)
+        yield final_evaluation(clock, rows, tiny=tiny)
 
 
 def brier_ece_ipcw(clock: Clock, n: int) -> dict[str, Any]:
@@ -109,29 +95,31 @@ def brier_ece_ipcw(clock: Clock, n: int) -> dict[str, Any]:
         for bins in (equal_width_bins(predicted), equal_mass_bins(predicted)):
             expected_calibration_error(predicted, happened, weights, bins)
 
-    return {"n": n, "cuts": CUTS, **clock(call, moved=curves(n) + 2 * outcomes_of(n))}
+    return {
+        "what": "censoring weights, Brier score, both calibration errors",
+        "subjects": n,
+        "cuts": CUTS,
+        **clock(call, moved=curves(n) + 2 * outcomes_of(n)),
+    }
 
 
-def concordances(clock: Clock, n: int) -> list[dict[str, Any]]:
-    """Harrell's, Uno's and Antolini's index, with the seconds a subject as n grows."""
+def concordances(clock: Clock, n: int) -> Iterator[dict[str, Any]]:
+    """Harrell's, Uno's and Antolini's index, as n grows."""
     sample = simulated(n, n)
     observed, event = sample.data.time, sample.data.event
     risk, survival = sample.prediction.risk_score(), sample.prediction.survival
     uno = (sample.outcomes().weights.at_event ** 2)[:, None]
     calls: dict[str, tuple[Callable[[], object], int]] = {
-        "harrell": (lambda: concordance(risk, observed, event, np.ones((n, 1))), 8 * n),
-        "uno": (lambda: concordance(risk, observed, event, uno), 16 * n),
-        "antolini": (
+        "Harrell": (lambda: concordance(risk, observed, event, np.ones((n, 1))), 8 * n),
+        "Uno": (lambda: concordance(risk, observed, event, uno), 16 * n),
+        "Antolini": (
             lambda: concordance_td(survival, sample.grid.cuts, observed, event),
             curves(n),
         ),
     }
-    rows = []
     for index, (call, moved) in calls.items():
         timed = clock(call, moved=moved + outcomes_of(n))
-        per_subject = timed["seconds_median"] / n * 1e6
-        rows.append({"index": index, "n": n, **timed, "microseconds_a_subject": per_subject})
-    return rows
+        yield {"what": f"concordance, {index}", "subjects": n, **timed}
 
 
 def epoch_scoring(clock: Clock, n: int) -> dict[str, Any]:
@@ -143,7 +131,8 @@ def epoch_scoring(clock: Clock, n: int) -> dict[str, Any]:
         evaluate_against(sample.prediction, outcomes, bootstrap=0, null_draws=0)
 
     call()
-    return {"n": n, "cuts": CUTS, **clock(call, moved=curves(n) + outcomes_of(n))}
+    timed = clock(call, moved=curves(n) + outcomes_of(n))
+    return {"what": "validation metrics of an epoch", "subjects": n, "cuts": CUTS, **timed}
 
 
 def final_evaluation(clock: Clock, n: int, *, tiny: bool) -> dict[str, Any]:
@@ -158,7 +147,9 @@ def final_evaluation(clock: Clock, n: int, *, tiny: bool) -> dict[str, Any]:
     moved = 2 * (curves(n) + outcomes_of(n) + outcomes_of(SUPPORT2_TRAINING_ROWS))
     moved += 2 * 4 * resamples * n  # counts, in float32
     moved += 2 * 2 * 2 * 8 * NULL_DRAWS * n  # two splits, two random numbers an outcome
-    return {"n": n, "cuts": CUTS, "resamples": resamples, **clock(call, moved=moved)}
+    timed = clock(call, moved=moved)
+    what = f"everything, {resamples:,} resamples"
+    return {"what": what, "subjects": n, "cuts": CUTS, **timed}
 
 
 def curves(n: int) -> int:
@@ -184,24 +175,6 @@ def simulated(n: int, n_train: int, seed: int = 0) -> Sample:
     parts = (slice(n), slice(n, None))
     evaluated, train = (SurvivalData(features[p], event[p], observed[p]) for p in parts)
     return Sample(prediction, evaluated, train, grid)
-
-
-def bandwidth(numbers: int) -> float:
-    """Bytes a second of copying an array that fits no cache: each byte is read and written."""
-    source, target = np.ones(numbers), np.empty(numbers)
-    copying = seconds_of(lambda: np.copyto(target, source), 5)
-    return 2 * source.nbytes / min(seconds for seconds, _ in copying)
-
-
-def seconds_of(call: Callable[[], object], repeats: int) -> list[tuple[float, float]]:
-    """Seconds and processor seconds of each repeat, after one that warms up."""
-    call()
-    seconds = []
-    for _ in range(repeats):
-        started, cpu_started = time.perf_counter(), time.process_time()
-        call()
-        seconds.append((time.perf_counter() - started, time.process_time() - cpu_started))
-    return seconds
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 python -m benchmarks.large_data [--tiny]
 
 50 features, one epoch of the Personalized MoE in batches of 1,024, then predictions and all
-metrics of a tenth of the rows. Each size has a process of its own.
+metrics of a tenth of the rows. Each size has a process of its own. The floors are those of
+benchmarks.training_speed, and the bytes of the predicted curves, written and read once.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import measured_rates, seconds_of, timing
+
 SIZES = (10_000, 100_000, 1_000_000)
 FEATURES = 50
+CUTS = 100
+BATCH = 1024
+REPEATS = 3
 
 
 def main() -> None:
@@ -28,16 +33,18 @@ def main() -> None:
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(arguments.one)))
+        for row in measure(arguments.one):
+            print(json.dumps(row))
         return
     for rows in (1000,) if arguments.tiny else SIZES:
         command = [sys.executable, "-m", "benchmarks.large_data", "--one", str(rows)]
         print(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout, end="")
 
 
-def measure(rows: int) -> dict[str, Any]:
+def measure(rows: int) -> list[dict[str, Any]]:
     import torch
 
+    from benchmarks.training_speed import floor_of_a_step
     from survkit.configs.train import TrainConfig
     from survkit.memory import peak_memory_mb
     from survkit.metrics import evaluate
@@ -51,28 +58,33 @@ def measure(rows: int) -> dict[str, Any]:
     data = SurvivalData(features, event_time <= 10, np.minimum(event_time, 10.0))
     order = rng.permutation(rows)
     train, test = data.subset(np.sort(order[rows // 10 :])), data.subset(order[: rows // 10])
-    grid = TimeGrid.evenly_spaced(10.0, 100)
-    parameters = asdict(TrainConfig(epochs=1, batch_size=1024, mixture_components=8))
+    validation = test.subset(np.arange(min(1000, len(test))))
+    grid = TimeGrid.evenly_spaced(10.0, CUTS)
+    parameters = asdict(TrainConfig(epochs=1, batch_size=BATCH, mixture_components=8))
     model = NeuralSurvivalModel("personalized_moe", grid=grid, parameters=parameters)
-    started = time.perf_counter()
-    model.fit(train, test.subset(np.arange(min(1000, len(test)))))
-    fitted = time.perf_counter()
-    evaluate(
-        model.predict(test.features),
-        test,
-        train_time=train.time,
-        train_event=train.event,
-        grid=grid,
-        bootstrap=100,
-    )
-    return {
-        "what": "fit one epoch, evaluate a tenth",
-        "rows": rows,
-        "fit_seconds": fitted - started,
-        "subjects_per_second": len(train) / (fitted - started),
-        "evaluate_seconds": time.perf_counter() - fitted,
-        "peak_memory_mb": peak_memory_mb(),
-    }
+
+    def predict_and_evaluate() -> None:
+        prediction = model.predict(test.features)
+        outcomes = {"train_time": train.time, "train_event": train.event}
+        evaluate(prediction, test, grid=grid, bootstrap=100, **outcomes)
+
+    epochs = seconds_of(lambda: model.fit(train, validation), REPEATS)
+    evaluations = seconds_of(predict_and_evaluate, REPEATS)
+    peak = peak_memory_mb()
+    rates = measured_rates()  # takes memory of its own
+    steps = -(-len(train) // BATCH)
+    fitted = timing(epochs, steps * floor_of_a_step(model, rates, BATCH, FEATURES))
+    evaluated = timing(evaluations, rates.floor(bytes_moved=2 * 8 * CUTS * len(test)))
+    throughput = {"subjects_per_second": len(train) / fitted["seconds"]}
+    return [
+        {"what": "one epoch", "rows": rows, **fitted, **throughput},
+        {
+            "what": "predict and evaluate a tenth",
+            "rows": rows,
+            **evaluated,
+            "peak_memory_mb": peak,
+        },
+    ]
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""What this machine can do: the rates that floors are stated in."""
+"""What this machine can do, and how times are stated: next to a floor in its rates."""
 
 from __future__ import annotations
 
 import os
 import platform
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,28 @@ class Rates(NamedTuple):
         return flops / self.flops + bytes_moved / self.bytes
 
 
+def timing(seconds: Sequence[float], floor: float) -> dict[str, float]:
+    """Return the median and the spread of times, their floor and the ratio of the median to it."""
+    median = statistics.median(seconds)
+    return {
+        "seconds": median,
+        "least": min(seconds),
+        "most": max(seconds),
+        "floor": floor,
+        "ratio": median / floor,
+    }
+
+
+def seconds_of(work: Callable[[], object], repeats: int) -> list[float]:
+    """Return the seconds of each of several times."""
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
 def measured_rates() -> Rates:
     """Measure the rates, which takes a second."""
     import torch
@@ -44,21 +67,11 @@ def measured_rates() -> Rates:
     a, b = torch.rand(MATRIX, MATRIX), torch.rand(MATRIX, MATRIX)
     source, target = np.ones(VECTOR, np.float32), np.zeros(VECTOR, np.float32)
     rates = Rates(
-        2 * MATRIX**3 / fastest(lambda: torch.mm(a, b)),
-        2 * source.nbytes / fastest(lambda: np.copyto(target, source)),
+        2 * MATRIX**3 / min(seconds_of(lambda: torch.mm(a, b), 20)),
+        2 * source.nbytes / min(seconds_of(lambda: np.copyto(target, source), 20)),
     )
     torch.set_num_threads(threads)
     return rates
-
-
-def fastest(work: Callable[[], object], repeats: int = 20) -> float:
-    """Return the seconds of the fastest of several times."""
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
 
 
 def describe() -> dict[str, Any]:
@@ -69,7 +82,7 @@ def describe() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "gflops_one_thread": round(rates.flops / 1e9, 1),
         "gbytes_per_second": round(rates.bytes / 1e9, 1),
-        "load_at_start": os.getloadavg()[0],
+        "load_at_start": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }

@@ -3,6 +3,8 @@
 python -m benchmarks.survlime_speed                # p = 5, 20, 60 and N = 100 to 10,000
 python -m benchmarks.survlime_speed --what norms   # 1, 1.5, 3 and inf; p = 5, N = 1,000
 python -m benchmarks.survlime_speed --what many    # 100 repetitions x 100 rows, set 1 with Cox
+
+The floor is one pass over the neighbours' cumulative hazards.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.machine import measured_rates, timing
 from survkit.explain import RandomSurvivalData, SurvLimeExplainer
 
-TRAINING_ROWS = 900
+TRAINING_ROWS, NEIGHBOURS = 900, 1000
 SIZES = [(p, n) for p in (5, 20, 60) for n in (100, 1000, 10_000)]
 NORMS: tuple[float | str, ...] = (1, 1.5, 3, "inf")
 
@@ -38,7 +41,7 @@ def main() -> None:
         p, n, norm = arguments.one
         print(json.dumps(single(int(p), int(n), norm if norm == "inf" else float(norm))))
     elif arguments.what == "many":
-        print(json.dumps(many(arguments)))
+        report(many(arguments), explanations=arguments.repetitions * arguments.rows)
     else:
         cases = [(p, n, 2.0) for p, n in SIZES]
         if arguments.what == "norms":
@@ -50,7 +53,14 @@ def main() -> None:
 def in_fresh_process(*case: object) -> None:
     """Measure one case where no other has raised the peak memory before."""
     command = [sys.executable, "-m", "benchmarks.survlime_speed", "--one", *map(str, case)]
-    print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="")
+    report(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def report(row: dict[str, Any], *, explanations: int = 1) -> None:
+    """Print a row, its times next to the floor of so many explanations."""
+    hazards = 8 * row["neighbours"] * row["times"] * explanations
+    timed = timing(row.pop("all_seconds"), measured_rates().floor(bytes_moved=hazards))
+    print(json.dumps({"what": row.pop("what"), **row, **timed}), flush=True)
 
 
 def single(p: int, n: int, norm: float | str) -> dict[str, Any]:
@@ -64,12 +74,12 @@ def single(p: int, n: int, norm: float | str) -> dict[str, Any]:
             found = explainer.explain_instance(np.zeros(p), predict, num_samples=n)
         seconds.append(found.cost.seconds - found.cost.model_seconds)
     return {
-        "p": p,
+        "what": "one explanation",
+        "features": p,
         "neighbours": n,
         "times": TRAINING_ROWS,
         "norm": norm,
-        "fastest_ms": round(1000 * min(seconds), 1),
-        "median_ms": round(1000 * float(np.median(seconds)), 1),
+        "all_seconds": seconds,
         "solver": found.solver,
         "status": found.status,
         "memory_before_mb": round(before),
@@ -92,15 +102,17 @@ def many(arguments: argparse.Namespace) -> dict[str, Any]:
         features[TRAINING_ROWS:],
         model,
         num_repetitions=arguments.repetitions,
+        num_samples=NEIGHBOURS,
         num_workers=arguments.num_workers,
     )
     return {
-        "rows": arguments.rows,
-        "repetitions": arguments.repetitions,
+        "what": f"{arguments.repetitions} repetitions of {arguments.rows} rows",
+        "features": 5,
+        "neighbours": NEIGHBOURS,
+        "times": TRAINING_ROWS,
         "workers": arguments.num_workers,
-        "seconds": round(found.cost.seconds, 1),
+        "all_seconds": [found.cost.seconds],
         "model_seconds": round(found.cost.model_seconds, 1),
-        "own_seconds": round(found.cost.seconds - found.cost.model_seconds, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "peak_memory_mb": round(peak_mb()),
     }

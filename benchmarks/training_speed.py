@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import Rates, measured_rates
+from benchmarks.machine import Rates, measured_rates, timing
 from survkit.configs.train import TrainConfig
 from survkit.training.neural_model import NeuralSurvivalModel, fit_together
 from survkit.types import SurvivalData, TimeGrid
@@ -97,24 +96,23 @@ def measure_case(case: Case, rates: Rates, *, epochs: int) -> dict[str, Any]:
     fit_together(models, random_data(case.rows), random_data(911), monitors=clocks)
     ends = clocks[-1].ends
     seconds = [end - start for start, end in pairwise(ends)]
-    median = statistics.median(seconds)
-    floor = floor_of_a_step(models[0], rates) * -(-case.rows // BATCH) * case.seeds
+    floor = floor_of_a_step(models[0], rates, BATCH, COLUMNS) * -(-case.rows // BATCH) * case.seeds
+    timed = timing(seconds, floor)
     return {
         "what": f"epoch of {case.model}, {case.seeds} seed{'s' * (case.seeds > 1)}",
         "rows": case.rows,
         "experts": sizes.get("mixture_components"),
         "classes": grid.num_classes,
-        "seconds": median,
-        "least": min(seconds),
-        "most": max(seconds),
-        "floor": floor,
-        "subjects_per_second": case.rows * case.seeds / median,
+        **timed,
+        "subjects_per_second": case.rows * case.seeds / timed["seconds"],
     }
 
 
-def floor_of_a_step(model: NeuralSurvivalModel, rates: Rates) -> float:
+def floor_of_a_step(
+    model: NeuralSurvivalModel, rates: Rates, batch_size: int, columns: int
+) -> float:
     """Return the least seconds of a step: its matrix products, its weights and class scores."""
-    features = torch.rand(BATCH, COLUMNS)
+    features = torch.rand(batch_size, columns)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         scores = model.network(features).class_scores
     weights = sum(weight.numel() for weight in model.network.parameters())

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.__main__ import BENCHMARKS, markdown, rows_of
-from benchmarks.machine import Rates
+import pytest
+
+from benchmarks.__main__ import BENCHMARKS, markdown
+from benchmarks.machine import Rates, timing
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,9 +25,10 @@ def test_all_of_them_run_small(tmp_path: Path) -> None:
     assert all(written["results"].values())
     table = (tmp_path / "benchmarks.md").read_text()
     assert all(f"## {title}\n" in table for title in titles)
-    for row in written["results"]["Epochs of the heads"]:
-        assert row["least"] <= row["seconds"] <= row["most"]
-        assert row["floor"] > 0
+    for rows in written["results"].values():
+        for row in rows:
+            assert row["least"] <= row["seconds"] <= row["most"]
+            assert 0 < row["floor"] == pytest.approx(row["seconds"] / row["ratio"])
 
 
 def test_every_module_is_collected_or_measures_no_speed() -> None:
@@ -34,15 +37,12 @@ def test_every_module_is_collected_or_measures_no_speed() -> None:
     assert modules - collected == {"__main__", "machine", "bart_coverage"}
 
 
-def test_nested_results_become_rows() -> None:
-    results = {"version": "1", "epoch": {"seconds": 2.0}, "growth": [{"n": 1}, {"n": 2}]}
-    rows = list(rows_of(results))
-    assert rows == [
-        {"what": "epoch", "seconds": 2.0},
-        {"what": "growth", "n": 1},
-        {"what": "growth", "n": 2},
-    ]
-    assert "| epoch | 2 |  |" in markdown({}, {"Title": rows})
+def test_a_table_shows_the_spread_of_times() -> None:
+    row = {"what": "epoch", "rows": 7283, **timing([2.0, 3.0, 4.5], 0.25)}
+    table = markdown({}, {"Title": [row, {"what": "other"}]})
+    assert "| what | rows | seconds | floor | ratio |" in table
+    assert "| epoch | 7,283 | 3 (2 to 4.5) | 0.25 | 12 |" in table
+    assert "| other |  |  |  |  |" in table
 
 
 def test_a_floor_adds_arithmetic_and_memory() -> None:
