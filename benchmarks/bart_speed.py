@@ -80,7 +80,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         trees=arguments.trees,
     )
     fit = fit_support2 if arguments.one == "support2" else fit_bart
-    per_iteration = {"stochtree": settings.trees * settings.sweeps, "pymc": settings.trees // 10}
+    # pymc-bart moves a tenth of its trees in an iteration.
+    per_iteration = {
+        "stochtree": settings.trees * settings.sweeps,
+        "pymc": max(settings.trees // 10, 1),
+    }
     moves = settings.chains * (settings.tune + settings.draws) * per_iteration[backend]
     with MemoryWatch() as memory:
         started = time.perf_counter()

@@ -130,7 +130,6 @@ def epoch_scoring(clock: Clock, n: int) -> dict[str, Any]:
     def call() -> None:
         evaluate_against(sample.prediction, outcomes, bootstrap=0, null_draws=0)
 
-    call()
     timed = clock(call, moved=curves(n) + outcomes_of(n))
     return {"what": "validation metrics of an epoch", "subjects": n, "cuts": CUTS, **timed}
 

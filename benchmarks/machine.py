@@ -32,8 +32,8 @@ class Rates(NamedTuple):
     bytes: float
 
     def floor(self, *, flops: float = 0.0, bytes_moved: float = 0.0) -> float:
-        """Return the seconds below which a work of so many operations and bytes cannot come."""
-        return flops / self.flops + bytes_moved / self.bytes
+        """Return the seconds that so many operations or bytes take at least, on one thread."""
+        return max(flops / self.flops, bytes_moved / self.bytes)
 
 
 def timing(seconds: Sequence[float], floor: float) -> dict[str, float]:

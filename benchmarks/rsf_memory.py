@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from benchmarks.machine import measured_rates, timing
 from survkit.baselines.random_survival_forest import RandomSurvivalForest
 from survkit.baselines.survival_trees import SurvivalTrees
 from survkit.datasets import load_dataset
+from survkit.memory import peak_memory_mb
 from survkit.types import SurvivalData, TimeGrid
 
 
@@ -65,7 +65,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     train, test, grid, source = load(arguments)
     import sksurv.ensemble  # noqa: F401, so that its import is not in the times below
 
-    before = peak_gb()
+    before = peak_memory_mb()
     started = time.perf_counter()
     fit = fit_on_grid if arguments.times == ["grid"] else fit_on_raw_times
     trees = fit(train, grid, arguments.trees, arguments.min_samples_split)
@@ -82,9 +82,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "fit_seconds": fitted - started,
         "predict_rows": len(test),
         "predict_seconds": round(time.perf_counter() - fitted, 1),
-        "memory_before_gb": round(before, 2),
-        "peak_memory_gb": round(peak_gb(), 2),
-        "state_gb": round(sum(array.nbytes for array in trees) / 1e9, 2),
+        "memory_before_mb": before,
+        "peak_memory_mb": peak_memory_mb(),
+        "state_mb": sum(array.nbytes for array in trees) / 2**20,
     }
 
 
@@ -131,12 +131,6 @@ def digit_like(rows: int, columns: int) -> SurvivalData:
     event = rng.random(rows) >= 0.15
     time_seen = np.where(event, event_time, event_time * rng.random(rows))
     return SurvivalData(features, event, time_seen)
-
-
-def peak_gb() -> float:
-    """Return the largest resident memory of this process so far, in 10^9 bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 if __name__ == "__main__":

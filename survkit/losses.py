@@ -47,27 +47,35 @@ def negative_log_likelihood(
     a Sequence of Dependent Regressors", NIPS 24, eq. 3 and 5.
     """
     table = _classes_by_outcome(class_scores.shape[-1], class_scores.dtype, class_scores.device)
-    chosen = table[torch.where(event, event_class, event_class + len(table) // 2)]
+    chosen = table[event.long(), event_class]
     loss: Tensor = _MixtureLikelihood.apply(class_scores, log_gates, chosen.unsqueeze(-2))[0]
     return loss
 
 
 @cache
 def _classes_by_outcome(num_classes: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the classes (1, others 0) that events in each class may be of, then censorings."""
+    """Return the classes that an outcome leaves possible (1, the others 0).
+
+    Shape (2, m + 1, m + 1): first for subjects censored in each class, then for events.
+    """
     with torch.inference_mode(mode=False):  # whatever the first caller is in
-        of_censoring = torch.ones(num_classes, num_classes, dtype=dtype, device=device).triu()
-        return torch.cat([torch.eye(num_classes, dtype=dtype, device=device), of_censoring])
+        event = torch.eye(num_classes, dtype=dtype, device=device)
+        return torch.stack([torch.ones_like(event).triu(), event])
 
 
 class _MixtureLikelihood(torch.autograd.Function):
-    """Mean of -log sum_e g_e share_e: the share of an expert's mass in the chosen classes (1).
+    """Mean of -log sum_e g_e share_e, the share of expert e's mass that chosen classes (1) have.
 
-    share = A e^b / T for A, R = sums of the terms of the chosen and the other classes, each
-    relative to the largest of their own kind, b = the first largest less the largest of all
-    and T = A e^b + R. One exponential a score is enough for value and derivative,
-    term (chosen R / (A T) - other / T), and an operation of autograd's for each step above would
-    pass over the largest tensors of a training three times as often.
+    With the sums of exp(score - highest score of the chosen) over the chosen classes and of
+    exp(score - highest score) over the others,
+
+        total = exp(gap) chosen_sum + other_sum, gap = highest score of the chosen - highest score,
+        share = exp(gap) chosen_sum / total,
+        d log share / d score = term other_sum / (chosen_sum total) for a chosen class,
+                                -term / total for another,
+
+    so that one exponential a score, its term, serves value and derivative. Composed of autograd's
+    operations it would pass over the largest tensors of a training three times as often.
     """
 
     generate_vmap_rule = True
@@ -80,14 +88,15 @@ class _MixtureLikelihood(torch.autograd.Function):
         # The exponential of what underflows takes up to 100 times as long as of what does not.
         relative = (chosen * (highest - highest_chosen)).add_(scores - highest)
         terms = relative.clamp_min_(NEGLIGIBLE).exp_()
-        some = (terms @ chosen.mT).squeeze(-1)
-        rest = terms.sum(-1) - some
-        behind = (highest_chosen - highest).squeeze(-1)
-        every = rest + some * behind.exp()
-        joint = log_gates + behind + (some / every).log()
+        chosen_sum = (terms @ chosen.mT).squeeze(-1)
+        other_sum = terms.sum(-1) - chosen_sum
+        gap = (highest_chosen - highest).squeeze(-1)
+        total = other_sum + chosen_sum * gap.exp()
+        joint = log_gates + gap + (chosen_sum / total).log()
         likelihood = joint.logsumexp(-1, keepdim=True)
         responsibilities = (joint - likelihood).exp()
-        return -likelihood.squeeze(-1).mean(-1), terms, some, rest, every, responsibilities
+        loss = -likelihood.squeeze(-1).mean(-1)
+        return loss, terms, chosen_sum, other_sum, total, responsibilities
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
@@ -104,12 +113,12 @@ class _MixtureLikelihood(torch.autograd.Function):
     ) -> tuple[Tensor | None, Tensor | None, None]:
         if gradient is None:
             return None, None, None
-        chosen, terms, some, rest, every, responsibilities = ctx.saved_tensors
-        of_joint = responsibilities * (gradient / -responsibilities.shape[-2])[..., None, None]
-        of_rest = of_joint / every
-        of_some = of_rest * (rest / some)
-        of_scores = (chosen * (of_some + of_rest).unsqueeze(-1)).sub_(of_rest.unsqueeze(-1))
-        return of_scores.mul_(terms).sum_to_size(ctx.scores_shape), of_joint, None
+        chosen, terms, chosen_sum, other_sum, total, responsibilities = ctx.saved_tensors
+        by_joint = responsibilities * (gradient / -responsibilities.shape[-2])[..., None, None]
+        by_other = by_joint / total  # less its sign
+        by_chosen = by_other * (other_sum / chosen_sum)
+        by_scores = (chosen * (by_chosen + by_other).unsqueeze(-1)).sub_(by_other.unsqueeze(-1))
+        return by_scores.mul_(terms).sum_to_size(ctx.scores_shape), by_joint, None
 
 
 def load_balance(

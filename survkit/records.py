@@ -32,6 +32,9 @@ from survkit.datasets.storage import write_bytes
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
+UNFINISHED_FORM = 2
+"""What `last.pt` holds; one of another form cannot be gone on with."""
+
 RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scipy", "torch")
 
 
@@ -161,21 +164,25 @@ class RunFolder:
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Keep the state of an unfinished fit."""
-        save_checkpoint(self._last_path, {**state, "warnings": self.warnings})
+        own = {"warnings": self.warnings, "form": UNFINISHED_FORM}
+        save_checkpoint(self._last_path, {**state, **own})
 
     def load(self) -> Mapping[str, Any] | None:
         """Return the state of an interrupted fit and cut the history back to its epoch.
 
-        A damaged state is warned of, and the fit starts again from the beginning.
+        A state that is damaged or of another version is warned of, and the fit starts again from
+        the beginning.
         """
-        state = None
+        state, again = None, "training started again"
         if self._last_path.exists():
             try:
                 state = load_checkpoint(self._last_path)
-                state["epoch"], state["warnings"]
-            except (InputError, KeyError):
+                if state.get("form") != UNFINISHED_FORM:
+                    state = None
+                    self.warn(f"{self._last_path.name} is of another version; {again}")
+            except InputError:
                 state = None
-                self.warn(f"{self._last_path.name} was damaged; training started again")
+                self.warn(f"{self._last_path.name} was damaged; {again}")
         epochs = 0 if state is None else state["epoch"]
         if self._history_path.exists():
             lines = self._history_path.read_text("utf-8").splitlines(keepends=True)

@@ -11,6 +11,7 @@ import pytest
 import survkit
 from survkit.configs.train import TrainConfig
 from survkit.records import RunFolder, provenance, read_predictions, run_id
+from survkit.training.checkpoint import save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
 
@@ -83,6 +84,13 @@ def test_a_damaged_state_starts_again_with_a_warning(tmp_path: Path) -> None:
     assert folder.load() is None
     assert (tmp_path / "history.jsonl").read_text() == ""
     assert folder.warnings == ["last.pt was damaged; training started again"]
+
+
+def test_an_unfinished_state_of_another_version_starts_again(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last.pt", {"epoch": 3, "warnings": []})
+    folder = RunFolder(tmp_path)
+    assert folder.load() is None
+    assert folder.warnings == ["last.pt is of another version; training started again"]
 
 
 def test_the_result_completes_the_record(tmp_path: Path) -> None:

@@ -56,16 +56,17 @@ def run_command(prog: str, command: Callable[[], int | None]) -> int:
 
 
 def collect_garbage_rarely() -> None:
-    """Spare a process that imports much and ends soon most searches for unreachable objects.
+    """Spare a command most searches for unreachable objects among what its imports made.
 
-    They take a sixth of the time of its imports, and a quarter of a second as it ends.
+    They take a sixth of the time of the imports, and a quarter of a second as the process ends.
     """
     gc.set_threshold(10_000)
     atexit.register(_leave_out_all)
 
 
 def _leave_out_all() -> None:
-    if "triton" not in sys.modules:  # it would take all that it has for leaked
+    # Triton's bindings would print a list of all their objects that are frozen, as leaked.
+    if "triton" not in sys.modules:
         gc.freeze()
 
 

@@ -148,10 +148,11 @@ class _InverseTwoLogistics(torch.autograd.Function):
         warp = TwoLogistics(*parameters)
         at = warp.evaluate(u)
         by_value = gradient / at.slope.neg_()  # du/dtheta = -(dF/dtheta) / F'(u)
-        bent = at.lower.mul_(at.risen)
-        # Of `risen` by s u: exp(-s u) sigmoid(s (u - c)) / 2 + bent.
-        by_slopes = (at.upper.mul_(0.5).sub_(at.risen).add_(bent).mul_(by_value * u)).sum(-1, True)
-        bent_sum = bent.mul_(by_value).sum(-1, True)
+        # The derivatives of `risen` are lower * risen by -s c, and by s u that and
+        # exp(-s u) upper / 2, which is lower * exp(-s c) / 2.
+        falling = (-warp.slopes * warp.centres).exp().mul_(0.5)
+        by_slopes = ((at.risen + falling).mul_(at.lower).mul_(by_value * u)).sum(-1, True)
+        bent_sum = at.lower.mul_(at.risen).mul_(by_value).sum(-1, True)
         return (
             warp.value_scale * (by_slopes - warp.centres * bent_sum),
             -warp.value_scale * warp.slopes * bent_sum,
@@ -181,7 +182,9 @@ def _bracket(warp: TwoLogistics, y: Tensor) -> tuple[Tensor, Tensor]:
     counts = counts.scatter_add_(-1, exceeded, torch.ones_like(values)).cumsum(-1)
     left = counts[..., :-1].long().sub_(1).clamp_(0, GRID_INTERVALS - 1)
     below, above = values.gather(-1, left), values.gather(-1, left + 1)
-    inside = (y - below).div_(above.sub_(below)).clamp_(0, 1)
+    # On a plateau of F both ends may be the same number.
+    rise = above.sub_(below).clamp_min_(torch.finfo(y.dtype).tiny)
+    inside = (y - below).div_(rise).clamp_(0, 1)
     low = left.to(y.dtype).div_(GRID_INTERVALS)
     return low, inside.div_(GRID_INTERVALS).add_(low)
 

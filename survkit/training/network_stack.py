@@ -24,7 +24,8 @@ class NetworkStack:
     """Networks that differ in nothing but their parameters, on a batch each, in one pass.
 
     All parameters are views of one tensor, and so are their gradients: an update is one operation.
-    Each network can still be evaluated and kept as if it were alone.
+    Each network can still be evaluated and kept as if it were alone. A gradient that is set to None
+    is no view any more: only `zero_grad` may reset them.
 
     Parameters
     ----------
@@ -34,8 +35,8 @@ class NetworkStack:
     Attributes
     ----------
     weights : Tensor, shape (S * P,)
-        What is to be optimised, with its gradient: parameter by parameter, of which there are P
-        numbers, those of all networks.
+        What is to be optimised, with its gradient: a block (S, size) for each parameter, flattened
+        and joined. P is the number of weights of a network.
     """
 
     def __init__(self, networks: Sequence[SurvivalNetwork]) -> None:

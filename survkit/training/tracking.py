@@ -13,7 +13,9 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Self
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import IO, Any, Literal, Self
 from urllib.parse import urlparse
 
 from tqdm import tqdm
@@ -22,6 +24,9 @@ from survkit.training.wandb_process import NETWORK_SECONDS
 from survkit.types import InputError
 
 Mode = Literal["online", "offline", "disabled"]
+
+LONGEST_WAIT = 60.0
+"""Seconds without an answer after which the mirror is given up."""
 
 
 def default_mode() -> Mode:
@@ -39,35 +44,52 @@ class WandbProcess:
     """The process beside the training in which runs are mirrored, started with the first of them.
 
     Importing and serving Weights & Biases takes a second of processor time that way, but none of
-    the training's. To be used as a context; at its end the process is waited for.
+    the training's. To be used as a context, whose end waits for the process.
     """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._reader: Thread | None = None
+        self._answers: SimpleQueue[dict[str, str] | None] = SimpleQueue()
         self._warn: dict[str, Callable[[str], None]] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            with suppress(BrokenPipeError):
-                self._process.communicate()
+        if self._process is not None and self._reader is not None:
+            with suppress(OSError):
+                _input_of(self._process).close()
+            try:
+                self._process.wait(LONGEST_WAIT)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+            self._reader.join()
 
     def open(self, run_id: str, warn: Callable[[str], None], content: Mapping[str, Any]) -> None:
-        """Open a run; its warnings are told when it is closed."""
+        """Open a run; what goes wrong with it later is told when it is closed."""
         self._warn[run_id] = warn
         if self._process is None:
-            self._process = subprocess.Popen(
-                # Weights & Biases shows the arguments of its own process as the run's command.
-                [sys.executable, "-m", "survkit.training.wandb_process", *sys.argv[1:]],
-                env={**os.environ, "WANDB_PROGRAM": "-m survkit.train"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-            )
+            try:
+                self._start()
+            except OSError as error:
+                warn(_failure(error))
+                return
         self._send("open", run_id, content)
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            # Weights & Biases shows the arguments of its own process as the run's command.
+            [sys.executable, "-m", "survkit.training.wandb_process", *sys.argv[1:]],
+            env={**os.environ, "WANDB_PROGRAM": "-m survkit.train"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # a signal to the training's group leaves it to close the runs
+        )
+        self._reader = Thread(target=_read, args=(self._process, self._answers), daemon=True)
+        self._reader.start()
 
     def log(self, run_id: str, epoch: int, values: Mapping[str, float]) -> None:
         """Log the values of one epoch."""
@@ -75,28 +97,47 @@ class WandbProcess:
 
     def close(self, run_id: str, summary: Mapping[str, Any]) -> None:
         """Log a finished record's metrics, close the run and wait until that is done."""
+        if self._process is None:
+            return
         self._send("close", run_id, {"summary": summary})
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            answer = json.loads(line)
-            if answer["kind"] == "warning":
-                self._warn[answer["run_id"]](answer["text"])
-            elif answer["run_id"] == run_id:
-                return
-        self._warn[run_id]("Weights & Biases failed, the run itself goes on: its process has died")
+        try:
+            while (answer := self._answers.get(timeout=LONGEST_WAIT)) is not None:
+                if answer["kind"] == "warning":
+                    self._warn[answer["run_id"]](answer["text"])
+                elif answer["run_id"] == run_id:
+                    return
+            self._answers.put(None)  # for the other runs
+            self._warn[run_id](_failure("its process has died"))
+        except Empty:
+            self._warn[run_id](_failure(f"its process was silent for {LONGEST_WAIT} s"))
 
     def _send(self, action: str, run_id: str, content: Mapping[str, Any]) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
         message = {"action": action, "run_id": run_id, "content": content}
-        with suppress(BrokenPipeError):  # a process that has died is warned of when a run closes
-            self._process.stdin.write(json.dumps(message) + "\n")
-            self._process.stdin.flush()
+        if self._process is not None:
+            with suppress(OSError):  # a process that has died is warned of when a run is closed
+                _input_of(self._process).write(json.dumps(message, default=str) + "\n")
+                _input_of(self._process).flush()
+
+
+def _read(process: subprocess.Popen[str], answers: SimpleQueue[dict[str, str] | None]) -> None:
+    assert process.stdout is not None
+    with process.stdout as lines:
+        for line in lines:
+            answers.put(json.loads(line))
+    answers.put(None)
+
+
+def _input_of(process: subprocess.Popen[str]) -> IO[str]:
+    assert process.stdin is not None
+    return process.stdin
+
+
+def _failure(reason: object) -> str:
+    return f"Weights & Biases failed, the run itself goes on: {reason}"
 
 
 class WandbMirror:
-    """Logs a run to Weights & Biases and turns every failure of it into one warning.
+    """Logs a run to Weights & Biases and turns every failure of it into a warning.
 
     Only the end waits for it.
 
@@ -113,7 +154,7 @@ class WandbMirror:
     folder : Path
         The run's folder; its `wandb/` is written.
     warn : callable
-        Told, once, what failed.
+        Told what failed, when the run is finished.
     process : WandbProcess
         Where it is done; it may serve several runs.
     """

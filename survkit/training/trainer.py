@@ -126,6 +126,8 @@ def train_networks(
     for training in trainings:
         if training.progress.best_weights is not None:
             training.network.load_state_dict(training.progress.best_weights)
+        for parameter in training.network.parameters():  # views of a stack until here
+            parameter.data, parameter.grad = parameter.detach().clone(), None
 
 
 def _next_together(trainings: Sequence[Training], parameters: Mapping[str, Any]) -> list[Training]:
@@ -181,7 +183,7 @@ def _train_epoch(
         penalty = _regularisation(output, group_lambda, parameters)
         objective = loss if penalty is None else loss + penalty
         stack.zero_grad()
-        # Not with a gradient for each, since that would import torch's compiler.
+        # Not backward(gradient=...), which imports sympy, half a second.
         objective.sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         sizes.append(batch.size)

@@ -1,16 +1,14 @@
 """The process that mirrors runs to Weights & Biases, beside the one that trains them.
 
 Messages come as lines of JSON on standard input: `open` a run, `log` an epoch of it, `close` it.
-Warnings and the closing are answered on standard output. Where the input ends, because the
-training was interrupted or killed, the runs that are still open are closed as failed.
+Warnings and the closing are answered on standard output. Where the input ends before, as that of a
+training that was interrupted does, the runs still open are closed as failed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -27,7 +25,7 @@ NETWORK_SECONDS = 10
 
 
 class MirroredRun:
-    """A run as Weights & Biases has it; every failure of the mirror becomes one warning.
+    """A run as Weights & Biases has it; every failure of the mirror becomes a warning.
 
     Parameters
     ----------
@@ -157,12 +155,13 @@ def _read(lines: TextIO, messages: Messages) -> None:
 def main() -> None:
     """Serve standard input; whatever a library prints goes to standard error."""
     collect_garbage_rarely()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt is the training's to see
-    answers = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    lines, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.dup(1)
+    # Processes of Weights & Biases inherit neither: the pipes end with this one.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
     messages: Messages = SimpleQueue()
     # Read at once, so that a training never waits for a slow network.
-    Thread(target=_read, args=(sys.stdin, messages), daemon=True).start()
+    Thread(target=_read, args=(lines, messages), daemon=True).start()
     serve(messages, answers)
 
 

@@ -45,5 +45,7 @@ def test_a_table_shows_the_spread_of_times() -> None:
     assert "| other |  |  |  |  |" in table
 
 
-def test_a_floor_adds_arithmetic_and_memory() -> None:
-    assert Rates(flops=10.0, bytes=4.0).floor(flops=20, bytes_moved=2) == 2.5
+def test_a_floor_is_that_of_arithmetic_or_of_memory() -> None:
+    rates = Rates(flops=10.0, bytes=4.0)
+    assert rates.floor(flops=20, bytes_moved=2) == 2.0
+    assert rates.floor(flops=20, bytes_moved=12) == 3.0

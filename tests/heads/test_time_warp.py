@@ -100,6 +100,16 @@ def test_inverse_solves_the_equation(scale, dtype, tolerance):
     assert (u.diff(dim=-1) >= 0).all()
 
 
+def test_a_plateau_at_a_solution_stays_finite():
+    # Two steps of height 1/2, so that F is 1/2 to rounding from one to the other.
+    raw = torch.tensor([40.0, 40.0, -1.1, -0.4, 0.0, 0.0])
+    raw = raw + 1e-3 * torch.randn(5000, 6, generator=torch.Generator().manual_seed(0))
+    u = inverse_two_logistics(raw.requires_grad_(), INTERVALS)
+    u.sum().backward()
+    assert u.isfinite().all()
+    assert raw.grad.isfinite().all()
+
+
 def test_inverse_is_differentiated_implicitly():
     raw = (torch.randn(4, 3, 6, dtype=torch.float64) * 2).requires_grad_()
     assert torch.autograd.gradcheck(

@@ -145,6 +145,8 @@ def test_only_a_finished_run_counts_as_finished(
         offline.log(1, {"train_loss": 2.0})
         if finished:
             offline.finish(RESULT)
+    assert process._process is not None
+    assert process._process.returncode == 0
     (log,) = tmp_path.glob("wandb/offline-run-*/run-0123abcd.wandb")
     assert exit_code_in(log) == exit_code
 
