@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import survkit
 from survkit.datasets import load_dataset
 from survkit.ensemble.__main__ import main
 from survkit.ensemble.candidates import Candidate
 from survkit.ensemble.record import _not_converged
-from survkit.ensemble.selection import select_models
+from survkit.ensemble.selection import _shrinkage, _Squares, select_models
 from survkit.metrics import evaluate
 from survkit.predict.__main__ import main as predict
 from survkit.records import load_fitted, read_predictions
@@ -227,7 +228,7 @@ def test_models_are_chosen_on_the_validation_split(logs: Path) -> None:
     np.testing.assert_allclose(survival, np.sum(curves, axis=0), rtol=1e-12)
 
 
-def test_the_choice_is_greedy_by_the_integrated_brier_score() -> None:
+def test_weights_lower_the_integrated_brier_score() -> None:
     dataset = load_dataset("gbsg2", data_dir="", time_bins=12)
     rows, validation = dataset.splits.train, dataset.splits.validation
     score = partial(
@@ -261,7 +262,39 @@ def test_the_choice_is_greedy_by_the_integrated_brier_score() -> None:
         train=rows,
         grid=dataset.grid,
     )
-    assert same.weights == {"a": 1.0}
+    assert same.weights == pytest.approx({"a": 0.5, "b": 0.5})
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 0.01])
+def test_weights_are_those_of_the_least_penalised_score(shrinkage: float) -> None:
+    rng = np.random.default_rng(1)
+    happened = rng.random((40, 5)) < 0.4
+    curves = np.clip(~happened + rng.normal(0, 0.5, (3, 40, 5)), 0, 1)
+    squares = _Squares(curves, happened, rng.uniform(0, 2, (40, 5)) / 5)
+    rows = np.arange(40)
+
+    def penalised(weights: NDArray[np.float64]) -> float:
+        distance = ((weights - 1 / 3) ** 2).sum()
+        return float(squares.scores(rows, weights).mean() + shrinkage * distance)
+
+    found = squares.minimum(rows, shrinkage)
+    assert found.min() >= 0
+    assert found.sum() == pytest.approx(1)
+    everywhere = [np.array([i, j, 60 - i - j]) / 60 for i in range(61) for j in range(61 - i)]
+    best = min(everywhere, key=penalised)
+    assert penalised(found) <= penalised(best) + 1e-12
+    np.testing.assert_allclose(found, best, atol=1 / 60)
+
+
+def test_many_models_that_differ_by_chance_only_weigh_the_same() -> None:
+    """Their scores on 60 subjects do not tell them apart."""
+    rng = np.random.default_rng(0)
+    happened = rng.random((60, 4)) < 0.5
+    noisy = np.clip(0.5 + rng.normal(0, 0.2, (5, 60, 4)), 0, 1)
+    squares = _Squares(noisy, happened, np.full((60, 4), 0.25))
+    assert _shrinkage(squares, np.arange(60)) >= 0.1
+    alike = squares.minimum(np.arange(60), _shrinkage(squares, np.arange(60)))
+    np.testing.assert_allclose(alike, 0.2, atol=0.05)
 
 
 def test_a_choice_of_one_run_is_no_ensemble(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:

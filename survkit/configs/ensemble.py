@@ -28,7 +28,7 @@ class EnsembleConfig:
     select: bool = option(
         False,
         topic=CHOICES,
-        help="make one ensemble over the models, of those that lower integrated_brier together, "
+        help="make one ensemble over the models, weighed to lower integrated_brier together, "
         "instead of one over the seeds of each model",
     )
     calibrate: bool = option(

@@ -210,8 +210,8 @@ def _selection_notes(selection: Selection | None) -> list[str]:
     chosen = ", ".join(f"{label} {weight:.2f}" for label, weight in selection.weights.items())
     return [
         f"Chosen on the validation split by integrated_brier ({selection.value:.4f}; alone: "
-        f"{alone}), with weights {chosen}. The validation metrics are therefore not those of "
-        "unseen data."
+        f"{alone}), with weights {chosen} (penalty towards equal weights: "
+        f"{selection.shrinkage:g}). The validation metrics are therefore not those of unseen data."
     ]
 
 

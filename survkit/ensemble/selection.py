@@ -1,4 +1,4 @@
-"""Chooses the models of an ensemble on the validation split."""
+"""Weighs the models of an ensemble on the validation split."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from survkit.metrics.brier import brier_contributions, integration_weights
 from survkit.metrics.censoring import Convention
 from survkit.metrics.problem import build_problem
 from survkit.types import FloatArray, InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
-MAX_PICKS = 20
-"""Weights are multiples of at least one over this."""
+SHRINKAGE = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+"""Penalties on the squared distance from equal weights, in units of the integrated Brier score."""
+
+FOLDS = 10
+
+LEAST_WEIGHT = 0.01
+"""A model that would weigh less is left out."""
 
 
 class Selection(NamedTuple):
@@ -27,11 +33,14 @@ class Selection(NamedTuple):
         The ensemble's integrated Brier score.
     alone : dict of str to float
         The integrated Brier score of each model that could be chosen.
+    shrinkage : float
+        The penalty that draws the weights towards equal ones.
     """
 
     weights: dict[str, float]
     value: float
     alone: dict[str, float]
+    shrinkage: float
 
 
 def select_models(
@@ -42,10 +51,12 @@ def select_models(
     grid: TimeGrid,
     convention: Convention = "standard",
 ) -> Selection:
-    """Choose models by greedy forward selection with replacement on the integrated Brier score.
+    """Weigh models so that their mean survival curve has the least integrated Brier score.
 
-    Starting from none, the model that lowers the score of the mean survival curve most is added,
-    and may be added again, until none lowers it, or after `MAX_PICKS` picks.
+    The score is a quadratic function of the weights, so its least value over non-negative weights
+    with sum 1 is found exactly (stacking). Weights are drawn towards equal ones as far as the
+    score in 10-fold cross-validation allows: by the largest penalty whose mean held-out score is
+    within one standard error of the best. Folds keep the rows of one `subject_id` together.
 
     Parameters
     ----------
@@ -63,7 +74,8 @@ def select_models(
 
     References
     ----------
-    Caruana, Niculescu-Mizil, Crew & Ksikes (2004), ICML, section 2.
+    Breiman (1996), "Stacked regressions", Machine Learning 24:49, for the weights; Breiman et al.
+    (1984), Classification and Regression Trees, section 3.4.3, for the rule of one standard error.
     """
     problems = {
         name: build_problem(prediction, data, train.time, train.event, grid, convention)
@@ -76,22 +88,84 @@ def select_models(
             "integrated_brier is undefined on the validation split, so no models can be chosen by "
             "it; leave out --select"
         )
-    time_weights = integration_weights(problem.cuts[upto])
+    squares = _Squares(
+        np.stack([each.survival[:, upto] for each in problems.values()]),
+        problem.happened,
+        problem.at_cuts * integration_weights(problem.cuts[upto]),
+    )
+    subject = np.arange(len(data)) if data.subject_id is None else data.subject_id
+    shrinkage = _shrinkage(squares, subject)
+    found = squares.minimum(np.arange(len(data)), shrinkage)
+    found = np.where(found < LEAST_WEIGHT, 0.0, found)
+    found /= found.sum()
+    alone = [squares.scores(np.arange(len(data)), weights).mean() for weights in np.eye(len(found))]
+    return Selection(
+        {name: float(w) for name, w in zip(predictions, found, strict=True) if w},
+        float(squares.scores(np.arange(len(data)), found).mean()),
+        dict(zip(predictions, map(float, alone), strict=True)),
+        shrinkage,
+    )
 
-    def score(survival: FloatArray) -> float:
-        each = brier_contributions(survival[:, upto], problem.happened, problem.at_cuts)
-        return float(each.mean(axis=0) @ time_weights)
 
-    curves = {name: each.survival for name, each in problems.items()}
-    alone = {name: score(curve) for name, curve in curves.items()}
-    picks: list[str] = []
-    total, value = np.zeros_like(problem.survival), np.inf
-    while len(picks) < MAX_PICKS:
-        values = {n: score((total + curve) / (len(picks) + 1)) for n, curve in curves.items()}
-        best = min(values, key=values.__getitem__)
-        if values[best] >= value:
-            break
-        picks.append(best)
-        total, value = total + curves[best], values[best]
-    weights = {name: picks.count(name) / len(picks) for name in dict.fromkeys(picks)}
-    return Selection(weights, value, alone)
+class _Squares(NamedTuple):
+    """The integrated Brier score of mixtures.
+
+    Parameters
+    ----------
+    curves : array, shape (M, n, k)
+        Survival of n subjects at k cuts, under each model.
+    happened : array, shape (n, k), bool
+        Whether the event was at or before the cut.
+    weights : array, shape (n, k)
+        Of each square in the score of a subject.
+    """
+
+    curves: FloatArray
+    happened: NDArray[np.bool_]
+    weights: FloatArray
+
+    def scores(self, rows: NDArray[np.intp], mixture: FloatArray) -> FloatArray:
+        """Return what each of the rows adds to the score of models mixed by weights (M,)."""
+        survival = np.tensordot(mixture, self.curves[:, rows], 1)
+        squares = brier_contributions(survival, self.happened[rows], self.weights[rows])
+        return np.asarray(squares.sum(axis=1))
+
+    def minimum(self, rows: NDArray[np.intp], shrinkage: float) -> FloatArray:
+        """Return the weights (M,) of the least penalised score of the rows."""
+        from scipy.optimize import minimize
+
+        curves, weights = self.curves[:, rows], self.weights[rows] / len(rows)
+        models = len(curves)
+        # The score is w' A w - 2 b' w, up to a constant; the penalty adds to A and b.
+        weighted = curves * weights
+        a = np.tensordot(weighted, curves, ((1, 2), (1, 2))) + shrinkage * np.eye(models)
+        b = weighted[:, ~self.happened[rows]].sum(axis=1) + shrinkage / models
+        found = minimize(
+            lambda w: w @ a @ w - 2 * b @ w,
+            np.full(models, 1 / models),
+            jac=lambda w: 2 * (a @ w - b),
+            bounds=[(0, 1)] * models,
+            constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
+            method="SLSQP",
+            options={"ftol": 1e-14, "maxiter": 1000},
+        )
+        mixture = np.clip(found.x, 0.0, None)  # rounding
+        return np.asarray(mixture / mixture.sum())
+
+
+def _shrinkage(squares: _Squares, subject: NDArray[np.generic]) -> float:
+    """Return the largest penalty whose cross-validated score is as good as the best's."""
+    from sklearn.model_selection import GroupKFold
+
+    which = np.unique(subject, return_inverse=True)[1]
+    if which.max() + 1 < FOLDS:  # too few to say more than that each model counts
+        return SHRINKAGE[-1]
+    scores = np.zeros((len(SHRINKAGE), len(subject)))
+    folds = GroupKFold(FOLDS, shuffle=True, random_state=0)
+    for kept, held_out in folds.split(subject, groups=subject):
+        for row, shrinkage in zip(scores, SHRINKAGE, strict=True):
+            row[held_out] = squares.scores(held_out, squares.minimum(kept, shrinkage))
+    by_subject = np.stack([np.bincount(which, row) for row in scores])
+    lost = by_subject - by_subject[by_subject.mean(axis=1).argmin()]
+    error = lost.std(axis=1, ddof=1) / np.sqrt(lost.shape[1])
+    return SHRINKAGE[int(np.flatnonzero(lost.mean(axis=1) <= error).max())]
