@@ -28,7 +28,7 @@ from survkit.types import InputError
 if TYPE_CHECKING:
     from survkit.records import RunFolder
 
-POLL_SECONDS = 0.1
+FIRST_POLL_SECONDS, POLL_SECONDS = 0.005, 0.1
 """How often a process is looked at."""
 
 GRACE_SECONDS = 20.0
@@ -193,6 +193,7 @@ def _watch(pid: int, stop: Callable[[], bool]) -> float | None:
     """Return the peak memory of a process, if known, once it has ended, or was made to end."""
     peak: float | None = None
     deadline: float | None = None
+    pause = FIRST_POLL_SECONDS
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         peak = peak_memory_mb(pid) or peak
         if deadline is None and stop():
@@ -200,7 +201,8 @@ def _watch(pid: int, stop: Callable[[], bool]) -> float | None:
             _signal_group(pid, signal.SIGTERM)
         elif deadline is not None and time.monotonic() > deadline:
             _signal_group(pid, signal.SIGKILL)
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(2 * pause, POLL_SECONDS)
     return peak
 
 
