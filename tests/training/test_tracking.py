@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from survkit.configs.command import TERMINATED
 from survkit.training.tracking import (
     Mode,
     WandbMirror,
@@ -151,23 +156,56 @@ def test_only_a_finished_run_counts_as_finished(
     assert exit_code_in(log) == exit_code
 
 
-def exit_code_in(log: Path) -> int:
-    """Return the exit code that a run of Weights & Biases ended with.
+def test_the_run_of_a_training_that_is_stopped_is_closed_as_failed(tmp_path: Path) -> None:
+    flags = ["--dataset", "synthetic", "--synthetic_rows", "300", "--epochs", "100000"]
+    flags += ["--early_stopping_patience", "100000", "--mode", "offline"]
+    training = subprocess.Popen(
+        [sys.executable, "-m", "survkit.train", *flags, "--log_dir", str(tmp_path)],
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
+    deadline = time.monotonic() + 60
+    logs: list[Path] = []
+    while not (logs and logs[0].stat().st_size > 0) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        logs = list(tmp_path.glob("*/*/wandb/offline-run-*/run-*.wandb"))
+    os.killpg(training.pid, signal.SIGTERM)
+    assert training.wait() == TERMINATED
+    assert exit_code_in(logs[0]) == 1
 
-    The log has 7 bytes of its own, then records after 4 bytes of checksum, 2 of length, 1 of type.
-    """
+
+def exit_code_in(log: Path) -> int:
+    """Return the exit code that a run of Weights & Biases ended with."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    content = log.read_bytes()
-    assert len(content) < 32_768  # a longer one has several blocks
-    start = 7
-    while start < len(content):
-        end = start + 7 + int.from_bytes(content[start + 4 : start + 6], "little")
-        record = Record.FromString(content[start + 7 : end])
-        if record.HasField("exit"):
-            return int(record.exit.exit_code)
-        start = end
-    raise AssertionError(f"{log} has no end")
+    codes = [
+        record.exit.exit_code
+        for record in map(Record.FromString, records_in(log.read_bytes()))
+        if record.HasField("exit")
+    ]
+    assert len(codes) == 1
+    return int(codes[0])
+
+
+def records_in(content: bytes) -> Iterator[bytes]:
+    """Yield the records of a log in LevelDB's format, which starts with 7 bytes of its own.
+
+    Before each part of a record stand 4 bytes of checksum, 2 of its length and 1 of its type:
+    whole, first, middle or last. No part crosses a block of 32 KiB.
+    """
+    position, record = 7, b""
+    while position < len(content):
+        left = 32_768 - position % 32_768
+        if left < 7:
+            position += left
+            continue
+        size = int.from_bytes(content[position + 4 : position + 6], "little")
+        kind = content[position + 6]
+        record += content[position + 7 : position + 7 + size]
+        position += 7 + size
+        if kind in (1, 4):
+            yield record
+            record = b""
 
 
 def test_asking_for_finished_runs_without_an_answer_is_an_input_error(
