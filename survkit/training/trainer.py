@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from survkit.configs.options import nearest
-from survkit.heads import HeadOutput
 from survkit.heads.routing import Temperature
-from survkit.losses import cosine_annealed, instance_entropy, load_balance
 from survkit.training.batch import Batch
 from survkit.training.network import SurvivalNetwork
 from survkit.training.network_stack import NetworkStack, OptimizerState
 from survkit.training.optimizers import new_optimizer
+from survkit.training.regularisation import group_lambda_at, regularisation
 from survkit.types import FitMonitor, InputError
 
 TRAINING_PARAMETERS = (
@@ -172,7 +171,7 @@ def _train_epoch(
     device = train.event.device
     orders = [torch.randperm(train.size, generator=training.order) for training in trainings]
     shuffled = train.in_orders([order.to(device) for order in orders])
-    lambdas = [_group_lambda(training.progress.epoch, parameters) for training in trainings]
+    lambdas = [group_lambda_at(training.progress.epoch, parameters) for training in trainings]
     group_lambda = torch.tensor(lambdas, device=device) if any(lambdas) else None
     generators = [training.dropout for training in trainings]
     nothing = torch.zeros(len(trainings), device=device)
@@ -180,7 +179,7 @@ def _train_epoch(
     for batch in shuffled.batches(parameters["batch_size"]):
         output = stack(batch.features, stack.draw_dropout_masks(batch.size, generators))
         loss = batch.negative_log_likelihood(output)
-        penalty = _regularisation(output, group_lambda, parameters)
+        penalty = regularisation(output, group_lambda, parameters)
         objective = loss if penalty is None else loss + penalty
         stack.zero_grad()
         # Not backward(gradient=...), which imports sympy, half a second.
@@ -207,35 +206,6 @@ def _train_epoch(
             strict=True,
         )
     ]
-
-
-def _group_lambda(epochs_done: int, parameters: Mapping[str, Any]) -> float:
-    value: float = parameters["group_ent_lambda"]
-    if not parameters["cosine_anneal_group_ent_lambda"]:
-        return value
-    return value * cosine_annealed(
-        epochs_done,
-        parameters["cosine_anneal_hold_epochs"],
-        parameters["cosine_anneal_epochs"],
-        parameters["cosine_anneal_min_lambda_multiplier"],
-    )
-
-
-def _regularisation(
-    output: HeadOutput, group_lambda: Tensor | None, parameters: Mapping[str, Any]
-) -> Tensor | None:
-    """Return what is added to the loss of each network, shape (S,), if anything is."""
-    if output.log_gates.shape[-1] == 1:  # one expert leaves the router nothing to choose
-        return None
-    terms = []
-    if group_lambda is not None:
-        balance = load_balance(
-            output.log_gates, output.router_log_probs, parameters["mixture_topk"]
-        )
-        terms.append(group_lambda * balance)
-    if parameters["instance_ent_lambda"] > 0:
-        terms.append(parameters["instance_ent_lambda"] * instance_entropy(output.log_gates))
-    return sum(terms[1:], terms[0]) if terms else None
 
 
 def _temperatures(network: SurvivalNetwork) -> dict[str, float]:
