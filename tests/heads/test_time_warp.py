@@ -101,9 +101,11 @@ def test_inverse_solves_the_equation(scale, dtype, tolerance):
 
 
 def test_a_plateau_at_a_solution_stays_finite():
-    # Two steps of height 1/2, so that F is 1/2 to rounding from one to the other.
-    raw = torch.tensor([40.0, 40.0, -1.1, -0.4, 0.0, 0.0])
-    raw = raw + 1e-3 * torch.randn(5000, 6, generator=torch.Generator().manual_seed(0))
+    # Two steps of height 1/2 near the ends, so that F is 1/2 to rounding, up and down, in between.
+    margin = torch.linspace(0.0005, 0.05, 2000, dtype=torch.float64)
+    centres = [margin.logit(), ((1 - 2 * margin) / (1 - margin)).logit()]
+    steep, even = torch.full_like(margin, 8.0), torch.zeros_like(margin)
+    raw = torch.stack([steep, steep, *centres, even, even], dim=1).float()
     u = inverse_two_logistics(raw.requires_grad_(), INTERVALS)
     u.sum().backward()
     assert u.isfinite().all()
