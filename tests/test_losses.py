@@ -96,12 +96,13 @@ def test_likelihood_stays_finite(event, scale):
     assert gradient.abs().sum() > 0
 
 
+@pytest.mark.parametrize("subjects", [6, 1])  # 1: scores that all of them share
 @pytest.mark.parametrize("scale", [1.0, 40.0, 1e3])
-def test_likelihood_and_gradient_are_those_of_logsumexp(scale):
+def test_likelihood_and_gradients_are_those_of_logsumexp(scale, subjects):
     """Also where all but a few classes have probabilities far below the smallest number."""
     event_class, event = random_outcomes(2)
-    scores = (scale * torch.randn(6, 3, 5, dtype=torch.float64)).requires_grad_()
-    log_gates = torch.randn(6, 3, dtype=torch.float64).log_softmax(-1)
+    scores = (scale * torch.randn(subjects, 3, 5, dtype=torch.float64)).requires_grad_()
+    log_gates = torch.randn(6, 3, dtype=torch.float64).log_softmax(-1).requires_grad_()
     classes = torch.arange(5)
     at, seen = event_class[:, None, None], event[:, None, None]
     possible = torch.where(seen, classes == at, classes >= at)
@@ -109,7 +110,7 @@ def test_likelihood_and_gradient_are_those_of_logsumexp(scale):
     expected = -(log_gates + chosen).logsumexp(-1).mean()
     loss = negative_log_likelihood(scores, log_gates, event_class, event)
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
-    gradients = [torch.autograd.grad(value, scores)[0] for value in (loss, expected)]
+    gradients = [torch.autograd.grad(value, (scores, log_gates)) for value in (loss, expected)]
     torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-14)
 
 
