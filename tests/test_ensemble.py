@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
 
 import survkit
 from survkit.datasets import load_dataset
 from survkit.ensemble.__main__ import main
 from survkit.ensemble.candidates import Candidate
 from survkit.ensemble.record import _not_converged
-from survkit.ensemble.selection import _shrinkage, _Squares, select_models
+from survkit.ensemble.selection import SHRINKAGE, _shrinkage, _Squares, select_models
 from survkit.metrics import evaluate
 from survkit.predict.__main__ import main as predict
 from survkit.records import load_fitted, read_predictions
@@ -284,6 +285,35 @@ def test_weights_are_those_of_the_least_penalised_score(shrinkage: float) -> Non
     best = min(everywhere, key=penalised)
     assert penalised(found) <= penalised(best) + 1e-12
     np.testing.assert_allclose(found, best, atol=1 / 60)
+
+
+def test_weights_are_drawn_together_within_one_standard_error_of_the_best() -> None:
+    rng = np.random.default_rng(4)
+    subject = np.repeat(np.arange(60), 2)  # two rows each
+    happened = rng.random((120, 4)) < 0.5
+    noise = rng.normal(0, [[[0.5]], [[0.6]], [[0.7]]], (3, 120, 4))
+    squares = _Squares(np.clip(~happened + noise, 0, 1), happened, np.full((120, 4), 0.25))
+    scores: dict[float, list[float]] = {shrinkage: [] for shrinkage in SHRINKAGE}
+    folds = GroupKFold(10, shuffle=True, random_state=0).split(subject, groups=subject)
+    held_out_subjects = []
+    for kept, held_out in folds:
+        held_out_subjects += sorted(set(subject[held_out]))
+        for shrinkage in SHRINKAGE:
+            weights = squares.minimum(kept, shrinkage)
+            each = squares.scores(held_out, weights)
+            scores[shrinkage] += [
+                each[subject[held_out] == s].sum() for s in sorted(set(subject[held_out]))
+            ]
+    assert sorted(held_out_subjects) == list(range(60))
+    best = min(SHRINKAGE, key=lambda shrinkage: np.mean(scores[shrinkage]))
+    allowed = []
+    for shrinkage in SHRINKAGE:
+        lost = np.subtract(scores[shrinkage], scores[best])
+        if lost.mean() <= lost.std(ddof=1) / np.sqrt(60):
+            allowed.append(shrinkage)
+    assert best < max(allowed) < SHRINKAGE[-1]  # or this example would tell little
+    assert _shrinkage(squares, subject) == max(allowed)
+    assert _shrinkage(squares, subject % 9) == SHRINKAGE[-1]  # fewer subjects than folds
 
 
 def test_many_models_that_differ_by_chance_only_weigh_the_same() -> None:

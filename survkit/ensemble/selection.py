@@ -136,10 +136,11 @@ class _Squares(NamedTuple):
 
         curves, weights = self.curves[:, rows], self.weights[rows] / len(rows)
         models = len(curves)
-        # The score is w' A w - 2 b' w, up to a constant; the penalty adds to A and b.
+        # The score is w' A w - 2 b' w, up to a constant. So is the squared distance from equal
+        # weights w' w, as the weights sum to 1.
         weighted = curves * weights
         a = np.tensordot(weighted, curves, ((1, 2), (1, 2))) + shrinkage * np.eye(models)
-        b = weighted[:, ~self.happened[rows]].sum(axis=1) + shrinkage / models
+        b = weighted[:, ~self.happened[rows]].sum(axis=1)
         found = minimize(
             lambda w: w @ a @ w - 2 * b @ w,
             np.full(models, 1 / models),
