@@ -61,10 +61,10 @@ def collect_garbage_rarely() -> None:
     They take a sixth of the time of the imports, and a quarter of a second as the process ends.
     """
     gc.set_threshold(10_000)
-    atexit.register(_leave_out_all)
+    atexit.register(_freeze)
 
 
-def _leave_out_all() -> None:
+def _freeze() -> None:
     # Triton's bindings would print a list of all their objects that are frozen, as leaked.
     if "triton" not in sys.modules:
         gc.freeze()

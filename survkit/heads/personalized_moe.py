@@ -72,10 +72,10 @@ class PersonalizedMoEHead(nn.Module):
         # The class scores are linear in the logits: summed in the weights, once a batch.
         weight, bias = class_scores(self.expert_weight), class_scores(self.expert_bias)
         if self.chunked:
-            read = value.unflatten(-1, weight.shape[:2]).transpose(0, 1)  # (E, B, chunk)
+            inputs = value.unflatten(-1, weight.shape[:2]).transpose(0, 1)  # (E, B, chunk)
         else:
-            read = value.expand(weight.shape[0], *value.shape)
-        scores = torch.baddbmm(bias.unsqueeze(1), read, weight).transpose(0, 1)  # (B, E, m + 1)
+            inputs = value.expand(weight.shape[0], *value.shape)
+        scores = torch.baddbmm(bias.unsqueeze(1), inputs, weight).transpose(0, 1)  # (B, E, m + 1)
         return HeadOutput(scores, log_gates, router_log_probs)
 
 

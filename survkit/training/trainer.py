@@ -174,8 +174,7 @@ def _train_epoch(
     lambdas = [group_lambda_at(training.progress.epoch, parameters) for training in trainings]
     group_lambda = torch.tensor(lambdas, device=device) if any(lambdas) else None
     generators = [training.dropout for training in trainings]
-    nothing = torch.zeros(len(trainings), device=device)
-    sizes, losses, penalties = [], [], []
+    sizes, losses, objectives = [], [], []
     for batch in shuffled.batches(parameters["batch_size"]):
         output = stack(batch.features, stack.draw_dropout_masks(batch.size, generators))
         loss = batch.negative_log_likelihood(output)
@@ -187,10 +186,8 @@ def _train_epoch(
         optimizer.step()
         sizes.append(batch.size)
         losses.append(loss.detach())
-        penalties.append(nothing if penalty is None else penalty.detach())
+        objectives.append(objective.detach())
     shares = torch.tensor(sizes, device=device) / train.size
-    train_losses = shares @ torch.stack(losses)
-    objectives = train_losses + shares @ torch.stack(penalties)
     return [
         {
             "train_loss": train_loss,
@@ -200,8 +197,8 @@ def _train_epoch(
         }
         for training, train_loss, train_objective, gradient_norm in zip(
             trainings,
-            train_losses.tolist(),
-            objectives.tolist(),
+            (shares @ torch.stack(losses)).tolist(),
+            (shares @ torch.stack(objectives)).tolist(),
             stack.gradient_norms(),
             strict=True,
         )
