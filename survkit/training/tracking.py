@@ -20,7 +20,7 @@ from urllib.parse import urlparse
 
 from tqdm import tqdm
 
-from survkit.training.wandb_process import NETWORK_SECONDS
+from survkit.training.wandb_process import NETWORK_SECONDS, failure
 from survkit.types import InputError
 
 Mode = Literal["online", "offline", "disabled"]
@@ -73,7 +73,7 @@ class WandbProcess:
             try:
                 self._start()
             except OSError as error:
-                warn(_failure(error))
+                warn(failure(error))
                 return
         self._send("open", run_id, content)
 
@@ -107,9 +107,10 @@ class WandbProcess:
                 elif answer["run_id"] == run_id:
                     return
             self._answers.put(None)  # for the other runs
-            self._warn[run_id](_failure("its process has died"))
+            self._warn[run_id](failure("its process has died"))
         except Empty:
-            self._warn[run_id](_failure(f"its process was silent for {LONGEST_WAIT} s"))
+            self._process.kill()  # else each further run would wait as long
+            self._warn[run_id](failure(f"its process was silent for {LONGEST_WAIT} s"))
 
     def _send(self, action: str, run_id: str, content: Mapping[str, Any]) -> None:
         message = {"action": action, "run_id": run_id, "content": content}
@@ -130,10 +131,6 @@ def _read(process: subprocess.Popen[str], answers: SimpleQueue[dict[str, str] | 
 def _input_of(process: subprocess.Popen[str]) -> IO[str]:
     assert process.stdin is not None
     return process.stdin
-
-
-def _failure(reason: object) -> str:
-    return f"Weights & Biases failed, the run itself goes on: {reason}"
 
 
 class WandbMirror:

@@ -80,10 +80,15 @@ class MirroredRun:
         try:
             return action()
         except Exception as error:  # whatever wandb raises, the run itself goes on
-            first_line = str(error).partition("\n")[0]
-            self._warn(f"Weights & Biases failed, the run itself goes on: {first_line}")
+            self._warn(failure(error))
             self._run = None
             return None
+
+
+def failure(reason: object) -> str:
+    """Return the warning of a mirror that failed, with the first line of why."""
+    first_line = str(reason).partition("\n")[0]
+    return f"Weights & Biases failed, the run itself goes on: {first_line}"
 
 
 def _start(
