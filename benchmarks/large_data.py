@@ -46,8 +46,8 @@ def measure(rows: int) -> list[dict[str, Any]]:
 
     from benchmarks.training_speed import floor_of_a_step
     from survkit.configs.train import TrainConfig
-    from survkit.memory import peak_memory_mb
     from survkit.metrics import evaluate
+    from survkit.system import peak_memory_mb
     from survkit.training.neural_model import NeuralSurvivalModel
     from survkit.types import SurvivalData, TimeGrid
 

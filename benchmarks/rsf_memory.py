@@ -22,7 +22,7 @@ from benchmarks.machine import measured_rates, timing
 from survkit.baselines.random_survival_forest import RandomSurvivalForest
 from survkit.baselines.survival_trees import SurvivalTrees
 from survkit.datasets import load_dataset
-from survkit.memory import peak_memory_mb
+from survkit.system import peak_memory_mb
 from survkit.types import SurvivalData, TimeGrid
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.machine import measured_rates, timing
-from survkit.memory import peak_memory_mb
+from survkit.system import peak_memory_mb
 
 REPEATS = 3
 

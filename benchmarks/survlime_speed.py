@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.machine import measured_rates, timing
 from survkit.explain import RandomSurvivalData, SurvLimeExplainer
-from survkit.memory import peak_memory_mb
+from survkit.system import peak_memory_mb
 
 TRAINING_ROWS, NEIGHBOURS = 900, 1000
 SIZES = [(p, n) for p in (5, 20, 60) for n in (100, 1000, 10_000)]

@@ -24,7 +24,7 @@ from survkit.datasets import Dataset, load_dataset
 from survkit.datasets.synthetic import true_survival
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
-from survkit.model_registry import MODELS
+from survkit.models.registry import MODELS
 from survkit.report.expert_figures import expert_prototypes
 from survkit.report.palette import COLOURS
 from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities

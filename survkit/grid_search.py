@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from survkit.cli import FAILED, INTERRUPTED, TERMINATED, run_command
 from survkit.configs.args_file import build_config, given_flags
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.command import FAILED, INTERRUPTED, TERMINATED, run_command
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
-from survkit.job_overview import Overview, closing_table
-from survkit.jobs import Job, Outcome, Status, join_seeds
+from survkit.launch.jobs import Job, Outcome, Status, join_seeds
+from survkit.launch.overview import Overview, closing_table
 
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
-    from survkit.sweep_plan import Plan
+    from survkit.launch.plan import Plan
 
 PROG = "survkit.grid_search"
 ENDED_BADLY = (Status.FAILED, Status.BLOCKED, Status.STOPPED)
@@ -61,7 +61,7 @@ def grid_search(given: Mapping[str, Any]) -> int:
     InputError
         For whatever cannot be used; nothing has been started then.
     """
-    from survkit.sweep_plan import plan_sweeps
+    from survkit.launch.plan import plan_sweeps
 
     config: BatchRunConfig = build_config(BatchRunConfig, given)
     plan = plan_sweeps(config, given)
@@ -133,7 +133,7 @@ def _launch(
         from survkit.slurm import slurm_launch
 
         return slurm_launch(jobs, config, stop=stop, overview=overview)
-    from survkit.local_launcher import launch_locally
+    from survkit.launch.local import launch_locally
 
     return launch_locally(jobs, config, stop=stop, overview=overview)
 

@@ -14,18 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from survkit.cli import RunsElsewhereError, run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.command import RunsElsewhereError, run_command
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
-    from survkit.composite_models import NamedModel
     from survkit.datasets import Dataset
     from survkit.metrics import Evaluation
-    from survkit.records import RunFolder
+    from survkit.models.composite import NamedModel
+    from survkit.runs.folder import RunFolder
     from survkit.training.tracking import WandbMirror, WandbProcess
     from survkit.types import SurvivalData
 
@@ -58,7 +58,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     """
     started = time.perf_counter()
     from survkit.datasets import load_configured
-    from survkit.run_results import say_complete, show
+    from survkit.runs.results import say_complete, show
     from survkit.training.tracking import WandbProcess
 
     config = _with_device(canonical(config))
@@ -91,7 +91,7 @@ def _take_up(
     config: TrainConfig, dataset: Dataset, locks: ExitStack
 ) -> tuple[list[_Run], list[InputError]]:
     """Lock the folder of each seed's run; what another process trains is a problem of its own."""
-    from survkit.records import RunFolder, run_id
+    from survkit.runs.folder import RunFolder, run_id
 
     runs: list[_Run] = []
     problems: list[InputError] = []
@@ -133,7 +133,7 @@ def canonical(config: TrainConfig) -> TrainConfig:
         For an unknown name.
     """
     from survkit.datasets import dataset_name
-    from survkit.model_registry import model_name
+    from survkit.models.registry import model_name
 
     dataset = dataset_name(config.dataset)
     return replace(
@@ -179,8 +179,8 @@ def _make_records(
     started: float,
 ) -> list[InputError]:
     """Fit models that differ in their seeds only, write their records; return what went wrong."""
-    from survkit.composite_models import fit_models
-    from survkit.run_results import scorer
+    from survkit.models.composite import fit_models
+    from survkit.runs.results import scorer
     from survkit.training.tracking import ProgressBar
 
     config = runs[0].config
@@ -216,7 +216,7 @@ def _begin(
     argv: Sequence[str],
     score: Callable[..., Evaluation],
 ) -> _Recording:
-    from survkit.records import provenance, run_id
+    from survkit.runs.folder import provenance, run_id
 
     config, folder = run
     settings = {**asdict(config), "data_sha256": dataset.sha256}
@@ -257,8 +257,8 @@ def _finish(
     together: int,
 ) -> None:
     """Evaluate a fitted model, write what remains of its record, and show it."""
-    from survkit.report.model_card import write_model_card
-    from survkit.run_results import describe_run, evaluate_splits, show, timing, write_fitted
+    from survkit.runs.model_card import write_model_card
+    from survkit.runs.results import describe_run, evaluate_splits, show, timing, write_fitted
 
     folder, settings, mirror, named, run_id_less_seed = recording
     fitted = time.perf_counter()
@@ -285,8 +285,8 @@ def _finish(
 
 
 def _build(config: TrainConfig, dataset: Dataset, score: Callable[..., Evaluation]) -> NamedModel:
-    from survkit.composite_models import CALIBRATED, CalibratedModel, NamedModel
-    from survkit.model_registry import MODELS
+    from survkit.models.composite import CALIBRATED, CalibratedModel, NamedModel
+    from survkit.models.registry import MODELS
 
     validation = dataset.splits.validation
     model = MODELS[config.model].build(
@@ -309,7 +309,7 @@ def _numbers(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _published_baseline(model: str, evaluation: str) -> bool:
-    from survkit.model_registry import MODELS
+    from survkit.models.registry import MODELS
 
     return evaluation == "published" and MODELS[model].is_baseline
 

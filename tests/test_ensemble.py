@@ -23,8 +23,8 @@ from survkit.ensemble.record import _not_converged
 from survkit.ensemble.selection import SHRINKAGE, _shrinkage, _Squares, select_models
 from survkit.metrics import evaluate
 from survkit.predict.__main__ import main as predict
-from survkit.records import load_fitted, read_predictions
-from survkit.report.runs import load_runs
+from survkit.runs.folder import load_fitted, read_predictions
+from survkit.runs.table import load_runs
 from survkit.train import main as train
 from survkit.types import InputError, SurvivalPrediction
 
@@ -128,7 +128,7 @@ def test_its_checkpoint_predicts_the_same_bits_in_a_fresh_process(
     script = """
 import sys, numpy as np
 from survkit.datasets import load_dataset
-from survkit.records import load_fitted
+from survkit.runs.folder import load_fitted
 test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
 np.save(sys.argv[2], load_fitted(sys.argv[1]).model.predict(test.features).survival)
 """

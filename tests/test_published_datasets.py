@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import survkit
-from survkit.model_registry import MODELS
+from survkit.models.registry import MODELS
 from survkit.train import main
 
 ROOT = Path(survkit.__file__).parent.parent

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from survkit.configs.command import RUNS_ELSEWHERE
-from survkit.records import RunFolder, load_fitted
+from survkit.cli import RUNS_ELSEWHERE
+from survkit.runs.folder import RunFolder, load_fitted
 from survkit.train import main
 
 SMALL = [

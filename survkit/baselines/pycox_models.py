@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from survkit.backbone import Backbone
 from survkit.baselines.columns import FeatureColumns
 from survkit.baselines.proportional_hazards import (
     baseline_cumulative_hazard,
@@ -19,6 +18,7 @@ from survkit.baselines.proportional_hazards import (
 )
 from survkit.baselines.pycox_losses import OBJECTIVES
 from survkit.baselines.pycox_training import FITTING_PARAMETERS, Sample, train_pycox_network
+from survkit.heads.backbone import Backbone
 from survkit.training.batch import EVALUATION_ROWS, as_tensor
 from survkit.training.network import BACKBONE_PARAMETERS
 from survkit.training.neural_model import check_device, survival_from_class_probabilities

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from itertools import takewhile
 
+from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.command import run_command
 from survkit.configs.train import TrainConfig
 from survkit.types import InputError
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.command import run_command
 from survkit.configs.ensemble import EnsembleConfig
 from survkit.types import InputError
 
@@ -45,9 +45,9 @@ def make_ensembles(config: EnsembleConfig, argv: Sequence[str] = ()) -> list[Pat
 
     from survkit.ensemble.candidates import find_candidates
     from survkit.ensemble.record import Choices, ensemble_id, make_record
-    from survkit.records import RunFolder
-    from survkit.report.predictions import load_recorded_dataset
-    from survkit.run_results import say_complete, show
+    from survkit.runs.folder import RunFolder
+    from survkit.runs.predictions import load_recorded_dataset
+    from survkit.runs.results import say_complete, show
 
     torch.set_num_threads(1)  # as in training: the same bits
     group = str(config.group)

@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 import survkit
-from survkit.composite_models import NamedModel
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_parameters
-from survkit.model_registry import MODELS, model_name
-from survkit.records import load_fitted
-from survkit.report.runs import load_runs, read_config
-from survkit.report.sweep_state import (
+from survkit.models.composite import NamedModel
+from survkit.models.registry import MODELS, model_name
+from survkit.runs.folder import load_fitted
+from survkit.runs.state import (
     OpenRun,
     convergence_problems,
     missing_seeds,
     open_runs,
 )
-from survkit.report.variants import variant_labels
+from survkit.runs.table import load_runs, read_config
+from survkit.runs.variants import variant_labels
 from survkit.types import InputError
 
 PATHS = ("data_dir", "csv_path")

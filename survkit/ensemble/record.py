@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from survkit.bart.convergence import NOT_CONVERGED
-from survkit.composite_models import (
+from survkit.datasets import Dataset
+from survkit.datasets.storage import write_bytes
+from survkit.ensemble.candidates import Candidate, shared_settings
+from survkit.ensemble.selection import Selection, select_models
+from survkit.models.composite import (
     CALIBRATED,
     ENSEMBLE,
     CalibratedModel,
     EnsembleModel,
     NamedModel,
 )
-from survkit.datasets import Dataset
-from survkit.datasets.storage import write_bytes
-from survkit.ensemble.candidates import Candidate, shared_settings
-from survkit.ensemble.selection import Selection, select_models
-from survkit.records import RunFolder, identifier, provenance
-from survkit.report.model_card import FILE, model_card
-from survkit.run_results import describe_run, evaluate_splits, scorer, timing, write_fitted
+from survkit.runs.folder import RunFolder, identifier, provenance
+from survkit.runs.model_card import FILE, model_card
+from survkit.runs.results import describe_run, evaluate_splits, scorer, timing, write_fitted
 from survkit.types import InputError
 
 SELECTED = "selected_ensemble"

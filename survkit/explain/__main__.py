@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.command import run_command
 from survkit.configs.explain import ExplainConfig
 from survkit.types import InputError
 

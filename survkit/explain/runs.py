@@ -16,7 +16,7 @@ from survkit.datasets.storage import write_bytes
 from survkit.explain import plots
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.survlime import SurvLimeExplainer
-from survkit.records import load_fitted
+from survkit.runs.folder import load_fitted
 from survkit.types import InputError, SurvivalModel
 
 FOLDER = "explain"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.command import run_command
 from survkit.configs.predict import PredictConfig
 from survkit.types import InputError
 
@@ -19,7 +19,7 @@ from survkit.types import InputError
 if TYPE_CHECKING:
     from survkit.predict.patients import Patients
     from survkit.predict.similar import SimilarPatients
-    from survkit.records import FittedRun
+    from survkit.runs.folder import FittedRun
     from survkit.types import SurvivalPrediction
 
 PROG = "survkit.predict"
@@ -47,7 +47,7 @@ def predict(config: PredictConfig) -> Path:
     from survkit.datasets.storage import write_bytes
     from survkit.predict.patients import read_patients
     from survkit.predict.tables import prediction_table, screen_table
-    from survkit.records import RunFolder, load_fitted
+    from survkit.runs.folder import RunFolder, load_fitted
 
     source = Path(str(config.csv))
     out = Path(config.out or source.with_name(f"{source.stem}_predictions.csv"))

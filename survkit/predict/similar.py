@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.composite_models import without_calibration
 from survkit.datasets import Dataset
 from survkit.datasets.assemble import split_rows
 from survkit.metrics.clustering import chosen_expert
-from survkit.records import FittedRun
-from survkit.report.predictions import load_dataset_of
+from survkit.models.composite import without_calibration
+from survkit.runs.folder import FittedRun
+from survkit.runs.predictions import load_dataset_of
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import BoolArray, InputError, IntArray
 

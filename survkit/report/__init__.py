@@ -1,5 +1,5 @@
 """From run folders, or Weights & Biases, to tables, figures and one page."""
 
-from survkit.report.runs import load_runs, load_wandb_runs
+from survkit.runs.table import load_runs, load_wandb_runs
 
 __all__ = ["load_runs", "load_wandb_runs"]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.command import run_command
 from survkit.configs.report import ReportConfig
 from survkit.types import InputError
 
@@ -67,7 +67,7 @@ def report(config: ReportConfig) -> None:
 
 def _finished_runs(log_dir: str, group: str) -> pd.DataFrame | None:
     """Return the finished runs of a group, None where there is none."""
-    from survkit.report.runs import load_runs
+    from survkit.runs.table import load_runs
 
     with warnings.catch_warnings():  # the page names the runs that are left out
         warnings.filterwarnings("ignore", "left out: ", UserWarning)

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from survkit.composite_models import without_calibration
 from survkit.metrics.clustering import chosen_expert, expert_load, router_entropy
-from survkit.records import load_fitted
+from survkit.models.composite import without_calibration
 from survkit.report.expert_figures import (
     expert_load_bars,
     expert_prototypes,
@@ -20,11 +19,12 @@ from survkit.report.expert_figures import (
 )
 from survkit.report.group_tables import pairwise_agreement, unrouted_experts
 from survkit.report.material import Material
-from survkit.report.predictions import read_test_predictions
 from survkit.report.profiles import cohort_profile, profile_heatmap
-from survkit.report.runs import seed_text
 from survkit.report.sections import Picture, Section
 from survkit.report.svg import draw_svg, height_with_legend
+from survkit.runs.folder import load_fitted
+from survkit.runs.predictions import read_test_predictions
+from survkit.runs.table import seed_text
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import FloatArray, InputError, SurvivalModel
 

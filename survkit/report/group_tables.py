@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from survkit.metrics.clustering import adjusted_rand_index, chosen_expert, contingency
-from survkit.report.predictions import read_test_predictions
-from survkit.report.runs import seed_text
 from survkit.report.summary_tables import head
 from survkit.report.tables import format_mean, seed_means
 from survkit.report.text_tables import TextTable
-from survkit.report.variants import variant_labels
+from survkit.runs.predictions import read_test_predictions
+from survkit.runs.table import seed_text
+from survkit.runs.variants import variant_labels
 from survkit.types import FloatArray, InputError
 
 CLUSTERING = ("purity", "nmi", "ari")

@@ -11,16 +11,16 @@ import pandas as pd
 
 from survkit.datasets import Dataset
 from survkit.report.differences import Resampled, resample_metrics
-from survkit.report.predictions import (
+from survkit.report.tables import seed_means
+from survkit.runs.predictions import (
     NotAtHandError,
     average_predictions,
     load_recorded_dataset,
     with_features,
 )
-from survkit.report.runs import seed_text
-from survkit.report.sweep_state import OpenRun, convergence_problems, missing_seeds, open_runs
-from survkit.report.tables import seed_means
-from survkit.report.variants import choose_reference, variant_labels
+from survkit.runs.state import OpenRun, convergence_problems, missing_seeds, open_runs
+from survkit.runs.table import seed_text
+from survkit.runs.variants import choose_reference, variant_labels
 from survkit.types import SurvivalData, SurvivalPrediction
 
 

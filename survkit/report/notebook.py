@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 
 from survkit.datasets import Dataset
 from survkit.report.material import Material, group_state
-from survkit.report.predictions import NotAtHandError, load_recorded_dataset
-from survkit.report.runs import distinct, load_runs
 from survkit.report.sections import comparison_tables, footnotes
 from survkit.report.text_tables import TextTable, transposed
+from survkit.runs.predictions import NotAtHandError, load_recorded_dataset
+from survkit.runs.table import distinct, load_runs
 from survkit.types import InputError
 
 Draw = Callable[..., object]

@@ -13,7 +13,6 @@ from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
 from survkit.report.material import Material, State
 from survkit.report.run_sections import experts_section, runs_section, training_section
-from survkit.report.runs import distinct
 from survkit.report.sections import (
     Footnotes,
     Section,
@@ -25,6 +24,7 @@ from survkit.report.sections import (
 )
 from survkit.report.tables import scale_of
 from survkit.report.text_tables import TextTable, to_latex, to_markdown
+from survkit.runs.table import distinct
 
 _TEMPLATE = "page.html.jinja"
 

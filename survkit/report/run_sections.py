@@ -7,17 +7,17 @@ from functools import partial
 import pandas as pd
 
 from survkit.report.material import Material, State
-from survkit.report.runs import seed_text
 from survkit.report.sections import Footnotes, Picture, Section
 from survkit.report.summary_tables import runs_table
 from survkit.report.svg import draw_svg
-from survkit.report.sweep_state import OpenRun
 from survkit.report.text_tables import TextTable
 from survkit.report.training_figures import (
     learning_curves,
     loss_against_experts,
     read_history,
 )
+from survkit.runs.state import OpenRun
+from survkit.runs.table import seed_text
 
 
 def experts_section(material: Material) -> Section | None:

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from survkit.configs.options import nearest
-from survkit.model_registry import MODELS
-from survkit.report.variants import check_comparable, variant_labels
+from survkit.models.registry import MODELS
+from survkit.runs.variants import check_comparable, variant_labels
 from survkit.types import InputError
 
 COMPARISON = (

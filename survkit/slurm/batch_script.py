@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.jobs import Job
+from survkit.launch.jobs import Job
 from survkit.slurm.job_script import one_line, run_commands, run_key
 from survkit.slurm.queue import ARRAY_COMMENT, run_comment
 from survkit.slurm.simple_slurm_script import CLUSTERS, Submission

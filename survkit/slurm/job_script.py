@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import survkit
+from survkit.cli import BAD_INPUT, RUNS_ELSEWHERE
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.command import BAD_INPUT, RUNS_ELSEWHERE
-from survkit.job_process import THREAD_VARIABLES
-from survkit.jobs import Job
+from survkit.launch.jobs import Job
+from survkit.launch.process import THREAD_VARIABLES
 
 _TASK = re.compile(r"^(\d+)\) # run ([0-9a-f]{16})", re.MULTILINE)
 

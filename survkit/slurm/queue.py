@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from survkit.jobs import Job
+from survkit.launch.jobs import Job
 from survkit.slurm.job_script import array_runs, run_key
 from survkit.types import InputError
 

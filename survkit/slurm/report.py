@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 from survkit.datasets.storage import write_bytes
-from survkit.jobs import Outcome
+from survkit.launch.jobs import Outcome
 from survkit.types import InputError
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.options import nearest
-from survkit.jobs import Job
+from survkit.launch.jobs import Job
 from survkit.slurm.simple_slurm_script import CLUSTERS
 from survkit.types import InputError
 

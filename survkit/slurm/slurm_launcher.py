@@ -10,8 +10,8 @@ import threading
 from collections.abc import Sequence
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.job_overview import Overview
-from survkit.jobs import Job, Outcome
+from survkit.launch.jobs import Job, Outcome
+from survkit.launch.overview import Overview
 from survkit.slurm.batch_script import batch_script, batches
 from survkit.slurm.following import Follower
 from survkit.slurm.queue import largest_array

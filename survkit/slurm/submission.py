@@ -11,7 +11,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.jobs import Job, Outcome, Status
+from survkit.launch.jobs import Job, Outcome, Status
 from survkit.slurm.batch_script import Batch, batch_script, batches
 from survkit.slurm.job_script import run_key
 from survkit.slurm.queue import (

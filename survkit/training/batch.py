@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from survkit.heads import HeadOutput
-from survkit.losses import negative_log_likelihood
+from survkit.training.losses import negative_log_likelihood
 from survkit.types import SurvivalData, TimeGrid
 
 EVALUATION_ROWS = 8192

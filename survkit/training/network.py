@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from survkit.backbone import Backbone
 from survkit.heads import HeadOutput, build_head
+from survkit.heads.backbone import Backbone
 from survkit.types import CategoricalColumn
 
 BACKBONE_PARAMETERS = (
@@ -59,7 +59,7 @@ class SurvivalNetwork(nn.Module):
     def forward(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> HeadOutput:
         """Map features (B, p) to the distributions over the time classes.
 
-        `dropout_masks` are those of `survkit.backbone.Backbone.forward`.
+        `dropout_masks` are those of `survkit.heads.backbone.Backbone.forward`.
         """
         output: HeadOutput = self.head(self.backbone(features, dropout_masks))
         return output

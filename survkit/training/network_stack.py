@@ -81,7 +81,7 @@ class NetworkStack:
         features : Tensor, shape (S, B, p)
             A batch for each network.
         dropout_masks : sequence of Tensor, shape (S, B, width)
-            As in `survkit.backbone.Backbone.forward`, for each network.
+            As in `survkit.heads.backbone.Backbone.forward`, for each network.
         """
         if len(self.networks) == 1:
             alone = self.networks[0](features[0], [mask[0] for mask in dropout_masks])

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from survkit.heads import HeadOutput
-from survkit.losses import cosine_annealed, instance_entropy, load_balance
+from survkit.training.losses import cosine_annealed, instance_entropy, load_balance
 
 
 def group_lambda_at(epochs_done: int, parameters: Mapping[str, Any]) -> float:

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Literal, TextIO
 
-from survkit.configs.command import collect_garbage_rarely
+from survkit.cli import collect_garbage_rarely
 
 Messages = SimpleQueue[dict[str, Any] | None]
 

@@ -17,7 +17,7 @@ from survkit import train
 from survkit.bart.baseline import BartBaseline, fill_in
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.convergence import NOT_CONVERGED
-from survkit.records import load_fitted, read_predictions
+from survkit.runs.folder import load_fitted, read_predictions
 from survkit.types import InputError, SurvivalData, TimeGrid
 
 QUICK = SamplerSettings(trees=10, tune=20, draws=20, sweeps=1, chains=1)

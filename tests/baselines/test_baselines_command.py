@@ -13,8 +13,8 @@ import pytest
 
 from survkit.datasets import load_dataset
 from survkit.metrics.evaluate import renormalise_beyond_horizon
-from survkit.model_registry import MODELS, model_name
-from survkit.records import load_fitted, read_predictions
+from survkit.models.registry import MODELS, model_name
+from survkit.runs.folder import load_fitted, read_predictions
 from survkit.train import main
 
 BASELINES = [name for name, entry in MODELS.items() if entry.is_baseline]
@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from survkit.datasets import load_dataset
-from survkit.records import load_fitted
+from survkit.runs.folder import load_fitted
 test = load_dataset("gbsg2", data_dir=".").splits.test
 for folder in map(Path, sys.argv[1:]):
     np.save(folder / "again.npy", load_fitted(folder).model.predict(test.features).survival)
@@ -155,7 +155,7 @@ def test_what_cannot_be_used_is_said_without_a_traceback(
 
 def test_training_a_mixture_imports_no_baseline_packages() -> None:
     script = (
-        "import sys; import survkit.train, survkit.model_registry; "
+        "import sys; import survkit.train, survkit.models.registry; "
         "print([m for m in ('pycox', 'sksurv', 'torchtuples') if m in sys.modules])"
     )
     done = subprocess.run(

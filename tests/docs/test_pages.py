@@ -22,7 +22,7 @@ from survkit.configs.report import ReportConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.datasets import DATASETS, load_dataset
-from survkit.model_registry import MODELS
+from survkit.models.registry import MODELS
 from survkit.types import InputError
 from tests.datasets.sepsis_fixtures import many, write_set
 from tests.docs.worked_page import ROOT

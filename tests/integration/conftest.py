@@ -14,7 +14,7 @@ def server_address() -> Iterator[str]:
     """Start a prefect server, without telling prefect of it."""
     from prefect.settings import PREFECT_API_URL
 
-    from survkit.local_launcher.prefect_server import prefect_api
+    from survkit.launch.local.prefect_server import prefect_api
 
     context = copy_context()
     server = prefect_api(threading.Event())

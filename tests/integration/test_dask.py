@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.job_overview import Overview
-from survkit.jobs import Job, Outcome, Status
-from survkit.local_launcher import dask_cluster, launch_locally
-from survkit.sweep_plan import plan_sweeps
+from survkit.launch.jobs import Job, Outcome, Status
+from survkit.launch.local import dask_cluster, launch_locally
+from survkit.launch.overview import Overview
+from survkit.launch.plan import plan_sweeps
 from survkit.types import InputError
 
 if TYPE_CHECKING:

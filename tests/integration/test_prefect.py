@@ -15,12 +15,12 @@ import psutil
 import pytest
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.job_overview import Overview
-from survkit.job_process import python_environment
-from survkit.jobs import Job, Status
-from survkit.local_launcher import launch_locally
-from survkit.local_launcher.prefect_server import PrefectServerError, prefect_api
-from survkit.sweep_plan import plan_sweeps
+from survkit.launch.jobs import Job, Status
+from survkit.launch.local import launch_locally
+from survkit.launch.local.prefect_server import PrefectServerError, prefect_api
+from survkit.launch.overview import Overview
+from survkit.launch.plan import plan_sweeps
+from survkit.launch.process import python_environment
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
@@ -112,7 +112,7 @@ def test_a_stop_ends_a_server_that_is_starting() -> None:
 def test_a_server_ends_with_a_launcher_that_is_killed(tmp_path: Path) -> None:
     script = """
 import time
-from survkit.local_launcher.prefect_server import _greeting, _process
+from survkit.launch.local.prefect_server import _greeting, _process
 with _process() as server:
     print(*_greeting(server), server.process.pid, flush=True)
     time.sleep(600)

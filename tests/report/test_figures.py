@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 
 from survkit.datasets import load_dataset
 from survkit.metrics import evaluate
-from survkit.records import load_fitted
 from survkit.report import load_runs
 from survkit.report.expert_figures import (
     expert_load_bars,
@@ -30,6 +29,7 @@ from survkit.report.profiles import (
 )
 from survkit.report.svg import draw_svg
 from survkit.report.training_figures import learning_curves, loss_against_experts, read_history
+from survkit.runs.folder import load_fitted
 from survkit.train import main as train
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
 

@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survkit.records import RunFolder
 from survkit.report import load_runs
 from survkit.report.__main__ import main
 from survkit.report.differences import Resampled
 from survkit.report.material import gather, group_state
 from survkit.report.page import tidy_comparison, write_report
-from survkit.report.predictions import (
+from survkit.report.sections import _answer
+from survkit.report.tables import PAGE_METRICS, seed_means
+from survkit.runs.folder import RunFolder
+from survkit.runs.predictions import (
     NotAtHandError,
     average_prediction,
     load_recorded_dataset,
     read_test_predictions,
 )
-from survkit.report.sections import _answer
-from survkit.report.tables import PAGE_METRICS, seed_means
 from survkit.types import InputError
 
 VOID = {"meta", "link", "br"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.jobs import Job
+from survkit.launch.jobs import Job
 
 
 def make_job(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from survkit.job_overview import Overview
-from survkit.jobs import Outcome, Status
+from survkit.launch.jobs import Outcome, Status
+from survkit.launch.overview import Overview
 from survkit.slurm import following
 from survkit.slurm.following import Follower
 from survkit.slurm.queue import QueuedJob

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from survkit.jobs import Job
+from survkit.launch.jobs import Job
 from survkit.slurm.job_script import run_commands, shell_quoted
 from tests.slurm.job_fixtures import make_config, make_job
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from survkit.configs.command import TERMINATED
+from survkit.cli import TERMINATED
 from survkit.training.tracking import (
     Mode,
     WandbMirror,

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.job_overview import Overview
-from survkit.jobs import Job, Outcome
+from survkit.launch.jobs import Job, Outcome
+from survkit.launch.overview import Overview
+from survkit.launch.plan import plan_sweeps
 from survkit.slurm import slurm_launch
-from survkit.sweep_plan import plan_sweeps
 from survkit.train import main as train
 
 VARYING = ("timing", "peak_memory_mb")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from survkit.jobs import Job, Status
+from survkit.launch.jobs import Job, Status
 from tests.integration.slurm.sweeps import (
     COXPH,
     FAILING,

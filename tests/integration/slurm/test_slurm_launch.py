@@ -16,7 +16,7 @@ import pytest
 from simple_slurm import Slurm
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.jobs import Job, Status
+from survkit.launch.jobs import Job, Status
 from survkit.slurm.simple_slurm_script import CLUSTERS, Submission, generic
 from survkit.types import InputError
 from tests.integration.slurm.sweeps import COXPH, FAILING, held_ids, launch, plan, wait_until

@@ -1,0 +1,1 @@
+"""From a sweep to its jobs, and where each of them runs."""

@@ -1,0 +1,115 @@
+"""Runs the jobs of a sweep on this machine, or on a Dask cluster, each in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from contextvars import copy_context
+
+from survkit.configs.batch_run import BatchRunConfig
+from survkit.launch.gpu_slots import gpu_slots
+from survkit.launch.jobs import Job, Outcome
+from survkit.launch.local.dask_cluster import dask_site
+from survkit.launch.local.prefect_server import prefect_api
+from survkit.launch.local.schedule import Schedule
+from survkit.launch.local.this_machine import Run, Site, local_site
+from survkit.launch.overview import Overview
+from survkit.launch.process import Place
+
+WAKE_SECONDS = 0.2
+"""How often the main thread wakes: a signal that another thread caught is handled only then."""
+
+
+def launch_locally(
+    jobs: Sequence[Job], config: BatchRunConfig, *, stop: threading.Event, overview: Overview
+) -> list[Outcome]:
+    """Run jobs and return how each ended, in their order.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        The jobs, none of them complete, each after those that it depends on.
+    config : BatchRunConfig
+        The runner, the GPUs or the number of slots, and the number of retries.
+    stop : threading.Event
+        Once set, what runs is ended, and nothing starts any more.
+    overview : Overview
+        Told of every job that starts or ends.
+
+    Raises
+    ------
+    InputError
+        Before anything starts: for GPUs that are not there or not free, or a Dask cluster that
+        does not answer or cannot run the jobs.
+    """
+    with _site(jobs, config, stop) as site, overview:
+        schedule = Schedule(jobs, site.places, stop=stop, overview=overview, is_free=site.is_free)
+        with ThreadPoolExecutor(1) as other_thread:  # this one is left to the signals
+            context = copy_context()  # prefect keeps its settings there
+            launching = other_thread.submit(context.run, _run, schedule, site, config.runner, stop)
+            try:
+                while not wait([launching], WAKE_SECONDS).done:
+                    pass
+                launching.result()
+            except BaseException:
+                stop.set()
+                raise
+    return schedule.outcomes
+
+
+def _site(
+    jobs: Sequence[Job], config: BatchRunConfig, stop: threading.Event
+) -> AbstractContextManager[Site]:
+    if config.runner == "dask":
+        return dask_site(
+            str(config.dask_address),
+            log_folder=jobs[0].log.parent,
+            num_jobs=len(jobs),
+            max_subprocesses=config.max_subprocesses,
+            retries=config.retries,
+            stop=stop,
+        )
+    return local_site(
+        gpu_slots(
+            gpu_list=config.gpu_list,
+            gpu_mb_per_job=config.gpu_mb_per_job,
+            max_per_gpu=config.max_per_gpu,
+        ),
+        num_jobs=len(jobs),
+        max_subprocesses=config.max_subprocesses,
+        gpu_mb_per_job=config.gpu_mb_per_job,
+        retries=config.retries,
+        stop=stop,
+    )
+
+
+def _run(schedule: Schedule, site: Site, runner: str, stop: threading.Event) -> None:
+    if runner != "process":
+        try:
+            with prefect_api(stop):
+                from survkit.launch.local.prefect_flow import run_as_flow
+
+                run_as_flow(schedule, site.run, site.task_runner())
+        except Exception as error:  # whatever prefect raises, the sweep goes on without it
+            if not stop.is_set():
+                print(f"warning: going on without prefect: {error}", file=sys.stderr)
+    schedule.run(_ExecutorRunner(site.executor, site.run))
+
+
+class _ExecutorRunner:
+    """Runs jobs with an executor alone."""
+
+    def __init__(self, executor: Executor, run: Run) -> None:
+        self._executor = executor
+        self._run = run
+
+    def submit(self, job: Job, place: Place) -> Future[Outcome | None]:
+        """Start a job."""
+        return self._executor.submit(self._run, job, place)
+
+    def result(self, handle: Future[Outcome | None]) -> Outcome | None:
+        """Return how a job ended."""
+        return handle.result()

@@ -1,0 +1,202 @@
+"""Turns sweeps into jobs: each run with its run_id, less those that are finished already."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import survkit
+from survkit.configs.args_file import build_config, to_arguments
+from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
+from survkit.datasets import Dataset, load_configured, load_parameters
+from survkit.experiments import PlannedRun, Sweep, expand, find_sweep, read_sweep
+from survkit.heads import HEADS
+from survkit.launch.jobs import Job, Outcome, Status
+from survkit.models.registry import MODELS
+from survkit.runs.folder import RunFolder, run_id
+from survkit.train import canonical, with_grid
+from survkit.training.tracking import finished_runs
+from survkit.types import InputError
+
+SAMPLING_SEED = 0
+LAUNCHER_FOLDER = "launcher"
+"""Subfolder of a group for what its runs print and how they were launched."""
+
+
+class Plan(NamedTuple):
+    """What sweeps come to.
+
+    Parameters
+    ----------
+    jobs : list of Job
+        The runs to make, each after those that it depends on.
+    skipped : list of Outcome
+        The runs that are finished already.
+    """
+
+    jobs: list[Job]
+    skipped: list[Outcome]
+
+
+def plan_sweeps(config: BatchRunConfig, given: Mapping[str, Any]) -> Plan:
+    """Resolve every run of the sweeps and find out which are still to be made.
+
+    Parameters
+    ----------
+    config : BatchRunConfig
+        Names the sweeps.
+    given : mapping
+        Values for fields of `TrainConfig`, which win over the sweep's, and of `WandbConfig`.
+
+    Raises
+    ------
+    InputError
+        For an unknown sweep, or a run that cannot be made; nothing has been started then.
+    """
+    if given.get("seeds"):
+        raise InputError("--seeds cannot be given here: the sweep says which seeds its runs have")
+    fields = {field.name for field in dataclasses.fields(TrainConfig)} - {"group", "seeds"}
+    overrides = {name: value for name, value in given.items() if name in fields}
+    wandb: WandbConfig = build_config(WandbConfig, given)
+    load = _remember_datasets()
+    plan = Plan([], [])
+    for group, sweep in _sweeps(config):
+        try:
+            runs = _sample(expand(sweep, overrides), config.num_runs)
+            jobs = _jobs(group, runs, wandb, load)
+        except InputError as error:
+            raise InputError(f"{group}: {error}") from None
+        finished = finished_runs(wandb.entity, wandb.project, group) if config.check_wandb else ()
+        _divide(jobs, plan, finished)
+    _check_log_folders(plan.jobs)
+    return plan
+
+
+def _sweeps(config: BatchRunConfig) -> list[tuple[str, Sweep]]:
+    if config.sweep is None:
+        return [(name, find_sweep(name)) for name in dict.fromkeys(config.group)]
+    group = config.group[0] if config.group else Path(config.sweep).stem
+    return [(group, read_sweep(config.sweep))]
+
+
+def _sample(runs: Sequence[PlannedRun], num_runs: int | None) -> list[PlannedRun]:
+    """Choose runs at random, always the same ones, with all that they depend on."""
+    if num_runs is None or num_runs >= len(runs):
+        return list(runs)
+    chosen = {run.name for run in random.Random(SAMPLING_SEED).sample(list(runs), num_runs)}
+    for run in reversed(runs):  # a run stands behind those that it depends on
+        if run.name in chosen:
+            chosen.update(run.after)
+    return [run for run in runs if run.name in chosen]
+
+
+def _remember_datasets() -> Callable[[TrainConfig], Dataset]:
+    """Return a function that loads the dataset of a configuration, each only once."""
+    loaded: dict[str, Dataset] = {}
+
+    def load(config: TrainConfig) -> Dataset:
+        names = ("dataset", *load_parameters(config.dataset))
+        key = repr([getattr(config, name) for name in names])
+        if key not in loaded:
+            loaded[key] = load_configured(asdict(config))
+        return loaded[key]
+
+    return load
+
+
+def _jobs(
+    group: str,
+    runs: Sequence[PlannedRun],
+    wandb: WandbConfig,
+    load: Callable[[TrainConfig], Dataset],
+) -> list[Job]:
+    jobs: dict[str, Job] = {}
+    for run in runs:
+        try:
+            job = _job(group, run, wandb, load)
+        except InputError as error:
+            raise InputError(f"{run.name}: {error}") from None
+        if job.folder.name in jobs:
+            raise InputError(f"{run.name} and {jobs[job.folder.name].name} are the same run")
+        jobs[job.folder.name] = job
+    return list(jobs.values())
+
+
+def _job(
+    group: str, run: PlannedRun, wandb: WandbConfig, load: Callable[[TrainConfig], Dataset]
+) -> Job:
+    config = canonical(replace(_with_absolute_paths(run.config), group=group))
+    group_folder = Path(config.log_dir) / group
+    if config.overwrite:  # no launch could tell what an earlier one has made again
+        raise InputError(
+            "--overwrite does not go with a sweep, which would begin again at every start; move "
+            f"the old records in {group_folder} away, or choose another --log_dir"
+        )
+    dataset = load(config)
+    resolved = with_grid(config, dataset)
+    MODELS[resolved.model].build(  # refuses parameters that do not fit together
+        grid=dataset.grid, parameters=asdict(resolved), seed=resolved.seed, device="cpu"
+    )
+    identifier = run_id(resolved, dataset.sha256)
+    return Job(
+        name=f"{group} {run.name}",
+        arguments=(
+            *to_arguments(
+                config, always=("dataset", "model", "seed", "data_dir", "log_dir", "group")
+            ),
+            *to_arguments(wandb),
+        ),
+        folder=group_folder / identifier,
+        log=group_folder / LAUNCHER_FOLDER / f"{identifier}.log",
+        after=tuple(f"{group} {name}" for name in run.after),
+        stack=run_id(resolved, dataset.sha256, less=("seed",)) if config.model in HEADS else "",
+    )
+
+
+def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
+    """Make paths mean the same wherever a job starts; links stay as they are."""
+    paths = {name: getattr(config, name) for name in ("data_dir", "log_dir", "csv_path")}
+    return replace(config, **{name: os.path.abspath(p) for name, p in paths.items() if p})
+
+
+def _divide(jobs: Sequence[Job], plan: Plan, finished: Collection[str]) -> None:
+    """Add jobs to a plan: those that are finished to its skipped ones."""
+    done: set[str] = set()
+    for job in jobs:
+        if note := _why_finished(job, finished):
+            done.add(job.name)
+            plan.skipped.append(Outcome(job, Status.SKIPPED, note=note))
+        else:
+            after = tuple(name for name in job.after if name not in done)
+            plan.jobs.append(job._replace(after=after))
+
+
+def _why_finished(job: Job, finished: Collection[str]) -> str:
+    folder = RunFolder(job.folder)
+    result = folder.result()
+    for message in folder.warnings:
+        print(f"warning: {message}", file=sys.stderr)
+    if result is not None:
+        if result["survkit_version"] != survkit.__version__:
+            print(
+                f"warning: {job.folder} was made by survkit {result['survkit_version']}, "
+                f"this is {survkit.__version__}",
+                file=sys.stderr,
+            )
+        return "its record is complete"
+    return "finished in Weights & Biases" if job.folder.name in finished else ""
+
+
+def _check_log_folders(jobs: Sequence[Job]) -> None:
+    for folder in dict.fromkeys(job.log.parent for job in jobs):
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+            raise InputError(f"cannot write to {existing}; choose another --log_dir")

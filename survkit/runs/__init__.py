@@ -1,0 +1,1 @@
+"""Run folders: how they are identified, written and read, and what state they are in."""

@@ -1,0 +1,284 @@
+"""The model card of a run: what a person must know before using its model, in one page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from survkit.baselines.pycox_losses import OBJECTIVES
+from survkit.datasets import Dataset, load_parameters
+from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
+from survkit.datasets.storage import write_bytes
+from survkit.heads import HEADS
+from survkit.models.calibration import Calibration
+from survkit.report.tables import SHARES, SUMMARY
+from survkit.training.network import BACKBONE_PARAMETERS
+from survkit.training.trainer import TRAINING_PARAMETERS
+
+FILE = "model_card.md"
+
+PATHS = ("data_dir", "csv_path")
+
+FLAGS_BEGIN = {"coxph": "cox_", "rsf": "rsf_", "bart": "bart_"}
+"""How the flags begin of the models that share none with the networks."""
+
+
+def write_model_card(
+    folder: Path, dataset: Dataset, config: Mapping[str, Any], result: Mapping[str, Any]
+) -> None:
+    """Write `model_card.md` beside a run's checkpoint; parameters are those of `model_card`.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written.
+    """
+    write_bytes(folder / FILE, model_card(dataset, config, result, folder=folder).encode())
+
+
+def model_card(
+    dataset: Dataset, config: Mapping[str, Any], result: Mapping[str, Any], *, folder: Path
+) -> str:
+    """Return the model card of a run as Markdown.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What it was trained on.
+    config : mapping
+        Its resolved configuration, by flag.
+    result : mapping
+        Its record, as in `result.json`; NaN may stand for None.
+    folder : Path
+        The run's folder, for the command that predicts with it.
+    """
+    sections = {
+        f"Model card: {result['model']} on {result['dataset']}": _summary(result),
+        "Data": _data(dataset),
+        "Features": _features(dataset),
+        "Known leaks": _bullets(dataset.card.known_leaks) or ["None known."],
+        "Model": _model(config, result),
+        "Test metrics": _metrics(result, len(dataset.splits.test)),
+        "Calibration": _calibration(result),
+        **({"Experts": _experts(result)} if result["test"].get("expert_load") else {}),
+        "Warnings": _bullets(result["warnings"]) or ["None."],
+        "Predicting with it": _use(dataset, folder),
+    }
+    marks = ["#", *["##"] * (len(sections) - 1)]
+    parts = [
+        "\n".join([f"{mark} {title}", "", *lines])
+        for mark, (title, lines) in zip(marks, sections.items(), strict=True)
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _bullets(lines: Iterable[str]) -> list[str]:
+    return [f"- {line}" for line in lines]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(map(str, cells))} |" for cells in lines]
+
+
+def _summary(result: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Run {result['run_id']}, seed {result['seed']}, survkit {result['survkit_version']}. It "
+        f"predicts survival over time ({result['time_unit']}). A model for research: nothing here "
+        "shows that it may guide the care of a patient.",
+    ]
+
+
+def _data(dataset: Dataset) -> list[str]:
+    card = dataset.card
+    splits = dataset.splits
+    return [
+        f"{card.name}: {card.n:,} subjects, {card.events:,} events ({card.events / card.n:.0%}). "
+        f"Time in {card.time_unit}.",
+        "",
+        *_bullets([f"Source: {card.source}", f"Licence: {card.licence}", *card.notes]),
+        "",
+        *_table(
+            ("split", "rows", "events", "longest time"),
+            (
+                (name, f"{len(data):,}", f"{int(data.event.sum()):,}", f"{data.time.max():g}")
+                for name, data in zip(splits._fields, splits, strict=True)
+            ),
+        ),
+        "",
+        f"SHA-256 of the raw data: `{dataset.sha256}`",
+    ]
+
+
+def _features(dataset: Dataset) -> list[str]:
+    preprocessor = dataset.preprocessor
+    if preprocessor is None:
+        used = [f"{dataset.splits.train.features.shape[1]} columns, used as they are."]
+    else:
+        used = _encoded(preprocessor)
+    left_out = [f"`{name}`: {why}" for name, why in dataset.card.dropped_columns.items()]
+    left_out += [] if preprocessor is None else preprocessor.warnings
+    return [
+        *used,
+        "",
+        *(["Left out:", "", *_bullets(left_out)] if left_out else ["Left out: none."]),
+    ]
+
+
+def _encoded(preprocessor: Preprocessor) -> list[str]:
+    numbers = [f"`{column.name}` ({column.fill:g})" for column in preprocessor.numeric]
+    categories = [
+        f"`{c.name}` ({len(c.values)} values)"
+        if isinstance(c, CategoryColumn)
+        else f"`{c.name}` ({len(c.edges) + 1} bins)"
+        for c in preprocessor.coded
+    ]
+    indicators = [f"`{name}`" for name in preprocessor.indicators]
+    kinds = {
+        "Numbers, scaled by the training rows (in brackets: the value of a missing one)": numbers,
+        "Numbers with an indicator of missing values": indicators,
+        "Categories (missing and unseen values share one code)": categories,
+    }
+    return _bullets(f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names)
+
+
+def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    facts = {
+        "parameters (numbers learned)": result["num_parameters"],
+        "training rows": result["n_train"],
+        "epochs trained": result["epochs_trained"],
+        "epoch kept": result["best_epoch"],
+    }
+    known = [(name, f"{value:,}") for name, value in facts.items() if value is not None]
+    flags = [(f"`--{name}`", config[name]) for name in used_flags(config)]
+    return [
+        *_table(("what", "value"), [*known, *flags]),
+        "",
+        *_convergence(config, result),
+        "`config.json` has the whole configuration, the command and the versions of packages.",
+    ]
+
+
+def used_flags(config: Mapping[str, Any]) -> list[str]:
+    """Return the flags that a run's data and model depend on, without paths."""
+    data = [name for name in load_parameters(config["dataset"]) if name not in PATHS]
+    model = str(config["model"])
+    if model in HEADS:
+        names = [*BACKBONE_PARAMETERS, *HEADS[model].parameters, *_training_flags(model)]
+    elif model in OBJECTIVES:
+        names = [*BACKBONE_PARAMETERS, *_training_flags(model)]
+    else:
+        begin = FLAGS_BEGIN.get(model)
+        names = [name for name in config if begin and name.startswith(begin)]
+    return [*dict.fromkeys([*data, *names]), "calibrate", "seed"]
+
+
+def _training_flags(model: str) -> list[str]:
+    mixture = model in HEADS and "mixture_components" in HEADS[model].parameters
+    of_router = ("mixture_topk", "group_ent", "instance_ent", "cosine_anneal")
+    return [name for name in TRAINING_PARAMETERS if mixture or not name.startswith(of_router)]
+
+
+def _convergence(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    epochs, patience = result["epochs_trained"], config["early_stopping_patience"]
+    if epochs is None:
+        return []
+    if epochs - result["best_epoch"] >= patience:
+        how = (
+            f"Training stopped after {patience} epochs without improvement on the validation split."
+        )
+    elif epochs == config["epochs"]:
+        how = (
+            f"**Training ended at --epochs {epochs}, while the validation split may still have "
+            "improved.** More epochs may give a better model."
+        )
+    else:
+        how = "**Training broke off; see the warnings.**"
+    return [how, ""]
+
+
+def _metrics(result: Mapping[str, Any], n_test: int) -> list[str]:
+    rows = [
+        (f"`{metric}`", _value(result, "test", metric), _interval(result, metric))
+        for metric in SUMMARY
+        if metric in result["test"]
+    ]
+    return [
+        f"On the {n_test:,} test rows, which training never sees; "
+        f"{result['evaluation']} convention; intervals from a bootstrap of the test subjects.",
+        "",
+        *_table(("metric", "value", "95 % interval"), rows),
+    ]
+
+
+def _value(result: Mapping[str, Any], split: str, metric: str) -> str:
+    value = result[split].get(metric)
+    if not _is_number(value):
+        reason = result.get(f"{split}_details", {}).get(metric, {}).get("reason", "")
+        return f"undefined ({reason})" if reason else "undefined"
+    return _text(metric, value)
+
+
+def _interval(result: Mapping[str, Any], metric: str) -> str:
+    interval = result["test_interval"].get(metric)
+    return " to ".join(_text(metric, end) for end in interval) if interval else ""
+
+
+def _text(metric: str, value: float) -> str:
+    return f"{100 * value:.2f} %" if metric.startswith(SHARES) else f"{value:.2f}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _calibration(result: Mapping[str, Any]) -> list[str]:
+    test = result["test"]
+    names = ("ece_equal_mass", "ece_null_mean", "ece_null_p95")
+    if not all(_is_number(test.get(name)) for name in names):
+        return ["The calibration error is undefined on the test rows."]
+    error, mean, limit = (_text(name, test[name]) for name in names)
+    if test["ece_equal_mass"] <= test["ece_null_p95"]:
+        verdict = "These subjects give no evidence of miscalibration."
+    else:
+        verdict = "**The predicted probabilities are miscalibrated.**"
+    lines = [
+        f"The calibration error (`ece_equal_mass`) is {error}. A perfectly calibrated model would "
+        f"score {mean} on average with these subjects, and at most {limit} in 95 of 100 samples. "
+        f"{verdict}"
+    ]
+    if _is_number(test.get("d_calibration_p")):
+        lines.append(f"D-calibration: p = {test['d_calibration_p']:.3g}.")
+    if result.get("calibration"):
+        lines.append(Calibration(**result["calibration"]).describe())
+    return lines
+
+
+def _experts(result: Mapping[str, Any]) -> list[str]:
+    load = result["test"]["expert_load"]
+    return [
+        "Share of the test rows for which each expert has the largest weight:",
+        "",
+        *_table(
+            ("expert", *range(1, len(load) + 1)), [("share", *(f"{share:.0%}" for share in load))]
+        ),
+    ]
+
+
+def _use(dataset: Dataset, folder: Path) -> list[str]:
+    if dataset.preprocessor is None:
+        return [
+            "`survkit.runs.folder.load_fitted(folder).model.predict(features)`, with features of "
+            f"shape (n, {dataset.splits.train.features.shape[1]}), float32, made as in training."
+        ]
+    horizon = f"{dataset.grid.horizon:g}"
+    return [
+        "```bash",
+        f"python -m survkit.predict --run {folder} --csv patients.csv --times TIME ...",
+        "```",
+        "",
+        f"`patients.csv` has the columns {', '.join(dataset.preprocessor.columns)}, as in the "
+        f"source. Times go up to the horizon, {horizon} ({dataset.card.time_unit}).",
+    ]

@@ -1,0 +1,174 @@
+"""The recorded predictions of a group, and the dataset they were made on where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from survkit.configs.train import TrainConfig
+from survkit.datasets import Dataset, load_configured
+from survkit.metrics.problem import survival_at_cuts
+from survkit.runs.folder import read_predictions
+from survkit.runs.table import read_config
+from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
+
+
+class NotAtHandError(InputError):
+    """The data that runs were made on are not on this machine."""
+
+
+def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -> Dataset:
+    """Load the dataset that a run was made on, without downloading anything.
+
+    Parameters
+    ----------
+    run : path
+        A run's folder.
+    data_dir : path, optional
+        Folder of the data files; where not given, the run's own, then $SURVKIT_DATA_DIR.
+
+    Raises
+    ------
+    NotAtHandError
+        Where the data are not there, or are not those of the run.
+    """
+    config = read_config(Path(run))
+    if config is None:
+        raise NotAtHandError(f"{Path(run) / 'config.json'} is missing or damaged")
+    return load_dataset_of(config, data_dir)
+
+
+def load_dataset_of(config: Mapping[str, Any], data_dir: str | Path | None = None) -> Dataset:
+    """Load the dataset that a run's configuration names, as `load_recorded_dataset`."""
+    own = [config["data_dir"], os.environ.get("SURVKIT_DATA_DIR")]
+    folders = [data_dir] if data_dir else own
+    problems = []
+    for folder in dict.fromkeys(str(folder) for folder in folders if folder):
+        try:
+            return _load_checked({**config, "data_dir": folder})
+        except NotAtHandError as error:
+            problems.append(str(error))
+    raise NotAtHandError("; ".join(dict.fromkeys(problems)))
+
+
+def _load_checked(config: Mapping[str, Any]) -> Dataset:
+    defaults = asdict(TrainConfig())  # for a record from before a flag
+    try:
+        dataset = load_configured({**defaults, **config}, download=False)
+    except InputError as error:
+        raise NotAtHandError(str(error)) from None
+    if dataset.sha256 != config["data_sha256"]:
+        raise NotAtHandError(f"the {dataset.name} data on this machine are not those of the run")
+    return dataset
+
+
+def read_test_predictions(
+    paths: Sequence[str | Path],
+) -> tuple[list[SurvivalPrediction], SurvivalData]:
+    """Return the test predictions of runs, and the outcomes that they share.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        The runs' folders, at least one.
+
+    Raises
+    ------
+    InputError
+        Where a file cannot be read, or the runs have other test subjects.
+    """
+    predictions: list[SurvivalPrediction] = []
+    shared: SurvivalData | None = None
+    for path in paths:
+        prediction, data = read_predictions(Path(path), "test")
+        if shared is None:
+            shared = data
+        elif not same_outcomes(shared, data):
+            raise InputError(f"the test subjects of {path} are not those of {paths[0]}")
+        predictions.append(prediction)
+    if shared is None:
+        raise InputError("no run to read predictions of")
+    return predictions, shared
+
+
+def average_prediction(
+    predictions: Sequence[SurvivalPrediction], grid: TimeGrid | None = None
+) -> SurvivalPrediction:
+    """Return the mean of survival curves of the same subjects, without expert weights.
+
+    Parameters
+    ----------
+    predictions : sequence of SurvivalPrediction
+        At least one.
+    grid : TimeGrid, optional
+        Where to read the curves; the first prediction's times where not given.
+
+    Raises
+    ------
+    InputError
+        For a prediction that ends before the grid's horizon.
+    """
+    if grid is None:
+        times = predictions[0].times
+        curves = [prediction.at(times) for prediction in predictions]
+    else:
+        times = grid.cuts
+        curves = [survival_at_cuts(prediction, grid) for prediction in predictions]
+    return SurvivalPrediction(times, np.mean(curves, axis=0))
+
+
+def average_predictions(
+    runs: pd.DataFrame, labels: pd.Series, grid: TimeGrid | None = None
+) -> tuple[dict[str, SurvivalPrediction], SurvivalData]:
+    """Return each model's test predictions averaged over its seeds, and the test outcomes.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+    labels : Series
+        The model of each run, from `variant_labels`.
+    grid : TimeGrid, optional
+        As in `average_prediction`.
+
+    Raises
+    ------
+    InputError
+        As `read_test_predictions` and `average_prediction`.
+    """
+    predictions, data = read_test_predictions(list(runs["path"]))
+    averages = {
+        label: average_prediction(
+            [p for p, own in zip(predictions, labels, strict=True) if own == label], grid
+        )
+        for label in dict.fromkeys(labels)
+    }
+    return averages, data
+
+
+def same_outcomes(one: SurvivalData, other: SurvivalData) -> bool:
+    """Whether two sets of subjects have the same times and events, in the same order."""
+    return np.array_equal(one.time, other.time) and np.array_equal(one.event, other.event)
+
+
+def with_features(outcomes: SurvivalData, dataset: Dataset) -> SurvivalData:
+    """Return the test subjects of a dataset, after a check that they are those of a record.
+
+    Raises
+    ------
+    InputError
+        Where they are not: the record is damaged, or another version of survkit split the data.
+    """
+    test = dataset.splits.test
+    if not same_outcomes(outcomes, test):
+        raise InputError(
+            f"the recorded test subjects are not those of the dataset {dataset.name} as this "
+            "version of survkit splits it; train the runs again"
+        )
+    return test

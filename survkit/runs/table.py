@@ -1,0 +1,203 @@
+"""Reads runs into one tidy frame, from their folders or from Weights & Biases."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from survkit.configs.args_file import build_config
+from survkit.configs.train import TrainConfig
+from survkit.types import InputError
+
+# The heavy imports stand in the functions below, so that `survkit.report --help` answers at once.
+if TYPE_CHECKING:
+    import pandas as pd
+
+WANDB_SECONDS = 30
+"""Longest wait for an answer of Weights & Biases."""
+
+_SETTINGS_OF_THE_RESULT = ("dataset", "model", "group", "seed", "evaluation", "data_sha256")
+_PROVENANCE = ("command", "git_commit", "survkit_version", "package_versions")
+
+
+def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
+    """Read every finished run below a log folder into one frame, one row a run.
+
+    Parameters
+    ----------
+    log_dir : path
+        Folder of all records.
+    group : str, optional
+        Read this group only.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `result.json`: run_id, dataset, model, group, seed, ..., with nested values
+        joined by an underscore (test_concordance, validation_loss, timing_total_seconds);
+        `config_` and the flag's name for every other flag (config_hidden_dim); and `path`, the
+        run's folder. Sorted by dataset, model (as in the registry), number of experts,
+        configuration and seed.
+
+    Raises
+    ------
+    InputError
+        Where there is no finished run.
+    """
+    from survkit.runs.folder import RunFolder
+
+    root = Path(log_dir)
+    rows = []
+    for path in sorted(root.glob(f"{group or '*'}/*/result.json")):
+        folder = RunFolder(path.parent)
+        result = folder.result()
+        if result is None:
+            warnings.warn(f"left out: {path} is damaged; train that run again", stacklevel=2)
+        else:
+            config = read_config(path.parent) or {}
+            known = {"configuration": _configuration_id(config, result["run_id"])}
+            rows.append({**known, **_flat(result), **_flags(config), "path": str(path.parent)})
+    if not rows:
+        raise InputError(f"no finished run in {root / (group or '*')}")
+    return _frame(rows)
+
+
+def load_wandb_runs(project: str, group: str | None = None, *, api: Any = None) -> pd.DataFrame:
+    """Read the finished runs of a Weights & Biases project into the columns of `load_runs`.
+
+    Weights & Biases mirrors configurations and metrics, so there are no intervals, timings,
+    warnings or known leaks, and `path` is None: figures need the run folders.
+
+    Parameters
+    ----------
+    project : str
+        "entity/project", or "project" of the default entity.
+    group : str, optional
+        Read this group only.
+    api : wandb.Api, optional
+        A session of one's own; the default one where not given.
+
+    Returns
+    -------
+    DataFrame
+        As `load_runs` returns.
+
+    Raises
+    ------
+    InputError
+        Where Weights & Biases cannot be asked, or has no finished run of survkit there.
+    """
+    filters = {"state": "finished", **({} if group is None else {"group": group})}
+    try:
+        if api is None:
+            import wandb
+
+            api = wandb.Api(timeout=WANDB_SECONDS)
+        runs = api.runs(project, filters=filters, lazy=False)  # lazily it is one request a run
+        mirrored = [(run.id, dict(run.config), dict(run.summary_metrics)) for run in runs]
+    except Exception as error:  # whatever wandb raises
+        first_line = str(error).partition("\n")[0]
+        raise InputError(f"cannot read the runs of {project}: {first_line}") from None
+    rows = []
+    for identifier, config, summary in mirrored:
+        row = _wandb_row(identifier, config, summary)
+        if row is None:
+            warnings.warn(f"left out: run {identifier} is not one of survkit", stacklevel=2)
+        else:
+            rows.append(row)
+    if not rows:
+        where = project if group is None else f"{project}, group {group}"
+        raise InputError(f"no finished run in {where}")
+    return _frame(rows)
+
+
+def read_config(folder: Path) -> dict[str, Any] | None:
+    """Return the configuration of a run's folder, finished or not; None where it has none."""
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def distinct(runs: pd.DataFrame, column: str) -> list[str]:
+    """Return the different items of a column of lists, such as known_leaks, in their order."""
+    lists = [entry for entry in runs.get(column, ()) if isinstance(entry, list)]
+    return list(dict.fromkeys(str(item) for entry in lists for item in entry))
+
+
+def seed_text(seed: float | None) -> str:
+    """Return a seed as text; '-' for a record that has none, as an ensemble's."""
+    return "-" if seed is None or math.isnan(seed) else f"{seed:.0f}"
+
+
+def _wandb_row(
+    identifier: str, config: dict[str, Any], summary: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return a run as a row of `load_runs`, None where it was not survkit that logged it."""
+    if any(name not in config for name in _SETTINGS_OF_THE_RESULT):
+        return None
+    metrics = {
+        key.replace("/", "_", 1): None if value == "NaN" else value
+        for key, value in summary.items()
+        if key.startswith(("validation/", "test/"))
+    }
+    return {
+        "run_id": identifier,
+        "configuration": _configuration_id(config, identifier),
+        **{name: config[name] for name in _SETTINGS_OF_THE_RESULT},
+        **metrics,
+        **_flags(config),
+        "path": None,
+    }
+
+
+def _configuration_id(config: Mapping[str, Any], identifier: str) -> str:
+    """Return what runs share that differ in nothing but the seed.
+
+    A run whose configuration is unknown, or none of training (an ensemble's), shares it with none.
+    """
+    from survkit.runs.folder import run_id
+
+    # JSON turns tuples into lists.
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+    try:
+        return run_id(build_config(TrainConfig, values), config["data_sha256"], less=("seed",))
+    except (InputError, KeyError):
+        return identifier
+
+
+def _flags(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the result itself does not hold of a configuration."""
+    other = (*_SETTINGS_OF_THE_RESULT, *_PROVENANCE)
+    return {f"config_{name}": value for name, value in config.items() if name not in other}
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return runs as a frame in the order that `load_runs` promises."""
+    import pandas as pd
+
+    from survkit.models.registry import MODELS
+
+    frame = pd.DataFrame(rows)
+    models = pd.Categorical(frame["model"], [*MODELS, *sorted(set(frame["model"]) - set(MODELS))])
+    keys = {"dataset": frame["dataset"], "model": models}
+    if "config_mixture_components" in frame:
+        keys["experts"] = frame["config_mixture_components"]
+    keys |= {name: frame[name] for name in ("configuration", "seed")}
+    return frame.loc[pd.DataFrame(keys).sort_values(list(keys)).index].reset_index(drop=True)
+
+
+def _flat(result: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Join the keys of nested dicts; lists (intervals, expert loads) stay one value."""
+    flat: dict[str, Any] = {}
+    for key, value in result.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}_")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

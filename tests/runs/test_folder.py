@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import survkit
+from survkit.configs.train import TrainConfig
+from survkit.runs.folder import RunFolder, provenance, read_predictions, run_id
+from survkit.training.checkpoint import save_checkpoint
+from survkit.types import InputError, SurvivalData, SurvivalPrediction
+
+
+def test_run_ids_depend_on_what_defines_a_run_and_on_nothing_else() -> None:
+    config = TrainConfig()
+    identifier = run_id(config, "data")
+    assert re.fullmatch("[0-9a-f]{16}", identifier)
+    assert run_id(config, "other data") != identifier
+    for changes in ({"seed": 43}, {"lr": 0.1}, {"evaluation": "published"}, {"model": "mtlr"}):
+        assert run_id(replace(config, **changes), "data") != identifier
+    for changes in (
+        {"device": "cuda"},
+        {"data_dir": "/elsewhere"},
+        {"log_dir": "/tmp"},
+        {"group": "g"},
+        {"overwrite": True},
+        {"resume": False},
+    ):
+        assert run_id(replace(config, **changes), "data") == identifier
+
+
+def test_predictions_come_back(tmp_path: Path) -> None:
+    prediction = SurvivalPrediction(
+        np.array([0.0, 1.0]), np.array([[0.9, 0.2], [0.8, 0.1]]), np.array([[0.5, 0.5], [1, 0]])
+    )
+    data = SurvivalData(
+        np.zeros((2, 1)), np.array([True, False]), np.array([0.5, 2.0]), label=np.array([3, 4])
+    )
+    RunFolder(tmp_path).write_predictions("test", prediction, data)
+    read, outcome = read_predictions(tmp_path, "test")
+    np.testing.assert_array_equal(read.survival, prediction.survival)
+    np.testing.assert_array_equal(read.expert_weights, prediction.expert_weights)
+    np.testing.assert_array_equal(outcome.event, data.event)
+    np.testing.assert_array_equal(outcome.label, data.label)
+    assert outcome.true_time is None
+
+
+def test_missing_and_damaged_predictions_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read .*predictions_test"):
+        read_predictions(tmp_path, "test")
+    (tmp_path / "predictions_test.npz").write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(InputError, match=r"cannot read .*predictions_test"):
+        read_predictions(tmp_path, "test")
+
+
+def test_a_resume_cuts_the_history_back_to_the_saved_epoch(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    heard: list[int] = []
+    folder.listeners.append(lambda epoch, values: heard.append(epoch))
+    folder.log(1, {"loss": 3.0})
+    folder.warn("something")
+    folder.save({"epoch": 1})
+    folder.log(2, {"loss": float("nan")})
+    history = tmp_path / "history.jsonl"
+    assert json.loads(history.read_text().splitlines()[1]) == {"epoch": 2, "loss": None}
+    assert heard == [1, 2]
+
+    again = RunFolder(tmp_path)
+    state = again.load()
+    assert state is not None
+    assert state["epoch"] == 1
+    assert again.warnings == ["something"]
+    assert history.read_text() == '{"epoch": 1, "loss": 3.0}\n'
+
+
+def test_a_damaged_state_starts_again_with_a_warning(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.log(1, {"loss": 3.0})
+    (tmp_path / "last.pt").write_bytes(b"half a file")
+    assert folder.load() is None
+    assert (tmp_path / "history.jsonl").read_text() == ""
+    assert folder.warnings == ["last.pt was damaged; training started again"]
+
+
+def test_an_unfinished_state_of_another_version_starts_again(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "last.pt", {"epoch": 3, "warnings": []})
+    folder = RunFolder(tmp_path)
+    assert folder.load() is None
+    assert folder.warnings == ["last.pt is of another version; training started again"]
+
+
+def test_the_result_completes_the_record(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.result() is None
+    folder.save({"epoch": 1})
+    folder.warn("odd data")
+    values = {"loss": np.float64(1.5), "ece": float("nan")}
+    written = folder.write_result({"run_id": "0123", "test": values})
+    expected = {"run_id": "0123", "test": {"loss": 1.5, "ece": None}, "warnings": ["odd data"]}
+    assert written == expected
+    assert folder.result() == written
+    assert not (tmp_path / "last.pt").exists()
+
+    for content in ('{"test": ', "{}", "[1]"):
+        (tmp_path / "result.json").write_text(content)
+        damaged = RunFolder(tmp_path)
+        assert damaged.result() is None
+        assert "is damaged" in damaged.warnings[0]
+
+
+def test_a_history_on_a_full_disk_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"cannot write .*history.jsonl: No space left"):
+        RunFolder(tmp_path).log(1, {"loss": 1.0})
+
+
+def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    (folder.path / "result.json").write_text("{}")
+    other = RunFolder(tmp_path / "run").lock()
+    with folder.lock(), pytest.raises(InputError, match="another process is training"):
+        other.__enter__()
+
+
+def test_a_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "group" / "run")
+
+    def fail() -> None:
+        with folder.lock():
+            folder.start({"lr": 0.1})
+            raise InputError("no good")
+
+    with pytest.raises(InputError, match="no good"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file")
+    lock = RunFolder(tmp_path / "logs" / "group" / "run").lock()
+    with pytest.raises(InputError, match=r"cannot write to .*choose another --log_dir"):
+        lock.__enter__()
+
+
+def test_provenance_names_versions() -> None:
+    found = provenance()
+    assert found["survkit_version"] == survkit.__version__
+    assert found["package_versions"]["numpy"] == np.__version__

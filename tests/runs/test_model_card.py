@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from survkit.configs.train import TrainConfig
+from survkit.datasets import Dataset, load_configured, load_dataset
+from survkit.models.registry import MODELS
+from survkit.runs.model_card import model_card, used_flags
+from survkit.train import main
+
+SMALL = ["--epochs", "2", "--bootstrap", "20", "--mode", "disabled", "--time_bins", "12"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    logs = tmp_path_factory.mktemp("logs")
+    flags = ["--dataset", "whas500", "--model", "fixed_moe", "--hidden_dim", "4"]
+    assert main([*SMALL, *flags, "--log_dir", str(logs)]) == 0
+    (folder,) = logs.glob("whas500/*")
+    return folder
+
+
+def content(run: Path) -> tuple[Dataset, dict[str, Any], dict[str, Any]]:
+    config = json.loads((run / "config.json").read_text())
+    return load_configured(config), config, json.loads((run / "result.json").read_text())
+
+
+def section(card: str, title: str) -> str:
+    return card.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_card_beside_the_checkpoint_is_that_of_the_record(run: Path) -> None:
+    assert (run / "model_card.md").read_text() == model_card(*content(run), folder=run)
+
+
+def test_the_card_tells_what_the_record_and_the_dataset_know(run: Path) -> None:
+    card = (run / "model_card.md").read_text()
+    dataset, _, result = content(run)
+    assert card.startswith("# Model card: fixed_moe on whas500\n")
+    assert "500 subjects, 215 events" in section(card, "Data")
+    for known in (dataset.card.source, dataset.card.licence, *dataset.card.notes):
+        assert known in section(card, "Data")
+    for split, data in zip(dataset.splits._fields, dataset.splits, strict=True):
+        assert f"| {split} | {len(data):,} | {data.event.sum():,} |" in section(card, "Data")
+    features = section(card, "Features")
+    assert "`los`: length of the stay" in features
+    assert dataset.preprocessor is not None
+    assert all(f"`{name}`" in features for name in dataset.preprocessor.columns)
+    assert dataset.card.known_leaks[0] in section(card, "Known leaks")
+    assert "| `--hidden_dim` | 4 |" in section(card, "Model")
+    low, high = (100 * end for end in result["test_interval"]["concordance"])
+    value = 100 * result["test"]["concordance"]
+    line = f"| `concordance` | {value:.2f} % | {low:.2f} % to {high:.2f} % |"
+    assert line in section(card, "Test metrics")
+    assert f"{100 * result['test']['ece_null_p95']:.2f} %" in section(card, "Calibration")
+    assert section(card, "Experts").count("%") == 10
+    for warning in result["warnings"]:
+        assert warning in section(card, "Warnings")
+    assert f"--run {run} " in section(card, "Predicting with it")
+
+
+def test_calibration_is_judged_by_its_null_distribution(run: Path) -> None:
+    dataset, config, result = content(run)
+    for error, verdict in ((0.01, "no evidence of miscalibration"), (0.5, "are miscalibrated")):
+        test = {**result["test"], "ece_equal_mass": error}
+        card = model_card(dataset, config, {**result, "test": test}, folder=run)
+        assert verdict in section(card, "Calibration")
+    undefined = {**result["test"], "ece_null_p95": None, "loss": float("nan")}
+    details = {"loss": {"reason": "an outcome has probability 0"}}
+    card = model_card(
+        dataset,
+        config,
+        {**result, "test": undefined, "test_details": details},
+        folder=run,
+    )
+    assert "undefined on the test rows" in section(card, "Calibration")
+    assert "undefined (an outcome has probability 0)" in section(card, "Test metrics")
+
+
+@pytest.mark.parametrize(
+    ("epochs_trained", "best_epoch", "said"),
+    [
+        (30, 20, "stopped after 10 epochs without improvement"),
+        (50, 45, "ended at --epochs 50"),
+        (12, 11, "broke off"),
+        (None, None, None),
+    ],
+)
+def test_the_end_of_the_training(
+    run: Path, epochs_trained: int | None, best_epoch: int | None, said: str | None
+) -> None:
+    dataset, config, result = content(run)
+    card = model_card(
+        dataset,
+        {**config, "epochs": 50},
+        {**result, "epochs_trained": epochs_trained, "best_epoch": best_epoch},
+        folder=run,
+    )
+    training = section(card, "Model")
+    assert ("Training" in training) == (said is not None)
+    assert said is None or said in training
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_flags_are_those_that_matter_for_the_model(model: str) -> None:
+    flags = used_flags({**vars(TrainConfig(model=model)), "dataset": "support2"})
+    assert {"time_bins", "support2_features", "seed"} <= set(flags)
+    assert "data_dir" not in flags
+    assert ("hidden_dim" in flags) == (model not in ("coxph", "rsf", "bart"))
+    assert ("mixture_components" in flags) == model.endswith("_moe")
+    assert ("group_ent_lambda" in flags) == model.endswith("_moe")
+    assert ("cox_alpha" in flags) == (model == "coxph")
+    assert ("rsf_n_estimators" in flags) == (model == "rsf")
+
+
+def test_a_card_of_data_without_a_table(tmp_path: Path) -> None:
+    flags = ["--dataset", "synthetic", "--synthetic_rows", "200", "--model", "coxph"]
+    assert main([*SMALL, *flags, "--log_dir", str(tmp_path)]) == 0
+    (path,) = tmp_path.glob("*/*/model_card.md")
+    card = path.read_text()
+    assert "8 columns, used as they are" in section(card, "Features")
+    assert "Left out: none." in section(card, "Features")
+    assert "load_fitted" in section(card, "Predicting with it")
+    assert "## Experts" not in card
+    assert re.search(r"\| `--cox_alpha` \| 0.001 \|", card)
+
+
+def test_missing_indicators_bins_and_leaks_of_support2(real_data_dir: Path, run: Path) -> None:
+    _, config, result = content(run)
+    dataset = load_dataset("support2", data_dir=real_data_dir)
+    card = model_card(dataset, {**config, "dataset": "support2"}, result, folder=run)
+    features = section(card, "Features")
+    assert "`hday` (5 bins)" in features
+    assert "`alb` (3.5)" in features
+    assert "`sfdm2`: functional disability" in features
+    assert "Numbers with an indicator of missing values: " in features
+    assert "not known at day 3" in section(card, "Known leaks")

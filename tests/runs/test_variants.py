@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from survkit.runs.variants import check_comparable, choose_reference, variant_labels
+from survkit.types import InputError
+
+
+def runs(*rows: dict[str, Any]) -> pd.DataFrame:
+    common = {"model": "fixed_moe", "configuration": "0123", "path": "logs/g/run"}
+    return pd.DataFrame([{**common, **row} for row in rows])
+
+
+def test_runs_that_differ_in_the_seed_share_a_label() -> None:
+    frame = runs({"seed": 42, "config_lr": 0.1}, {"seed": 43, "config_lr": 0.1})
+    assert variant_labels(frame).tolist() == ["fixed_moe", "fixed_moe"]
+
+
+def test_a_label_names_the_flags_that_vary_in_its_model() -> None:
+    frame = runs(
+        {"config_mixture_components": 5.0, "config_lr": 0.1, "configuration": "a"},
+        {"config_mixture_components": 10.0, "config_lr": 0.2, "configuration": "b"},
+        {"model": "mtlr", "config_mixture_components": 10.0, "config_lr": 0.1},
+    )
+    assert variant_labels(frame).tolist() == [
+        "fixed_moe mixture_components=5 lr=0.1",
+        "fixed_moe mixture_components=10 lr=0.2",
+        "mtlr",
+    ]
+
+
+def test_a_label_says_that_one_of_its_fits_has_not_converged() -> None:
+    frame = runs(
+        {"model": "bart", "seed": 42, "warnings": []},
+        {"model": "bart", "seed": 43, "warnings": ["one", "not converged: R-hat is 2 (bart)"]},
+        {"model": "mtlr", "seed": 42, "warnings": ["it has not converged to anything"]},
+    )
+    marked = "bart (not converged)"
+    assert variant_labels(frame).tolist() == [marked, marked, "mtlr"]
+
+
+def test_flags_of_logging_and_device_make_no_variant() -> None:
+    frame = runs({"config_device": "cpu", "config_log_dir": "a"}, {"config_device": "cuda"})
+    assert variant_labels(frame).tolist() == ["fixed_moe", "fixed_moe"]
+
+
+def test_a_record_from_before_a_flag_has_its_default() -> None:
+    frame = runs({"configuration": "a"}, {"config_dropout": 0.0, "configuration": "b"})
+    assert variant_labels(frame).tolist() == ["fixed_moe", "fixed_moe"]
+    frame.loc[1, "config_dropout"] = 0.5
+    assert variant_labels(frame).tolist() == ["fixed_moe dropout=0", "fixed_moe dropout=0.5"]
+
+
+def test_configurations_that_nothing_tells_apart_have_no_mean() -> None:
+    frame = runs({"configuration": "a"}, {"configuration": "b"})
+    with pytest.raises(InputError, match="fixed_moe differ in more than their seed"):
+        variant_labels(frame)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("dataset", ("lung", "udca"), r"differ in dataset \(lung, udca\)"),
+        ("data_sha256", ("00", "ff"), r"differ in data_sha256 \(00, ff\)"),
+        ("evaluation", ("standard", "published"), r"differ in evaluation \(published, standard\)"),
+        ("config_time_bins", (20, 100), r"differ in time_bins \(100, 20\)"),
+    ],
+)
+def test_runs_that_no_table_can_compare_are_refused(
+    column: str, values: tuple[Any, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        check_comparable(runs(*({column: value} for value in values)))
+
+
+def test_the_reference_is_as_asked_or_mtlr_or_the_first() -> None:
+    labels = pd.Series(["coxph", "mtlr", "rsf"])
+    assert choose_reference(labels) == "mtlr"
+    assert choose_reference(labels[labels != "mtlr"]) == "coxph"
+    assert choose_reference(labels, "rsf") == "rsf"
+    with pytest.raises(InputError, match=r"--reference is 'rfs' \(did you mean rsf\?\)"):
+        choose_reference(labels, "rfs")
