@@ -1,10 +1,18 @@
-"""How much memory a process has needed."""
+"""What the machine offers and what a process has used of it."""
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from pathlib import Path
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def peak_memory_mb(pid: int | None = None) -> float | None:

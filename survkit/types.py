@@ -396,11 +396,25 @@ class FitMonitor(Protocol):
 
 
 class FitSummary(NamedTuple):
-    """How large a fitted model is and how it was trained; None where it has no such thing."""
+    """How large a fitted model is, how it was trained, and whether its fit is an optimum.
+
+    Parameters
+    ----------
+    num_parameters : int, optional
+        Numbers learned; None where a model has no such count.
+    epochs_trained, best_epoch : int, optional
+        Epochs count from 1; None for a model that is not trained in epochs.
+    converged : bool, optional
+        Whether the fit reached an optimum, or its chains agree; None where that has no meaning.
+    convergence_reason : str
+        Why, in one sentence without a full stop; "" where `converged` is None.
+    """
 
     num_parameters: int | None = None
     epochs_trained: int | None = None
     best_epoch: int | None = None
+    converged: bool | None = None
+    convergence_reason: str = ""
 
 
 class SurvivalModel(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -190,11 +189,6 @@ def run_chains(problem: ChainProblem, settings: SamplerSettings, *, jobs: int) -
     return Forests.join(
         chains, rules=problem.rules, num_trees=settings.trees, offset=problem.offset
     )
-
-
-def available_cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _why_died(error: Exception, backend: Backend) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.configs.options import nearest
+from survkit.text import nearest
 from survkit.types import CategoricalColumn, InputError
 
 Rule = Literal["continuous", "one_hot", "subset"]

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from survkit.bart.chains import (
     ChainProblem,
     SamplerSettings,
-    available_cores,
     check_supported,
     hazard_offset,
     run_chains,
@@ -28,6 +27,7 @@ from survkit.bart.person_period import MAX_TIMES, ROUNDING, training_rows
 from survkit.bart.posterior import Summary, SurvivalPosterior, summarise
 from survkit.bart.size import count_columns, estimate_size
 from survkit.baselines.columns import FeatureColumns
+from survkit.system import available_cores
 from survkit.types import FloatArray, InputError, SurvivalData
 
 FORMAT = 1

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from survkit.configs.options import OptionType, nearest, option_type
+from survkit.configs.options import OptionType, option_type
+from survkit.text import nearest
 from survkit.types import InputError
 
 EXPERIMENT_ARGS = "--experiment_args"

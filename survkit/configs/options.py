@@ -7,12 +7,11 @@ elsewhere (a sweep, a record, a notebook).
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from survkit.types import InputError
@@ -132,12 +131,3 @@ def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: obj
     for word, bound in field.metadata["bounds"].items():
         if not _INSIDE[word](typing.cast("float", value), bound):
             raise InputError(f"--{field.name} is {value}; it must be {word} {bound}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ' (did you mean ...?)' for the known name nearest to a misspelt one, or ''."""
-    by_folded: dict[str, str] = {}
-    for candidate in known:
-        by_folded.setdefault(candidate.casefold(), candidate)
-    matches = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-    return f" (did you mean {by_folded[matches[0]]}?)" if matches else ""

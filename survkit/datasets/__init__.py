@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from survkit.configs.options import nearest
 from survkit.datasets.assemble import Dataset, GridParameters
 from survkit.datasets.bundled import load_bundled
 from survkit.datasets.card import Card
@@ -19,6 +18,7 @@ from survkit.datasets.sepsis import load_sepsis
 from survkit.datasets.support2 import load_support2
 from survkit.datasets.synthetic import load_synthetic
 from survkit.datasets.udca import load_udca
+from survkit.text import nearest
 from survkit.types import InputError
 
 __all__ = [

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.configs.options import nearest
 from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
 from survkit.datasets.card import Card
 from survkit.datasets.reading import read_csv
 from survkit.datasets.tables import RawTable, as_numbers
+from survkit.text import nearest
 from survkit.types import BoolArray, InputError
 
 _EVENT_VALUES = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from survkit.bart.convergence import NOT_CONVERGED
 from survkit.datasets import Dataset
-from survkit.datasets.storage import write_bytes
 from survkit.ensemble.candidates import Candidate, shared_settings
 from survkit.ensemble.selection import Selection, select_models
+from survkit.files import write_bytes
 from survkit.models.composite import (
     CALIBRATED,
     ENSEMBLE,

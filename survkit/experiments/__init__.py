@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from survkit.configs.options import nearest
 from survkit.experiments.expert_sensitivity import (
     MNIST_EXPERT_SENSITIVITY,
     SEPSIS_EXPERT_SENSITIVITY,
@@ -11,6 +10,7 @@ from survkit.experiments.expert_sensitivity import (
 from survkit.experiments.sweep import PlannedRun, Sweep, expand
 from survkit.experiments.sweep_file import read_sweep
 from survkit.experiments.table1 import MNIST_MIXTURE, SEPSIS_MIXTURE, SUPPORT2_MIXTURE
+from survkit.text import nearest
 from survkit.types import InputError
 
 __all__ = ["SWEEPS", "PlannedRun", "Sweep", "expand", "find_sweep", "read_sweep"]

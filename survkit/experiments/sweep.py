@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from survkit.configs.args_file import build_config, read_args_file
-from survkit.configs.options import nearest, option_type
+from survkit.configs.options import option_type
 from survkit.configs.train import TrainConfig
+from survkit.text import nearest
 from survkit.types import InputError
 
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from survkit.configs.options import nearest
 from survkit.experiments.sweep import Sweep
+from survkit.text import nearest
 from survkit.types import InputError
 
 KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.configs.options import nearest
+from survkit.text import nearest
 from survkit.types import BoolArray, InputError, IntArray
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from survkit.datasets import Dataset, Preprocessor, load_configured
 from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn
-from survkit.datasets.storage import write_bytes
 from survkit.explain import plots
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.survlime import SurvLimeExplainer
+from survkit.files import write_bytes
 from survkit.runs.folder import load_fitted
 from survkit.types import InputError, SurvivalModel
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from survkit.configs.options import nearest
+from survkit.text import nearest
 from survkit.types import BoolArray, InputError
 
 

@@ -34,13 +34,6 @@ class Gpu(NamedTuple):
     free_mb: int
 
 
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def gpu_slots(
     *,
     gpu_list: Sequence[int],

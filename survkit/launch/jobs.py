@@ -133,12 +133,3 @@ class Outcome(NamedTuple):
             outcome = self._replace(job=run._replace(log=self.job.log), seconds=seconds)
             outcomes.append(outcome._replace(status=Status.DONE, note="") if done else outcome)
         return outcomes
-
-
-def last_line(log: Path) -> str:
-    """Return the last line of a log that is not empty, or '' where there is none."""
-    try:
-        lines = log.read_text("utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

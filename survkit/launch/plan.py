@@ -22,13 +22,12 @@ from survkit.heads import HEADS
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.models.registry import MODELS
 from survkit.runs.folder import RunFolder, run_id
+from survkit.runs.state import LAUNCHER_FOLDER
 from survkit.train import canonical, with_grid
 from survkit.training.tracking import finished_runs
 from survkit.types import InputError
 
 SAMPLING_SEED = 0
-LAUNCHER_FOLDER = "launcher"
-"""Subfolder of a group for what its runs print and how they were launched."""
 
 
 class Plan(NamedTuple):

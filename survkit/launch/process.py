@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import survkit
 from survkit.cli import BAD_INPUT, RUNS_ELSEWHERE, RunsElsewhereError
-from survkit.launch.jobs import Job, Outcome, Status, last_line
+from survkit.files import last_line, write_bytes
+from survkit.launch.jobs import Job, Outcome, Status
 from survkit.system import in_mebibytes, peak_memory_mb
 from survkit.types import InputError
 
@@ -130,8 +131,6 @@ def _is_locked(folder: RunFolder) -> bool:
 
 
 def _attempts(job: Job, place: Place, retries: int, stop: Callable[[], bool]) -> Outcome | None:
-    from survkit.datasets.storage import write_bytes  # loads all datasets
-
     command = [sys.executable, "-m", "survkit.train", *job.arguments]
     started = datetime.now(UTC)
     for attempt in range(1, retries + 2):

@@ -11,7 +11,7 @@ from survkit.bart.chains import SamplerSettings
 from survkit.baselines.coxph import CoxPH
 from survkit.baselines.pycox_models import PycoxModel
 from survkit.baselines.random_survival_forest import RandomSurvivalForest
-from survkit.configs.options import nearest
+from survkit.text import nearest
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import InputError, SurvivalModel, TimeGrid
 

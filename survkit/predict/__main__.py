@@ -44,7 +44,7 @@ def predict(config: PredictConfig) -> Path:
     InputError
         For a run, a table or a time that cannot be used; nothing is written then.
     """
-    from survkit.datasets.storage import write_bytes
+    from survkit.files import write_bytes
     from survkit.predict.patients import read_patients
     from survkit.predict.tables import prediction_table, screen_table
     from survkit.runs.folder import RunFolder, load_fitted

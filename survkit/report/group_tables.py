@@ -10,8 +10,9 @@ import pandas as pd
 
 from survkit.metrics.clustering import adjusted_rand_index, chosen_expert, contingency
 from survkit.report.summary_tables import head
-from survkit.report.tables import format_mean, seed_means
+from survkit.report.tables import seed_means
 from survkit.report.text_tables import TextTable
+from survkit.runs.metric_text import format_mean
 from survkit.runs.predictions import read_test_predictions
 from survkit.runs.table import seed_text
 from survkit.runs.variants import variant_labels

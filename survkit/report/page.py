@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from survkit.datasets.storage import write_bytes
+from survkit.files import write_bytes
 from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
 from survkit.report.material import Material, State
@@ -22,8 +22,8 @@ from survkit.report.sections import (
     curves_section,
     footnotes,
 )
-from survkit.report.tables import scale_of
 from survkit.report.text_tables import TextTable, to_latex, to_markdown
+from survkit.runs.metric_text import scale_of
 from survkit.runs.table import distinct
 
 _TEMPLATE = "page.html.jinja"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
-from survkit.configs.options import nearest
 from survkit.models.registry import MODELS
+from survkit.runs.metric_text import format_mean, scale_of
 from survkit.runs.variants import check_comparable, variant_labels
+from survkit.text import nearest
 from survkit.types import InputError
 
 COMPARISON = (
@@ -26,22 +26,6 @@ PAGE_METRICS = ("loss", *COMPARISON, "ece_equal_mass")
 
 TRUE_METRICS = ("brier_true@25", "brier_true@50", "brier_true@75", "ece_true", "mae_true")
 """Against the event times before censoring, which generated data have."""
-
-SUMMARY = (
-    "loss",
-    "concordance",
-    "concordance_ipcw",
-    "concordance_td",
-    "brier@25",
-    "brier@50",
-    "brier@75",
-    "integrated_brier",
-    "ece",
-    "ece_equal_mass",
-)
-
-SHARES = ("concordance", "brier", "integrated_brier", "auc", "accuracy", "ece", "purity")
-"""First words of the metrics that are fractions, shown in percent; all others are as they are."""
 
 
 def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:
@@ -152,48 +136,3 @@ def _column(runs: pd.DataFrame, metric: str) -> tuple[str, float]:
 
 def _holds_numbers(column: pd.Series) -> bool:
     return bool(column.map(lambda value: value is None or isinstance(value, int | float)).all())
-
-
-def format_mean(metric: str, mean: float, deviation: float) -> str:
-    """Return a mean and its standard deviation over seeds, which may be unknown, as text."""
-    if math.isnan(mean):
-        return "-"
-    digits = decimals(metric, mean)
-    text = f"{mean:.{digits}f}"
-    return text if math.isnan(deviation) else f"{text} ± {deviation:.{digits}f}"
-
-
-def decimals(metric: str, value: float) -> int:
-    """Return how many decimals of a metric a table shows: 2 of shares, of others 3, or 1 of 100 up.
-
-    Parameters
-    ----------
-    metric : str
-        The metric.
-    value : float
-        A value of it, in the table's unit.
-    """
-    if scale_of(metric) > 1:
-        return 2
-    return 3 if abs(value) < 100 else 1
-
-
-def scale_of(metric: str) -> float:
-    """Return by what a table multiplies a metric: 100 for shares, 1 for all others."""
-    return 100.0 if metric.startswith(SHARES) else 1.0
-
-
-def result_summary(result: dict[str, Any], metrics: Sequence[str] = SUMMARY) -> str:
-    """Return the main test metrics of one record as text, with their 95 % intervals."""
-    lines = [f"{'test metric':<18}{'value':>8}   95 % interval"]
-    for metric in metrics:
-        value, scale = result["test"].get(metric), scale_of(metric)
-        unit = " %" if scale > 1 else ""
-        if value is None:
-            reason = result["test_details"].get(metric, {}).get("reason", "")
-            lines.append(f"{metric:<18}{'-':>8}   {reason}")
-            continue
-        interval = result["test_interval"].get(metric)
-        bounds = f"{interval[0] * scale:.2f} to {interval[1] * scale:.2f}" if interval else ""
-        lines.append(f"{metric:<18}{value * scale:>8.2f}{unit or '  '} {bounds}")
-    return "\n".join(lines)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from survkit.report.palette import COLOURS, legend_below, line_styles, new_axes
-from survkit.report.tables import scale_of
+from survkit.runs.metric_text import scale_of
 from survkit.types import InputError
 
 

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 import survkit
 from survkit.cli import RunsElsewhereError
 from survkit.datasets.preprocessing import Preprocessor
-from survkit.datasets.storage import write_bytes
+from survkit.files import write_bytes
 from survkit.models.composite import rebuild
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction

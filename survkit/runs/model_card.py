@@ -10,10 +10,10 @@ from typing import Any
 from survkit.baselines.pycox_losses import OBJECTIVES
 from survkit.datasets import Dataset, load_parameters
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
-from survkit.datasets.storage import write_bytes
+from survkit.files import write_bytes
 from survkit.heads import HEADS
 from survkit.models.calibration import Calibration
-from survkit.report.tables import SHARES, SUMMARY
+from survkit.runs.metric_text import SHARES, SUMMARY
 from survkit.training.network import BACKBONE_PARAMETERS
 from survkit.training.trainer import TRAINING_PARAMETERS
 

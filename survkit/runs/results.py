@@ -13,8 +13,8 @@ from survkit.datasets import Dataset
 from survkit.metrics import Evaluation, Outcomes, evaluate_against
 from survkit.models.calibration import Calibration
 from survkit.models.composite import CalibratedModel, NamedModel
-from survkit.report.tables import result_summary
 from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
+from survkit.runs.metric_text import result_summary
 from survkit.system import peak_memory_mb
 from survkit.types import SurvivalData, SurvivalModel, SurvivalPrediction
 

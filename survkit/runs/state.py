@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from survkit.files import last_line
 from survkit.models.registry import MODELS
 from survkit.runs.folder import RunFolder
 from survkit.runs.table import read_config
@@ -120,15 +121,6 @@ def convergence_problems(run: Mapping[Any, Any]) -> list[str]:
             f"improved (best epoch {best:.0f})"
         )
     return problems
-
-
-def last_line(log: Path) -> str:
-    """Return the last line of a log that is not empty, or '' where there is none."""
-    try:
-        lines = log.read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _launched(path: Path, begun: OpenRun | None) -> OpenRun:

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from survkit.bart.convergence import NOT_CONVERGED
-from survkit.configs.options import nearest
 from survkit.configs.train import TrainConfig
+from survkit.text import nearest
 from survkit.types import InputError
 
 CONVENTIONS = (

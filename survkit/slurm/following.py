@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from survkit.launch.jobs import Job, Outcome, Status, last_line
+from survkit.files import last_line
+from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.overview import Overview
 from survkit.slurm.queue import QueuedJob, list_queue
 from survkit.slurm.report import write_report

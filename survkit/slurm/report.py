@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from survkit.datasets.storage import write_bytes
+from survkit.files import write_bytes
 from survkit.launch.jobs import Outcome
 from survkit.types import InputError
 

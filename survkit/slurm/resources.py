@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterable
 
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.options import nearest
 from survkit.launch.jobs import Job
 from survkit.slurm.simple_slurm_script import CLUSTERS
+from survkit.text import nearest
 from survkit.types import InputError
 
 COMMANDS = ("sbatch", "squeue", "scontrol")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from survkit.datasets.storage import write_bytes
+from survkit.files import write_bytes
 from survkit.types import InputError
 
 

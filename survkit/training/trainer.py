@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from survkit.configs.options import nearest
 from survkit.heads.routing import Temperature
+from survkit.text import nearest
 from survkit.training.batch import Batch
 from survkit.training.network import SurvivalNetwork
 from survkit.training.network_stack import NetworkStack, OptimizerState

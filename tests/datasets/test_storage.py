@@ -6,14 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from survkit.datasets.storage import (
-    cache_folder,
-    download_timeout,
-    ensure_file,
-    load_cached,
-    write_atomically,
-    write_bytes,
-)
+from survkit.datasets.storage import cache_folder, download_timeout, ensure_file, load_cached
+from survkit.files import write_atomically, write_bytes
 from survkit.types import InputError
 
 PROCESSES = 8

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from survkit.launch.gpu_slots import available_cores, free_memory_mb, gpu_slots, visible_gpus
+from survkit.launch.gpu_slots import free_memory_mb, gpu_slots, visible_gpus
+from survkit.system import available_cores
 from survkit.types import InputError
 
 UUIDS = ("GPU-aa11", "GPU-ab22", "GPU-cc33")

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import survkit
-from survkit.launch.gpu_slots import available_cores
 from survkit.launch.jobs import Job, Outcome
 from survkit.launch.local.this_machine import Site
 from survkit.launch.process import Place, run_job
+from survkit.system import available_cores
 from survkit.types import InputError
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from survkit.launch.gpu_slots import Gpu, available_cores, free_memory_mb
+from survkit.launch.gpu_slots import Gpu, free_memory_mb
 from survkit.launch.jobs import Job, Outcome
 from survkit.launch.process import Place, run_job
+from survkit.system import available_cores
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner

@@ -1,0 +1,76 @@
+"""Files that are either whole or absent, and the end of a log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from survkit.types import InputError
+
+
+def write_atomically(
+    path: Path, write: Callable[[Path], object], check: Callable[[Path], object] | None = None
+) -> None:
+    """Write a file under a temporary name in the same folder, check it, then rename it.
+
+    A process that dies, a full disk or a failed check leaves `path` as it was.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; its folder is made where there is none.
+    write : callable
+        Writes the file to the path it is given.
+    check : callable, optional
+        Reads the file at the path it is given, and raises where it is not right.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written (a full disk, say).
+    """
+    # Ends in the same suffix, as some writers add one of their own.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # renamed before it is on the disk, it could be lost
+        if check is not None:
+            check(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):  # the folder itself may not be there
+            temporary.unlink()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file's content with `write_atomically`.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be written.
+    """
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def cannot_write(path: Path, error: OSError) -> InputError:
+    """Return the error that says which file could not be written, why, and what to do."""
+    return InputError(
+        f"cannot write {path.absolute()}: {error.strerror or error}; make room or choose another "
+        "folder, then run the same command to go on"
+    )
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log that is not empty, or '' where there is none."""
+    try:
+        lines = log.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
