@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def fit_support2(
         "support2", data_dir=arguments.support2, time_bins=21, quantile_event_times=True
     )
     train, validation, test = dataset.splits
-    model = BartBaseline(grid=dataset.grid, settings=settings, cores=arguments.cores)
+    model = BartBaseline(grid=dataset.grid, **asdict(settings), cores=arguments.cores)
     model.fit(train, validation)
     cox = CoxPH(grid=dataset.grid).fit(train, validation)
     concordance = {}

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.model import Bart
 from survkit.configs.train import TrainConfig
-from survkit.datasets import Dataset, load_dataset
+from survkit.datasets import load_dataset
+from survkit.datasets.assemble import Dataset
 from survkit.datasets.synthetic import true_survival
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores

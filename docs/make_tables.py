@@ -12,18 +12,24 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from survkit.configs import train
 from survkit.configs.options import option_type
 from survkit.configs.train import TrainConfig
-from survkit.datasets import DATASETS, Card, Dataset, load_dataset
+from survkit.datasets import DATASETS, load_dataset
+from survkit.datasets.assemble import Dataset
 from survkit.datasets.bundled import BUNDLED
+from survkit.datasets.card import Card
 from survkit.datasets.mnist import MNIST_CARD
 from survkit.datasets.sepsis import CARD as SEPSIS_CARD
 from survkit.datasets.support2 import CARD as SUPPORT2_CARD
 from survkit.datasets.support2 import PUBLISHED_LEAKS
 from survkit.datasets.udca import CARD as UDCA_CARD
 from survkit.heads import HEADS, ROUTER_PARAMETERS
-from survkit.training.network import BACKBONE_PARAMETERS
+from survkit.models.registry import MODELS
+from survkit.training.parameters import (
+    BACKBONE_PARAMETERS,
+    OPTIMISATION_PARAMETERS,
+    REGULARISER_PARAMETERS,
+)
 
 PAGES = [Path(__file__).parent / name for name in ("datasets.md", "models.md")]
 
@@ -35,14 +41,6 @@ FROM_FILES = {
     "mnist": MNIST_CARD,
     "sepsis": SEPSIS_CARD,
     "udca": UDCA_CARD,
-}
-
-TOPICS = {
-    "coxph": train.COX,
-    "rsf": train.FOREST,
-    "bart": train.BART,
-    "optimisation": train.OPTIMISATION,
-    "regularisers": train.REGULARISERS,
 }
 
 _TABLE = re.compile(r"(<!-- table: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -64,9 +62,14 @@ def tables() -> dict[str, str]:
     """Return every table, as Markdown, by its name."""
     cards = {name: card_table(card) for name, card in FROM_FILES.items()}
     cards |= {name: loaded_table(load_dataset(name, data_dir=".")) for name in EMBEDDED}
-    flags = {"backbone": BACKBONE_PARAMETERS, "router": ROUTER_PARAMETERS}
+    flags: dict[str, Iterable[str]] = {
+        "backbone": BACKBONE_PARAMETERS,
+        "router": ROUTER_PARAMETERS,
+        "optimisation": OPTIMISATION_PARAMETERS,
+        "regularisers": REGULARISER_PARAMETERS,
+    }
     flags |= {name: _own(entry.parameters) for name, entry in HEADS.items()}
-    flags |= {name: _of_topic(topic) for name, topic in TOPICS.items()}
+    flags |= {name: entry.parameters for name, entry in MODELS.items() if not entry.network}
     flags |= {name: _own(entry.parameters, ("data_dir",)) for name, entry in DATASETS.items()}
     return {
         **{f"card {name}": table for name, table in cards.items()},
@@ -76,12 +79,6 @@ def tables() -> dict[str, str]:
 
 def _own(names: Iterable[str], shared: Iterable[str] = ROUTER_PARAMETERS) -> list[str]:
     return [name for name in names if name not in shared]
-
-
-def _of_topic(topic: str) -> list[str]:
-    return [
-        field.name for field in dataclasses.fields(TrainConfig) if field.metadata["topic"] == topic
-    ]
 
 
 def loaded_table(dataset: Dataset) -> str:

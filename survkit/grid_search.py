@@ -9,18 +9,19 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from survkit.cli import FAILED, INTERRUPTED, TERMINATED, run_command
-from survkit.configs.args_file import build_config, given_flags
+from survkit.configs.args_file import Given, build_config, given_flags
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.launch.jobs import Job, Outcome, Status, join_seeds
 from survkit.launch.overview import Overview, closing_table
+from survkit.runs.flags import registry_names
 
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
@@ -36,19 +37,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         given = given_flags(
-            (BatchRunConfig, WandbConfig, TrainConfig), argv, prog=PROG, description=str(__doc__)
+            (BatchRunConfig, WandbConfig, TrainConfig),
+            argv,
+            prog=PROG,
+            description=str(__doc__),
+            words=registry_names(),
         )
         return grid_search(given)
 
     return run_command(PROG, command)
 
 
-def grid_search(given: Mapping[str, Any]) -> int:
+def grid_search(given: Given) -> int:
     """Plan the runs, launch those that have no record, and say how each ended.
 
     Parameters
     ----------
-    given : mapping
+    given : Given
         Values for fields of `BatchRunConfig`, `WandbConfig` and `TrainConfig`.
 
     Returns
@@ -63,8 +68,8 @@ def grid_search(given: Mapping[str, Any]) -> int:
     """
     from survkit.launch.plan import plan_sweeps
 
-    config: BatchRunConfig = build_config(BatchRunConfig, given)
-    plan = plan_sweeps(config, given)
+    config: BatchRunConfig = build_config(BatchRunConfig, given.values)
+    plan = plan_sweeps(config, given.values, of_files=set(given.of_files) - set(given.typed))
     _show(plan)
     jobs = plan.jobs
     if config.join_seeds and config.runner != "slurm":

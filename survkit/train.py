@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from survkit.cli import RunsElsewhereError, run_command
-from survkit.configs.args_file import parse_configs
+from survkit.configs.args_file import build_config, given_flags
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
+from survkit.runs.flags import canonical, refuse_unread, registry_names
+from survkit.runs.identity import RunFinder, configuration_id, run_id, with_grid
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
-    from survkit.datasets import Dataset
+    from survkit.datasets.assemble import Dataset
     from survkit.metrics import Evaluation
     from survkit.models.composite import NamedModel
     from survkit.runs.folder import RunFolder
@@ -37,10 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
 
     def command() -> None:
-        config, wandb_config = parse_configs(
-            (TrainConfig, WandbConfig), argv, prog=PROG, description=str(__doc__)
+        given = given_flags(
+            (TrainConfig, WandbConfig),
+            argv,
+            prog=PROG,
+            description=str(__doc__),
+            words=registry_names(),
         )
-        train(config, wandb_config, argv)
+        config: TrainConfig = build_config(TrainConfig, given.values)
+        refuse_unread(config, given)
+        train(config, build_config(WandbConfig, given.values), argv)
 
     return run_command(PROG, command)
 
@@ -63,7 +71,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
 
     config = _with_device(canonical(config))
     dataset = load_configured(asdict(config))
-    config = with_grid(config, dataset)
+    config = with_grid(config, len(dataset.grid.cuts))
     with ExitStack() as contexts:
         runs, problems = _take_up(config, dataset, contexts)
         unfinished = []
@@ -91,14 +99,14 @@ def _take_up(
     config: TrainConfig, dataset: Dataset, locks: ExitStack
 ) -> tuple[list[_Run], list[InputError]]:
     """Lock the folder of each seed's run; what another process trains is a problem of its own."""
-    from survkit.runs.folder import RunFolder, run_id
+    from survkit.runs.folder import RunFolder
 
     runs: list[_Run] = []
     problems: list[InputError] = []
+    finder = RunFinder(Path(config.log_dir) / str(config.group))
     for seed in config.seeds or (config.seed,):
         of_seed = replace(config, seed=seed, seeds=None)
-        identifier = run_id(of_seed, dataset.sha256)
-        folder = RunFolder(Path(config.log_dir) / str(config.group) / identifier)
+        folder = RunFolder(finder.folder(run_id(of_seed, dataset.sha256)))
         try:
             locks.enter_context(folder.lock())
         except RunsElsewhereError as error:
@@ -122,28 +130,6 @@ def _raise_worst(problems: Sequence[InputError]) -> None:
         raise InputError("; ".join(map(str, to_mend)))
     if problems:
         raise problems[0]
-
-
-def canonical(config: TrainConfig) -> TrainConfig:
-    """Replace aliases of the dataset and the model by their names, and fill in the group.
-
-    Raises
-    ------
-    InputError
-        For an unknown name.
-    """
-    from survkit.datasets import dataset_name
-    from survkit.models.registry import model_name
-
-    dataset = dataset_name(config.dataset)
-    return replace(
-        config, dataset=dataset, model=model_name(config.model), group=config.group or dataset
-    )
-
-
-def with_grid(config: TrainConfig, dataset: Dataset) -> TrainConfig:
-    """Fill in the number of cuts that the loaded dataset has, which is part of the run_id."""
-    return replace(config, time_bins=config.time_bins or len(dataset.grid.cuts))
 
 
 def _with_device(config: TrainConfig) -> TrainConfig:
@@ -216,16 +202,16 @@ def _begin(
     argv: Sequence[str],
     score: Callable[..., Evaluation],
 ) -> _Recording:
-    from survkit.runs.folder import provenance, run_id
+    from survkit.runs.folder import provenance
 
     config, folder = run
-    settings = {**asdict(config), "data_sha256": dataset.sha256}
+    settings = {**asdict(config), "data_sha256": dataset.sha256, "run_id": folder.path.name}
     made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
     resume = config.resume and not config.overwrite
     folder.start({**settings, **made_with}, warnings=dataset.warnings, resume=resume)
     mirror = new_mirror(folder, settings)
     folder.listeners.append(mirror.log)
-    less_seed = run_id(config, dataset.sha256, less=("seed",))
+    less_seed = configuration_id(config, dataset.sha256)
     return _Recording(folder, settings, mirror, _build(config, dataset, score), less_seed)
 
 
@@ -293,7 +279,7 @@ def _build(config: TrainConfig, dataset: Dataset, score: Callable[..., Evaluatio
         grid=dataset.grid,
         parameters=asdict(config),
         seed=config.seed,
-        device=config.device,
+        device=str(config.device),
         validation_metrics=lambda prediction: _numbers(
             score(prediction, validation, bootstrap=0, null_draws=0)
         ),

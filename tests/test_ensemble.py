@@ -30,9 +30,8 @@ from survkit.types import InputError, SurvivalPrediction
 
 ROOT = Path(survkit.__file__).parent.parent
 SMALL = [
-    *("--dataset", "gbsg2", "--time_bins", "12", "--hidden_dim", "8", "--mixture_components", "2"),
-    *("--epochs", "3", "--lr", "0.01", "--bootstrap", "20", "--mode", "disabled"),
-    *("--group", "some"),
+    *("--experiment_args", str(FOLDER / "small_gbsg2.args")),
+    *("--dataset", "gbsg2", "--time_bins", "12", "--bootstrap", "20", "--group", "some"),
 ]
 
 
@@ -129,6 +128,7 @@ def test_its_checkpoint_predicts_the_same_bits_in_a_fresh_process(
 import sys, numpy as np
 from survkit.datasets import load_dataset
 from survkit.runs.folder import load_fitted
+from tests.args_files import FOLDER
 test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
 np.save(sys.argv[2], load_fitted(sys.argv[1]).model.predict(test.features).survival)
 """

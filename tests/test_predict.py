@@ -25,14 +25,14 @@ from survkit.train import main as train
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import SurvivalData
+from tests.args_files import SMALL
 
 ROOT = Path(survkit.__file__).parent.parent
-SMALL = ["--epochs", "3", "--bootstrap", "0", "--mode", "disabled", "--time_bins", "12"]
-NETWORK = ["--hidden_dim", "8", "--mixture_components", "4"]
 
 
 def trained(logs: Path, dataset: str, model: str, *flags: str) -> Path:
-    command = [*SMALL, *NETWORK, "--dataset", dataset, "--model", model, *flags]
+    short = ["--bootstrap", "0", "--time_bins", "12"]
+    command = [*SMALL, *short, "--dataset", dataset, "--model", model, *flags]
     assert train([*command, "--log_dir", str(logs)]) == 0
     (folder,) = logs.glob("*/*")
     return folder

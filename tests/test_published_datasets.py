@@ -10,18 +10,16 @@ import pytest
 import survkit
 from survkit.models.registry import MODELS
 from survkit.train import main
+from tests.args_files import SMALL
 
 ROOT = Path(survkit.__file__).parent.parent
-SHORT = [
-    *("--epochs", "1", "--bootstrap", "0", "--mode", "disabled", "--mnist_sample_pct", "0.02"),
-    *("--hidden_dim", "16", "--mixture_components", "4", "--rsf_n_estimators", "2"),
-    *("--bart_chains", "1", "--bart_tune", "1", "--bart_draws", "4", "--bart_trees", "5"),
-]
 
 
 def train(name: str, model: str, data_dir: str, log_dir: Path) -> None:
     flags = ["--experiment_args", str(ROOT / "args" / f"{name}.args"), "--model", model]
-    assert main([*flags, *SHORT, "--data_dir", data_dir, "--log_dir", str(log_dir)]) == 0
+    sample = ["--mnist_sample_pct", "0.02"] if name in ("mnist", "digits") else []
+    flags += [*SMALL, *sample, "--bootstrap", "0"]
+    assert main([*flags, "--data_dir", data_dir, "--log_dir", str(log_dir)]) == 0
     (path,) = log_dir.glob("*/*/result.json")
     record = json.loads(path.read_text())
     assert record["model"] == model

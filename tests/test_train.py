@@ -26,17 +26,12 @@ from survkit.types import InputError, TimeGrid
 
 ROOT = Path(survkit.__file__).parent.parent
 HEADS = ("mtlr", "fixed_moe", "adjustable_moe", "personalized_moe")
-SMALL = [
-    *("--dataset", "synthetic", "--synthetic_rows", "300", "--time_bins", "12"),
-    *("--hidden_dim", "8", "--mixture_components", "4", "--epochs", "2", "--bootstrap", "20"),
-    *("--mode", "disabled"),
-]
 VARYING = ("timing", "peak_memory_mb")
 
 
 def run(tmp_path: Path, *flags: str) -> Path:
     """Run the command in this process and return the one folder that it made."""
-    assert main([*SMALL, "--log_dir", str(tmp_path), *flags]) == 0
+    assert main([*SMALL_SYNTHETIC, "--log_dir", str(tmp_path), *flags]) == 0
     (folder,) = {path.parent for path in tmp_path.glob("*/*/result.json")}
     return folder
 
@@ -89,6 +84,7 @@ def test_the_checkpoint_predicts_the_same_bits_in_a_fresh_process(tmp_path: Path
 import sys, numpy as np
 from survkit.datasets import load_dataset
 from survkit.runs.folder import load_fitted
+from tests.args_files import SMALL_SYNTHETIC
 test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
 np.save(sys.argv[2], load_fitted(sys.argv[1]).model.predict(test.features).survival)
 """
@@ -140,7 +136,7 @@ def test_overwriting_keeps_the_record_until_the_new_one_is_there(tmp_path: Path)
     folder = run(tmp_path, "--model", "rsf", "--rsf_n_estimators", "3")
     before = result(folder)
     again = ["--model", "rsf", "--rsf_n_estimators", "3", "--overwrite", "--max_memory_gb", "1e-6"]
-    assert main([*SMALL, "--log_dir", str(tmp_path), *again]) == 2
+    assert main([*SMALL_SYNTHETIC, "--log_dir", str(tmp_path), *again]) == 2
     assert result(folder) == before
 
 
@@ -165,7 +161,7 @@ def test_aliases_name_the_same_run(tmp_path: Path) -> None:
 
 
 def command(*flags: str) -> list[str]:
-    return [sys.executable, "-m", "survkit.train", *SMALL, *flags]
+    return [sys.executable, "-m", "survkit.train", *SMALL_SYNTHETIC, *flags]
 
 
 def wait_for_epochs(folder: Path, epochs: int, process: subprocess.Popen[bytes]) -> None:
@@ -235,7 +231,7 @@ def test_bad_input_is_explained_and_leaves_nothing(
     flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs = tmp_path / "logs"
-    assert main([*SMALL, "--log_dir", str(logs), *flags]) == 2
+    assert main([*SMALL_SYNTHETIC, "--log_dir", str(logs), *flags]) == 2
     printed = capsys.readouterr().err
     assert printed.startswith("survkit.train: error: ")
     assert message in printed
@@ -292,7 +288,7 @@ def test_training_a_network_imports_only_what_it_needs(tmp_path: Path) -> None:
         "print('loaded', [m for m in unneeded if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *SMALL, "--log_dir", str(tmp_path)],
+        [sys.executable, "-c", script, *SMALL_SYNTHETIC, "--log_dir", str(tmp_path)],
         capture_output=True,
         text=True,
         check=True,

@@ -11,12 +11,9 @@ import pytest
 from survkit.cli import RUNS_ELSEWHERE
 from survkit.runs.folder import RunFolder, load_fitted
 from survkit.train import main
+from tests.args_files import SMALL_SYNTHETIC
 
-SMALL = [
-    *("--dataset", "synthetic", "--synthetic_rows", "300", "--time_bins", "12"),
-    *("--hidden_dim", "8", "--mixture_components", "4", "--epochs", "3", "--bootstrap", "20"),
-    *("--mode", "disabled"),
-]
+SMALL = [*SMALL_SYNTHETIC, "--epochs", "3"]
 VARYING = ("timing", "peak_memory_mb", "seeds_together")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Self
 
 import numpy as np
@@ -38,29 +38,29 @@ class BartBaseline:
     ----------
     grid : TimeGrid
         The cuts at which survival is predicted.
-    settings : SamplerSettings
-        Engine, trees, prior, chains and seed.
     max_rows : int
         Most rows of person-period data.
     subsample : int, optional
         Fit on so many of the training subjects, drawn with the seed.
     cores : int, optional
         Chains that run at a time; all processors where not given.
+    **sampler
+        Engine, trees, prior, chains and seed: the fields of `SamplerSettings`.
     """
 
     def __init__(
         self,
         *,
         grid: TimeGrid,
-        settings: SamplerSettings,
         max_rows: int = 200_000,
         subsample: int | None = None,
         cores: int | None = None,
+        **sampler: Any,
     ) -> None:
         self.grid = grid
         self.max_rows = max_rows
         self.subsample = subsample
-        self.bart = Bart(settings=settings, cores=cores)
+        self.bart = Bart(settings=SamplerSettings(**sampler), cores=cores)
         self.fit_summary = FitSummary()
 
     def fit(
@@ -162,9 +162,9 @@ class BartBaseline:
         bart = Bart.from_state(state["bart"])
         model = cls(
             grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]),
-            settings=bart.settings,
             max_rows=state["max_rows"],
             subsample=state["subsample"],
+            **asdict(bart.settings),
         )
         model.bart = bart
         return model

@@ -20,8 +20,8 @@ from survkit.baselines.pycox_losses import OBJECTIVES
 from survkit.baselines.pycox_training import FITTING_PARAMETERS, Sample, train_pycox_network
 from survkit.heads.backbone import Backbone
 from survkit.training.batch import EVALUATION_ROWS, as_tensor
-from survkit.training.network import BACKBONE_PARAMETERS
 from survkit.training.neural_model import check_device, survival_from_class_probabilities
+from survkit.training.parameters import BACKBONE_PARAMETERS
 from survkit.types import (
     FitMonitor,
     FitSummary,
@@ -67,6 +67,7 @@ class PycoxModel:
         parameters: Mapping[str, Any],
         seed: int = 42,
         device: str = "cpu",
+        validation_metrics: object = None,
     ) -> None:
         self.name = name
         self.objective = OBJECTIVES[name]

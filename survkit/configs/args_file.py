@@ -7,7 +7,7 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from survkit.configs.options import OptionType, option_type
 from survkit.text import nearest
@@ -18,24 +18,54 @@ _FILE = EXPERIMENT_ARGS.removeprefix("--")
 
 
 def parse_configs(
-    config_classes: Sequence[type], argv: Sequence[str], *, prog: str, description: str
+    config_classes: Sequence[type],
+    argv: Sequence[str],
+    *,
+    prog: str,
+    description: str,
+    words: Mapping[str, str] | None = None,
 ) -> list[Any]:
     """Build one instance of each config class from command-line flags.
 
     Parameters and errors are those of `given_flags`.
     """
-    given = given_flags(config_classes, argv, prog=prog, description=description)
-    return [build_config(config_class, given) for config_class in config_classes]
+    given = given_flags(config_classes, argv, prog=prog, description=description, words=words)
+    return [build_config(config_class, given.values) for config_class in config_classes]
+
+
+class Given(NamedTuple):
+    """The values that flags give, by field, and no defaults.
+
+    Parameters
+    ----------
+    typed : dict
+        Given on the command line.
+    of_files : dict
+        Given in args files.
+    """
+
+    typed: dict[str, Any]
+    of_files: dict[str, Any]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All of them; the command line wins over files."""
+        return {**self.of_files, **self.typed}
 
 
 def given_flags(
-    config_classes: Sequence[type], argv: Sequence[str], *, prog: str, description: str
-) -> dict[str, Any]:
-    """Return the values that command-line flags give, by field, and no defaults.
+    config_classes: Sequence[type],
+    argv: Sequence[str],
+    *,
+    prog: str,
+    description: str,
+    words: Mapping[str, str] | None = None,
+) -> Given:
+    """Return the values that command-line flags and args files give.
 
     `--experiment_args FILE` reads more flags from a file; a flag on the command line wins over
     the file wherever it stands. Where two classes have a field of one name, the flag is the
-    first one's.
+    first one's. `words` are put into help texts in place of their names in braces.
 
     Raises
     ------
@@ -43,12 +73,13 @@ def given_flags(
         For an unknown flag (with the nearest known one), a value of the wrong type or out of
         range, or a file that cannot be used.
     """
-    parser = _build_parser(config_classes, prog, description)
-    arguments = argparse.Namespace()
+    parser = _build_parser(config_classes, prog, description, words or {})
+    of_files, typed = argparse.Namespace(), argparse.Namespace()
     for path in _experiment_files(argv):
-        _read_into(arguments, Path(path), parser)
-    _parse(parser, argv, arguments)
-    return {name: value for name, value in vars(arguments).items() if name != _FILE}
+        _read_into(of_files, Path(path), parser)
+    _parse(parser, argv, typed)
+    vars(typed).pop(_FILE, None)
+    return Given(vars(typed), vars(of_files))
 
 
 def read_args_file(config_class: type, path: Path) -> dict[str, Any]:
@@ -60,7 +91,7 @@ def read_args_file(config_class: type, path: Path) -> dict[str, Any]:
         As `given_flags`.
     """
     arguments = argparse.Namespace()
-    _read_into(arguments, path, _build_parser((config_class,), prog="", description=""))
+    _read_into(arguments, path, _build_parser((config_class,), prog="", description="", words={}))
     return vars(arguments)
 
 
@@ -113,7 +144,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _build_parser(
-    config_classes: Sequence[type], prog: str, description: str
+    config_classes: Sequence[type], prog: str, description: str, words: Mapping[str, str]
 ) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=prog,
@@ -137,13 +168,13 @@ def _build_parser(
             added.add(field.name)
             topic = field.metadata["topic"]
             group = groups.setdefault(topic, parser.add_argument_group(topic))
-            _add_flag(group, field, option_type(config_class, field.name))
+            declared = option_type(config_class, field.name)
+            _add_flag(group, field, declared, _help_text(field, declared, words))
     return parser
 
 
-def _add_flag(group: Any, field: dataclasses.Field[Any], declared: OptionType) -> None:
+def _add_flag(group: Any, field: dataclasses.Field[Any], declared: OptionType, text: str) -> None:
     flag = f"--{field.name}"
-    text = _help_text(field, declared).replace("%", "%%")
     if declared.scalar is bool:
         group.add_argument(
             flag, nargs="?", const=True, type=_boolean, metavar="True|False", help=text
@@ -180,12 +211,17 @@ class _StoreTuple(argparse.Action):
         setattr(namespace, self.dest, tuple(values))
 
 
-def _help_text(field: dataclasses.Field[Any], declared: OptionType) -> str:
+def _help_text(
+    field: dataclasses.Field[Any], declared: OptionType, words: Mapping[str, str]
+) -> str:
     bounds = ", ".join(f"{word} {bound:g}" for word, bound in field.metadata["bounds"].items())
     default = field.metadata["shown_default"]
     if default is None:
         default = "none" if field.default in (None, ()) else field.default
-    return f"{field.metadata['help']} ({bounds + '; ' if bounds else ''}default: {default})"
+    text = f"{field.metadata['help']} ({bounds + '; ' if bounds else ''}default: {default})"
+    for word, stands_for in words.items():
+        text = text.replace(f"{{{word}}}", stands_for)
+    return text.replace("%", "%%")
 
 
 def _boolean(text: str) -> bool:

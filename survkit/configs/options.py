@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 from survkit.types import InputError
 
+_DEFAULT = object()
+
 
 def option(
     default: object,
@@ -27,6 +29,7 @@ def option(
     at_most: float | None = None,
     below: float | None = None,
     identity: bool = True,
+    neutral: object = _DEFAULT,
     shown_default: str | None = None,
 ) -> Any:
     """Return a dataclass field with what the command line and `validate` need.
@@ -43,6 +46,10 @@ def option(
         The allowed range of a number, or of every number of a list.
     identity : bool
         Whether runs that differ in it are different runs (False: device, logging and paths).
+    neutral : object, optional
+        The value at which the option does not count towards a run's identity: its default unless
+        given. Whoever changes a default gives the old one here, so that the identifiers of runs
+        made before stay those of the same numbers.
     shown_default : str, optional
         How `--help` describes a default that depends on the circumstances.
     """
@@ -52,6 +59,7 @@ def option(
         "help": help,
         "bounds": {word: bound for word, bound in bounds.items() if bound is not None},
         "identity": identity,
+        "neutral": default if neutral is _DEFAULT else neutral,
         "shown_default": shown_default,
     }
     if callable(default):

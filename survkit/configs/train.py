@@ -40,8 +40,7 @@ class TrainConfig:
     dataset: str = option(
         "support2",
         topic=DATA,
-        help="csv, digits, flchain, gbsg2, lung, mnist, rossi, sepsis, support2, synthetic, udca, "
-        "veteran or whas500",
+        help="one of {datasets}",
     )
     data_dir: str = option(
         _data_dir,
@@ -144,8 +143,7 @@ class TrainConfig:
     model: str = option(
         "fixed_moe",
         topic=MODEL,
-        help="mtlr, fixed_moe, adjustable_moe, personalized_moe, coxph, rsf, deepsurv, deephit, "
-        "logistic_hazard or bart",
+        help="one of {models}",
     )
     hidden_dim: int = option(128, topic=MODEL, at_least=1, help="units of a hidden layer")
     num_hidden_layers: int = option(2, topic=MODEL, at_least=0, help="number of hidden layers")

@@ -3,63 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from survkit.datasets.assemble import Dataset, GridParameters
-from survkit.datasets.bundled import load_bundled
-from survkit.datasets.card import Card
-from survkit.datasets.csv import load_csv
-from survkit.datasets.mnist import load_digits, load_mnist
-from survkit.datasets.one_hot import one_hot
-from survkit.datasets.preprocessing import Preprocessor
-from survkit.datasets.sepsis import load_sepsis
-from survkit.datasets.support2 import load_support2
-from survkit.datasets.synthetic import load_synthetic
-from survkit.datasets.udca import load_udca
 from survkit.text import nearest
 from survkit.types import InputError
+
+if TYPE_CHECKING:  # pandas is imported by the loader that is called, so that --help needs none
+    from survkit.datasets.assemble import Dataset
 
 __all__ = [
     "ALIASES",
     "DATASETS",
-    "Card",
-    "Dataset",
+    "GRID_PARAMETERS",
     "DatasetEntry",
-    "Preprocessor",
     "dataset_name",
     "load_configured",
     "load_dataset",
     "load_parameters",
-    "one_hot",
 ]
 
 
 class DatasetEntry(NamedTuple):
-    """How a dataset is loaded.
+    """How a dataset is loaded, and the flags that it reads beyond those of the time grid.
 
-    `parameters` are those it takes beyond those of the time grid; `downloads` tells whether its
-    loader downloads files that are not there, unless it is told not to (`download=False`).
+    Parameters
+    ----------
+    path : str
+        Where its loader is, as "module:function"; imported when the dataset is loaded.
+    parameters : tuple of str
+        The flags that the loader reads, as keywords of the same names.
+    arguments : tuple of str
+        What the loader takes besides, by position.
+    downloads : bool
+        Whether the loader downloads files that are missing, unless `download=False`.
     """
 
-    load: Callable[..., Dataset]
+    path: str
     parameters: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     downloads: bool = False
 
+    @property
+    def loader(self) -> Callable[..., Dataset]:
+        """The function that loads it; the first use imports its module."""
+        loader: Callable[..., Dataset] = resolve_name(self.path)
+        return loader
+
+
+GRID_PARAMETERS = ("time_bins", "quantile_event_times", "labeling_floor_mode")
+"""The flags of the time grid, which every dataset reads."""
 
 _MNIST = ("mnist_means", "mnist_stds", "mnist_censoring_percentage", "mnist_sample_pct")
+_BUNDLED = "survkit.datasets.bundled:load_bundled"
 
 DATASETS = {
     "support2": DatasetEntry(
-        load_support2,
+        "survkit.datasets.support2:load_support2",
         ("data_dir", "support2_features", "support2_start_day", "support2_censor_day"),
         downloads=True,
     ),
-    "mnist": DatasetEntry(load_mnist, ("data_dir", *_MNIST), downloads=True),
-    "digits": DatasetEntry(load_digits, _MNIST),
+    "mnist": DatasetEntry(
+        "survkit.datasets.mnist:load_mnist", ("data_dir", *_MNIST), downloads=True
+    ),
+    "digits": DatasetEntry("survkit.datasets.mnist:load_digits", _MNIST),
     "sepsis": DatasetEntry(
-        load_sepsis,
+        "survkit.datasets.sepsis:load_sepsis",
         (
             "data_dir",
             "single_record",
@@ -69,17 +79,20 @@ DATASETS = {
             "skip_bad_files",
         ),
     ),
-    "flchain": DatasetEntry(partial(load_bundled, "flchain")),
-    "gbsg2": DatasetEntry(partial(load_bundled, "gbsg2")),
-    "whas500": DatasetEntry(partial(load_bundled, "whas500")),
-    "veteran": DatasetEntry(partial(load_bundled, "veteran")),
-    "rossi": DatasetEntry(partial(load_bundled, "rossi")),
-    "lung": DatasetEntry(partial(load_bundled, "lung")),
-    "udca": DatasetEntry(load_udca, ("data_dir",)),
+    "flchain": DatasetEntry(_BUNDLED, arguments=("flchain",)),
+    "gbsg2": DatasetEntry(_BUNDLED, arguments=("gbsg2",)),
+    "whas500": DatasetEntry(_BUNDLED, arguments=("whas500",)),
+    "veteran": DatasetEntry(_BUNDLED, arguments=("veteran",)),
+    "rossi": DatasetEntry(_BUNDLED, arguments=("rossi",)),
+    "lung": DatasetEntry(_BUNDLED, arguments=("lung",)),
+    "udca": DatasetEntry("survkit.datasets.udca:load_udca", ("data_dir",)),
     "csv": DatasetEntry(
-        load_csv, ("csv_path", "time_column", "event_column", "categorical_columns")
+        "survkit.datasets.csv:load_csv",
+        ("csv_path", "time_column", "event_column", "categorical_columns"),
     ),
-    "synthetic": DatasetEntry(load_synthetic, ("synthetic_rows", "synthetic_process")),
+    "synthetic": DatasetEntry(
+        "survkit.datasets.synthetic:load_synthetic", ("synthetic_rows", "synthetic_process")
+    ),
 }
 
 ALIASES = {"SUPPORT2": "support2", "MNIST": "mnist", "Sepsis": "sepsis"}
@@ -113,7 +126,7 @@ def load_parameters(name: str) -> tuple[str, ...]:
         For an unknown dataset.
     """
     parameters = DATASETS[dataset_name(name)].parameters
-    return tuple(dict.fromkeys(("data_dir", *GridParameters.__annotations__, *parameters)))
+    return tuple(dict.fromkeys(("data_dir", *GRID_PARAMETERS, *parameters)))
 
 
 def load_dataset(
@@ -157,7 +170,8 @@ def load_dataset(
         parameters["data_dir"] = data_dir
     if entry.downloads:
         parameters["download"] = download
-    return entry.load(
+    return entry.loader(
+        *entry.arguments,
         time_bins=time_bins,
         quantile_event_times=quantile_event_times,
         labeling_floor_mode=labeling_floor_mode,

@@ -12,6 +12,7 @@ from itertools import takewhile
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
 from survkit.configs.train import TrainConfig
+from survkit.datasets import DATASETS, load_dataset, load_parameters
 from survkit.types import InputError
 
 PROG = "survkit.datasets"
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             prog=PROG,
             description=f"{PREPARE} NAME ...: download, check and cache datasets, print their "
             "cards. The flags are those of survkit.train; the ones about data count.",
+            words={"datasets": ", ".join(DATASETS), "models": "those of survkit.train"},
         )
         if words[:1] != [PREPARE]:
             raise InputError(f"the command is '{PREPARE} NAME ...', as {PREPARE} support2 mnist")
@@ -48,8 +50,6 @@ def prepare(names: Sequence[str], config: TrainConfig) -> None:
     InputError
         For no name or an unknown one, before anything is loaded; for data that cannot be used.
     """
-    from survkit.datasets import DATASETS, load_dataset, load_parameters
-
     if not names:
         raise InputError(f"name the datasets to prepare: {', '.join(DATASETS)}")
     parameters = {name: load_parameters(name) for name in names}

@@ -14,6 +14,7 @@ from survkit.configs.train import TrainConfig
 from survkit.datasets import load_parameters
 from survkit.models.composite import NamedModel
 from survkit.models.registry import MODELS, model_name
+from survkit.runs.flags import PATHS
 from survkit.runs.folder import load_fitted
 from survkit.runs.state import (
     OpenRun,
@@ -24,8 +25,6 @@ from survkit.runs.state import (
 from survkit.runs.table import load_runs, read_config
 from survkit.runs.variants import variant_labels
 from survkit.types import InputError
-
-PATHS = ("data_dir", "csv_path")
 
 
 class Candidate(NamedTuple):

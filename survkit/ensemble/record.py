@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from survkit.bart.convergence import NOT_CONVERGED
-from survkit.datasets import Dataset
+from survkit.datasets.assemble import Dataset
 from survkit.ensemble.candidates import Candidate, shared_settings
 from survkit.ensemble.selection import Selection, select_models
 from survkit.files import write_bytes
@@ -19,7 +19,8 @@ from survkit.models.composite import (
     EnsembleModel,
     NamedModel,
 )
-from survkit.runs.folder import RunFolder, identifier, provenance
+from survkit.runs.folder import RunFolder, provenance
+from survkit.runs.identity import identifier
 from survkit.runs.model_card import FILE, model_card
 from survkit.runs.results import describe_run, evaluate_splits, scorer, timing, write_fitted
 from survkit.types import InputError

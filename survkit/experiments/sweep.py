@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 from survkit.configs.args_file import build_config, read_args_file
 from survkit.configs.options import option_type
 from survkit.configs.train import TrainConfig
+from survkit.datasets import dataset_name
+from survkit.models.registry import model_name
+from survkit.runs.flags import is_read, readers, why_unread
 from survkit.text import nearest
 from survkit.types import InputError
 
@@ -35,7 +38,8 @@ class Sweep(NamedTuple):
     common : mapping
         Flags of `survkit.train` by name, for every run. A list stands for one run with each of
         its values; several lists for every combination. (A flag that takes several values has a
-        list for its value, and a list of lists to vary it.)
+        list for its value, and a list of lists to vary it.) It counts for the runs whose dataset
+        or model reads it, of which there must be one.
     runs : sequence of mappings
         More flags, one mapping for each kind of run; they win over `common`. Two further keys:
         `name`, what to call it (default: its model), and `after`, a list of the names of kinds
@@ -67,7 +71,12 @@ class PlannedRun(NamedTuple):
     after: tuple[str, ...] = ()
 
 
-def expand(sweep: Sweep, overrides: Mapping[str, Any] | None = None) -> list[PlannedRun]:
+def expand(
+    sweep: Sweep,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    optional: Collection[str] = (),
+) -> list[PlannedRun]:
     """Return all runs of a sweep, each after those that it depends on.
 
     Parameters
@@ -76,31 +85,61 @@ def expand(sweep: Sweep, overrides: Mapping[str, Any] | None = None) -> list[Pla
         The sweep.
     overrides : mapping, optional
         Values that win over the sweep's, in every run.
+    optional : collection of str
+        Overrides that no run needs to read, since they come from an args file.
 
     Raises
     ------
     InputError
-        For an unknown field, a value that it cannot have, an override of what the sweep varies,
-        an unknown name in `after` or a cycle of them.
+        For an unknown field, a value that it cannot have, a flag that no run reads, an override
+        of what the sweep varies, an unknown name in `after` or a cycle of them.
     """
+    overrides = overrides or {}
     base = read_args_file(TrainConfig, Path(sweep.experiment_args)) if sweep.experiment_args else {}
     labels = _labels(sweep)
     kinds: dict[str, list[str]] = {}
     runs: dict[str, PlannedRun] = {}
     given: list[dict[str, Any]] = []
+    configs: list[TrainConfig] = []
     for label, run in zip(labels, sweep.runs, strict=True):
-        flags = {**sweep.common, **{k: v for k, v in run.items() if k not in (NAME, AFTER)}}
+        own = {k: v for k, v in run.items() if k not in (NAME, AFTER)}
+        flags = {**sweep.common, **own}
+        of_kind: dict[str, TrainConfig] = {}
         for varied in _combinations(label, flags):
-            name = " ".join([label, *(f"{field}={_shown(v)}" for field, v in varied.items())])
             values = {**base, **flags, **varied}
-            if name in runs:
+            config = _config(label, varied, {**values, **overrides})
+            read = {field: v for field, v in varied.items() if _reads(config, field)}
+            name = _run_name(label, read)
+            if name in runs and (name not in of_kind or read == varied):
                 raise InputError(f"{name} stands twice in the sweep")
+            of_kind[name] = config
             given.append(values)
-            config = _config(name, {**values, **(overrides or {})})
-            kinds.setdefault(label, []).append(name)
             runs[name] = PlannedRun(name, config, tuple(run.get(AFTER, ())))
-    _refuse_varied(given, overrides or {})
+        _refuse_unread(label, own, list(of_kind.values()))
+        kinds.setdefault(label, []).extend(of_kind)
+        configs += of_kind.values()
+    needed = {**sweep.common, **{k: v for k, v in overrides.items() if k not in optional}}
+    data = {k: v for k, v in {**base, **overrides}.items() if readers(k)["dataset"]}
+    _refuse_unread("the sweep", {**needed, **data}, configs)
+    _refuse_varied(given, overrides)
     return _ordered(runs, kinds)
+
+
+def _reads(config: TrainConfig, flag: str) -> bool:
+    return is_read(flag, dataset_name(config.dataset), model_name(config.model))
+
+
+def _refuse_unread(what: str, flags: Iterable[str], configs: Sequence[TrainConfig]) -> None:
+    unread = [flag for flag in flags if not any(_reads(config, flag) for config in configs)]
+    if unread:
+        have = [
+            {getattr(config, kind): None for config in configs} for kind in ("dataset", "model")
+        ]
+        raise InputError(f"{what}: {why_unread(unread, *(', '.join(names) for names in have))}")
+
+
+def _run_name(label: str, varied: Mapping[str, Any]) -> str:
+    return " ".join([label, *(f"{field}={_shown(value)}" for field, value in varied.items())])
 
 
 def _labels(sweep: Sweep) -> list[str]:
@@ -149,13 +188,14 @@ def _shown(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _config(name: str, values: Mapping[str, Any]) -> TrainConfig:
+def _config(label: str, varied: Mapping[str, Any], values: Mapping[str, Any]) -> TrainConfig:
     try:
         config: TrainConfig = build_config(
             TrainConfig, {field: _typed(field, value) for field, value in values.items()}
         )
+        dataset_name(config.dataset), model_name(config.model)  # unknown ones end here
     except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+        raise InputError(f"{_run_name(label, varied)}: {error}") from None
     return config
 
 

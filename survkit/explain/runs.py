@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from survkit.datasets import Dataset, Preprocessor, load_configured
-from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn
+from survkit.datasets import load_configured
+from survkit.datasets.assemble import Dataset
+from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn, Preprocessor
 from survkit.explain import plots
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.survlime import SurvLimeExplainer

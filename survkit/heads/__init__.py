@@ -1,26 +1,27 @@
-"""The heads that turn a hidden state into a distribution over the time classes."""
+"""The heads by name: each turns a hidden state into a distribution over the time classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch import nn
+if TYPE_CHECKING:  # torch is imported by the head that is built, so that --help needs none
+    from torch import nn
 
-from survkit.heads.adjustable_moe import AdjustableMoEHead
-from survkit.heads.fixed_moe import FixedMoEHead
-from survkit.heads.mtlr import MTLRHead
-from survkit.heads.personalized_moe import PersonalizedMoEHead
-from survkit.heads.routing import HeadOutput
-
-__all__ = ["HEADS", "HeadEntry", "HeadOutput", "build_head"]
+__all__ = ["HEADS", "ROUTER_PARAMETERS", "HeadEntry", "build_head"]
 
 
 class HeadEntry(NamedTuple):
-    """A head's class and the names of the keyword parameters it takes."""
+    """Where a head's class is ("module:class"), and the flags that it reads as keywords."""
 
-    head: Callable[..., nn.Module]
+    path: str
     parameters: tuple[str, ...] = ()
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether the head routes subjects to experts."""
+        return "mixture_components" in self.parameters
 
 
 ROUTER_PARAMETERS = (
@@ -32,11 +33,15 @@ ROUTER_PARAMETERS = (
 )
 
 HEADS: dict[str, HeadEntry] = {
-    "mtlr": HeadEntry(MTLRHead),
-    "fixed_moe": HeadEntry(FixedMoEHead, ROUTER_PARAMETERS),
-    "adjustable_moe": HeadEntry(AdjustableMoEHead, (*ROUTER_PARAMETERS, "time_warp_function")),
+    "mtlr": HeadEntry("survkit.heads.mtlr:MTLRHead"),
+    "fixed_moe": HeadEntry("survkit.heads.fixed_moe:FixedMoEHead", ROUTER_PARAMETERS),
+    "adjustable_moe": HeadEntry(
+        "survkit.heads.adjustable_moe:AdjustableMoEHead",
+        (*ROUTER_PARAMETERS, "time_warp_function"),
+    ),
     "personalized_moe": HeadEntry(
-        PersonalizedMoEHead, (*ROUTER_PARAMETERS, "moe_value_dim", "moe_chunk_value_dim")
+        "survkit.heads.personalized_moe:PersonalizedMoEHead",
+        (*ROUTER_PARAMETERS, "moe_value_dim", "moe_chunk_value_dim"),
     ),
 }
 
@@ -44,7 +49,7 @@ HEADS: dict[str, HeadEntry] = {
 def build_head(
     name: str, hidden_dim: int, num_classes: int, parameters: Mapping[str, Any]
 ) -> nn.Module:
-    """Build a head of the registry, taking from `parameters` those that it has.
+    """Build a head of the registry, taking from `parameters` those that it reads.
 
     Parameters
     ----------
@@ -58,7 +63,7 @@ def build_head(
     Returns
     -------
     nn.Module
-        Maps hidden (B, hidden_dim) to `HeadOutput`.
+        Maps hidden (B, hidden_dim) to `survkit.heads.routing.HeadOutput`.
 
     Raises
     ------
@@ -66,4 +71,6 @@ def build_head(
         For values that the head refuses.
     """
     entry = HEADS[name]
-    return entry.head(hidden_dim, num_classes, **{key: parameters[key] for key in entry.parameters})
+    values = {key: parameters[key] for key in entry.parameters}
+    head: nn.Module = resolve_name(entry.path)(hidden_dim, num_classes, **values)
+    return head

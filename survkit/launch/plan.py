@@ -16,14 +16,15 @@ from survkit.configs.args_file import build_config, to_arguments
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
-from survkit.datasets import Dataset, load_configured, load_parameters
+from survkit.datasets import load_configured, load_parameters
+from survkit.datasets.assemble import Dataset
 from survkit.experiments import PlannedRun, Sweep, expand, find_sweep, read_sweep
-from survkit.heads import HEADS
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.models.registry import MODELS
-from survkit.runs.folder import RunFolder, run_id
+from survkit.runs.flags import canonical
+from survkit.runs.folder import RunFolder
+from survkit.runs.identity import RunFinder, configuration_id, run_id, with_grid
 from survkit.runs.state import LAUNCHER_FOLDER
-from survkit.train import canonical, with_grid
 from survkit.training.tracking import finished_runs
 from survkit.types import InputError
 
@@ -45,7 +46,9 @@ class Plan(NamedTuple):
     skipped: list[Outcome]
 
 
-def plan_sweeps(config: BatchRunConfig, given: Mapping[str, Any]) -> Plan:
+def plan_sweeps(
+    config: BatchRunConfig, given: Mapping[str, Any], *, of_files: Collection[str] = ()
+) -> Plan:
     """Resolve every run of the sweeps and find out which are still to be made.
 
     Parameters
@@ -54,6 +57,8 @@ def plan_sweeps(config: BatchRunConfig, given: Mapping[str, Any]) -> Plan:
         Names the sweeps.
     given : mapping
         Values for fields of `TrainConfig`, which win over the sweep's, and of `WandbConfig`.
+    of_files : collection of str
+        Those that only args files give: no run needs to read them.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def plan_sweeps(config: BatchRunConfig, given: Mapping[str, Any]) -> Plan:
     plan = Plan([], [])
     for group, sweep in _sweeps(config):
         try:
-            runs = _sample(expand(sweep, overrides), config.num_runs)
+            runs = _sample(expand(sweep, overrides, optional=of_files), config.num_runs)
             jobs = _jobs(group, runs, wandb, load)
         except InputError as error:
             raise InputError(f"{group}: {error}") from None
@@ -118,9 +123,10 @@ def _jobs(
     load: Callable[[TrainConfig], Dataset],
 ) -> list[Job]:
     jobs: dict[str, Job] = {}
+    finders: dict[Path, RunFinder] = {}
     for run in runs:
         try:
-            job = _job(group, run, wandb, load)
+            job = _job(group, run, wandb, load, finders)
         except InputError as error:
             raise InputError(f"{run.name}: {error}") from None
         if job.folder.name in jobs:
@@ -130,7 +136,11 @@ def _jobs(
 
 
 def _job(
-    group: str, run: PlannedRun, wandb: WandbConfig, load: Callable[[TrainConfig], Dataset]
+    group: str,
+    run: PlannedRun,
+    wandb: WandbConfig,
+    load: Callable[[TrainConfig], Dataset],
+    finders: dict[Path, RunFinder],
 ) -> Job:
     config = canonical(replace(_with_absolute_paths(run.config), group=group))
     group_folder = Path(config.log_dir) / group
@@ -140,11 +150,12 @@ def _job(
             f"the old records in {group_folder} away, or choose another --log_dir"
         )
     dataset = load(config)
-    resolved = with_grid(config, dataset)
+    resolved = with_grid(config, len(dataset.grid.cuts))
     MODELS[resolved.model].build(  # refuses parameters that do not fit together
         grid=dataset.grid, parameters=asdict(resolved), seed=resolved.seed, device="cpu"
     )
-    identifier = run_id(resolved, dataset.sha256)
+    finder = finders.setdefault(group_folder, RunFinder(group_folder))
+    folder = finder.folder(run_id(resolved, dataset.sha256))
     return Job(
         name=f"{group} {run.name}",
         arguments=(
@@ -153,10 +164,10 @@ def _job(
             ),
             *to_arguments(wandb),
         ),
-        folder=group_folder / identifier,
-        log=group_folder / LAUNCHER_FOLDER / f"{identifier}.log",
+        folder=folder,
+        log=group_folder / LAUNCHER_FOLDER / f"{folder.name}.log",
         after=tuple(f"{group} {name}" for name in run.after),
-        stack=run_id(resolved, dataset.sha256, less=("seed",)) if config.model in HEADS else "",
+        stack=configuration_id(resolved, dataset.sha256) if MODELS[config.model].network else "",
     )
 
 

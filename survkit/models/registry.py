@@ -1,19 +1,21 @@
-"""Every model by name, and how each is built and rebuilt."""
+"""Every model by name: where it is, the flags that it reads, and how its runs are treated.
+
+Nothing is imported before a model is built, so the registry is cheap to read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
-from survkit.bart.baseline import BartBaseline
-from survkit.bart.chains import SamplerSettings
-from survkit.baselines.coxph import CoxPH
-from survkit.baselines.pycox_models import PycoxModel
-from survkit.baselines.random_survival_forest import RandomSurvivalForest
 from survkit.text import nearest
-from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import InputError, SurvivalModel, TimeGrid
+from survkit.training.parameters import (
+    BACKBONE_PARAMETERS,
+    OPTIMISATION_PARAMETERS,
+    head_parameters,
+)
+from survkit.types import InputError, SurvivalModel, SurvivalPrediction, TimeGrid
 
 
 class ModelEntry(NamedTuple):
@@ -21,10 +23,13 @@ class ModelEntry(NamedTuple):
 
     Parameters
     ----------
-    build : callable
-        Takes the keywords grid, parameters, seed, device and validation_metrics.
-    from_state : callable
-        Rebuilds a fitted model from its state.
+    path : str
+        Where its class is, as "module:class".
+    parameters : mapping of str to str
+        The flags that it reads, each with the keyword that its class takes it by.
+    network : str
+        For a network, which one; "" for any other model. Networks that differ in their seeds
+        only are trained as one stack.
     is_baseline : bool
         Whether the published evaluation fits it on four fifths of the training rows and
         renormalises what it predicts beyond the horizon.
@@ -32,78 +37,127 @@ class ModelEntry(NamedTuple):
         Whether the same rows give the same model for every seed.
     """
 
-    build: Callable[..., SurvivalModel]
-    from_state: Callable[[Mapping[str, Any]], SurvivalModel]
+    path: str
+    parameters: Mapping[str, str]
+    network: str = ""
     is_baseline: bool = False
     is_deterministic: bool = False
 
+    def build(
+        self,
+        *,
+        grid: TimeGrid,
+        parameters: Mapping[str, Any],
+        seed: int,
+        device: str = "cpu",
+        validation_metrics: Callable[[SurvivalPrediction], Mapping[str, float]] | None = None,
+    ) -> SurvivalModel:
+        """Build the model, not fitted yet.
 
-def _coxph(*, grid: TimeGrid, parameters: Mapping[str, Any], **_: Any) -> SurvivalModel:
-    return CoxPH(grid=grid, alpha=parameters["cox_alpha"], l1_ratio=parameters["cox_l1_ratio"])
+        Parameters
+        ----------
+        grid : TimeGrid
+            The cuts at which it predicts.
+        parameters : mapping
+            Values for all flags in `ModelEntry.parameters`; others are not read.
+        seed : int
+            Seed of everything random in the fit.
+        device : str
+            The torch device that a network is trained on.
+        validation_metrics : callable, optional
+            What a network computes of its validation predictions after every epoch.
+
+        Raises
+        ------
+        InputError
+            For parameters that do not fit together, or an unknown device.
+        """
+        values = {keyword: parameters[flag] for flag, keyword in self.parameters.items()}
+        model_class = resolve_name(self.path)
+        model: SurvivalModel
+        if self.network:
+            model = model_class(
+                self.network,
+                grid=grid,
+                parameters=values,
+                seed=seed,
+                device=device,
+                validation_metrics=validation_metrics,
+            )
+        else:
+            seeded = {} if self.is_deterministic else {"seed": seed}
+            model = model_class(grid=grid, **values, **seeded)
+        return model
+
+    def from_state(self, state: Mapping[str, Any]) -> SurvivalModel:
+        """Rebuild a fitted model from what its `state` returned."""
+        model: SurvivalModel = resolve_name(self.path).from_state(state)
+        return model
 
 
-def _rsf(*, grid: TimeGrid, parameters: Mapping[str, Any], seed: int, **_: Any) -> SurvivalModel:
-    return RandomSurvivalForest(
-        grid=grid,
-        n_estimators=parameters["rsf_n_estimators"],
-        min_samples_split=parameters["rsf_min_samples_split"],
-        max_features=parameters["rsf_max_features"],
-        max_memory_gb=parameters["max_memory_gb"],
-        seed=seed,
+def _same(*names: str) -> dict[str, str]:
+    return dict(zip(names, names, strict=True))
+
+
+def _head(name: str) -> ModelEntry:
+    path = "survkit.training.neural_model:NeuralSurvivalModel"
+    return ModelEntry(path, _same(*head_parameters(name)), network=name)
+
+
+def _pycox(name: str) -> ModelEntry:
+    return ModelEntry(
+        "survkit.baselines.pycox_models:PycoxModel",
+        _same(*BACKBONE_PARAMETERS, *OPTIMISATION_PARAMETERS),
+        network=name,
+        is_baseline=True,
     )
-
-
-def _bart(*, grid: TimeGrid, parameters: Mapping[str, Any], seed: int, **_: Any) -> SurvivalModel:
-    settings = SamplerSettings(
-        backend=parameters["bart_backend"],
-        trees=parameters["bart_trees"],
-        tune=parameters["bart_tune"],
-        draws=parameters["bart_draws"],
-        sweeps=parameters["bart_sweeps"],
-        regrow=parameters["bart_regrow"],
-        chains=parameters["bart_chains"],
-        seed=seed,
-    )
-    return BartBaseline(
-        grid=grid,
-        settings=settings,
-        max_rows=parameters["bart_max_rows"],
-        subsample=parameters["bart_subsample"],
-        cores=parameters["bart_cores"],
-    )
-
-
-def _pycox(
-    name: str,
-    *,
-    grid: TimeGrid,
-    parameters: Mapping[str, Any],
-    seed: int,
-    device: str,
-    **_: Any,
-) -> SurvivalModel:
-    return PycoxModel(name, grid=grid, parameters=parameters, seed=seed, device=device)
 
 
 MODELS: dict[str, ModelEntry] = {
-    "mtlr": ModelEntry(partial(NeuralSurvivalModel, "mtlr"), NeuralSurvivalModel.from_state),
-    "fixed_moe": ModelEntry(
-        partial(NeuralSurvivalModel, "fixed_moe"), NeuralSurvivalModel.from_state
+    "mtlr": _head("mtlr"),
+    "fixed_moe": _head("fixed_moe"),
+    "adjustable_moe": _head("adjustable_moe"),
+    "personalized_moe": _head("personalized_moe"),
+    "kaplan_meier": ModelEntry(
+        "survkit.baselines.kaplan_meier:KaplanMeier",
+        {},
+        is_baseline=True,
+        is_deterministic=True,
     ),
-    "adjustable_moe": ModelEntry(
-        partial(NeuralSurvivalModel, "adjustable_moe"), NeuralSurvivalModel.from_state
+    "coxph": ModelEntry(
+        "survkit.baselines.coxph:CoxPH",
+        {"cox_alpha": "alpha", "cox_l1_ratio": "l1_ratio"},
+        is_baseline=True,
+        is_deterministic=True,
     ),
-    "personalized_moe": ModelEntry(
-        partial(NeuralSurvivalModel, "personalized_moe"), NeuralSurvivalModel.from_state
+    "rsf": ModelEntry(
+        "survkit.baselines.random_survival_forest:RandomSurvivalForest",
+        {
+            "rsf_n_estimators": "n_estimators",
+            "rsf_min_samples_split": "min_samples_split",
+            "rsf_max_features": "max_features",
+            "max_memory_gb": "max_memory_gb",
+        },
+        is_baseline=True,
     ),
-    "coxph": ModelEntry(_coxph, CoxPH.from_state, is_baseline=True, is_deterministic=True),
-    "rsf": ModelEntry(_rsf, RandomSurvivalForest.from_state, is_baseline=True),
-    "deepsurv": ModelEntry(partial(_pycox, "deepsurv"), PycoxModel.from_state, is_baseline=True),
-    "deephit": ModelEntry(partial(_pycox, "deephit"), PycoxModel.from_state, is_baseline=True),
-    "logistic_hazard": ModelEntry(
-        partial(_pycox, "logistic_hazard"), PycoxModel.from_state, is_baseline=True
+    "deepsurv": _pycox("deepsurv"),
+    "deephit": _pycox("deephit"),
+    "logistic_hazard": _pycox("logistic_hazard"),
+    "bart": ModelEntry(
+        "survkit.bart.baseline:BartBaseline",
+        {
+            "bart_backend": "backend",
+            "bart_trees": "trees",
+            "bart_tune": "tune",
+            "bart_draws": "draws",
+            "bart_sweeps": "sweeps",
+            "bart_regrow": "regrow",
+            "bart_chains": "chains",
+            "bart_cores": "cores",
+            "bart_max_rows": "max_rows",
+            "bart_subsample": "subsample",
+        },
     ),
-    "bart": ModelEntry(_bart, BartBaseline.from_state),
 }
 
 ALIASES = {

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.datasets import Dataset
-from survkit.datasets.assemble import split_rows
+from survkit.datasets.assemble import Dataset, split_rows
 from survkit.metrics.clustering import chosen_expert
 from survkit.models.composite import without_calibration
 from survkit.runs.folder import FittedRun

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from survkit.datasets import Dataset
+from survkit.datasets.assemble import Dataset
 from survkit.report.differences import Resampled, resample_metrics
 from survkit.report.tables import seed_means
 from survkit.runs.predictions import (

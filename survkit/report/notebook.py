@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from survkit.datasets import Dataset
+from survkit.datasets.assemble import Dataset
 from survkit.report.material import Material, group_state
 from survkit.report.sections import comparison_tables, footnotes
 from survkit.report.text_tables import TextTable, transposed

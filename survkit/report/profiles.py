@@ -11,8 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from survkit.datasets import Preprocessor
-from survkit.datasets.preprocessing import CategoryColumn
+from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.metrics.clustering import chosen_expert
 from survkit.report.expert_figures import heatmap
 from survkit.report.palette import new_axes

@@ -6,8 +6,6 @@ written last. Every file is written under a temporary name and renamed into plac
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import importlib.metadata
 import io
 import json
@@ -36,32 +34,6 @@ UNFINISHED_FORM = 2
 """What `last.pt` holds; one of another form cannot be gone on with."""
 
 RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scipy", "torch")
-
-
-def run_id(config: Any, data_sha256: str, *, less: Sequence[str] = ()) -> str:
-    """Return the identifier of a run: 16 hex digits of a hash of what defines it.
-
-    Parameters
-    ----------
-    config : dataclass instance
-        The resolved configuration; fields declared with `identity=False` (device, logging,
-        paths) do not count.
-    data_sha256 : str
-        Hash of the loaded data.
-    less : sequence of str
-        Fields that do not count either: without "seed", runs that differ in nothing else agree.
-    """
-    identity = {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(config)
-        if field.metadata["identity"] and field.name not in less
-    }
-    return identifier([identity, data_sha256])
-
-
-def identifier(content: Any) -> str:
-    """Return 16 hex digits of a hash of plain values."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class RunFolder:

@@ -7,22 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from survkit.baselines.pycox_losses import OBJECTIVES
-from survkit.datasets import Dataset, load_parameters
+from survkit.datasets import GRID_PARAMETERS
+from survkit.datasets.assemble import Dataset
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.files import write_bytes
-from survkit.heads import HEADS
 from survkit.models.calibration import Calibration
+from survkit.runs.flags import PATHS, dataset_and_model_flags
 from survkit.runs.metric_text import SHARES, SUMMARY
-from survkit.training.network import BACKBONE_PARAMETERS
-from survkit.training.trainer import TRAINING_PARAMETERS
 
 FILE = "model_card.md"
-
-PATHS = ("data_dir", "csv_path")
-
-FLAGS_BEGIN = {"coxph": "cox_", "rsf": "rsf_", "bart": "bart_"}
-"""How the flags begin of the models that share none with the networks."""
 
 
 def write_model_card(
@@ -163,22 +156,8 @@ def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
 
 def used_flags(config: Mapping[str, Any]) -> list[str]:
     """Return the flags that a run's data and model depend on, without paths."""
-    data = [name for name in load_parameters(config["dataset"]) if name not in PATHS]
-    model = str(config["model"])
-    if model in HEADS:
-        names = [*BACKBONE_PARAMETERS, *HEADS[model].parameters, *_training_flags(model)]
-    elif model in OBJECTIVES:
-        names = [*BACKBONE_PARAMETERS, *_training_flags(model)]
-    else:
-        begin = FLAGS_BEGIN.get(model)
-        names = [name for name in config if begin and name.startswith(begin)]
-    return [*dict.fromkeys([*data, *names]), "calibrate", "seed"]
-
-
-def _training_flags(model: str) -> list[str]:
-    mixture = model in HEADS and "mixture_components" in HEADS[model].parameters
-    of_router = ("mixture_topk", "group_ent", "instance_ent", "cosine_anneal")
-    return [name for name in TRAINING_PARAMETERS if mixture or not name.startswith(of_router)]
+    read = (*GRID_PARAMETERS, *dataset_and_model_flags(config["dataset"], config["model"]))
+    return [*(name for name in read if name not in PATHS), "calibrate", "seed"]
 
 
 def _convergence(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:

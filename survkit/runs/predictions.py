@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from survkit.configs.train import TrainConfig
-from survkit.datasets import Dataset, load_configured
+from survkit.datasets import load_configured
+from survkit.datasets.assemble import Dataset
 from survkit.metrics.problem import survival_at_cuts
 from survkit.runs.folder import read_predictions
 from survkit.runs.table import read_config

@@ -9,7 +9,7 @@ from typing import Any
 
 import survkit
 from survkit.baselines.published import renormalised
-from survkit.datasets import Dataset
+from survkit.datasets.assemble import Dataset
 from survkit.metrics import Evaluation, Outcomes, evaluate_against
 from survkit.models.calibration import Calibration
 from survkit.models.composite import CalibratedModel, NamedModel

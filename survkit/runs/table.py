@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from survkit.configs.args_file import build_config
-from survkit.configs.train import TrainConfig
+from survkit.runs.identity import recorded_run_id
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that `survkit.report --help` answers at once.
@@ -59,8 +58,10 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
             warnings.warn(f"left out: {path} is damaged; train that run again", stacklevel=2)
         else:
             config = read_config(path.parent) or {}
-            known = {"configuration": _configuration_id(config, result["run_id"])}
-            rows.append({**known, **_flat(result), **_flags(config), "path": str(path.parent)})
+            known = {
+                "configuration": recorded_run_id(config, without=("seed",)) or result["run_id"]
+            }
+            rows.append({**_flat(result), **known, **_flags(config), "path": str(path.parent)})
     if not rows:
         raise InputError(f"no finished run in {root / (group or '*')}")
     return _frame(rows)
@@ -148,27 +149,12 @@ def _wandb_row(
     }
     return {
         "run_id": identifier,
-        "configuration": _configuration_id(config, identifier),
+        "configuration": recorded_run_id(config, without=("seed",)) or identifier,
         **{name: config[name] for name in _SETTINGS_OF_THE_RESULT},
         **metrics,
         **_flags(config),
         "path": None,
     }
-
-
-def _configuration_id(config: Mapping[str, Any], identifier: str) -> str:
-    """Return what runs share that differ in nothing but the seed.
-
-    A run whose configuration is unknown, or none of training (an ensemble's), shares it with none.
-    """
-    from survkit.runs.folder import run_id
-
-    # JSON turns tuples into lists.
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
-    try:
-        return run_id(build_config(TrainConfig, values), config["data_sha256"], less=("seed",))
-    except (InputError, KeyError):
-        return identifier
 
 
 def _flags(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from survkit.heads import HeadOutput
+from survkit.heads.routing import HeadOutput
 from survkit.training.losses import negative_log_likelihood
 from survkit.types import SurvivalData, TimeGrid
 

@@ -7,17 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from survkit.heads import HeadOutput, build_head
+from survkit.heads import build_head
 from survkit.heads.backbone import Backbone
+from survkit.heads.routing import HeadOutput
+from survkit.training.parameters import BACKBONE_PARAMETERS
 from survkit.types import CategoricalColumn
-
-BACKBONE_PARAMETERS = (
-    "hidden_dim",
-    "num_hidden_layers",
-    "dropout",
-    "embedding_dimension",
-    "one_hot_embed",
-)
 
 
 class SurvivalNetwork(nn.Module):

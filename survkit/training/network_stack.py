@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.utils import parameters_to_vector
 
-from survkit.heads import HeadOutput
+from survkit.heads.routing import HeadOutput
 from survkit.training.network import SurvivalNetwork
 
 OptimizerState = Mapping[str, Any]

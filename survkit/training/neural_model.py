@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from survkit.heads import HEADS, build_head
 from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
-from survkit.training.network import BACKBONE_PARAMETERS, SurvivalNetwork
-from survkit.training.trainer import TRAINING_PARAMETERS, Training, train_networks
+from survkit.training.network import SurvivalNetwork
+from survkit.training.parameters import head_parameters
+from survkit.training.trainer import Training, train_networks
 from survkit.types import (
     CategoricalColumn,
     FitMonitor,
@@ -63,18 +64,17 @@ class NeuralSurvivalModel:
         parameters: Mapping[str, Any],
         seed: int = 42,
         device: str = "cpu",
-        validation_metrics: ValidationMetrics = _no_metrics,
+        validation_metrics: ValidationMetrics | None = None,
     ) -> None:
         self.head = head
         self.grid = grid
-        names = (*BACKBONE_PARAMETERS, *HEADS[head].parameters, *TRAINING_PARAMETERS)
-        self.parameters = {name: parameters[name] for name in dict.fromkeys(names)}
+        self.parameters = {name: parameters[name] for name in head_parameters(head)}
         self.seed = seed
         self.device = check_device(device)
         if self.parameters["num_hidden_layers"]:  # else the data decide the width
             with torch.device("meta"):
                 build_head(head, parameters["hidden_dim"], grid.num_classes, parameters)
-        self.validation_metrics = validation_metrics
+        self.validation_metrics = validation_metrics or _no_metrics
         self.fit_summary = FitSummary()
 
     def fit(
@@ -147,11 +147,10 @@ class NeuralSurvivalModel:
                 # Normalised again in double, so that the mass sums to 1 to rounding.
                 probabilities.append(output.log_probs.double().softmax(-1).cpu().numpy())
                 gates.append(output.log_gates.double().softmax(-1).cpu().numpy())
-        mixture = "mixture_components" in HEADS[self.head].parameters
         return SurvivalPrediction(
             self.grid.cuts,
             survival_from_class_probabilities(np.concatenate(probabilities)),
-            np.concatenate(gates) if mixture else None,
+            np.concatenate(gates) if HEADS[self.head].is_mixture else None,
         )
 
     def hidden_state(self, features: NDArray[np.float32]) -> NDArray[np.float32]:

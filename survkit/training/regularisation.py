@@ -7,12 +7,14 @@ from typing import Any
 
 from torch import Tensor
 
-from survkit.heads import HeadOutput
+from survkit.heads.routing import HeadOutput
 from survkit.training.losses import cosine_annealed, instance_entropy, load_balance
 
 
 def group_lambda_at(epochs_done: int, parameters: Mapping[str, Any]) -> float:
     """Return the weight of the group regulariser after so many epochs."""
+    if "group_ent_lambda" not in parameters:  # not a mixture
+        return 0.0
     value: float = parameters["group_ent_lambda"]
     if not parameters["cosine_anneal_group_ent_lambda"]:
         return value

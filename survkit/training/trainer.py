@@ -19,23 +19,6 @@ from survkit.training.optimizers import new_optimizer
 from survkit.training.regularisation import group_lambda_at, regularisation
 from survkit.types import FitMonitor, InputError
 
-TRAINING_PARAMETERS = (
-    "epochs",
-    "lr",
-    "batch_size",
-    "optimizer",
-    "early_stopping_patience",
-    "monitored_val_metric",
-    "minimize_val_metric",
-    "mixture_topk",
-    "group_ent_lambda",
-    "instance_ent_lambda",
-    "cosine_anneal_group_ent_lambda",
-    "cosine_anneal_hold_epochs",
-    "cosine_anneal_epochs",
-    "cosine_anneal_min_lambda_multiplier",
-)
-
 Metrics = Callable[[], Mapping[str, float]]
 
 
@@ -110,7 +93,7 @@ def train_networks(
     train, validation : Batch
         All subjects, on the networks' device.
     parameters : mapping
-        Values for `TRAINING_PARAMETERS`, named as the command's flags.
+        The optimisation's and the regularisers' parameters of `survkit.training.parameters`.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Monitor:
 
 def fit(data: SurvivalData, grid: TimeGrid, **arguments: Any) -> tuple[BartBaseline, Monitor]:
     monitor = Monitor()
-    model = BartBaseline(grid=grid, settings=QUICK, cores=1, **arguments)
+    model = BartBaseline(grid=grid, **asdict(QUICK), cores=1, **arguments)
     return model.fit(data, data, monitor=monitor), monitor
 
 

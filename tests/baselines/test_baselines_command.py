@@ -18,10 +18,6 @@ from survkit.runs.folder import load_fitted, read_predictions
 from survkit.train import main
 
 BASELINES = [name for name, entry in MODELS.items() if entry.is_baseline]
-SMALL = [
-    *("--dataset", "gbsg2", "--epochs", "2", "--hidden_dim", "8", "--bootstrap", "20"),
-    *("--rsf_n_estimators", "10", "--rsf_min_samples_split", "40", "--mode", "disabled"),
-]
 
 PREDICT_AGAIN = """
 import sys
@@ -29,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from survkit.datasets import load_dataset
 from survkit.runs.folder import load_fitted
+from tests.args_files import SMALL
 test = load_dataset("gbsg2", data_dir=".").splits.test
 for folder in map(Path, sys.argv[1:]):
     np.save(folder / "again.npy", load_fitted(folder).model.predict(test.features).survival)
@@ -36,7 +33,7 @@ for folder in map(Path, sys.argv[1:]):
 
 
 def run(log_dir: Path, *flags: str) -> Path:
-    assert main([*SMALL, "--log_dir", str(log_dir), *flags]) == 0
+    assert main([*SMALL, "--dataset", "gbsg2", "--log_dir", str(log_dir), *flags]) == 0
     (folder,) = {path.parent for path in log_dir.glob("*/*/result.json")}
     return folder
 
@@ -46,9 +43,11 @@ def record(folder: Path) -> dict[str, Any]:
     return result
 
 
-def test_the_baselines_are_the_five_models_that_are_no_heads() -> None:
-    assert BASELINES == ["coxph", "rsf", "deepsurv", "deephit", "logistic_hazard"]
-    assert [name for name, entry in MODELS.items() if entry.is_deterministic] == ["coxph"]
+def test_the_baselines_are_the_models_without_a_head() -> None:
+    networks = ["deepsurv", "deephit", "logistic_hazard"]
+    assert ["kaplan_meier", "coxph", "rsf", *networks] == BASELINES
+    deterministic = [name for name, entry in MODELS.items() if entry.is_deterministic]
+    assert deterministic == ["kaplan_meier", "coxph"]
     assert model_name("SKSurvRF") == "rsf"
     assert model_name("SKSurvCox") == "coxph"
 
@@ -143,7 +142,7 @@ def test_what_cannot_be_used_is_said_without_a_traceback(
     flags: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
-        status = main([*SMALL, "--log_dir", str(tmp_path), *flags])
+        status = main([*SMALL, "--dataset", "gbsg2", "--log_dir", str(tmp_path), *flags])
     except SystemExit as stopped:
         status = int(stopped.code or 0)
     assert status == 2

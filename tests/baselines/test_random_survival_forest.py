@@ -15,7 +15,8 @@ from survkit.baselines.random_survival_forest import (
     times_on_grid,
 )
 from survkit.baselines.survival_trees import SurvivalTrees
-from survkit.datasets import load_dataset, one_hot
+from survkit.datasets import load_dataset
+from survkit.datasets.one_hot import one_hot
 from survkit.metrics.evaluate import evaluate
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid

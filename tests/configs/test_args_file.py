@@ -157,7 +157,7 @@ def test_a_flag_of_two_configs_is_the_first_ones() -> None:
         prog="p",
         description="",
     )
-    assert flags == {"group": ("a", "b"), "lr": 0.1}
+    assert flags.values == {"group": ("a", "b"), "lr": 0.1}
 
 
 def test_given_flags_are_without_defaults_and_with_those_of_the_file(tmp_path: Path) -> None:
@@ -165,7 +165,9 @@ def test_given_flags_are_without_defaults_and_with_those_of_the_file(tmp_path: P
     flags = given_flags(
         (TrainConfig,), ["--experiment_args", path, "--epochs", "4"], prog="p", description=""
     )
-    assert flags == {"lr": 0.01, "epochs": 4}
+    assert flags.values == {"lr": 0.01, "epochs": 4}
+    assert flags.typed == {"epochs": 4}
+    assert flags.of_files == {"lr": 0.01, "epochs": 3}
     assert read_args_file(TrainConfig, Path(path)) == {"lr": 0.01, "epochs": 3}
 
 

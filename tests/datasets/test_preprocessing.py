@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from survkit.datasets import Preprocessor, one_hot
+from survkit.datasets.one_hot import one_hot
+from survkit.datasets.preprocessing import Preprocessor
 from survkit.types import CategoricalColumn, InputError, SurvivalData
 
 TRAIN = pd.DataFrame(

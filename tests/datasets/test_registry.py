@@ -9,7 +9,7 @@ from survkit.types import InputError
 
 def test_entries_list_the_loaders_parameters():
     for entry in DATASETS.values():
-        taken = inspect.signature(entry.load).parameters.values()
+        taken = inspect.signature(entry.loader).parameters.values()
         keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY}
         assert {*entry.parameters, *(["download"] if entry.downloads else [])} == keywords
         assert not keywords & set(GridParameters.__annotations__)
@@ -36,7 +36,7 @@ def test_every_parameter_is_a_flag_with_the_same_default():
     config = TrainConfig()
     for name, entry in DATASETS.items():
         assert set(load_parameters(name)) <= set(vars(config))
-        for parameter in inspect.signature(entry.load).parameters.values():
+        for parameter in inspect.signature(entry.loader).parameters.values():
             if parameter.name in entry.parameters and parameter.default is not parameter.empty:
                 assert getattr(config, parameter.name) == parameter.default
 

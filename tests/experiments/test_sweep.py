@@ -74,9 +74,9 @@ def test_lists_stand_for_every_combination() -> None:
 
 
 def test_a_flag_of_several_values_is_varied_by_a_list_of_lists() -> None:
-    one = expand(Sweep({"categorical_columns": ["a", "b"]}))
+    one = expand(Sweep({"dataset": "csv", "categorical_columns": ["a", "b"]}))
     assert [run.config.categorical_columns for run in one] == [("a", "b")]
-    two = expand(Sweep({"categorical_columns": [["a"], ["a", "b"]]}))
+    two = expand(Sweep({"dataset": "csv", "categorical_columns": [["a"], ["a", "b"]]}))
     assert [run.config.categorical_columns for run in two] == [("a",), ("a", "b")]
 
 
@@ -158,3 +158,45 @@ def test_an_unknown_sweep_lists_the_known() -> None:
         InputError, match=r"did you mean support2_mixture.*sepsis_expert_sensitivity"
     ):
         find_sweep("suport2_mixture")
+
+
+def test_a_common_flag_counts_for_the_runs_that_read_it() -> None:
+    common = {"dataset": "veteran", "lr": [1e-3, 1e-2], "seed": [42, 43]}
+    runs = expand(Sweep(common, [{"model": "mtlr"}, {"model": "coxph"}]))
+    assert [run.name for run in runs] == [
+        "mtlr lr=0.001 seed=42",
+        "mtlr lr=0.001 seed=43",
+        "mtlr lr=0.01 seed=42",
+        "mtlr lr=0.01 seed=43",
+        "coxph seed=42",
+        "coxph seed=43",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "overrides", "message"),
+    [
+        (Sweep({"lr": 1e-3}, [{"model": "coxph"}]), {}, "the sweep: --lr: read only with --model"),
+        (
+            Sweep(runs=[{"model": "coxph", "lr": 1e-3}, {"model": "mtlr"}]),
+            {},
+            "coxph: --lr: read only with --model",
+        ),
+        (
+            Sweep(runs=[{"model": "coxph"}, {"model": "rsf"}]),
+            {"lr": 1e-3},
+            "--lr: read only with .*, and --model is coxph, rsf",
+        ),
+        (Sweep(runs=[{"model": "mtlr"}]), {"csv_path": "a.csv"}, "--csv_path: read only with"),
+    ],
+)
+def test_a_flag_that_no_run_reads_is_refused(
+    sweep: Sweep, overrides: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        expand(sweep, overrides)
+
+
+def test_a_model_flag_of_an_args_file_needs_no_reader() -> None:
+    (run,) = expand(Sweep(runs=[{"model": "mtlr"}]), {"cox_alpha": 0.1}, optional=["cox_alpha"])
+    assert run.name == "mtlr"

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from survkit.heads import HEADS, HeadOutput, build_head
+from survkit.heads import HEADS, build_head
 from survkit.heads.adjustable_moe import AdjustableMoEHead, interpolate
 from survkit.heads.backbone import Backbone
 from survkit.heads.fixed_moe import FixedMoEHead
 from survkit.heads.mtlr import MTLRHead, class_scores
 from survkit.heads.personalized_moe import PersonalizedMoEHead
+from survkit.heads.routing import HeadOutput
 from survkit.training.losses import instance_entropy, load_balance, negative_log_likelihood
 from survkit.types import InputError
 

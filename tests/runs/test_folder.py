@@ -1,36 +1,15 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import survkit
-from survkit.configs.train import TrainConfig
-from survkit.runs.folder import RunFolder, provenance, read_predictions, run_id
+from survkit.runs.folder import RunFolder, provenance, read_predictions
 from survkit.training.checkpoint import save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
-
-
-def test_run_ids_depend_on_what_defines_a_run_and_on_nothing_else() -> None:
-    config = TrainConfig()
-    identifier = run_id(config, "data")
-    assert re.fullmatch("[0-9a-f]{16}", identifier)
-    assert run_id(config, "other data") != identifier
-    for changes in ({"seed": 43}, {"lr": 0.1}, {"evaluation": "published"}, {"model": "mtlr"}):
-        assert run_id(replace(config, **changes), "data") != identifier
-    for changes in (
-        {"device": "cuda"},
-        {"data_dir": "/elsewhere"},
-        {"log_dir": "/tmp"},
-        {"group": "g"},
-        {"overwrite": True},
-        {"resume": False},
-    ):
-        assert run_id(replace(config, **changes), "data") == identifier
 
 
 def test_predictions_come_back(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""Which flags a run reads: those of its dataset, those of its model, and those of the command.
+
+The registries say which dataset or model reads a flag; one that none of them lists is read by the
+command itself (the evaluation, the seed, folders) and so by every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+from survkit.configs.args_file import Given
+from survkit.configs.train import TrainConfig
+from survkit.datasets import DATASETS, dataset_name
+from survkit.models.registry import MODELS, model_name
+from survkit.types import InputError
+
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrainConfig)}
+PATHS = ("data_dir", "csv_path")
+"""Where data are, which says nothing about what they are."""
+
+
+def registry_names() -> dict[str, str]:
+    """Return the names that help texts list, by the word that stands for them there."""
+    return {"datasets": ", ".join(DATASETS), "models": ", ".join(MODELS)}
+
+
+def readers(flag: str) -> dict[str, list[str]]:
+    """Return the datasets and the models that read a flag; none for a flag of the command."""
+    return {
+        "dataset": [name for name, entry in DATASETS.items() if flag in _of_dataset(name)],
+        "model": [name for name, entry in MODELS.items() if flag in entry.parameters],
+    }
+
+
+def _of_dataset(name: str) -> list[str]:
+    return [flag for flag in DATASETS[name].parameters if flag != "data_dir"]
+
+
+def dataset_and_model_flags(dataset: str, model: str) -> list[str]:
+    """Return the flags that a dataset and a model read, in their registries' order."""
+    return [*_of_dataset(dataset), *MODELS[model].parameters]
+
+
+def is_read(flag: str, dataset: str, model: str) -> bool:
+    """Whether a run on this dataset with this model reads a flag."""
+    return flag in dataset_and_model_flags(dataset, model) or not any(readers(flag).values())
+
+
+def unread_reset(config: TrainConfig) -> TrainConfig:
+    """Return a configuration in which the flags that its run does not read have their defaults.
+
+    An args file may hold flags for several models, and the flags of a sweep are for those of its
+    runs that read them.
+    """
+    unread = [name for name in DEFAULTS if not is_read(name, config.dataset, config.model)]
+    return replace(config, **{name: DEFAULTS[name] for name in unread})
+
+
+def canonical(config: TrainConfig) -> TrainConfig:
+    """Name dataset and model as their registries do, fill in the group, reset unread flags.
+
+    Raises
+    ------
+    InputError
+        For an unknown dataset or model, with the nearest known name.
+    """
+    dataset = dataset_name(config.dataset)
+    named = replace(config, dataset=dataset, model=model_name(config.model))
+    return unread_reset(replace(named, group=config.group or dataset))
+
+
+def refuse_unread(config: TrainConfig, given: Given) -> None:
+    """Refuse flags that nothing in a run reads: they would have no effect.
+
+    A flag of the command line must be read by the run's dataset or model. An args file may serve
+    several models; of its flags those of another dataset are refused, unless the file names that
+    dataset and the command line another.
+
+    Raises
+    ------
+    InputError
+        Naming every such flag, what reads it and what the run has.
+    """
+    dataset, model = dataset_name(config.dataset), model_name(config.model)
+    of_file = dataset_name(given.of_files.get("dataset", dataset))
+    flags = [flag for flag in {**given.of_files, **given.typed} if flag in DEFAULTS]
+    unread = [flag for flag in flags if flag in given.typed and not is_read(flag, dataset, model)]
+    for flag in flags:
+        by = readers(flag)["dataset"]
+        if by and flag not in given.typed and dataset not in by and of_file not in by:
+            unread.append(flag)
+    if unread:
+        raise InputError(why_unread(unread, dataset, model))
+
+
+def why_unread(flags: Iterable[str], dataset: str, model: str) -> str:
+    """Return what reads some flags, and what the run has instead."""
+    by_reader: dict[str, list[str]] = {}
+    for flag in flags:
+        kinds = [
+            f"--{kind} {' or '.join(names)}, and --{kind} is {has}"
+            for (kind, names), has in zip(readers(flag).items(), (dataset, model), strict=True)
+            if names
+        ]
+        by_reader.setdefault("; ".join(kinds), []).append(f"--{flag}")
+    return "; ".join(
+        f"{', '.join(names)}: read only with {reader}" for reader, names in by_reader.items()
+    )
