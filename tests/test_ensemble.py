@@ -27,6 +27,7 @@ from survkit.runs.folder import load_fitted, read_predictions
 from survkit.runs.table import load_runs
 from survkit.train import main as train
 from survkit.types import InputError, SurvivalPrediction
+from tests.args_files import FOLDER
 
 ROOT = Path(survkit.__file__).parent.parent
 SMALL = [
@@ -128,7 +129,6 @@ def test_its_checkpoint_predicts_the_same_bits_in_a_fresh_process(
 import sys, numpy as np
 from survkit.datasets import load_dataset
 from survkit.runs.folder import load_fitted
-from tests.args_files import FOLDER
 test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
 np.save(sys.argv[2], load_fitted(sys.argv[1]).model.predict(test.features).survival)
 """

@@ -48,9 +48,9 @@ def assert_close(found: Any, expected: Any) -> None:
 )
 def test_records_are_those_of_single_runs(model: list[str], tmp_path: Path) -> None:
     for seed in ("42", "43"):
-        flags = [*SMALL, "--model", *model, "--seed", seed]
+        flags = [*SMALL_SYNTHETIC, "--model", *model, "--seed", seed]
         assert main([*flags, "--log_dir", str(tmp_path / "single")]) == 0
-    flags = [*SMALL, "--model", *model, "--seeds", "42", "43"]
+    flags = [*SMALL_SYNTHETIC, "--model", *model, "--seeds", "42", "43"]
     assert main([*flags, "--log_dir", str(tmp_path / "together")]) == 0
     expected, found = records(tmp_path / "single"), records(tmp_path / "together")
     assert set(found) == set(expected)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
+from survkit.heads import HEADS
 from survkit.text import nearest
 from survkit.training.parameters import (
     BACKBONE_PARAMETERS,
@@ -114,10 +115,7 @@ def _pycox(name: str) -> ModelEntry:
 
 
 MODELS: dict[str, ModelEntry] = {
-    "mtlr": _head("mtlr"),
-    "fixed_moe": _head("fixed_moe"),
-    "adjustable_moe": _head("adjustable_moe"),
-    "personalized_moe": _head("personalized_moe"),
+    **{name: _head(name) for name in HEADS},
     "kaplan_meier": ModelEntry(
         "survkit.baselines.kaplan_meier:KaplanMeier",
         {},

@@ -40,7 +40,8 @@ def _of_dataset(name: str) -> list[str]:
 
 def dataset_and_model_flags(dataset: str, model: str) -> list[str]:
     """Return the flags that a dataset and a model read, in their registries' order."""
-    return [*_of_dataset(dataset), *MODELS[model].parameters]
+    of_model = MODELS[model].parameters if model in MODELS else ()  # an ensemble of several
+    return [*_of_dataset(dataset), *of_model]
 
 
 def is_read(flag: str, dataset: str, model: str) -> bool:

@@ -120,16 +120,8 @@ def test_the_flags_are_those_that_matter_for_the_model(model: str) -> None:
 
 
 def test_a_card_of_data_without_a_table(tmp_path: Path) -> None:
-    flags = [
-        "--dataset",
-        "synthetic",
-        "--synthetic_rows",
-        "200",
-        "--model",
-        "coxph",
-        "--bootstrap",
-        "20",
-    ]
+    data = "--dataset synthetic --synthetic_rows 200 --bootstrap 20"
+    flags = [*data.split(), "--model", "coxph"]
     assert main([*flags, "--mode", "disabled", "--log_dir", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*/*/model_card.md")
     card = path.read_text()
