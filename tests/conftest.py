@@ -18,12 +18,13 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a folder's tests in one process, so that they share what they set up."""
-    tests = Path(__file__).parent
+    """Mark tests on real data; keep each file in one worker, and all tests on SLURM in another."""
     for item in items:
-        path = item.path.relative_to(tests)
-        folder = path.parent.as_posix()
-        item.add_marker(pytest.mark.xdist_group(path.name if folder == "." else folder))
+        fixtures = getattr(item, "fixturenames", ())
+        if "real_data_dir" in fixtures:
+            item.add_marker(pytest.mark.real_data)
+        group = "slurm" if "slurm_cluster" in fixtures else item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

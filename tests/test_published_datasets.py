@@ -11,6 +11,8 @@ import survkit
 from survkit.models.registry import MODELS
 from survkit.train import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(survkit.__file__).parent.parent
 SHORT = [
     *("--epochs", "1", "--bootstrap", "0", "--mode", "disabled", "--mnist_sample_pct", "0.02"),

@@ -12,6 +12,8 @@ from survkit.cli import RUNS_ELSEWHERE
 from survkit.runs.folder import RunFolder, load_fitted
 from survkit.train import main
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     *("--dataset", "synthetic", "--synthetic_rows", "300", "--time_bins", "12"),
     *("--hidden_dim", "8", "--mixture_components", "4", "--epochs", "3", "--bootstrap", "20"),

@@ -17,6 +17,8 @@ from survkit.models.registry import MODELS, model_name
 from survkit.runs.folder import load_fitted, read_predictions
 from survkit.train import main
 
+pytestmark = pytest.mark.slow
+
 BASELINES = [name for name, entry in MODELS.items() if entry.is_baseline]
 SMALL = [
     *("--dataset", "gbsg2", "--epochs", "2", "--hidden_dim", "8", "--bootstrap", "20"),

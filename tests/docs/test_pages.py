@@ -74,6 +74,7 @@ def test_the_card_of_support2_is_that_of_its_data(real_data_dir: Path) -> None:
     assert sizes in (DOCS / "datasets.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_figures_can_be_drawn_again(tmp_path: Path) -> None:
     make_figures.main(tmp_path, rows=200, epochs=3)
     drawn = {path.name for path in tmp_path.iterdir()}

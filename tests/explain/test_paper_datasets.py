@@ -44,7 +44,7 @@ TABLES = {
 }
 
 
-@pytest.fixture(params=TABLES)
+@pytest.fixture(params=[pytest.param("udca", marks=pytest.mark.real_data), "lung", "veteran"])
 def name(request: pytest.FixtureRequest) -> str:
     if request.param == "udca":
         request.getfixturevalue("real_data_dir")

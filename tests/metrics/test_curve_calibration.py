@@ -65,6 +65,7 @@ def test_true_predictions_are_rejected_no_more_often_than_nominal(cuts):
     assert rejected <= 14
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_without_censoring_on_a_fine_grid():
     cuts, p_values = np.linspace(0, 150, 20_000), []
     for seed in range(150):

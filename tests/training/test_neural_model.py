@@ -56,6 +56,7 @@ def test_a_rebuilt_model_predicts_the_same_bits(
         assert expected.expert_weights is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("stop_after", [1, 3, 6])
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_stopped(
