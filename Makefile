@@ -53,7 +53,7 @@ $(INSTALLED): requirements.lock
 $(OLDEST)/.installed: requirements.txt requirements-dev.txt | $(INSTALLED)
 	$(BIN)/uv venv --quiet --clear --python 3.11 $(OLDEST)
 	grep -E '^(torch|filelock)>=' requirements.txt > $(OLDEST)/overrides.txt
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(OLDEST)/bin/python \
+	$(BIN)/uv pip install --quiet --python $(OLDEST)/bin/python \
 		--resolution lowest-direct --exclude-newer 2026-11-27 --overrides $(OLDEST)/overrides.txt \
 		-r requirements.txt -r requirements-dev.txt
 	@touch $@
