@@ -28,6 +28,8 @@ from survkit.runs.table import load_runs
 from survkit.train import main as train
 from survkit.types import InputError, SurvivalPrediction
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(survkit.__file__).parent.parent
 SMALL = [
     *("--dataset", "gbsg2", "--time_bins", "12", "--hidden_dim", "8", "--mixture_components", "2"),

@@ -146,6 +146,7 @@ def test_parameters_have_the_names_and_defaults_of_the_flags(estimator: Any) -> 
     assert defaults["random_state"] == flags["seed"]
 
 
+@pytest.mark.slow
 @every_estimator
 def test_mixed_columns_with_missing_values(estimator: Any, gbsg2: Any) -> None:
     features, outcome = gbsg2[0].copy(), gbsg2[1]
@@ -195,6 +196,7 @@ def test_a_hazard_is_finite_where_survival_is_zero() -> None:
     assert hazard.max() == pytest.approx(708.4, abs=0.1)
 
 
+@pytest.mark.slow
 @every_estimator
 def test_it_learns_and_a_seed_makes_it_repeatable(estimator: Any) -> None:
     features, outcome = numbers(200)
@@ -206,6 +208,7 @@ def test_it_learns_and_a_seed_makes_it_repeatable(estimator: Any) -> None:
     assert (model.predict(features) != other.predict(features)).any()
 
 
+@pytest.mark.slow
 @every_estimator
 def test_survlime_explains_it_unchanged(estimator: Any) -> None:
     features, outcome = numbers(200)
@@ -219,6 +222,7 @@ def test_survlime_explains_it_unchanged(estimator: Any) -> None:
         assert coefficients[0] > 0
 
 
+@pytest.mark.slow
 def test_the_documentations_examples_run() -> None:
     text = (Path(survkit.__file__).parent.parent / "docs" / "estimators.md").read_text()
     examples = re.findall("```python\n(.*?)```", text, flags=re.DOTALL)

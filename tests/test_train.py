@@ -83,6 +83,7 @@ def test_a_record_is_complete(model: str, tmp_path: Path) -> None:
     assert config["command"][:3] == ["python", "-m", "survkit.train"]
 
 
+@pytest.mark.slow
 def test_the_checkpoint_predicts_the_same_bits_in_a_fresh_process(tmp_path: Path) -> None:
     folder = run(tmp_path, "--dataset", "gbsg2")
     script = """
@@ -150,6 +151,7 @@ def test_help_names_every_dataset_and_model() -> None:
         assert set(re.split(r", | or ", helps[flag])) == set(known)
 
 
+@pytest.mark.slow
 def test_known_leaks_are_in_the_record(tmp_path: Path) -> None:
     folder = run(tmp_path, "--dataset", "flchain")
     assert result(folder)["known_leaks"] == list(

@@ -55,6 +55,7 @@ def test_survival_bounds():
     assert upper.tolist() == [1.0, 1.0, 1.0, 0.7, 0.4, 0.4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cuts", [np.linspace(0, 40, 2000), np.linspace(0, 12, 13)])
 def test_true_predictions_are_rejected_no_more_often_than_nominal(cuts):
     rejected = 0

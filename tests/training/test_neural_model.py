@@ -172,6 +172,7 @@ def test_batches_of_one_kind_train(event: bool, small_data: SurvivalData) -> Non
     assert np.isfinite(model.predict(data.features).survival).all()
 
 
+@pytest.mark.slow
 def test_the_group_regulariser_evens_out_the_experts(small_data: SurvivalData) -> None:
     def imbalance(group_ent_lambda: float) -> float:
         model = build(group_ent_lambda=group_ent_lambda, epochs=20).fit(*halves(small_data))
