@@ -181,6 +181,7 @@ def wait_for_epochs(folder: Path, epochs: int, process: subprocess.Popen[bytes])
     raise AssertionError("the run ended, or did not begin")
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_an_epoch_ends_with_the_same_record(tmp_path: Path) -> None:
     flags = ["--synthetic_rows", "3000", "--epochs", "12", "--dropout", "0.1"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -286,6 +287,7 @@ def test_help_and_parsing_load_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_training_a_network_imports_only_what_it_needs(tmp_path: Path) -> None:
     script = (
         "import sys; from survkit.train import main; main(sys.argv[1:]); "

@@ -90,6 +90,7 @@ def test_unknown_names_and_missing_files_are_explained(tmp_path: Path) -> None:
         load_paper_dataset("udca", tmp_path)
 
 
+@pytest.mark.slow
 def test_signs_and_order_of_the_large_coefficients_are_coxs(
     name: str, request: pytest.FixtureRequest
 ) -> None:
