@@ -18,13 +18,15 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests on real data; keep each file in one worker, and all tests on SLURM in another."""
+    """Mark the tests on real data, and keep each file in one worker, for what its tests share.
+
+    The tests of a folder that start a cluster share it, and stay together as well.
+    """
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if "real_data_dir" in fixtures:
+        if "real_data_dir" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.real_data)
-        group = "slurm" if "slurm_cluster" in fixtures else item.path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+        together = item.path.parent if item.get_closest_marker("cluster") else item.path
+        item.add_marker(pytest.mark.xdist_group(together.as_posix()))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from tests.integration.slurm.cluster import cancel_everything, missing_programs,
 
 
 @pytest.fixture(scope="session")
-def slurm_cluster() -> Iterator[None]:
+def _cluster() -> Iterator[None]:
     if absent := missing_programs():
         reason = f"needs SLURM (slurm-wlm and munge); not on the path: {', '.join(absent)}"
         if os.environ.get("SURVKIT_REQUIRE_SLURM"):
@@ -25,7 +25,7 @@ def slurm_cluster() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _empty_cluster(slurm_cluster: None) -> Iterator[None]:
+def _empty_cluster(_cluster: None) -> Iterator[None]:
     yield
     cancel_everything(dict(os.environ))
     assert subprocess.check_output(["squeue", "--noheader"]) == b""
