@@ -3,9 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+OLDEST := .venv-oldest
+FAST := not slow and not real_data and not cluster
+PYTEST_WORKERS := --numprocesses logical --dist loadgroup
 MODELS := mtlr fixed_moe adjustable_moe personalized_moe
 
-.PHONY: demo test check docs install lock clean
+.PHONY: demo test test-fast test-oldest check docs install lock clean
 
 demo: $(INSTALLED)
 	@for model in $(MODELS); do \
@@ -16,7 +19,16 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m survkit.report --group demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses logical --dist loadgroup
+	$(BIN)/python -m pytest $(PYTEST_WORKERS)
+
+# What to run while working: about a minute on two cores.
+test-fast: $(INSTALLED)
+	$(BIN)/python -m pytest $(PYTEST_WORKERS) -m "$(FAST)"
+
+# The fast tests on the lowest versions that requirements*.txt allow. Old versions warn of things
+# that have long been settled, so a warning is no error here.
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest $(PYTEST_WORKERS) -m "$(FAST)" -W default
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -36,6 +48,16 @@ $(INSTALLED): requirements.lock
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	@touch $@
 
+# The indirect dependencies are those of one day, so that the environment is always the same.
+# survivaleval, which only tests use, asks for a newer torch and filelock than survkit does.
+$(OLDEST)/.installed: requirements.txt requirements-dev.txt | $(INSTALLED)
+	$(BIN)/uv venv --quiet --clear --python 3.11 $(OLDEST)
+	grep -E '^(torch|filelock)>=' requirements.txt > $(OLDEST)/overrides.txt
+	$(BIN)/uv pip install --quiet --python $(OLDEST)/bin/python \
+		--resolution lowest-direct --exclude-newer 2026-11-27 --overrides $(OLDEST)/overrides.txt \
+		-r requirements.txt -r requirements-dev.txt
+	@touch $@
+
 # Exact versions for requirements.lock, from the lenient bounds of requirements*.txt.
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
@@ -44,4 +66,4 @@ lock: $(INSTALLED)
 		requirements.txt requirements-dev.txt --output-file requirements.lock
 
 clean:
-	rm -rf .venv docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv $(OLDEST) docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -18,12 +18,15 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a folder's tests in one process, so that they share what they set up."""
-    tests = Path(__file__).parent
+    """Mark the tests on real data, and keep each file in one worker, for what its tests share.
+
+    The tests of a folder that start a cluster share it, and stay together as well.
+    """
     for item in items:
-        path = item.path.relative_to(tests)
-        folder = path.parent.as_posix()
-        item.add_marker(pytest.mark.xdist_group(path.name if folder == "." else folder))
+        if "real_data_dir" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.real_data)
+        together = item.path.parent if item.get_closest_marker("cluster") else item.path
+        item.add_marker(pytest.mark.xdist_group(together.as_posix()))
 
 
 @pytest.fixture(scope="session")

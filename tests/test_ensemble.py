@@ -29,6 +29,8 @@ from survkit.train import main as train
 from survkit.types import InputError, SurvivalPrediction
 from tests.args_files import FOLDER
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(survkit.__file__).parent.parent
 SMALL = [
     *("--experiment_args", str(FOLDER / "small_gbsg2.args")),

@@ -17,7 +17,14 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_estimator_repr,
+    check_get_params_invariance,
+    check_no_attributes_set_in_init,
+    check_parameters_default_constructible,
+    check_set_params,
+    parametrize_with_checks,
+)
 from sksurv.datasets import load_gbsg2
 from sksurv.metrics import (
     as_concordance_index_ipcw_scorer,
@@ -70,31 +77,38 @@ class CheckedMTLR(PlainOutcome, MTLRSurvival):
     pass
 
 
-class CheckedFixedMoE(PlainOutcome, FixedMoESurvival):
-    pass
-
-
-class CheckedAdjustableMoE(PlainOutcome, AdjustableMoESurvival):
-    pass
-
-
-class CheckedPersonalizedMoE(PlainOutcome, PersonalizedMoESurvival):
+class CheckedMixture(PlainOutcome, PersonalizedMoESurvival):
     pass
 
 
 # None of the checks is expected to fail. scikit-learn itself leaves out:
 # check_array_api_input, which runs only where SCIPY_ARRAY_API is set; check_estimators_nan_inf, as
 # missing values are allowed; the checks of sample weights, classifiers, regressors, transformers.
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         CheckedMTLR(hidden_dim=4, epochs=2),
-        CheckedFixedMoE(hidden_dim=4, epochs=2, mixture_components=2),
-        CheckedAdjustableMoE(hidden_dim=4, epochs=2, mixture_components=2),
-        CheckedPersonalizedMoE(hidden_dim=4, epochs=2, mixture_components=2),
+        CheckedMixture(hidden_dim=4, epochs=2, mixture_components=2),
     ]
 )
 def test_scikit_learns_conventions(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+# The mixtures differ in their parameters and their head: what these checks look at.
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_get_params_invariance,
+        check_set_params,
+        check_no_attributes_set_in_init,
+        check_parameters_default_constructible,
+        check_estimator_repr,
+    ],
+)
+@pytest.mark.parametrize("mixture", [FixedMoESurvival, AdjustableMoESurvival])
+def test_the_parameters_of_every_mixture_keep_to_the_conventions(mixture: Any, check: Any) -> None:
+    check(mixture.__name__, mixture())
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +146,7 @@ def test_parameters_have_the_names_and_defaults_of_the_flags(estimator: Any) -> 
     assert defaults["random_state"] == flags["seed"]
 
 
+@pytest.mark.slow
 @every_estimator
 def test_mixed_columns_with_missing_values(estimator: Any, gbsg2: Any) -> None:
     features, outcome = gbsg2[0].copy(), gbsg2[1]
@@ -181,6 +196,7 @@ def test_a_hazard_is_finite_where_survival_is_zero() -> None:
     assert hazard.max() == pytest.approx(708.4, abs=0.1)
 
 
+@pytest.mark.slow
 @every_estimator
 def test_it_learns_and_a_seed_makes_it_repeatable(estimator: Any) -> None:
     features, outcome = numbers(200)
@@ -192,6 +208,7 @@ def test_it_learns_and_a_seed_makes_it_repeatable(estimator: Any) -> None:
     assert (model.predict(features) != other.predict(features)).any()
 
 
+@pytest.mark.slow
 @every_estimator
 def test_survlime_explains_it_unchanged(estimator: Any) -> None:
     features, outcome = numbers(200)
@@ -205,6 +222,7 @@ def test_survlime_explains_it_unchanged(estimator: Any) -> None:
         assert coefficients[0] > 0
 
 
+@pytest.mark.slow
 def test_the_documentations_examples_run() -> None:
     text = (Path(survkit.__file__).parent.parent / "docs" / "estimators.md").read_text()
     examples = re.findall("```python\n(.*?)```", text, flags=re.DOTALL)

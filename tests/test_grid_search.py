@@ -42,6 +42,7 @@ def test_a_dry_run_prints_commands_that_work_and_starts_nothing(
     assert json.loads(record.read_text())["model"] == "coxph"
 
 
+@pytest.mark.slow
 def test_a_failure_is_named_the_others_go_on_and_a_second_call_skips_them(
     flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_a_failure_is_named_the_others_go_on_and_a_second_call_skips_them(
     assert "2 to run, 1 skipped" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_runs_nothing_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,6 +136,7 @@ def test_similar_patients_share_the_expert_and_are_nearest(run: Path, table: Pat
         np.testing.assert_allclose(listed, np.sort(distance[same])[:4], atol=1e-5)
 
 
+@pytest.mark.slow
 @given(
     arrays(np.float32, (12, 2), elements=st.integers(-5, 5).map(float)),
     arrays(np.int64, 12, elements=st.integers(0, 2)),

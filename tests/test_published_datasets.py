@@ -12,6 +12,8 @@ from survkit.models.registry import MODELS
 from survkit.train import main
 from tests.args_files import SMALL
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(survkit.__file__).parent.parent
 
 

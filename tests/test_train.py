@@ -78,6 +78,7 @@ def test_a_record_is_complete(model: str, tmp_path: Path) -> None:
     assert config["command"][:3] == ["python", "-m", "survkit.train"]
 
 
+@pytest.mark.slow
 def test_the_checkpoint_predicts_the_same_bits_in_a_fresh_process(tmp_path: Path) -> None:
     folder = run(tmp_path, "--dataset", "gbsg2")
     script = """
@@ -147,6 +148,7 @@ def test_help_names_every_dataset_and_model(capsys: pytest.CaptureFixture[str]) 
         assert f"--{flag} STR one of {', '.join(known)} (default" in text
 
 
+@pytest.mark.slow
 def test_known_leaks_are_in_the_record(tmp_path: Path) -> None:
     folder = run(tmp_path, "--dataset", "flchain")
     assert result(folder)["known_leaks"] == list(
@@ -176,6 +178,7 @@ def wait_for_epochs(folder: Path, epochs: int, process: subprocess.Popen[bytes])
     raise AssertionError("the run ended, or did not begin")
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_an_epoch_ends_with_the_same_record(tmp_path: Path) -> None:
     flags = ["--synthetic_rows", "3000", "--epochs", "12", "--dropout", "0.1"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -281,6 +284,7 @@ def test_help_and_parsing_load_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_training_a_network_imports_only_what_it_needs(tmp_path: Path) -> None:
     script = (
         "import sys; from survkit.train import main; main(sys.argv[1:]); "

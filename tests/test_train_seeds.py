@@ -13,6 +13,8 @@ from survkit.runs.folder import RunFolder, load_fitted
 from survkit.train import main
 from tests.args_files import SMALL_SYNTHETIC
 
+pytestmark = pytest.mark.slow
+
 SMALL = [*SMALL_SYNTHETIC, "--epochs", "3"]
 VARYING = ("timing", "peak_memory_mb", "seeds_together")
 

@@ -20,6 +20,8 @@ from survkit.bart.convergence import NOT_CONVERGED
 from survkit.runs.folder import load_fitted, read_predictions
 from survkit.types import InputError, SurvivalData, TimeGrid
 
+pytestmark = pytest.mark.slow
+
 QUICK = SamplerSettings(trees=10, tune=20, draws=20, sweeps=1, chains=1)
 
 

@@ -42,6 +42,7 @@ def test_figures_are_those_of_each_prediction() -> None:
     assert_allclose(convergence.ess[7, 1], array_stats.ess(one, chain_axis=0, draw_axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [200, 201])
 def test_one_chain_is_compared_with_itself(length: int) -> None:
     random = np.random.default_rng(0)

@@ -18,6 +18,8 @@ from survkit.bart.model import Bart
 from survkit.bart.simulate import simulate_survival
 from survkit.types import InputError, SurvivalData
 
+pytestmark = pytest.mark.slow
+
 TIMES = np.array([2.0, 3.0, 5.0])
 HAZARD_1 = np.array([[[0.20, 0.25, 0.18], [0.10, 0.13, 0.12], [0.20, 0.28, 0.23]]])
 HAZARD_0 = np.array([[[0.10, 0.15, 0.08], [0.08, 0.11, 0.10], [0.15, 0.23, 0.18]]])

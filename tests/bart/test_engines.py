@@ -21,6 +21,8 @@ from survkit.bart.pymc_engine import hold_leaf_deviation
 from survkit.bart.stochtree_engine import working_residual
 from survkit.types import InputError, SurvivalData
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"trees": 10, "tune": 60, "draws": 60, "chains": 1}
 
 
@@ -139,7 +141,7 @@ def test_a_chain_without_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> 
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("survkit.bart.chains._sample_chain", fail)
+    monkeypatch.setattr("survkit.bart.stochtree_engine.sample_chain", fail)
     with pytest.raises(InputError, match="a stochtree chain ran out of memory: fewer chains"):
         Bart(settings=settings("stochtree"), cores=1).fit(two_groups())
 

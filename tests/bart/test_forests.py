@@ -65,6 +65,7 @@ def forests(trees: list[list[list[dict[int, Node]]]]) -> Forests:
     return Forests.join(chains, rules=RULES, num_trees=5, offset=-0.5)
 
 
+@pytest.mark.slow
 def test_hazard_is_that_of_the_trees(
     trees: list[list[list[dict[int, Node]]]], forests: Forests
 ) -> None:

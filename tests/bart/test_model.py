@@ -20,6 +20,8 @@ from survkit.bart.model import Bart
 from survkit.bart.posterior import SurvivalPosterior, summarise
 from survkit.types import InputError, SurvivalData
 
+pytestmark = pytest.mark.slow
+
 # Tiegs et al. (2024), "Demonstration": 5th and 95th percentile of the mean survival.
 PUBLISHED_LOW = (
     0.97813492, 0.95597036, 0.93449701, 0.91273325, 0.88996273, 0.86803963, 0.84529644,

@@ -104,6 +104,7 @@ outcomes = (
 )
 
 
+@pytest.mark.slow
 @given(outcomes, st.sampled_from([None, 2.0, 3.0]))
 def test_rows_give_back_the_outcomes(
     outcome: tuple[np.ndarray, np.ndarray], scale: float | None

@@ -18,6 +18,8 @@ from survkit.runs.folder import load_fitted, read_predictions
 from survkit.train import main
 from tests.args_files import SMALL
 
+pytestmark = pytest.mark.slow
+
 BASELINES = [name for name, entry in MODELS.items() if entry.is_baseline]
 
 PREDICT_AGAIN = """

@@ -38,7 +38,7 @@ def with_features(data: SurvivalData, features: np.ndarray) -> SurvivalData:
     return SurvivalData(features, data.event, data.time)
 
 
-@pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # lifelines under pandas 3
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # lifelines under pandas 3
 def test_without_a_penalty_it_is_the_maximum_likelihood_of_lifelines(
     small_data: SurvivalData,
 ) -> None:

@@ -58,6 +58,7 @@ def pycox() -> Any:
     return pycox
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_rebuilt_model_predicts_the_same_bits(
     name: str, small_data: SurvivalData, tmp_path: Path

@@ -104,6 +104,7 @@ def test_a_single_leaf_is_the_kaplan_meier_curve_and_in_the_record(
     assert np.ptp(survival[0]) > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gbsg2", "whas500", "flchain"])
 def test_the_grid_costs_no_accuracy_against_raw_times(name: str, tmp_path: Path) -> None:
     dataset = load_dataset(name, data_dir=tmp_path)

@@ -12,6 +12,8 @@ import pytest
 from benchmarks.__main__ import BENCHMARKS, markdown
 from benchmarks.machine import Rates, timing
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -174,6 +174,7 @@ def test_given_flags_are_without_defaults_and_with_those_of_the_file(tmp_path: P
 TEXTS = st.text(min_size=1).filter(lambda text: text != "None")
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no failure
 @given(
     st.builds(

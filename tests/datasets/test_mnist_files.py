@@ -35,6 +35,7 @@ def test_files_are_those_of_mnist():
     assert sizes == [47_040_016, 60_008, 7_840_016, 10_008]
 
 
+@pytest.mark.slow
 def test_pixels_and_labels_in_the_files_order(small):
     pixels, label, num_train = read_mnist(small)
     assert pixels.shape == (36, 784)

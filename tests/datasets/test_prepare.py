@@ -42,6 +42,7 @@ def test_bad_commands_end_with_status_2_and_no_traceback(words, message, capsys)
     assert captured.out == ""
 
 
+@pytest.mark.slow
 def test_eight_processes_at_once_leave_one_intact_copy(tmp_path):
     write_set(tmp_path, many(40))
     command = [sys.executable, "-m", "survkit.datasets", "prepare", "sepsis"]

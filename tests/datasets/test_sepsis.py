@@ -128,6 +128,7 @@ def test_features_are_averages_of_the_hours_read(data_dir, parameters, hours):
         assert missing[number] == pytest.approx(read // 2 / read)
 
 
+@pytest.mark.slow
 def test_hours_are_imputed_and_scaled_by_training_patients(tmp_path):
     write_set(tmp_path, many(N))
     before = _load(tmp_path)

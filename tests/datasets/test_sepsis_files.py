@@ -116,6 +116,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "message"), BAD.values(), ids=BAD)
 def test_a_bad_file_is_named_and_left_out_on_request(tmp_path, content, message):
     folder = write_set(tmp_path, many(4))

@@ -42,6 +42,7 @@ CONFIGS = {
 _COMMAND = re.compile(r"(?:python -m survkit\.(\w+)|\./run_\w+\.sh)(.*)")
 
 
+@pytest.mark.slow
 def test_tables_are_those_of_the_code() -> None:
     tables = make_tables.tables()
     for page in make_tables.PAGES:
@@ -59,6 +60,7 @@ def test_every_dataset_and_model_has_a_section() -> None:
         assert f"](figures/{name}.svg)" in models
 
 
+@pytest.mark.slow
 def test_the_leak_of_the_published_sepsis_task_is_named(tmp_path: Path) -> None:
     write_set(tmp_path, many(60))
     (leak,) = load_dataset("sepsis", data_dir=tmp_path).card.known_leaks
@@ -74,6 +76,7 @@ def test_the_card_of_support2_is_that_of_its_data(real_data_dir: Path) -> None:
     assert sizes in (DOCS / "datasets.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_figures_can_be_drawn_again(tmp_path: Path) -> None:
     make_figures.main(tmp_path, rows=200, epochs=3)
     drawn = {path.name for path in tmp_path.iterdir()}

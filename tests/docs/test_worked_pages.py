@@ -10,6 +10,8 @@ import pytest
 
 from tests.docs.worked_page import ROOT, Checkout
 
+pytestmark = pytest.mark.slow
+
 PAGES = ["quick_start", "add_dataset", "add_head", "add_cluster", "add_sweep"]
 
 

@@ -14,6 +14,8 @@ from survkit.explain.__main__ import main
 from survkit.explain.runs import explain_rows, open_run
 from survkit.train import main as train
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["--epochs", "2", "--bootstrap", "0", "--mode", "disabled", "--hidden_dim", "20"]
 
 

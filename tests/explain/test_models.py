@@ -63,6 +63,7 @@ def test_models_fitted_on_a_frame_get_frames() -> None:
 
 
 # lifelines 0.30 passes arguments as pandas 4 will not take them.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Starting with pandas")
 def test_lifelines_models() -> None:
     from lifelines import CoxPHFitter, WeibullAFTFitter
@@ -103,6 +104,7 @@ def test_pycox_models() -> None:
     assert has_the_signs_of_the_truth(explain(discrete))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distribution", ["normal", "logistic", "extreme"])
 def test_xgboosts_curves_are_those_of_its_own_likelihood(distribution: str) -> None:
     import xgboost

@@ -44,7 +44,7 @@ TABLES = {
 }
 
 
-@pytest.fixture(params=TABLES)
+@pytest.fixture(params=[pytest.param("udca", marks=pytest.mark.real_data), "lung", "veteran"])
 def name(request: pytest.FixtureRequest) -> str:
     if request.param == "udca":
         request.getfixturevalue("real_data_dir")
@@ -90,6 +90,7 @@ def test_unknown_names_and_missing_files_are_explained(tmp_path: Path) -> None:
         load_paper_dataset("udca", tmp_path)
 
 
+@pytest.mark.slow
 def test_signs_and_order_of_the_large_coefficients_are_coxs(
     name: str, request: pytest.FixtureRequest
 ) -> None:

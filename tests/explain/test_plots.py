@@ -59,6 +59,7 @@ def test_figures_are_saved_and_drawn_on_given_axes(tmp_path: Path) -> None:
     assert figure.axes == [left, right]
 
 
+@pytest.mark.slow
 def test_sixty_features_do_not_overlap() -> None:
     names = [f"a feature with number {i} $50k" for i in range(60)]
     axes = bar_chart(np.linspace(-1, 1, 60), names)

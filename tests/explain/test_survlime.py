@@ -20,6 +20,7 @@ def second() -> CoxSet:
     return cox_set(2)
 
 
+@pytest.mark.slow
 def test_the_papers_fragments_run_with_the_import_changed(first: CoxSet) -> None:
     """Section 3.6; scikit-survival calls its event times unique_times_ today."""
     model = first.model
@@ -89,6 +90,7 @@ def test_a_cox_model_is_found_again(number: int, baseline: str, first: CoxSet) -
         assert found.residual < 1e-12
 
 
+@pytest.mark.slow
 def test_nelson_aalen_biases_little_on_set_1_and_more_on_set_2(
     first: CoxSet, second: CoxSet
 ) -> None:

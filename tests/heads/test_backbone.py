@@ -83,6 +83,7 @@ def test_several_backbones_stack(one_hot_embed):
     torch.testing.assert_close(vmap(call)(*stacked), separate)
 
 
+@pytest.mark.slow
 def test_exports_with_a_free_batch_size():
     model = backbone()
     exported = torch.export.export(

@@ -147,6 +147,7 @@ def test_a_diverged_network_gives_nan_for_its_subject_alone(name, changes):
     assert log_probs[[0, 2]].isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "changes"), list(few_settings()))
 def test_gradients_in_double_precision(name, changes):
     model = head(name, changes).double()
@@ -232,6 +233,7 @@ def test_several_models_stack_and_train_together(name, changes):
             torch.testing.assert_close(gradients[key][index], parameter.grad, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "changes"), list(few_settings()))
 def test_exports_with_a_free_batch_size(name, changes):
     model = head(name, changes)

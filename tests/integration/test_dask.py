@@ -20,6 +20,8 @@ from survkit.launch.overview import Overview
 from survkit.launch.plan import plan_sweeps
 from survkit.types import InputError
 
+pytestmark = pytest.mark.cluster
+
 if TYPE_CHECKING:
     from distributed import LocalCluster
 

@@ -22,6 +22,8 @@ from survkit.launch.overview import Overview
 from survkit.launch.plan import plan_sweeps
 from survkit.launch.process import python_environment
 
+pytestmark = pytest.mark.cluster
+
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import TaskRun
 

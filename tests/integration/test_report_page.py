@@ -14,6 +14,8 @@ import pytest
 from survkit.report.__main__ import main as report
 from survkit.train import main as train
 
+pytestmark = pytest.mark.cluster
+
 FLAGS = (
     "--headless=new",
     "--no-sandbox",

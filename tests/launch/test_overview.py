@@ -56,21 +56,31 @@ def test_a_terminal_shows_what_runs_where_and_at_which_epoch(tmp_path: Path) -> 
     assert "started" not in shown
 
 
+def wait_for(text: str, screen: io.StringIO) -> None:
+    """Wait until the live view, drawn twice a second, shows a text."""
+    for _ in range(100):
+        if text in screen.getvalue():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"'{text}' is not in the live view:\n{screen.getvalue()}")
+
+
 def test_the_time_left_shares_the_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    overview, _ = live_overview(7)
+    overview, screen = live_overview(7)
     clock = 1000.0
     monkeypatch.setattr("survkit.launch.overview.time.monotonic", lambda: clock)
-    assert overview._seconds_left() is None
-    overview.started("a")
-    overview.started("b")
-    assert overview._seconds_left() is None
-    overview.ended(Outcome(job("c"), Status.DONE, seconds=10.0))
-    overview.ended(Outcome(job("d"), Status.FAILED, seconds=1000.0))
-    assert overview._seconds_left() == (2 * 10 + 3 * 10) / 2
-    clock += 4
-    assert overview._seconds_left() == (2 * 6 + 3 * 10) / 2
-    clock += 100
-    assert overview._seconds_left() == 3 * 10 / 2
+    with overview:
+        overview.started("a")
+        overview.started("b")
+        wait_for("2 running, 5 waiting", screen)
+        assert "left" not in screen.getvalue()
+        overview.ended(Outcome(job("c"), Status.DONE, seconds=10.0))
+        overview.ended(Outcome(job("d"), Status.FAILED, seconds=1000.0))
+        wait_for("about 25 s left", screen)  # (2 x 10 + 3 x 10) / 2
+        clock += 4
+        wait_for("about 21 s left", screen)  # (2 x 6 + 3 x 10) / 2
+        clock += 100
+        wait_for("about 15 s left", screen)  # 3 x 10 / 2
 
 
 @pytest.mark.parametrize(

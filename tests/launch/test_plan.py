@@ -33,6 +33,7 @@ def plan(sweep: str, given: dict[str, Any] | None = None, **flags: Any) -> Any:
     return plan_sweeps(BatchRunConfig(sweep=sweep, **flags), given)
 
 
+@pytest.mark.slow
 def test_a_job_is_the_run_that_training_makes(sweep: str, tmp_path: Path) -> None:
     log_dir = tmp_path / "logs"
     jobs, skipped = plan(sweep, {"log_dir": str(log_dir)})

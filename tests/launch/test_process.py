@@ -105,6 +105,7 @@ def test_a_killed_job_is_tried_again_and_its_signal_named(tmp_path: Path) -> Non
     assert job.log.read_text().count("=== ") == 2
 
 
+@pytest.mark.slow
 def test_a_job_that_another_process_trains_is_left_to_it(tmp_path: Path) -> None:
     flags = ("--dataset", "veteran", "--model", "coxph", "--bootstrap", "0", "--mode", "disabled")
     log_dir = ("--log_dir", str(tmp_path), "--group", "g")

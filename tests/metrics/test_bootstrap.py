@@ -70,6 +70,7 @@ def test_an_interval_is_moved_back_by_the_bias_of_resampling():
     assert bootstrap_interval(np.arange(1001.0), 400.0) == pytest.approx((-75.0, 875.0))
 
 
+@pytest.mark.slow
 def test_intervals_of_mean_and_concordance_cover_the_truth():
     def harrell(prediction, data, counts=None):
         return concordance(

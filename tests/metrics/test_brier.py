@@ -69,6 +69,7 @@ def test_integrated_brier_agrees_with_scikit_survival(sample):
     assert mean @ integration_weights(upto[1:]) == pytest.approx(reference, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_brier_agrees_with_torchsurv_where_nothing_is_censored():
     # With censoring torchsurv takes the weights from the caller, so only the rest is compared.
     import torch

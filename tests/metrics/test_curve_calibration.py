@@ -55,6 +55,7 @@ def test_survival_bounds():
     assert upper.tolist() == [1.0, 1.0, 1.0, 0.7, 0.4, 0.4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cuts", [np.linspace(0, 40, 2000), np.linspace(0, 12, 13)])
 def test_true_predictions_are_rejected_no_more_often_than_nominal(cuts):
     rejected = 0
@@ -65,6 +66,7 @@ def test_true_predictions_are_rejected_no_more_often_than_nominal(cuts):
     assert rejected <= 14
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_without_censoring_on_a_fine_grid():
     cuts, p_values = np.linspace(0, 150, 20_000), []
     for seed in range(150):

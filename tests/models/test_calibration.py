@@ -11,6 +11,8 @@ from survkit.metrics.problem import class_likelihood
 from survkit.models.calibration import MIN_EVENTS, Calibration, fit_calibration
 from survkit.types import SurvivalData, SurvivalPrediction, TimeGrid
 
+pytestmark = pytest.mark.slow
+
 GRID = TimeGrid.evenly_spaced(4.0, 30)
 
 

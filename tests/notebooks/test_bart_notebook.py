@@ -6,6 +6,8 @@ import pytest
 
 from tests.notebooks.execution import execute
 
+pytestmark = pytest.mark.slow
+
 
 # ipykernel, zmq and asyncio warn of each other.
 @pytest.mark.filterwarnings("ignore")

@@ -15,7 +15,7 @@ from survkit.train import main as train
 from tests.notebooks.execution import execute, read_notebook
 
 # ipykernel, zmq and asyncio warn of each other.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 PURITY, NMI, ARI = "purity\u00a0↑", "nmi\u00a0↑", "ari\u00a0↑"
 LOSS, CONCORDANCE = "loss\u00a0↓", "concordance\u00a0↑"

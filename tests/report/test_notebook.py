@@ -95,6 +95,7 @@ def test_tables_have_a_row_a_metric_and_a_column_a_model(log_dir: Path) -> None:
     assert any("seeds missing" in note for note in means.notes)
 
 
+@pytest.mark.slow
 def test_known_leaks_stand_below_the_first_table(tmp_path: Path) -> None:
     words = "--dataset flchain --model coxph --group leaks --bootstrap 0 --mode disabled"
     assert train([*words.split(), "--log_dir", str(tmp_path)]) == 0

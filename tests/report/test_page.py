@@ -27,6 +27,8 @@ from survkit.runs.predictions import (
 )
 from survkit.types import InputError
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "link", "br"}
 
 

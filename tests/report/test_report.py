@@ -74,6 +74,7 @@ def test_the_summary_shows_values_intervals_and_reasons() -> None:
     assert "no cut can be used" in lines[3]
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_saves_the_page(
     log_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from IPython.core.formatters import DisplayFormatter
 
 from survkit.report.text_tables import TextTable, to_latex, to_markdown, transposed
 
@@ -49,5 +50,6 @@ def test_a_table_can_be_turned() -> None:
     lines = to_markdown(turned).splitlines()
     assert lines[2] == "|  | fixed_moe | mtlr [a] |"
     assert lines[4] == "| loss\u00a0↓ | 2.10 ± 0.05 | - |"
-    assert turned._repr_markdown_() == to_markdown(turned)
+    shown_in_a_notebook, _ = DisplayFormatter().format(turned)
+    assert shown_in_a_notebook["text/markdown"] == to_markdown(turned)
     assert "best & \\textbf" in to_latex(turned)

@@ -35,6 +35,7 @@ def section(card: str, title: str) -> str:
     return card.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
+@pytest.mark.slow
 def test_the_card_beside_the_checkpoint_is_that_of_the_record(run: Path) -> None:
     assert (run / "model_card.md").read_text() == model_card(*content(run), folder=run)
 

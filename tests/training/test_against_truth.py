@@ -15,6 +15,8 @@ from survkit.metrics.censoring import kaplan_meier
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import SurvivalPrediction
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("process", ["proportional", "nonproportional"])
 def test_a_trained_model_closes_most_of_the_gap_to_the_truth(process: str) -> None:

@@ -62,6 +62,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "some.pt"
     path.write_bytes(b"old")

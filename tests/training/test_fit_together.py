@@ -14,6 +14,8 @@ from survkit.training.neural_model import NeuralSurvivalModel, fit_together
 from survkit.types import InputError, SurvivalData
 from tests.training.training_fixtures import RecordingMonitor, build, halves
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (42, 43, 44)
 
 

@@ -40,6 +40,7 @@ def test_likelihood_matches_a_literal_loop(seed):
     assert loss.item() == pytest.approx(sum(costs) / len(costs), rel=1e-12, abs=1e-14)
 
 
+@pytest.mark.slow
 def test_experts_that_all_subjects_share_need_no_copies():
     event_class, event = random_outcomes(0)
     shared = torch.randn(1, 3, 5)

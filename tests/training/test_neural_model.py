@@ -56,6 +56,7 @@ def test_a_rebuilt_model_predicts_the_same_bits(
         assert expected.expert_weights is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("stop_after", [1, 3, 6])
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_stopped(
@@ -171,6 +172,7 @@ def test_batches_of_one_kind_train(event: bool, small_data: SurvivalData) -> Non
     assert np.isfinite(model.predict(data.features).survival).all()
 
 
+@pytest.mark.slow
 def test_the_group_regulariser_evens_out_the_experts(small_data: SurvivalData) -> None:
     def imbalance(group_ent_lambda: float) -> float:
         model = build(group_ent_lambda=group_ent_lambda, epochs=20).fit(*halves(small_data))

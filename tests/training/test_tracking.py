@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from survkit.cli import TERMINATED
@@ -20,6 +21,8 @@ from survkit.training.tracking import (
     finished_runs,
 )
 from survkit.types import InputError
+
+pytestmark = pytest.mark.slow
 
 RESULT = {"validation": {"loss": 1.0}, "test": {"loss": 1.1, "brier@25": None}}
 
@@ -132,10 +135,11 @@ def test_a_mirror_whose_process_dies_costs_one_warning(
     tmp_path: Path, process: WandbProcess
 ) -> None:
     warnings: list[str] = []
+    others = set(psutil.Process().children())
     offline = mirror("offline", tmp_path, process, warnings)
-    assert process._process is not None
-    process._process.kill()
-    process._process.wait()
+    (mirroring,) = set(psutil.Process().children()) - others
+    mirroring.kill()
+    mirroring.wait()
     offline.log(1, {"train_loss": 2.0})
     offline.finish(RESULT)
     assert warnings == ["Weights & Biases failed, the run itself goes on: its process has died"]
@@ -143,15 +147,14 @@ def test_a_mirror_whose_process_dies_costs_one_warning(
 
 @pytest.mark.parametrize(("finished", "exit_code"), [(True, 0), (False, 1)])
 def test_only_a_finished_run_counts_as_finished(
-    tmp_path: Path, finished: bool, exit_code: int
+    tmp_path: Path, finished: bool, exit_code: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with WandbProcess() as process:
         offline = mirror("offline", tmp_path, process, [])
         offline.log(1, {"train_loss": 2.0})
         if finished:
             offline.finish(RESULT)
-    assert process._process is not None
-    assert process._process.returncode == 0
+    assert "Traceback" not in capfd.readouterr().err
     (log,) = tmp_path.glob("wandb/offline-run-*/run-0123abcd.wandb")
     assert exit_code_in(log) == exit_code
 

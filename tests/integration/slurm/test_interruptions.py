@@ -26,6 +26,8 @@ from tests.integration.slurm.sweeps import (
     wait_until,
 )
 
+pytestmark = pytest.mark.cluster
+
 
 def job_id(job: Job) -> str:
     report = json.loads(job.log.with_suffix(".json").read_text())

@@ -21,6 +21,8 @@ from survkit.slurm.simple_slurm_script import CLUSTERS, Submission, generic
 from survkit.types import InputError
 from tests.integration.slurm.sweeps import COXPH, FAILING, held_ids, launch, plan, wait_until
 
+pytestmark = pytest.mark.cluster
+
 ODD = "two words, 'single' \"double\" $HOME `x` 100%j é"
 """A folder's name that corrupts a command somewhere."""
 

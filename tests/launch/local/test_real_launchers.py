@@ -22,6 +22,8 @@ from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.plan import plan_sweeps
 from survkit.train import main
 
+pytestmark = pytest.mark.slow
+
 SWEEP = """
 common:
   {dataset: synthetic, synthetic_rows: 300, time_bins: 12, model: mtlr, hidden_dim: 8, epochs: 200,
