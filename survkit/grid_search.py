@@ -19,7 +19,7 @@ from survkit.configs.args_file import build_config, given_flags
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
-from survkit.launch.jobs import Job, Outcome, Status, join_seeds
+from survkit.launch.jobs import Job, Outcome, join_seeds
 from survkit.launch.overview import Overview, closing_table
 
 # The heavy imports stand in the functions below, so that --help answers at once.
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from survkit.launch.plan import Plan
 
 PROG = "survkit.grid_search"
-ENDED_BADLY = (Status.FAILED, Status.BLOCKED, Status.STOPPED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +79,7 @@ def grid_search(given: Mapping[str, Any]) -> int:
     print(closing_table([*plan.skipped, *outcomes]))
     if stop.exit_status:
         return stop.exit_status
-    return FAILED if any(outcome.status in ENDED_BADLY for outcome in outcomes) else 0
+    return FAILED if any(outcome.status.is_bad for outcome in outcomes) else 0
 
 
 def _show(plan: Plan) -> None:
@@ -91,7 +90,7 @@ def _show(plan: Plan) -> None:
 
 def _show_commands(jobs: Sequence[Job], config: BatchRunConfig) -> None:
     if config.runner == "slurm":
-        from survkit.slurm import slurm_scripts
+        from survkit.slurm.slurm_launcher import slurm_scripts
 
         for script in slurm_scripts(jobs, config):
             print(script)
@@ -130,7 +129,7 @@ def _launch(
     jobs: Sequence[Job], config: BatchRunConfig, stop: _Stop, overview: Overview
 ) -> list[Outcome]:
     if config.runner == "slurm":
-        from survkit.slurm import slurm_launch
+        from survkit.slurm.slurm_launcher import slurm_launch
 
         return slurm_launch(jobs, config, stop=stop, overview=overview)
     from survkit.launch.local import launch_locally

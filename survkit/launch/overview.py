@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-BAD = (Status.FAILED, Status.BLOCKED, Status.STOPPED)
+BAD = tuple(status for status in Status if status.is_bad)
 HISTORY_BYTES = 8192
 """More than the last line of a history takes."""
 
@@ -184,7 +184,7 @@ def closing_table(outcomes: Sequence[Outcome]) -> str:
         rows.append((str(status), str(len(these)), *times, peak))
     lines = _aligned(rows)
     for outcome in outcomes:
-        if outcome.status in BAD:
+        if outcome.status.is_bad:
             lines.append(f"{outcome.status}: {outcome.job.name}: {outcome.note}")
             lines += [f"    log: {outcome.job.log}"] if outcome.job.log.exists() else []
     return "\n".join(lines)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from survkit.files import last_line
 from survkit.launch.jobs import Job, Outcome, Status
+from survkit.launch.notes import read_note, write_note
 from survkit.launch.overview import Overview
 from survkit.slurm.queue import QueuedJob, list_queue
-from survkit.slurm.report import write_report
 from survkit.types import InputError
 
 FIRST_INTERVAL, LARGEST_INTERVAL, GROWTH = 1.0, 30.0, 1.2
@@ -108,7 +108,9 @@ class Follower:
         del self._pending[job.name]
         outcome = _done(job) if status is Status.DONE else Outcome(job, status, note=note)
         self._outcomes[job.name] = outcome
-        write_report(outcome, self._job_ids[job.name])
+        noted, job_id = read_note(job), self._job_ids[job.name]
+        if (noted.get("job_id"), noted.get("status")) != (job_id, status):  # SLURM ended the job
+            write_note(outcome, place=f"SLURM job {job_id}", job_id=job_id)
         self._overview.ended(outcome)
 
     def _say(self, about: str, text: str) -> None:

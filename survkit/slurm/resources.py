@@ -60,8 +60,7 @@ def check_arguments(jobs: Iterable[Job], config: BatchRunConfig) -> None:
     InputError
         For flags of the training under which they would.
     """
-    flags = {flag for job in jobs for flag in job.arguments}
-    if "--resume=False" in flags and config.requeue:
+    if config.requeue and not all(job.config.resume for job in jobs):
         raise InputError(
             "--no_resume does not go with --requeue, as the job would start over each time; "
             "give --no_requeue"

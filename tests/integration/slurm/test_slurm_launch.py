@@ -19,12 +19,13 @@ from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.jobs import Job, Status
 from survkit.slurm.simple_slurm_script import CLUSTERS, Submission, generic
 from survkit.types import InputError
-from tests.integration.slurm.sweeps import COXPH, FAILING, held_ids, launch, plan, wait_until
+from tests.integration.slurm.sweeps import COXPH, FAILING, held_ids, launch, note, plan, wait_until
+from tests.launch.job_fixtures import make_job
 
 ODD = "two words, 'single' \"double\" $HOME `x` 100%j é"
 """A folder's name that corrupts a command somewhere."""
 
-HOSTILE = [
+HOSTILE = (
     "a b",
     "'",
     '"',
@@ -38,7 +39,19 @@ HOSTILE = [
     "*",
     "é😀",
     "",
-]
+)
+
+PROGRAM = """#!{python}
+import json, sys
+if "survkit.slurm.batch_job" in sys.argv:
+    from survkit.slurm.batch_job import main
+    sys.executable = __file__
+    sys.exit(main(sys.argv[3:]))
+print(json.dumps(sys.argv[1:]))
+sys.exit(2)
+"""
+"""An interpreter that runs the process of a job as it is, and in the training's place shows its
+arguments."""
 
 
 def held(config: BatchRunConfig, submission: Submission) -> Slurm:
@@ -64,9 +77,10 @@ def test_a_chain_runs_in_its_order_whatever_the_names(tmp_path: Path) -> None:
         assert outcome.seconds is not None
         assert outcome.peak_memory_mb is not None
         assert f"record: {outcome.job.folder}\n" in outcome.job.log.read_text()
-        report = json.loads(outcome.job.log.with_suffix(".json").read_text())
-        assert report["status"] == "done"
-        assert f", {report['place']}\n" in outcome.job.log.read_text()  # the log's first line
+        noted = note(outcome.job)
+        assert noted["status"] == "done"
+        header = outcome.job.log.read_text().splitlines()[0]
+        assert f", SLURM job {noted['job_id']}: " in header
     assert start(then.job) > (first.job.folder / "result.json").stat().st_mtime - 1
 
 
@@ -104,9 +118,8 @@ def test_an_array_keeps_to_its_limit(tmp_path: Path) -> None:
     jobs, config = plan(tmp_path, {**COXPH, "seed": [1, 2]}, array=True, array_limit=1)
     outcomes = launch(jobs, config)
     assert [outcome.status for outcome in outcomes] == [Status.DONE, Status.DONE]
-    reports = [json.loads(job.log.with_suffix(".json").read_text()) for job in jobs]
-    array = reports[0]["place"].removesuffix("_0")
-    assert reports[1]["place"] == f"{array}_1"
+    first, second = (note(job)["job_id"] for job in jobs)
+    assert second == first.removesuffix("_0") + "_1"
     assert start(jobs[1]) > (jobs[0].folder / "result.json").stat().st_mtime - 1
 
 
@@ -114,22 +127,19 @@ def test_arguments_reach_the_program_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "python"
-    program.write_text(
-        f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\nsys.exit(2)"
-    )
+    program.write_text(PROGRAM.format(python=sys.executable))
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     _, config = plan(tmp_path, COXPH)
-    names = ("plain", "in an array", "also")
     jobs = [
-        Job(name, tuple(HOSTILE), tmp_path / "run" / name, tmp_path / ODD / f"{name}.log")
-        for name in names
+        make_job(tmp_path / ODD, name, model="a\r\nb", categorical_columns=HOSTILE)
+        for name in ("plain", "in an array", "also")
     ]
     outcomes = launch(jobs[:1], config)
     outcomes += launch(jobs[1:], BatchRunConfig(**{**vars(config), "array": True}))
     for outcome in outcomes:
         assert outcome.status is Status.FAILED
-        assert json.loads(outcome.note) == ["-m", "survkit.train", *HOSTILE]
+        assert json.loads(outcome.note) == ["-m", "survkit.train", *outcome.job.arguments]
 
 
 def test_the_words_of_sbatch_are_shown_where_it_refuses(tmp_path: Path) -> None:
