@@ -22,7 +22,7 @@ from survkit.configs.wandb import WandbConfig
 from survkit.launch.jobs import Job, Outcome, join_seeds
 from survkit.launch.overview import Overview, closing_table
 
-# The heavy imports stand in the functions below, so that --help answers at once.
+# The heavy imports are in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
     from survkit.launch.plan import Plan
 
@@ -58,7 +58,7 @@ def grid_search(given: Mapping[str, Any]) -> int:
     Raises
     ------
     InputError
-        For whatever cannot be used; nothing has been started then.
+        For anything that cannot be used; nothing has been started then.
     """
     from survkit.launch.plan import plan_sweeps
 
@@ -113,7 +113,7 @@ def _signals_stop() -> Iterator[_Stop]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if not stop.is_set():
-            print(f"{PROG}: stopping; the same command goes on from here", file=sys.stderr)
+            print(f"{PROG}: stopping; run the same command to continue", file=sys.stderr)
         stop.exit_status = INTERRUPTED if number == signal.SIGINT else TERMINATED
         stop.set()
 

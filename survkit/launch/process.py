@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from survkit.runs.folder import RunFolder
 
 FIRST_POLL_SECONDS, POLL_SECONDS = 0.005, 0.1
-"""How often a process is looked at."""
+"""How often a process is checked."""
 
 GRACE_SECONDS = 20.0
 """How long a process may take to end after SIGTERM, before SIGKILL."""
@@ -44,7 +44,7 @@ THREAD_VARIABLES = (
     "LOKY_MAX_CPU_COUNT",  # what joblib, and so a random survival forest, takes for all cores
 )
 
-GOES_ON = "taken up again next time, at its last checkpoint if it has one"
+RESUMED_NEXT_TIME = "resumed next time, from its last checkpoint if it has one"
 
 
 class Place(NamedTuple):
@@ -101,7 +101,7 @@ def run_job(
     """
     grace_seconds = GRACE_SECONDS if grace_seconds is None else grace_seconds
     if stop():
-        return Outcome(job, Status.STOPPED, note=GOES_ON)
+        return Outcome(job, Status.STOPPED, note=RESUMED_NEXT_TIME)
     try:
         outcome = _attempts(job, place, retries, _Stop(stop, grace_seconds))
     except (OSError, InputError) as error:  # a full disk, or a log that cannot be written
@@ -119,7 +119,7 @@ class _Stop(NamedTuple):
 
 
 def trained_elsewhere(job: Job) -> bool:
-    """Tell whether another process holds the run of a job."""
+    """Return whether another process holds the run of a job."""
     from survkit.runs.folder import RunFolder  # loads torch
 
     return any(_is_locked(RunFolder(run.folder)) for run in job.runs)
@@ -232,7 +232,7 @@ def _outcome(job: Job, ended: _Ended, header: str, *, stopped: bool) -> Outcome:
     if ended.exit_status == 0 and job.is_complete:
         status = Status.DONE
     elif stopped:
-        status, note = Status.STOPPED, GOES_ON
+        status, note = Status.STOPPED, RESUMED_NEXT_TIME
     elif ended.exit_status < 0:
         name = signal.Signals(-ended.exit_status).name
         note = f"killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"

@@ -36,7 +36,7 @@ class Follower:
     outcomes : dict of str to Outcome
         What has become of every job, by name; the end of each in the queue is noted here.
     overview : Overview
-        Told of every start and end.
+        Shows every start and end.
     """
 
     def __init__(
@@ -64,12 +64,14 @@ class Follower:
             interval = min(interval * GROWTH, LARGEST_INTERVAL)
         if self._pending:
             ids = " ".join(self._job_ids[name] for name in self._pending)
-            self._overview.tell(f"the jobs go on; scancel {ids} ends them")
+            self._overview.tell(f"the jobs keep running; scancel {ids} ends them")
 
     def _look(self) -> None:
         try:
             queue = {queued.job_id: queued for queued in list_queue()}
-        except InputError as error:  # the controller is busy or being restarted; the jobs go on
+        except (
+            InputError
+        ) as error:  # the controller is busy or being restarted; the jobs keep running
             self._say(str(error), f"cannot see the queue for now: {error}")
             return
         for job in list(self._pending.values()):
@@ -100,7 +102,7 @@ class Follower:
             self._end(job, Status.FAILED, _why_failed(job, queued))
 
     def _may_yet_appear(self, job: Job) -> bool:
-        """Tell whether the record of a job that ended well may be on its way."""
+        """Return whether the record of a job that ended well may still appear."""
         gone_since = self._gone_since.setdefault(job.name, time.monotonic())
         return time.monotonic() - gone_since < RECORD_SECONDS
 

@@ -31,14 +31,14 @@ def slurm_launch(
     config : BatchRunConfig
         What to ask the cluster for.
     stop : threading.Event
-        Once set, no further job is submitted or followed; those in the queue go on.
+        Once set, no further job is submitted or followed; those in the queue stay.
     overview : Overview
-        Told of every start and end.
+        Shows every start and end.
 
     Returns
     -------
     list of Outcome
-        One a job, in their order. A job in the queue that is not followed is `submitted`. A
+        One per job, in their order. A job in the queue that is not followed is `submitted`. A
         script that SLURM refuses is a failure of its jobs, unless it is the first.
 
     Raises

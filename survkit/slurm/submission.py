@@ -1,4 +1,4 @@
-"""Puts jobs into the queue, each once, whatever became of launchers before this one."""
+"""Submits jobs, each once, even after earlier launchers were killed."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _sole_launcher(jobs: Sequence[Job], stop: threading.Event) -> Iterator[None]
 
 @contextmanager
 def _lock(path: Path, stop: threading.Event) -> Iterator[None]:
-    """Hold a lock file, unless told to stop before it is free: nothing is submitted then."""
+    """Hold a lock file, unless `stop` is set before it is free: nothing is submitted then."""
     lock = FileLock(path)
     while not (lock.is_locked or stop.is_set()):
         with suppress(Timeout):

@@ -37,7 +37,7 @@ def launch_locally(
     stop : threading.Event
         Once set, what runs is ended, and nothing starts any more.
     overview : Overview
-        Told of every job that starts or ends.
+        Shows every job that starts or ends.
 
     Raises
     ------
@@ -93,9 +93,9 @@ def _run(schedule: Schedule, site: Site, runner: str, stop: threading.Event) -> 
                 from survkit.launch.local.prefect_flow import run_as_flow
 
                 run_as_flow(schedule, site.run, site.task_runner())
-        except Exception as error:  # whatever prefect raises, the sweep goes on without it
+        except Exception as error:  # prefect may raise anything; the sweep does without it
             if not stop.is_set():
-                print(f"warning: going on without prefect: {error}", file=sys.stderr)
+                print(f"warning: continuing without prefect: {error}", file=sys.stderr)
     schedule.run(_ExecutorRunner(site.executor, site.run))
 
 

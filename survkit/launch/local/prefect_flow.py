@@ -22,7 +22,7 @@ _schedule: ContextVar[tuple[Schedule, Run]] = ContextVar("_schedule")
 
 
 def run_as_flow(schedule: Schedule, run: Run, task_runner: TaskRunner[Any]) -> None:
-    """Run a schedule as a flow; whatever prefect raises is raised.
+    """Run a schedule as a flow; prefect's exceptions are passed on.
 
     Parameters
     ----------

@@ -14,10 +14,10 @@ from survkit.launch.overview import Overview
 from survkit.launch.process import GRACE_SECONDS, Place, trained_elsewhere
 
 POLL_SECONDS = 0.2
-"""How often the schedule looks at `stop`."""
+"""How often the schedule checks `stop`."""
 
 RECHECK_SECONDS = 1.0
-"""How often a run that another process trains, or a place that is not free, is looked at again."""
+"""How often a run that another process trains, or a place that is not free, is checked again."""
 
 
 GIVE_UP_SECONDS = GRACE_SECONDS + 10
@@ -62,7 +62,7 @@ class Schedule:
     stop : threading.Event
         Once set, no job starts any more, and `run` ends when those that run have ended.
     overview : Overview
-        Told of every job that starts or ends.
+        Shows every job that starts or ends.
     is_free : callable
         Asked before a job starts in a place; a place that is not free waits.
     """
@@ -106,7 +106,7 @@ class Schedule:
         """Run all jobs that have no outcome yet.
 
         Where the runner refuses a job, its exception is passed on; `run` can then be called
-        again with another runner, and goes on with what has not been started.
+        again with another runner, and starts what has not been started.
         """
         while not self.is_finished:
             if self._stop.is_set():
@@ -130,7 +130,7 @@ class Schedule:
                 self._end(Outcome(started.job, Status.STOPPED, note="does not answer"))
 
     def _block(self) -> None:
-        """End the jobs that can never start; they stand after those that they depend on."""
+        """End the jobs that can never start; they come after those that they depend on."""
         for job in list(self._waiting):
             ended = [self._outcomes[name] for name in job.after if name in self._outcomes]
             bad = [outcome for outcome in ended if outcome.status is not Status.DONE]
@@ -140,7 +140,7 @@ class Schedule:
                 self._end(Outcome(job, Status.BLOCKED, note=f"needs {what}"))
 
     def _recheck(self) -> None:
-        """Take up again the jobs that another process was at, once it has let go of them."""
+        """Put back the jobs that another process was training, once it has released them."""
         if time.monotonic() < self._recheck_at:
             return
         self._recheck_at = time.monotonic() + RECHECK_SECONDS
@@ -195,7 +195,7 @@ class Schedule:
         self._places.append(started.place)
         try:
             outcome = started.runner.result(started.handle)
-        except Exception as error:  # of the runner, not of the job: the others go on
+        except Exception as error:  # of the runner, not of the job: the others continue
             note = f"{type(error).__name__}: {error}"
             outcome = Outcome(started.job, Status.FAILED, note=note)
         if outcome is None:

@@ -105,12 +105,12 @@ def test_a_failure_is_named_what_needs_it_is_blocked_and_the_others_finish(tmp_p
     assert bad.status is Status.FAILED
     assert bad.note.startswith("survkit.train: error: 100 trees")
     assert bad.job.log.read_text().count("=== ") == 1  # bad input is not tried again
-    for name, note in {
+    for name, needed in {
         "needs bad": "sweep bad (failed)",
         "needs that": "sweep needs bad (blocked)",
     }.items():
         outcome = outcomes[f"sweep {name}"]
-        assert (outcome.status, outcome.note) == (Status.BLOCKED, f"needs {note}")
+        assert (outcome.status, outcome.note) == (Status.BLOCKED, f"needs {needed}")
         assert not outcome.job.log.exists()
 
 
@@ -213,7 +213,7 @@ def test_a_launcher_that_is_stopped_leaves_the_jobs_and_says_how_to_end_them(
         outcomes = launching.result(timeout=10)
     ids = " ".join(outcome.note.removeprefix("job ") for outcome in outcomes)
     assert all(outcome.status is Status.SUBMITTED for outcome in outcomes)
-    assert f"the jobs go on; scancel {ids} ends them" in capsys.readouterr().out
+    assert f"the jobs keep running; scancel {ids} ends them" in capsys.readouterr().out
     assert sorted(ids.split()) == held_ids()
 
 
