@@ -80,7 +80,7 @@ def run_job(
     *,
     retries: int = 0,
     stop: Callable[[], bool] = lambda: False,
-    grace_seconds: float | None = None,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> Outcome | None:
     """Run a job to its end and note how it ended; return None where another process trains it.
 
@@ -96,14 +96,13 @@ def run_job(
         Further attempts at a job that failed.
     stop : callable
         Asked ten times a second; once it is True, SIGTERM ends the process.
-    grace_seconds : float, optional
-        How long the process may take to end before SIGKILL; `GRACE_SECONDS` unless given.
+    grace_seconds : float
+        How long the process may take to end before SIGKILL.
     """
-    grace_seconds = GRACE_SECONDS if grace_seconds is None else grace_seconds
     if stop():
         return Outcome(job, Status.STOPPED, note=RESUMED_NEXT_TIME)
     try:
-        outcome = _attempts(job, place, retries, _Stop(stop, grace_seconds))
+        outcome = _attempts(job, place, retries, stop, grace_seconds)
     except (OSError, InputError) as error:  # a full disk, or a log that cannot be written
         return Outcome(job, Status.FAILED, note=str(error))
     if outcome is not None:
@@ -111,11 +110,6 @@ def run_job(
             outcome, place=place.name, gpu=place.cuda_visible_devices, job_id=place.slurm_job_id
         )
     return outcome
-
-
-class _Stop(NamedTuple):
-    is_asked: Callable[[], bool]
-    grace_seconds: float
 
 
 def trained_elsewhere(job: Job) -> bool:
@@ -137,14 +131,16 @@ def _is_locked(folder: RunFolder) -> bool:
         return False
 
 
-def _attempts(job: Job, place: Place, retries: int, stop: _Stop) -> Outcome | None:
+def _attempts(
+    job: Job, place: Place, retries: int, stop: Callable[[], bool], grace_seconds: float
+) -> Outcome | None:
     for attempt in range(1, retries + 2):
         now = datetime.now(UTC).isoformat(timespec="seconds")
         header = f"=== {now} attempt {attempt} on {place.name}: {shlex.join(job.command)}"
-        ended = _run_process(job, place, header, stop)
+        ended = _run_process(job, place, header, stop, grace_seconds)
         if ended.exit_status == RUNS_ELSEWHERE:
             return None
-        outcome = _outcome(job, ended, header, stopped=stop.is_asked())._replace(attempts=attempt)
+        outcome = _outcome(job, ended, header, stopped=stop())._replace(attempts=attempt)
         if outcome.status is not Status.FAILED or ended.exit_status == BAD_INPUT:
             break
         if last_line(job.log) != outcome.note:
@@ -157,7 +153,9 @@ def _append(log: Path, line: str) -> None:
         file.write(f"{line}\n".encode())
 
 
-def _run_process(job: Job, place: Place, header: str, stop: _Stop) -> _Ended:
+def _run_process(
+    job: Job, place: Place, header: str, stop: Callable[[], bool], grace_seconds: float
+) -> _Ended:
     """Run a job's command in a process group of its own; everything it prints is in the log."""
     job.log.parent.mkdir(parents=True, exist_ok=True)
     _append(job.log, header)
@@ -171,7 +169,7 @@ def _run_process(job: Job, place: Place, header: str, stop: _Stop) -> _Ended:
             env=job_environment(place),
             process_group=0,
         )
-    peak = _watch(process.pid, stop)
+    peak = _watch(process.pid, stop, grace_seconds)
     _signal_group(process.pid, signal.SIGKILL)  # what it left running; its number is still taken
     _, wait_status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(wait_status)
@@ -182,15 +180,15 @@ def _run_process(job: Job, place: Place, header: str, stop: _Stop) -> _Ended:
     )
 
 
-def _watch(pid: int, stop: _Stop) -> float | None:
+def _watch(pid: int, stop: Callable[[], bool], grace_seconds: float) -> float | None:
     """Return the peak memory of a process, if known, once it has ended, or was made to end."""
     peak: float | None = None
     deadline: float | None = None
     pause = FIRST_POLL_SECONDS
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         peak = peak_memory_mb(pid) or peak
-        if deadline is None and stop.is_asked():
-            deadline = time.monotonic() + stop.grace_seconds
+        if deadline is None and stop():
+            deadline = time.monotonic() + grace_seconds
             _signal_group(pid, signal.SIGTERM)
         elif deadline is not None and time.monotonic() > deadline:
             _signal_group(pid, signal.SIGKILL)

@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 import survkit
-from survkit.launch import process as job_process
 from survkit.launch.jobs import Job, Status
 from survkit.launch.process import Place, job_environment, run_job, trained_elsewhere
 from survkit.runs.folder import RunFolder
@@ -133,12 +132,13 @@ def test_stopping_ends_the_whole_process_group(
 ) -> None:
     program = script(tmp_path, "trap '' TERM; echo $$; sleep 60 & wait; sleep 60")
     monkeypatch.setattr(sys, "executable", program)
-    monkeypatch.setattr(job_process, "GRACE_SECONDS", 0.3)
     job = make_run(tmp_path)
     job.log.parent.mkdir()
     job.log.touch()
     started = time.monotonic()
-    outcome = run_job(job, PLACE, stop=lambda: job.log.read_text().count("\n") == 2)
+    outcome = run_job(
+        job, PLACE, stop=lambda: job.log.read_text().count("\n") == 2, grace_seconds=0.3
+    )
     assert time.monotonic() - started < 10
     assert outcome is not None
     assert outcome.status is Status.STOPPED

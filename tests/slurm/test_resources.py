@@ -42,7 +42,7 @@ def test_time_limits_are_read_as_sbatch_reads_them(text: str, seconds: int | Non
     ],
 )
 def test_sound_flags_pass(flags: dict[str, object]) -> None:
-    check_resources(make_config(**flags))
+    check_resources((), make_config(**flags))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_sound_flags_pass(flags: dict[str, object]) -> None:
 )
 def test_flags_that_cannot_be_used_are_named(flags: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_resources(make_config(**flags))
+        check_resources((), make_config(**flags))
 
 
 def test_trainings_that_would_start_over_are_refused() -> None:

@@ -30,23 +30,19 @@ class Handle(Protocol):
     """A job that has been submitted."""
 
     def add_done_callback(self, callback: Callable[[Any], None], /) -> None:
-        """Have a function called with this handle when the job has ended."""
+        """Have a function called when the job has ended."""
+
+    def result(self) -> Outcome | None:
+        """Return how the job ended, as `run_job` does."""
 
 
-class Runner(Protocol):
-    """Where jobs are submitted to."""
-
-    def submit(self, job: Job, place: Place) -> Handle:
-        """Start a job; an exception means that it has not started."""
-
-    def result(self, handle: Any) -> Outcome | None:
-        """Return how a job ended, as `run_job` does."""
+Submit = Callable[[Job, Place], Handle]
+"""Starts a job in a place; an exception means that it has not started."""
 
 
 class _Started(NamedTuple):
     job: Job
     place: Place
-    runner: Runner
     handle: Handle
 
 
@@ -102,11 +98,11 @@ class Schedule:
         """Whether every job has an outcome."""
         return len(self._outcomes) == len(self._jobs)
 
-    def run(self, runner: Runner) -> None:
+    def run(self, submit: Submit) -> None:
         """Run all jobs that have no outcome yet.
 
-        Where the runner refuses a job, its exception is passed on; `run` can then be called
-        again with another runner, and starts what has not been started.
+        Where `submit` refuses a job, its exception is passed on; `run` can then be called again
+        with another `submit`, and starts what has not been started.
         """
         while not self.is_finished:
             if self._stop.is_set():
@@ -114,7 +110,7 @@ class Schedule:
             else:
                 self._block()
                 self._recheck()
-                self._start(runner)
+                self._start(submit)
             self._collect()
 
     def _end_all(self) -> None:
@@ -148,7 +144,7 @@ class Schedule:
             self._elsewhere.remove(job)
             self._waiting.append(job)
 
-    def _start(self, runner: Runner) -> None:
+    def _start(self, submit: Submit) -> None:
         for job in [job for job in self._waiting if self._is_ready(job)]:
             if not self._places:
                 return
@@ -162,7 +158,7 @@ class Schedule:
                 place = self._free_place()
                 if place is None:
                     return
-                self._submit(runner, job, place)
+                self._submit(submit, job, place)
 
     def _is_ready(self, job: Job) -> bool:
         return all(name in self._outcomes or name not in self._names for name in job.after)
@@ -175,14 +171,14 @@ class Schedule:
         self._told_busy = place is None
         return place
 
-    def _submit(self, runner: Runner, job: Job, place: Place) -> None:
-        handle = runner.submit(job, place)
+    def _submit(self, submit: Submit, job: Job, place: Place) -> None:
+        handle = submit(job, place)
         for run in job.runs:
             if not run.is_complete:
                 self._overview.started(run.name, place.name, run.folder)
         self._waiting.remove(job)
         self._places.remove(place)
-        started = self._running[job.name] = _Started(job, place, runner, handle)
+        started = self._running[job.name] = _Started(job, place, handle)
         handle.add_done_callback(lambda _: self._ended.put(started))
 
     def _collect(self) -> None:
@@ -194,8 +190,8 @@ class Schedule:
             return
         self._places.append(started.place)
         try:
-            outcome = started.runner.result(started.handle)
-        except Exception as error:  # of the runner, not of the job: the others continue
+            outcome = started.handle.result()
+        except Exception as error:  # of prefect or Dask, not of the job: the others continue
             note = f"{type(error).__name__}: {error}"
             outcome = Outcome(started.job, Status.FAILED, note=note)
         if outcome is None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.local import schedule as schedule_module
-from survkit.launch.local.schedule import Schedule
+from survkit.launch.local.schedule import Schedule, Submit
 from survkit.launch.overview import Overview
 from survkit.launch.process import Place
 from survkit.runs.folder import RunFolder
@@ -26,22 +26,17 @@ NOWHERE = Path("/nowhere")
 Run = Callable[[Job, Place], Outcome | None]
 
 
-class Runner:
-    """Runs functions in threads; refuses all jobs after the first few."""
+def submitter(executor: Executor, run: Run, refuses_after: int | None = None) -> Submit:
+    """Return what runs functions in threads, and refuses all jobs after the first few."""
+    submitted: list[str] = []
 
-    def __init__(self, executor: Executor, run: Run, refuses_after: int | None = None) -> None:
-        self.executor = executor
-        self.run = run
-        self.left = refuses_after
-
-    def submit(self, job: Job, place: Place) -> Future[Outcome | None]:
-        if self.left == 0:
+    def submit(job: Job, place: Place) -> Future[Outcome | None]:
+        if len(submitted) == refuses_after:
             raise ConnectionError("the server is gone")
-        self.left = None if self.left is None else self.left - 1
-        return self.executor.submit(self.run, job, place)
+        submitted.append(job.name)
+        return executor.submit(run, job, place)
 
-    def result(self, handle: Future[Outcome | None]) -> Outcome | None:
-        return handle.result()
+    return submit
 
 
 def places(count: int) -> list[Place]:
@@ -66,7 +61,7 @@ def make_schedule(
 
 def run(schedule: Schedule, function: Run) -> list[Outcome]:
     with ThreadPoolExecutor(8) as executor:
-        schedule.run(Runner(executor, function))
+        schedule.run(submitter(executor, function))
     return schedule.outcomes
 
 
@@ -111,9 +106,9 @@ def test_every_job_runs_once_after_what_it_needs(
     schedule = make_schedule(jobs, count)
     with ThreadPoolExecutor(count) as executor:
         try:
-            schedule.run(Runner(executor, work, refused_after))
+            schedule.run(submitter(executor, work, refused_after))
         except ConnectionError:
-            schedule.run(Runner(executor, work))
+            schedule.run(submitter(executor, work))
     status = {outcome.job.name: outcome.status for outcome in schedule.outcomes}
     assert list(status) == [job.name for job in jobs]
     for job in jobs:
@@ -238,7 +233,7 @@ def test_a_job_that_does_not_answer_after_a_stop_is_given_up(
 
     schedule = make_schedule([make_job(NOWHERE, "a")], stop=stop)
     with ThreadPoolExecutor(1) as executor:
-        schedule.run(Runner(executor, work))
+        schedule.run(submitter(executor, work))
         assert not ended.is_set()
         ended.set()
     assert schedule.outcomes[0].note == "does not answer"
