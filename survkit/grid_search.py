@@ -19,16 +19,15 @@ from survkit.configs.args_file import Given, build_config, given_flags
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
-from survkit.launch.jobs import Job, Outcome, Status, join_seeds
+from survkit.launch.jobs import Job, Outcome, join_seeds
 from survkit.launch.overview import Overview, closing_table
 from survkit.runs.flags import registry_names
 
-# The heavy imports stand in the functions below, so that --help answers at once.
+# The heavy imports are in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
     from survkit.launch.plan import Plan
 
 PROG = "survkit.grid_search"
-ENDED_BADLY = (Status.FAILED, Status.BLOCKED, Status.STOPPED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +63,7 @@ def grid_search(given: Given) -> int:
     Raises
     ------
     InputError
-        For whatever cannot be used; nothing has been started then.
+        For anything that cannot be used; nothing has been started then.
     """
     from survkit.launch.plan import plan_sweeps
 
@@ -85,7 +84,7 @@ def grid_search(given: Given) -> int:
     print(closing_table([*plan.skipped, *outcomes]))
     if stop.exit_status:
         return stop.exit_status
-    return FAILED if any(outcome.status in ENDED_BADLY for outcome in outcomes) else 0
+    return FAILED if any(outcome.status.is_bad for outcome in outcomes) else 0
 
 
 def _show(plan: Plan) -> None:
@@ -96,7 +95,7 @@ def _show(plan: Plan) -> None:
 
 def _show_commands(jobs: Sequence[Job], config: BatchRunConfig) -> None:
     if config.runner == "slurm":
-        from survkit.slurm import slurm_scripts
+        from survkit.slurm.slurm_launcher import slurm_scripts
 
         for script in slurm_scripts(jobs, config):
             print(script)
@@ -119,7 +118,7 @@ def _signals_stop() -> Iterator[_Stop]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if not stop.is_set():
-            print(f"{PROG}: stopping; the same command goes on from here", file=sys.stderr)
+            print(f"{PROG}: stopping; run the same command to continue", file=sys.stderr)
         stop.exit_status = INTERRUPTED if number == signal.SIGINT else TERMINATED
         stop.set()
 
@@ -135,7 +134,7 @@ def _launch(
     jobs: Sequence[Job], config: BatchRunConfig, stop: _Stop, overview: Overview
 ) -> list[Outcome]:
     if config.runner == "slurm":
-        from survkit.slurm import slurm_launch
+        from survkit.slurm.slurm_launcher import slurm_launch
 
         return slurm_launch(jobs, config, stop=stop, overview=overview)
     from survkit.launch.local import launch_locally

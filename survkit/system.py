@@ -25,7 +25,7 @@ def peak_memory_mb(pid: int | None = None) -> float | None:
     ----------
     pid : int, optional
         The process; this one by default. Of another one, None is returned where it has ended or
-        the system does not tell.
+        the system does not say.
     """
     try:
         lines = Path(f"/proc/{'self' if pid is None else pid}/status").read_text().splitlines()

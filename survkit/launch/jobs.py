@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-SEED = "--seed="
+from survkit.configs.args_file import to_arguments
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
+
+ALWAYS_GIVEN = ("dataset", "model", "seed", "data_dir", "log_dir", "group")
+"""Flags that a command shows even where they have their defaults."""
 
 
 class Job(NamedTuple):
@@ -17,13 +24,15 @@ class Job(NamedTuple):
     Parameters
     ----------
     name : str
-        What people call it, as "support2_mixture mtlr seed=42"; unique among the jobs.
-    arguments : tuple of str
-        The flags of `python -m survkit.train`; all paths in them are absolute.
+        What people call it, such as "support2_mixture mtlr seed=42"; unique among the jobs.
+    config : TrainConfig
+        What to train; all paths in it are absolute.
+    wandb : WandbConfig
+        How the run is mirrored.
     folder : Path
         The run's folder, absolute; its last part is the run_id. Of several, the first one's.
     log : Path
-        File for all that the run prints, absolute; outside `folder`.
+        File for everything the run prints, absolute; outside `folder`.
     after : tuple of str
         Names of the jobs that must be done before this one starts.
     stack : str
@@ -33,12 +42,23 @@ class Job(NamedTuple):
     """
 
     name: str
-    arguments: tuple[str, ...]
+    config: TrainConfig
+    wandb: WandbConfig
     folder: Path
     log: Path
     after: tuple[str, ...] = ()
     stack: str = ""
     together: tuple[Job, ...] = ()
+
+    @property
+    def arguments(self) -> list[str]:
+        """The flags of `python -m survkit.train`."""
+        return [*to_arguments(self.config, always=ALWAYS_GIVEN), *to_arguments(self.wandb)]
+
+    @property
+    def command(self) -> list[str]:
+        """The command that makes its records, with the interpreter of this process."""
+        return [sys.executable, "-m", "survkit.train", *self.arguments]
 
     @property
     def runs(self) -> tuple[Job, ...]:
@@ -74,18 +94,13 @@ def join_seeds(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _joined(runs: Sequence[Job]) -> Job:
-    seeds = [_value(run, SEED) for run in runs]
-    words = [word for word in runs[0].name.split(" ") if not word.startswith("seed=")]
-    shared = [word for word in runs[0].arguments if not word.startswith(SEED)]
+    seeds = tuple(run.config.seed for run in runs)
+    others = ", ".join(map(str, seeds[1:]))
     return runs[0]._replace(
-        name=" ".join([*words, f"seeds={','.join(seeds)}"]),
-        arguments=(*shared, "--seeds", *seeds),
+        name=f"{runs[0].name} and {'seeds' if len(runs) > 2 else 'seed'} {others}",
+        config=replace(runs[0].config, seeds=seeds),
         together=tuple(runs),
     )
-
-
-def _value(run: Job, flag: str) -> str:
-    return next(word for word in run.arguments if word.startswith(flag)).removeprefix(flag)
 
 
 class Status(StrEnum):
@@ -96,7 +111,12 @@ class Status(StrEnum):
     SUBMITTED = "submitted"  # waits or runs on a cluster that is not followed
     FAILED = "failed"
     BLOCKED = "blocked"  # a job that it depends on did not end well
-    STOPPED = "stopped"  # the launcher was told to stop
+    STOPPED = "stopped"  # by a signal to the launcher, or on a cluster to the job
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the job ended without its record."""
+        return self in (Status.FAILED, Status.BLOCKED, Status.STOPPED)
 
 
 class Outcome(NamedTuple):
@@ -114,6 +134,10 @@ class Outcome(NamedTuple):
         Largest resident memory of its process, in MiB.
     note : str
         The last line of a failure's log, or another word on the status.
+    exit_status : int, optional
+        Exit status of its last attempt, or minus the number of the signal that killed it.
+    attempts : int, optional
+        How often it was started.
     """
 
     job: Job
@@ -121,6 +145,8 @@ class Outcome(NamedTuple):
     seconds: float | None = None
     peak_memory_mb: float | None = None
     note: str = ""
+    exit_status: int | None = None
+    attempts: int | None = None
 
     def of_runs(self) -> list[Outcome]:
         """Return how each of the job's runs ended: well where it has its record."""

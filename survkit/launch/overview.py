@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-BAD = (Status.FAILED, Status.BLOCKED, Status.STOPPED)
+BAD = tuple(status for status in Status if status.is_bad)
 HISTORY_BYTES = 8192
 """More than the last line of a history takes."""
 
@@ -31,7 +31,7 @@ class _Running(NamedTuple):
 
 
 class Overview:
-    """Tells of every run that starts or ends: a live view on a terminal, else a line for each.
+    """Reports every run that starts or ends: a live view on a terminal, else a line for each.
 
     The live view is shown while the overview is entered as a context; without it, or where the
     output is no terminal, every start and end is one line.
@@ -78,14 +78,14 @@ class Overview:
             self._live = None
 
     def started(self, name: str, note: str = "", folder: Path | None = None) -> None:
-        """Tell that a run has started.
+        """Report that a run has started.
 
         Parameters
         ----------
         name : str
             The job's name.
         note : str
-            Where it runs, as "GPU 0" or "job 17".
+            Where it runs, such as "GPU 0" or "job 17".
         folder : Path, optional
             The run's folder, for its last epoch in the live view.
         """
@@ -94,7 +94,7 @@ class Overview:
             self._print(f"started {name}{f' ({note})' if note else ''}")
 
     def ended(self, outcome: Outcome) -> None:
-        """Tell that a run has ended."""
+        """Report that a run has ended."""
         self._running.pop(outcome.job.name, None)
         self._ended.append(outcome)
         seconds = "" if outcome.seconds is None else f" after {outcome.seconds:.0f} s"
@@ -102,14 +102,14 @@ class Overview:
         self._print(f"{outcome.status} {outcome.job.name}{seconds}{note}")
 
     def postponed(self, name: str, why: str) -> None:
-        """Tell, once, that a run waits although it could start or has started."""
+        """Report, once, that a run waits although it could start or has started."""
         self._running.pop(name, None)
         if name not in self._postponed:
             self._postponed.add(name)
             self._print(f"postponed {name}: {why}")
 
     def tell(self, text: str) -> None:
-        """Print a line that is about no single run."""
+        """Print a line that concerns no single run."""
         self._print(text)
 
     def _print(self, text: str) -> None:
@@ -164,7 +164,7 @@ def last_epoch(folder: Path | None) -> tuple[str, str]:
         with (folder / "history.jsonl").open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - HISTORY_BYTES))
             lines = file.read().split(b"\n")
-        values = json.loads(lines[-2])  # what stands behind the last newline is half written
+        values = json.loads(lines[-2])  # after the last newline, a line is half written
         return str(values["epoch"]), f"{values['validation_loss']:.4f}"
     except (OSError, ValueError, IndexError, KeyError, TypeError):  # no epoch, or a loss of NaN
         return "", ""
@@ -184,7 +184,7 @@ def closing_table(outcomes: Sequence[Outcome]) -> str:
         rows.append((str(status), str(len(these)), *times, peak))
     lines = _aligned(rows)
     for outcome in outcomes:
-        if outcome.status in BAD:
+        if outcome.status.is_bad:
             lines.append(f"{outcome.status}: {outcome.job.name}: {outcome.note}")
             lines += [f"    log: {outcome.job.log}"] if outcome.job.log.exists() else []
     return "\n".join(lines)

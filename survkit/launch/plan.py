@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import survkit
-from survkit.configs.args_file import build_config, to_arguments
+from survkit.configs.args_file import build_config
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
@@ -158,12 +158,8 @@ def _job(
     folder = finder.folder(run_id(resolved, dataset.sha256))
     return Job(
         name=f"{group} {run.name}",
-        arguments=(
-            *to_arguments(
-                config, always=("dataset", "model", "seed", "data_dir", "log_dir", "group")
-            ),
-            *to_arguments(wandb),
-        ),
+        config=config,
+        wandb=wandb,
         folder=folder,
         log=group_folder / LAUNCHER_FOLDER / f"{folder.name}.log",
         after=tuple(f"{group} {name}" for name in run.after),

@@ -1,18 +1,29 @@
-"""Groups jobs into submissions and writes the batch script of each."""
+"""Groups jobs into submissions and writes the batch script of each.
+
+A script runs one job, or as a job array the job of each task. An array is known by its script
+alone: it names the run of every task.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+import survkit
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.jobs import Job
-from survkit.slurm.job_script import one_line, run_commands, run_key
-from survkit.slurm.queue import ARRAY_COMMENT, run_comment
+from survkit.slurm.batch_job import job_text
+from survkit.slurm.queue import ARRAY_COMMENT, run_comment, run_key
 from survkit.slurm.simple_slurm_script import CLUSTERS, Submission
 
 Batch = Sequence[Job]
 """One job, or the jobs of a job array, which wait for the same others."""
+
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+_ESCAPES |= {ord("\\"): "\\\\", ord("'"): "\\'"}
 
 
 def batches(jobs: Sequence[Job], *, array: bool, largest_array: int) -> list[Batch]:
@@ -56,14 +67,50 @@ def batch_script(batch: Batch, config: BatchRunConfig, after: Sequence[str]) -> 
     """
     first = batch[0]
     if len(batch) == 1:
-        submission = Submission(one_line(first.name), run_comment(first), first.log, tuple(after))
+        submission = Submission(_one_line(first.name), run_comment(first), first.log, tuple(after))
     else:
         keys = " ".join(run_key(job) for job in batch)
         digest = hashlib.sha256(keys.encode()).hexdigest()[:16]
-        name = f"{one_line(first.name)} and {len(batch) - 1} more"
+        name = f"{_one_line(first.name)} and {len(batch) - 1} more"
         output = first.log.parent / f"array-{digest}.log"
         submission = Submission(name, ARRAY_COMMENT, output, tuple(after), len(batch))
     slurm = CLUSTERS[config.cluster](config, submission)
-    slurm.add_cmd(run_commands(batch, config, array=len(batch) > 1))
+    slurm.add_cmd("\n".join(_commands(batch, config)))
     script: str = slurm.script(convert=False)
     return script
+
+
+def _commands(batch: Batch, config: BatchRunConfig) -> list[str]:
+    """Return the bash commands that become the process of a job, or of each task's job."""
+    root = shell_quoted(str(Path(survkit.__file__).parent.parent))
+    return [
+        f'export PYTHONPATH={root}"${{PYTHONPATH:+:$PYTHONPATH}}" PYTHONSAFEPATH=1',
+        *(_choice_of_task(batch, config) if len(batch) > 1 else [_text(batch[0], config)]),
+        f'exec {shell_quoted(sys.executable)} -m survkit.slurm.batch_job "$job"',
+    ]
+
+
+def _choice_of_task(batch: Batch, config: BatchRunConfig) -> list[str]:
+    lines = ["case $SLURM_ARRAY_TASK_ID in"]
+    for task, job in enumerate(batch):
+        lines += [
+            f"{task}) # run {run_key(job)}: {_one_line(job.name)}",
+            f"  exec >>{shell_quoted(str(job.log))} 2>&1",
+            f"  {_text(job, config)}",
+            "  ;;",
+        ]
+    return [*lines, "esac"]
+
+
+def _text(job: Job, config: BatchRunConfig) -> str:
+    return f"job={shlex.quote(job_text(job, config))}"
+
+
+def _one_line(text: str) -> str:
+    """Return text with all white space made single spaces."""
+    return " ".join(text.split())
+
+
+def shell_quoted(text: str) -> str:
+    r"""Quote text for bash, all on one line: sbatch refuses a script that holds \r\n."""
+    return shlex.quote(text) if text.isprintable() else f"$'{text.translate(_ESCAPES)}'"

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from survkit.files import last_line
 from survkit.launch.jobs import Job, Outcome, Status
+from survkit.launch.notes import read_note, write_note
 from survkit.launch.overview import Overview
 from survkit.slurm.queue import QueuedJob, list_queue
-from survkit.slurm.report import write_report
 from survkit.types import InputError
 
 FIRST_INTERVAL, LARGEST_INTERVAL, GROWTH = 1.0, 30.0, 1.2
@@ -36,7 +36,7 @@ class Follower:
     outcomes : dict of str to Outcome
         What has become of every job, by name; the end of each in the queue is noted here.
     overview : Overview
-        Told of every start and end.
+        Shows every start and end.
     """
 
     def __init__(
@@ -64,12 +64,14 @@ class Follower:
             interval = min(interval * GROWTH, LARGEST_INTERVAL)
         if self._pending:
             ids = " ".join(self._job_ids[name] for name in self._pending)
-            self._overview.tell(f"the jobs go on; scancel {ids} ends them")
+            self._overview.tell(f"the jobs keep running; scancel {ids} ends them")
 
     def _look(self) -> None:
         try:
             queue = {queued.job_id: queued for queued in list_queue()}
-        except InputError as error:  # the controller is busy or being restarted; the jobs go on
+        except (
+            InputError
+        ) as error:  # the controller is busy or being restarted; the jobs keep running
             self._say(str(error), f"cannot see the queue for now: {error}")
             return
         for job in list(self._pending.values()):
@@ -100,7 +102,7 @@ class Follower:
             self._end(job, Status.FAILED, _why_failed(job, queued))
 
     def _may_yet_appear(self, job: Job) -> bool:
-        """Tell whether the record of a job that ended well may be on its way."""
+        """Return whether the record of a job that ended well may still appear."""
         gone_since = self._gone_since.setdefault(job.name, time.monotonic())
         return time.monotonic() - gone_since < RECORD_SECONDS
 
@@ -108,7 +110,9 @@ class Follower:
         del self._pending[job.name]
         outcome = _done(job) if status is Status.DONE else Outcome(job, status, note=note)
         self._outcomes[job.name] = outcome
-        write_report(outcome, self._job_ids[job.name])
+        noted, job_id = read_note(job), self._job_ids[job.name]
+        if (noted.get("job_id"), noted.get("status")) != (job_id, status):  # SLURM ended the job
+            write_note(outcome, place=f"SLURM job {job_id}", job_id=job_id)
         self._overview.ended(outcome)
 
     def _say(self, about: str, text: str) -> None:

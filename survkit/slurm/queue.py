@@ -1,7 +1,8 @@
-"""Asks SLURM: submits scripts and lists the user's jobs."""
+"""Asks SLURM: submits scripts, requeues jobs and lists those of the user."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -10,7 +11,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from survkit.launch.jobs import Job
-from survkit.slurm.job_script import array_runs, run_key
 from survkit.types import InputError
 
 ENDED = (
@@ -29,6 +29,8 @@ ENDED = (
 
 ARRAY_COMMENT = "survkit array"
 DEFAULT_ARRAY_SIZE = 1001
+
+_TASK = re.compile(r"^(\d+)\) # run ([0-9a-f]{16})", re.MULTILINE)
 
 
 class SubmissionRefusedError(InputError):
@@ -59,6 +61,17 @@ class QueuedJob(NamedTuple):
     def has_ended(self) -> bool:
         """Whether it will not run again."""
         return self.state in ENDED
+
+
+def run_key(job: Job) -> str:
+    """Return 16 hex digits by which a run is known in the queue: a hash of its folder."""
+    folder = str(job.folder.resolve()).encode(errors="surrogateescape")
+    return hashlib.sha256(folder).hexdigest()[:16]
+
+
+def array_runs(script: str) -> dict[int, str]:
+    """Return the `run_key` of every task of a job array, read from its script."""
+    return {int(task): key for task, key in _TASK.findall(script)}
 
 
 def run_comment(job: Job) -> str:
@@ -135,6 +148,17 @@ def submit(script: str) -> str:
     except InputError as error:
         raise SubmissionRefusedError(str(error)) from None
     return answer.strip().partition(";")[0]  # a cluster's name may follow
+
+
+def requeue(job_id: str) -> None:
+    """Put a running job back into the queue.
+
+    Raises
+    ------
+    InputError
+        With scontrol's own words.
+    """
+    _slurm("scontrol", "requeue", job_id)
 
 
 def _slurm(*command: str, stdin: str = "") -> str:

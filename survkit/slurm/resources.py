@@ -21,8 +21,8 @@ _GPU = re.compile(r"(?:[A-Za-z][\w.-]*:)?[1-9]\d*")
 _NAME = re.compile(r"[^\s-][^\s]*")
 
 
-def check_resources(config: BatchRunConfig) -> None:
-    """Check the SLURM flags.
+def check_resources(jobs: Iterable[Job], config: BatchRunConfig) -> None:
+    """Check the SLURM flags, and that jobs which are requeued do not start over.
 
     Raises
     ------
@@ -50,18 +50,7 @@ def check_resources(config: BatchRunConfig) -> None:
             f"--requeue_seconds is {config.requeue_seconds}, which leaves nothing of a time limit "
             f"of {seconds} s; it must be below that, or give --no_requeue"
         )
-
-
-def check_arguments(jobs: Iterable[Job], config: BatchRunConfig) -> None:
-    """Check that jobs which are requeued do not start over.
-
-    Raises
-    ------
-    InputError
-        For flags of the training under which they would.
-    """
-    flags = {flag for job in jobs for flag in job.arguments}
-    if "--resume=False" in flags and config.requeue:
+    if config.requeue and not all(job.config.resume for job in jobs):
         raise InputError(
             "--no_resume does not go with --requeue, as the job would start over each time; "
             "give --no_requeue"

@@ -1,4 +1,4 @@
-"""What a job asks a cluster for: one function a cluster, chosen by `--cluster`.
+"""What a job asks a cluster for: one function per cluster, chosen by `--cluster`.
 
 To add a cluster, write a function like `example_site`, which changes what `generic` asks for and
 adds the commands that come before the training, and give it a name in `CLUSTERS`.
@@ -78,8 +78,7 @@ def example_site(config: BatchRunConfig, submission: Submission) -> Slurm:
     slurm.add_cmd("module load cuda/12.4")
     slurm.add_cmd('source "$HOME/miniconda3/etc/profile.d/conda.sh"')
     slurm.add_cmd("conda activate survkit")
-    slurm.add_cmd('export TMPDIR="$(mktemp --directory --tmpdir=/scratch survkit.XXXXXX)"')
-    slurm.add_cmd("trap 'rm -rf \"$TMPDIR\"' EXIT")
+    slurm.add_cmd('export TMPDIR="/scratch/$SLURM_JOB_ID"')  # which this site's epilog removes
     return slurm
 
 

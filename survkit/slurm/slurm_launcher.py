@@ -15,7 +15,7 @@ from survkit.launch.overview import Overview
 from survkit.slurm.batch_script import batch_script, batches
 from survkit.slurm.following import Follower
 from survkit.slurm.queue import largest_array
-from survkit.slurm.resources import check_arguments, check_commands, check_resources
+from survkit.slurm.resources import check_commands, check_resources
 from survkit.slurm.submission import submit_jobs
 
 
@@ -31,14 +31,14 @@ def slurm_launch(
     config : BatchRunConfig
         What to ask the cluster for.
     stop : threading.Event
-        Once set, no further job is submitted or followed; those in the queue go on.
+        Once set, no further job is submitted or followed; those in the queue stay.
     overview : Overview
-        Told of every start and end.
+        Shows every start and end.
 
     Returns
     -------
     list of Outcome
-        One a job, in their order. A job in the queue that is not followed is `submitted`. A
+        One per job, in their order. A job in the queue that is not followed is `submitted`. A
         script that SLURM refuses is a failure of its jobs, unless it is the first.
 
     Raises
@@ -47,8 +47,7 @@ def slurm_launch(
         For flags that cannot be used, a command of SLURM that is not there, or sbatch's own
         refusal of the first script; nothing has been submitted then.
     """
-    check_resources(config)
-    check_arguments(jobs, config)
+    check_resources(jobs, config)
     check_commands()
     submitted = submit_jobs(jobs, config, stop)
     outcomes = submitted.outcomes
@@ -71,8 +70,7 @@ def slurm_scripts(jobs: Sequence[Job], config: BatchRunConfig) -> list[str]:
     InputError
         For flags that cannot be used.
     """
-    check_resources(config)
-    check_arguments(jobs, config)
+    check_resources(jobs, config)
     size = largest_array() if config.array else 1
     return [
         batch_script(batch, config, [f"<{name}>" for name in batch[0].after])

@@ -1,4 +1,4 @@
-"""Puts jobs into the queue, each once, whatever became of launchers before this one."""
+"""Submits jobs, each once, even after earlier launchers were killed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from filelock import FileLock, Timeout
 
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.jobs import Job, Outcome, Status
+from survkit.launch.notes import read_note, write_note
 from survkit.slurm.batch_script import Batch, batch_script, batches
-from survkit.slurm.job_script import run_key
 from survkit.slurm.queue import (
     SubmissionRefusedError,
     active_runs,
     largest_array,
     list_queue,
+    run_key,
     submit,
 )
-from survkit.slurm.report import write_report
 from survkit.types import InputError
-
-NOT_SUBMITTED = (Status.FAILED, Status.BLOCKED, Status.STOPPED)
 
 
 class Submitted(NamedTuple):
@@ -90,7 +88,7 @@ def _sole_launcher(jobs: Sequence[Job], stop: threading.Event) -> Iterator[None]
 
 @contextmanager
 def _lock(path: Path, stop: threading.Event) -> Iterator[None]:
-    """Hold a lock file, unless told to stop before it is free: nothing is submitted then."""
+    """Hold a lock file, unless `stop` is set before it is free: nothing is submitted then."""
     lock = FileLock(path)
     while not (lock.is_locked or stop.is_set()):
         with suppress(Timeout):
@@ -106,7 +104,7 @@ def _submit_batch(
 ) -> None:
     """Submit a batch, unless what it waits for could not be submitted or it is time to stop."""
     waits_for = [submitted.outcomes[name] for name in batch[0].after]
-    lost = [outcome for outcome in waits_for if outcome.status in NOT_SUBMITTED]
+    lost = [outcome for outcome in waits_for if outcome.status.is_bad]
     if stop.is_set():
         submitted.note(batch, Status.STOPPED, "not submitted")
         return
@@ -125,6 +123,8 @@ def _submit_batch(
         submitted.note(batch, Status.FAILED, str(error))
         return
     for task, job in enumerate(batch):
-        submitted.job_ids[job.name] = job_id if len(batch) == 1 else f"{job_id}_{task}"
-        submitted.note([job], Status.SUBMITTED, f"job {submitted.job_ids[job.name]}")
-        write_report(submitted.outcomes[job.name], submitted.job_ids[job.name])
+        own_id = job_id if len(batch) == 1 else f"{job_id}_{task}"
+        submitted.job_ids[job.name] = own_id
+        submitted.note([job], Status.SUBMITTED, f"job {own_id}")
+        if read_note(job).get("job_id") != own_id:  # else it has ended already, and noted how
+            write_note(submitted.outcomes[job.name], place=f"SLURM job {own_id}", job_id=own_id)

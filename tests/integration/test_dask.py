@@ -99,7 +99,7 @@ def test_jobs_run_on_the_workers_as_tasks_of_a_flow(
     assert [o.status for o in outcomes] == [Status.DONE, Status.FAILED, Status.BLOCKED], outcomes
     assert jobs[0].is_complete
     assert "--max_memory_gb" in outcomes[1].note
-    assert "going on without prefect" not in capsys.readouterr().err
+    assert "continuing without prefect" not in capsys.readouterr().err
     report = json.loads(jobs[0].log.with_suffix(".json").read_text())
     addresses = [worker.worker_address for worker in cluster.workers.values()]
     assert report["place"] in [f"Dask {address}" for address in addresses]
@@ -120,7 +120,7 @@ def test_a_worker_that_dies_costs_no_run(
     thread.join()
     assert outcome.status is Status.DONE, outcome
     assert len((job.folder / "history.jsonl").read_bytes().splitlines()) == 300
-    assert "going on without prefect" in capsys.readouterr().err
+    assert "continuing without prefect" in capsys.readouterr().err
 
 
 def test_a_stop_ends_the_runs_on_the_workers(

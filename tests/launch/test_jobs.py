@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from survkit.launch.jobs import Job, Outcome, Status, join_seeds
+from tests.launch.job_fixtures import make_job
 
 
 def make_run(
     folder: Path, model: str, seed: int, *, stack: str = "", after: tuple[str, ...] = ()
 ) -> Job:
     name = f"group {model} seed={seed}"
-    arguments = (f"--model={model}", f"--seed={seed}", "--mnist_means", "1", "2", "--lr=0.1")
-    log = folder / "launcher" / f"{model}{seed}.log"
-    return Job(name, arguments, folder / f"{model}{seed}", log, after, stack)
+    return make_job(folder, name, *after, model=model, seed=seed, lr=0.1)._replace(stack=stack)
 
 
 def complete(run: Job) -> None:
@@ -24,21 +24,19 @@ def complete(run: Job) -> None:
 def test_runs_of_one_stack_become_one_job(tmp_path: Path) -> None:
     runs = [
         make_run(tmp_path, model, seed, stack=stack)
-        for seed in (42, 43)
+        for seed in (42, 43, 44)
         for model, stack in (("mtlr", "a"), ("fixed_moe", "b"), ("coxph", ""))
-    ]
+    ][:8]
     jobs = join_seeds(runs)
     assert [job.name for job in jobs] == [
-        "group mtlr seeds=42,43",
-        "group fixed_moe seeds=42,43",
+        "group mtlr seed=42 and seeds 43, 44",
+        "group fixed_moe seed=42 and seeds 43, 44",
         "group coxph seed=42",
         "group coxph seed=43",
     ]
-    assert jobs[0].arguments == (
-        *("--model=mtlr", "--mnist_means", "1", "2", "--lr=0.1"),
-        *("--seeds", "42", "43"),
-    )
-    assert jobs[0].runs == (runs[0], runs[3])
+    assert jobs[0].config == replace(runs[0].config, seeds=(42, 43, 44))
+    assert " --seeds 42 43 44 " in " ".join(jobs[0].arguments)
+    assert jobs[0].runs == (runs[0], runs[3], runs[6])
     assert jobs[2].runs == (runs[2],)
     assert jobs[0].folder == runs[0].folder
 
@@ -55,9 +53,9 @@ def test_dependencies_are_those_of_the_joined_jobs(tmp_path: Path) -> None:
     early = make_run(tmp_path, "fixed_moe", 42, stack="b")
     late = make_run(tmp_path, "fixed_moe", 43, stack="b", after=(first[0].name,))
     jobs = {job.name: job for job in join_seeds([*first, *then, early, late])}
-    assert jobs["group rsf seed=42"].after == ("group mtlr seeds=42,43",)
+    assert jobs["group rsf seed=42"].after == ("group mtlr seed=42 and seed 43",)
     assert jobs["group fixed_moe seed=42"].after == ()
-    assert jobs["group fixed_moe seed=43"].after == ("group mtlr seeds=42,43",)
+    assert jobs["group fixed_moe seed=43"].after == ("group mtlr seed=42 and seed 43",)
 
 
 def test_a_job_is_complete_with_all_its_records_and_tells_of_each(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from rich.console import Console
 
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.overview import Overview, closing_table, last_epoch
+from tests.launch.job_fixtures import make_job
 
 
 def job(name: str, folder: Path = Path("/nowhere")) -> Job:
-    return Job(name, (), folder, folder / f"{name}.log")
+    return make_job(folder, name)
 
 
 def live_overview(total: int) -> tuple[Overview, io.StringIO]:
@@ -109,6 +110,7 @@ def test_the_last_whole_line_of_a_history_counts(
 
 def test_the_closing_table_names_every_failure_with_its_log(tmp_path: Path) -> None:
     failed = job("bad", tmp_path)
+    failed.log.parent.mkdir()
     failed.log.write_text("it broke\n")
     outcomes = [
         Outcome(job("a"), Status.DONE, 10.0, 500.4),

@@ -8,24 +8,24 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
 import survkit
-from survkit.launch import process as job_process
 from survkit.launch.jobs import Job, Status
 from survkit.launch.process import Place, job_environment, run_job, trained_elsewhere
 from survkit.runs.folder import RunFolder
 from survkit.train import main
+from tests.launch.job_fixtures import make_job
 
 PLACE = Place("slot 1", threads=1)
-LONG = ("--dataset", "synthetic", "--epochs", "1000000", "--mode", "disabled")
 
 
-def make_job(folder: Path, *arguments: str) -> Job:
-    return Job("a job", arguments, folder / "group" / "run", folder / "launcher" / "run.log")
+def make_run(folder: Path, **flags: Any) -> Job:
+    return make_job(folder, "run", **flags)
 
 
 def report(job: Job) -> dict[str, object]:
@@ -60,31 +60,39 @@ def kill_each_attempt(job: Job, attempts: int) -> None:
 
 
 def test_bad_input_fails_at_once_with_the_last_line_of_the_log(tmp_path: Path) -> None:
-    job = make_job(tmp_path, "--nonsense", "1")
+    job = make_run(tmp_path, dataset="veteran", model="nonsense", seed=7)
     outcome = run_job(job, PLACE, retries=3)
     assert outcome is not None
     assert outcome.status is Status.FAILED
-    assert outcome.note.startswith("survkit.train: error: unknown flag --nonsense")
+    assert outcome.note.startswith("survkit.train: error: unknown model 'nonsense'")
     written = report(job)
     assert written["exit_status"] == 2
     assert written["attempts"] == 1
-    assert written["command"] == [sys.executable, "-m", "survkit.train", "--nonsense", "1"]
+    assert written["command"] == [sys.executable, "-m", "survkit.train", *job.arguments]
+    assert [written[name] for name in ("dataset", "model", "seed")] == ["veteran", "nonsense", 7]
     assert written["place"] == "slot 1"
     assert written["gpu"] is None
     assert written["seconds"] == pytest.approx(outcome.seconds, abs=1e-3)
 
 
-def test_an_exit_without_a_record_is_a_failure(tmp_path: Path) -> None:
-    job = make_job(tmp_path, "--help")
+def test_an_exit_without_a_record_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", script(tmp_path, "exit 0"))
+    job = make_run(tmp_path)
     outcome = run_job(job, PLACE)
     assert outcome is not None
     assert outcome.status is Status.FAILED
     assert outcome.note == f"ended well, but there is no record at {job.folder}"
 
 
-def test_the_peak_memory_is_that_of_the_job_not_of_a_larger_launcher(tmp_path: Path) -> None:
+def test_the_peak_memory_is_that_of_the_job_not_of_a_larger_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = script(tmp_path, f"exec {sys.executable} -m survkit.train --help")
+    monkeypatch.setattr(sys, "executable", program)
     ballast = np.ones(2**25)  # 256 MiB
-    outcome = run_job(make_job(tmp_path, "--help"), PLACE)
+    outcome = run_job(make_run(tmp_path), PLACE)
     assert ballast[-1] == 1
     assert outcome is not None
     assert outcome.peak_memory_mb is not None
@@ -92,7 +100,7 @@ def test_the_peak_memory_is_that_of_the_job_not_of_a_larger_launcher(tmp_path: P
 
 
 def test_a_killed_job_is_tried_again_and_its_signal_named(tmp_path: Path) -> None:
-    job = make_job(tmp_path, *LONG, "--log_dir", str(tmp_path))
+    job = make_run(tmp_path, dataset="synthetic", epochs=10**6, log_dir=str(tmp_path))
     killer = threading.Thread(target=kill_each_attempt, args=(job, 2))
     killer.start()
     outcome = run_job(job, PLACE, retries=1)
@@ -103,15 +111,16 @@ def test_a_killed_job_is_tried_again_and_its_signal_named(tmp_path: Path) -> Non
     assert report(job)["attempts"] == 2
     assert report(job)["exit_status"] == -signal.SIGKILL
     assert job.log.read_text().count("=== ") == 2
+    assert job.log.read_text().count("\nkilled by SIGKILL (out of memory?)\n") == 2
 
 
 @pytest.mark.slow
 def test_a_job_that_another_process_trains_is_left_to_it(tmp_path: Path) -> None:
-    flags = ("--dataset", "veteran", "--model", "coxph", "--bootstrap", "0", "--mode", "disabled")
-    log_dir = ("--log_dir", str(tmp_path), "--group", "g")
-    assert main([*flags, *log_dir]) == 0
+    flags = {"dataset": "veteran", "model": "coxph", "bootstrap": 0}
+    job = make_run(tmp_path, **flags, log_dir=str(tmp_path), group="g")
+    assert main(job.arguments) == 0
     (result,) = tmp_path.glob("g/*/result.json")
-    job = make_job(tmp_path, *flags, *log_dir)._replace(folder=result.parent)
+    job = job._replace(folder=result.parent)
     assert not trained_elsewhere(job)
     with RunFolder(job.folder).lock():
         assert trained_elsewhere(job)
@@ -124,12 +133,13 @@ def test_stopping_ends_the_whole_process_group(
 ) -> None:
     program = script(tmp_path, "trap '' TERM; echo $$; sleep 60 & wait; sleep 60")
     monkeypatch.setattr(sys, "executable", program)
-    monkeypatch.setattr(job_process, "GRACE_SECONDS", 0.3)
-    job = make_job(tmp_path)
+    job = make_run(tmp_path)
     job.log.parent.mkdir()
     job.log.touch()
     started = time.monotonic()
-    outcome = run_job(job, PLACE, stop=lambda: job.log.read_text().count("\n") == 2)
+    outcome = run_job(
+        job, PLACE, stop=lambda: job.log.read_text().count("\n") == 2, grace_seconds=0.3
+    )
     assert time.monotonic() - started < 10
     assert outcome is not None
     assert outcome.status is Status.STOPPED
@@ -142,7 +152,7 @@ def test_what_a_job_leaves_running_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", script(tmp_path, "sleep 60 & echo $!; exit 3"))
-    job = make_job(tmp_path)
+    job = make_run(tmp_path)
     outcome = run_job(job, PLACE)
     assert outcome is not None
     left = int(outcome.note)
@@ -153,7 +163,7 @@ def test_what_a_job_leaves_running_is_ended(
 
 
 def test_a_stop_before_the_start_starts_nothing(tmp_path: Path) -> None:
-    job = make_job(tmp_path)
+    job = make_run(tmp_path)
     outcome = run_job(job, PLACE, stop=lambda: True)
     assert outcome is not None
     assert outcome.status is Status.STOPPED
@@ -166,11 +176,12 @@ def test_arguments_and_place_reach_the_job(tmp_path: Path, monkeypatch: pytest.M
     )
     monkeypatch.setattr(sys, "executable", script(tmp_path, text))
     odd = "a b'c\"d$HOME\\`ls`"
-    job = make_job(tmp_path, "--group", odd)
+    job = make_run(tmp_path, group=odd)
     outcome = run_job(job, Place("GPU 1", threads=3, cuda_visible_devices="GPU-abc"))
     assert outcome is not None
     lines = job.log.read_text().splitlines()
-    assert lines[1:] == ["<-m>", "<survkit.train>", "<--group>", f"<{odd}>", "3 GPU-abc"]
+    assert lines[1:3] == ["<-m>", "<survkit.train>"]
+    assert f"<--group={odd}>" in lines
     assert outcome.note == "3 GPU-abc"
 
 
@@ -203,7 +214,7 @@ def test_this_survkit_is_imported_wherever_a_job_starts(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "launcher").write_text("a file, not a folder")
-    outcome = run_job(make_job(tmp_path, "--help"), PLACE)
+    outcome = run_job(make_run(tmp_path), PLACE)
     assert outcome is not None
     assert outcome.status is Status.FAILED
     assert "launcher" in outcome.note

@@ -12,7 +12,7 @@ from survkit.launch.overview import Overview
 from survkit.slurm import following
 from survkit.slurm.following import Follower
 from survkit.slurm.queue import QueuedJob
-from tests.slurm.job_fixtures import make_job
+from tests.launch.job_fixtures import make_job
 
 
 def test_why_jobs_wait_is_said_once_for_all_of_them(
@@ -34,4 +34,4 @@ def test_why_jobs_wait_is_said_once_for_all_of_them(
     printed = capsys.readouterr().out
     assert printed.count("wait") == 1
     assert "job 1 and others like it wait: QOSMaxJobsPerUserLimit" in printed
-    assert "the jobs go on; scancel 1 2 3 ends them" in printed
+    assert "the jobs keep running; scancel 1 2 3 ends them" in printed

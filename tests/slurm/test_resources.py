@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from survkit.slurm import slurm_scripts
 from survkit.slurm.resources import check_commands, check_resources, time_limit_seconds
+from survkit.slurm.slurm_launcher import slurm_scripts
 from survkit.types import InputError
-from tests.slurm.job_fixtures import make_config, make_job
+from tests.launch.job_fixtures import make_job
+from tests.slurm.job_fixtures import make_config
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_time_limits_are_read_as_sbatch_reads_them(text: str, seconds: int | Non
     ],
 )
 def test_sound_flags_pass(flags: dict[str, object]) -> None:
-    check_resources(make_config(**flags))
+    check_resources((), make_config(**flags))
 
 
 @pytest.mark.parametrize(
@@ -61,18 +62,16 @@ def test_sound_flags_pass(flags: dict[str, object]) -> None:
 )
 def test_flags_that_cannot_be_used_are_named(flags: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_resources(make_config(**flags))
+        check_resources((), make_config(**flags))
 
 
 def test_trainings_that_would_start_over_are_refused() -> None:
     with pytest.raises(InputError, match="--no_resume does not go with --requeue"):
-        slurm_scripts([make_job(Path("/logs"), "a", ("--resume=False",))], make_config())
+        slurm_scripts([make_job(Path("/logs"), "a", resume=False)], make_config())
 
 
 def test_a_training_may_start_over_where_nothing_requeues_it() -> None:
-    assert slurm_scripts(
-        [make_job(Path("/logs"), "a", ("--resume=False",))], make_config(requeue=False)
-    )
+    assert slurm_scripts([make_job(Path("/logs"), "a", resume=False)], make_config(requeue=False))
 
 
 def test_scripts_can_be_seen_on_a_machine_without_slurm(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from contextvars import copy_context
 
@@ -15,9 +15,8 @@ from survkit.launch.jobs import Job, Outcome
 from survkit.launch.local.dask_cluster import dask_site
 from survkit.launch.local.prefect_server import prefect_api
 from survkit.launch.local.schedule import Schedule
-from survkit.launch.local.this_machine import Run, Site, local_site
+from survkit.launch.local.this_machine import Site, local_site
 from survkit.launch.overview import Overview
-from survkit.launch.process import Place
 
 WAKE_SECONDS = 0.2
 """How often the main thread wakes: a signal that another thread caught is handled only then."""
@@ -37,7 +36,7 @@ def launch_locally(
     stop : threading.Event
         Once set, what runs is ended, and nothing starts any more.
     overview : Overview
-        Told of every job that starts or ends.
+        Shows every job that starts or ends.
 
     Raises
     ------
@@ -93,23 +92,7 @@ def _run(schedule: Schedule, site: Site, runner: str, stop: threading.Event) -> 
                 from survkit.launch.local.prefect_flow import run_as_flow
 
                 run_as_flow(schedule, site.run, site.task_runner())
-        except Exception as error:  # whatever prefect raises, the sweep goes on without it
+        except Exception as error:  # prefect may raise anything; the sweep does without it
             if not stop.is_set():
-                print(f"warning: going on without prefect: {error}", file=sys.stderr)
-    schedule.run(_ExecutorRunner(site.executor, site.run))
-
-
-class _ExecutorRunner:
-    """Runs jobs with an executor alone."""
-
-    def __init__(self, executor: Executor, run: Run) -> None:
-        self._executor = executor
-        self._run = run
-
-    def submit(self, job: Job, place: Place) -> Future[Outcome | None]:
-        """Start a job."""
-        return self._executor.submit(self._run, job, place)
-
-    def result(self, handle: Future[Outcome | None]) -> Outcome | None:
-        """Return how a job ended."""
-        return handle.result()
+                print(f"warning: continuing without prefect: {error}", file=sys.stderr)
+    schedule.run(lambda job, place: site.executor.submit(site.run, job, place))

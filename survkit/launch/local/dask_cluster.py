@@ -51,7 +51,7 @@ def dask_site(
     Parameters
     ----------
     address : str
-        Address of the scheduler, as tcp://host:8786.
+        Address of the scheduler, such as tcp://host:8786.
     log_folder : Path
         Folder for the jobs' logs; it is made where there is none.
     num_jobs : int
@@ -113,7 +113,7 @@ def _check_workers(client: Client, address: str, log_folder: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=log_folder, prefix=".shared-") as file:
         try:
             views = client.run(_view_of_worker, file.name)
-        except Exception as error:  # whatever the import raises over there
+        except Exception as error:  # the import may raise anything there
             raise InputError(
                 f"--dask_address {address}: its workers cannot import this survkit: {error}"
             ) from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from prefect import Flow, Task
 from prefect.cache_policies import NO_CACHE
@@ -13,7 +14,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner
 
 from survkit.launch.jobs import Job, Outcome, Status
-from survkit.launch.local.schedule import Schedule
+from survkit.launch.local.schedule import Schedule, Submit
 from survkit.launch.local.this_machine import Run
 from survkit.launch.process import Place
 
@@ -22,7 +23,7 @@ _schedule: ContextVar[tuple[Schedule, Run]] = ContextVar("_schedule")
 
 
 def run_as_flow(schedule: Schedule, run: Run, task_runner: TaskRunner[Any]) -> None:
-    """Run a schedule as a flow; whatever prefect raises is raised.
+    """Run a schedule as a flow; prefect's exceptions are passed on.
 
     Parameters
     ----------
@@ -48,22 +49,18 @@ def run_as_flow(schedule: Schedule, run: Run, task_runner: TaskRunner[Any]) -> N
 
 def _sweep() -> State[Any]:
     schedule, run = _schedule.get()
-    schedule.run(_FlowRunner(run))
+    schedule.run(_submitter(run))
     bad = sum(outcome.status is not Status.DONE for outcome in schedule.outcomes)
     if bad:
         return Failed(message=f"{bad} of {len(schedule.outcomes)} runs did not end well")
     return Completed(message="every run has its record")
 
 
-class _FlowRunner:
-    """Submits jobs as tasks of the flow that is running."""
+def _submitter(run: Run) -> Submit:
+    """Return what submits jobs as tasks of the flow that is running."""
+    futures: dict[str, PrefectFuture[Any]] = {}
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._futures: dict[str, PrefectFuture[Any]] = {}
-
-    def submit(self, job: Job, place: Place) -> PrefectFuture[Any]:
-        """Start a job, noted as a successor of those that it depends on."""
+    def submit(job: Job, place: Place) -> _Handle:
         train: Task[..., Any] = Task(
             _train,
             name="train",
@@ -71,13 +68,21 @@ class _FlowRunner:
             cache_policy=NO_CACHE,
             persist_result=False,
         )
-        after = [self._futures[name] for name in job.after if name in self._futures]
-        self._futures[job.name] = train.submit(self._run, job, place, wait_for=after)
-        return self._futures[job.name]
+        after = [futures[name] for name in job.after if name in futures]
+        futures[job.name] = train.submit(run, job, place, wait_for=after)
+        return _Handle(futures[job.name])
 
-    def result(self, handle: PrefectFuture[Any]) -> Outcome | None:
-        """Return how a job ended."""
-        outcome: Any = handle.result(raise_on_failure=False)
+    return submit
+
+
+class _Handle(NamedTuple):
+    future: PrefectFuture[Any]
+
+    def add_done_callback(self, callback: Callable[[Any], None], /) -> None:
+        self.future.add_done_callback(callback)
+
+    def result(self) -> Outcome | None:
+        outcome: Any = self.future.result(raise_on_failure=False)
         if isinstance(outcome, BaseException):  # of prefect or Dask, not of the job
             raise outcome
         ended: Outcome | None = outcome

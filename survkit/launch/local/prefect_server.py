@@ -127,7 +127,7 @@ def _wait_until_it_answers(server: _Server, stop: threading.Event) -> None:
         if time.monotonic() > deadline:
             raise PrefectServerError(f"the server does not answer after {STARTUP_SECONDS:.0f} s")
         if stop.wait(0.3):
-            raise PrefectServerError("told to stop before the server answered")
+            raise PrefectServerError("stopped before the server answered")
 
 
 def _error_of_server() -> Exception | None:

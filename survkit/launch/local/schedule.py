@@ -14,10 +14,10 @@ from survkit.launch.overview import Overview
 from survkit.launch.process import GRACE_SECONDS, Place, trained_elsewhere
 
 POLL_SECONDS = 0.2
-"""How often the schedule looks at `stop`."""
+"""How often the schedule checks `stop`."""
 
 RECHECK_SECONDS = 1.0
-"""How often a run that another process trains, or a place that is not free, is looked at again."""
+"""How often a run that another process trains, or a place that is not free, is checked again."""
 
 
 GIVE_UP_SECONDS = GRACE_SECONDS + 10
@@ -30,23 +30,19 @@ class Handle(Protocol):
     """A job that has been submitted."""
 
     def add_done_callback(self, callback: Callable[[Any], None], /) -> None:
-        """Have a function called with this handle when the job has ended."""
+        """Have a function called when the job has ended."""
+
+    def result(self) -> Outcome | None:
+        """Return how the job ended, as `run_job` does."""
 
 
-class Runner(Protocol):
-    """Where jobs are submitted to."""
-
-    def submit(self, job: Job, place: Place) -> Handle:
-        """Start a job; an exception means that it has not started."""
-
-    def result(self, handle: Any) -> Outcome | None:
-        """Return how a job ended, as `run_job` does."""
+Submit = Callable[[Job, Place], Handle]
+"""Starts a job in a place; an exception means that it has not started."""
 
 
 class _Started(NamedTuple):
     job: Job
     place: Place
-    runner: Runner
     handle: Handle
 
 
@@ -62,7 +58,7 @@ class Schedule:
     stop : threading.Event
         Once set, no job starts any more, and `run` ends when those that run have ended.
     overview : Overview
-        Told of every job that starts or ends.
+        Shows every job that starts or ends.
     is_free : callable
         Asked before a job starts in a place; a place that is not free waits.
     """
@@ -102,11 +98,11 @@ class Schedule:
         """Whether every job has an outcome."""
         return len(self._outcomes) == len(self._jobs)
 
-    def run(self, runner: Runner) -> None:
+    def run(self, submit: Submit) -> None:
         """Run all jobs that have no outcome yet.
 
-        Where the runner refuses a job, its exception is passed on; `run` can then be called
-        again with another runner, and goes on with what has not been started.
+        Where `submit` refuses a job, its exception is passed on; `run` can then be called again
+        with another `submit`, and starts what has not been started.
         """
         while not self.is_finished:
             if self._stop.is_set():
@@ -114,7 +110,7 @@ class Schedule:
             else:
                 self._block()
                 self._recheck()
-                self._start(runner)
+                self._start(submit)
             self._collect()
 
     def _end_all(self) -> None:
@@ -130,7 +126,7 @@ class Schedule:
                 self._end(Outcome(started.job, Status.STOPPED, note="does not answer"))
 
     def _block(self) -> None:
-        """End the jobs that can never start; they stand after those that they depend on."""
+        """End the jobs that can never start; they come after those that they depend on."""
         for job in list(self._waiting):
             ended = [self._outcomes[name] for name in job.after if name in self._outcomes]
             bad = [outcome for outcome in ended if outcome.status is not Status.DONE]
@@ -140,7 +136,7 @@ class Schedule:
                 self._end(Outcome(job, Status.BLOCKED, note=f"needs {what}"))
 
     def _recheck(self) -> None:
-        """Take up again the jobs that another process was at, once it has let go of them."""
+        """Put back the jobs that another process was training, once it has released them."""
         if time.monotonic() < self._recheck_at:
             return
         self._recheck_at = time.monotonic() + RECHECK_SECONDS
@@ -148,7 +144,7 @@ class Schedule:
             self._elsewhere.remove(job)
             self._waiting.append(job)
 
-    def _start(self, runner: Runner) -> None:
+    def _start(self, submit: Submit) -> None:
         for job in [job for job in self._waiting if self._is_ready(job)]:
             if not self._places:
                 return
@@ -162,7 +158,7 @@ class Schedule:
                 place = self._free_place()
                 if place is None:
                     return
-                self._submit(runner, job, place)
+                self._submit(submit, job, place)
 
     def _is_ready(self, job: Job) -> bool:
         return all(name in self._outcomes or name not in self._names for name in job.after)
@@ -175,14 +171,14 @@ class Schedule:
         self._told_busy = place is None
         return place
 
-    def _submit(self, runner: Runner, job: Job, place: Place) -> None:
-        handle = runner.submit(job, place)
+    def _submit(self, submit: Submit, job: Job, place: Place) -> None:
+        handle = submit(job, place)
         for run in job.runs:
             if not run.is_complete:
                 self._overview.started(run.name, place.name, run.folder)
         self._waiting.remove(job)
         self._places.remove(place)
-        started = self._running[job.name] = _Started(job, place, runner, handle)
+        started = self._running[job.name] = _Started(job, place, handle)
         handle.add_done_callback(lambda _: self._ended.put(started))
 
     def _collect(self) -> None:
@@ -194,8 +190,8 @@ class Schedule:
             return
         self._places.append(started.place)
         try:
-            outcome = started.runner.result(started.handle)
-        except Exception as error:  # of the runner, not of the job: the others go on
+            outcome = started.handle.result()
+        except Exception as error:  # of prefect or Dask, not of the job: the others continue
             note = f"{type(error).__name__}: {error}"
             outcome = Outcome(started.job, Status.FAILED, note=note)
         if outcome is None:

@@ -34,7 +34,7 @@ class Site(NamedTuple):
     task_runner : callable
         Makes what does the same for a prefect flow.
     is_free : callable
-        Tells whether a place can be used now.
+        Returns whether a place can be used now.
     """
 
     places: list[Place]
@@ -89,7 +89,7 @@ def local_site(
 
 
 def _has_memory(place: Place, needed_mb: int) -> bool:
-    """Tell whether a GPU still has the memory: on a shared server others may have taken it."""
+    """Return whether a GPU still has the memory: on a shared server others may have taken it."""
     uuid = place.cuda_visible_devices
     return uuid is None or free_memory_mb(uuid) >= needed_mb
 

@@ -16,7 +16,7 @@ from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.jobs import Job, Outcome
 from survkit.launch.overview import Overview
 from survkit.launch.plan import plan_sweeps
-from survkit.slurm import slurm_launch
+from survkit.slurm.slurm_launcher import slurm_launch
 from survkit.train import main as train
 
 VARYING = ("timing", "peak_memory_mb")
@@ -61,6 +61,12 @@ def wait_until(reached: Callable[[], object], seconds: float = 200) -> None:
     while not reached():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.1)
+
+
+def note(job: Job) -> dict[str, Any]:
+    """Return what is noted of a job."""
+    content: dict[str, Any] = json.loads(job.log.with_suffix(".json").read_text())
+    return content
 
 
 def epochs(job: Job) -> int:

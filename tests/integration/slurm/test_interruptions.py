@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -21,17 +20,13 @@ from tests.integration.slurm.sweeps import (
     epochs,
     held_ids,
     launch,
+    note,
     plan,
     train_here,
     wait_until,
 )
 
 pytestmark = pytest.mark.cluster
-
-
-def job_id(job: Job) -> str:
-    report = json.loads(job.log.with_suffix(".json").read_text())
-    return str(report["place"]).removeprefix("SLURM job ")
 
 
 def attempts(job: Job) -> int:
@@ -54,13 +49,14 @@ def test_requeued_jobs_end_as_if_uninterrupted(tmp_path: Path, uninterrupted: Pa
     with ThreadPoolExecutor(1) as pool:
         launching = pool.submit(launch, jobs, config)
         wait_until(lambda: min(map(epochs, jobs)) > 3)
-        subprocess.run(["scancel", "--signal=USR1", "--batch", job_id(jobs[0])], check=True)
-        subprocess.run(["scontrol", "requeue", job_id(jobs[1])], check=True)
+        subprocess.run(["scancel", "--signal=USR1", "--batch", note(jobs[0])["job_id"]], check=True)
+        subprocess.run(["scontrol", "requeue", note(jobs[1])["job_id"]], check=True)
         outcomes = launching.result()
     assert [outcome.status for outcome in outcomes] == [Status.DONE, Status.DONE]
-    assert f"job {job_id(jobs[0])} requeues itself\n" in jobs[0].log.read_text()
+    assert f"job {note(jobs[0])['job_id']} requeues itself\n" in jobs[0].log.read_text()
     for job in jobs:
         assert attempts(job) == 2
+        assert (note(job)["status"], note(job)["attempts"]) == ("done", 1)
         assert_same_record(job, uninterrupted)
 
 
@@ -71,9 +67,10 @@ def test_a_job_that_is_cancelled_goes_on_when_it_is_launched_again(
     with ThreadPoolExecutor(1) as pool:
         launching = pool.submit(launch, [job], config)
         wait_until(lambda: epochs(job) > 3)
-        subprocess.run(["scancel", job_id(job)], check=True)
+        subprocess.run(["scancel", note(job)["job_id"]], check=True)
         (outcome,) = launching.result()
     assert (outcome.status, outcome.note) == (Status.FAILED, "SLURM: CANCELLED")
+    assert (note(job)["status"], note(job)["note"]) == ("failed", "SLURM: CANCELLED")
     assert (job.folder / "last.pt").exists()
     (outcome,) = launch([job], config)
     assert outcome.status is Status.DONE

@@ -19,14 +19,15 @@ from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.jobs import Job, Status
 from survkit.slurm.simple_slurm_script import CLUSTERS, Submission, generic
 from survkit.types import InputError
-from tests.integration.slurm.sweeps import COXPH, FAILING, held_ids, launch, plan, wait_until
+from tests.integration.slurm.sweeps import COXPH, FAILING, held_ids, launch, note, plan, wait_until
+from tests.launch.job_fixtures import make_job
 
 pytestmark = pytest.mark.cluster
 
 ODD = "two words, 'single' \"double\" $HOME `x` 100%j é"
 """A folder's name that corrupts a command somewhere."""
 
-HOSTILE = [
+HOSTILE = (
     "a b",
     "'",
     '"',
@@ -40,7 +41,19 @@ HOSTILE = [
     "*",
     "é😀",
     "",
-]
+)
+
+PROGRAM = """#!{python}
+import json, sys
+if "survkit.slurm.batch_job" in sys.argv:
+    from survkit.slurm.batch_job import main
+    sys.executable = __file__
+    sys.exit(main(sys.argv[3:]))
+print(json.dumps(sys.argv[1:]))
+sys.exit(2)
+"""
+"""An interpreter that runs the process of a job as it is, and in the training's place shows its
+arguments."""
 
 
 def held(config: BatchRunConfig, submission: Submission) -> Slurm:
@@ -66,9 +79,10 @@ def test_a_chain_runs_in_its_order_whatever_the_names(tmp_path: Path) -> None:
         assert outcome.seconds is not None
         assert outcome.peak_memory_mb is not None
         assert f"record: {outcome.job.folder}\n" in outcome.job.log.read_text()
-        report = json.loads(outcome.job.log.with_suffix(".json").read_text())
-        assert report["status"] == "done"
-        assert f", {report['place']}\n" in outcome.job.log.read_text()  # the log's first line
+        noted = note(outcome.job)
+        assert noted["status"] == "done"
+        header = outcome.job.log.read_text().splitlines()[0]
+        assert f", SLURM job {noted['job_id']}: " in header
     assert start(then.job) > (first.job.folder / "result.json").stat().st_mtime - 1
 
 
@@ -93,12 +107,12 @@ def test_a_failure_is_named_what_needs_it_is_blocked_and_the_others_finish(tmp_p
     assert bad.status is Status.FAILED
     assert bad.note.startswith("survkit.train: error: 100 trees")
     assert bad.job.log.read_text().count("=== ") == 1  # bad input is not tried again
-    for name, note in {
+    for name, needed in {
         "needs bad": "sweep bad (failed)",
         "needs that": "sweep needs bad (blocked)",
     }.items():
         outcome = outcomes[f"sweep {name}"]
-        assert (outcome.status, outcome.note) == (Status.BLOCKED, f"needs {note}")
+        assert (outcome.status, outcome.note) == (Status.BLOCKED, f"needs {needed}")
         assert not outcome.job.log.exists()
 
 
@@ -106,9 +120,8 @@ def test_an_array_keeps_to_its_limit(tmp_path: Path) -> None:
     jobs, config = plan(tmp_path, {**COXPH, "seed": [1, 2]}, array=True, array_limit=1)
     outcomes = launch(jobs, config)
     assert [outcome.status for outcome in outcomes] == [Status.DONE, Status.DONE]
-    reports = [json.loads(job.log.with_suffix(".json").read_text()) for job in jobs]
-    array = reports[0]["place"].removesuffix("_0")
-    assert reports[1]["place"] == f"{array}_1"
+    first, second = (note(job)["job_id"] for job in jobs)
+    assert second == first.removesuffix("_0") + "_1"
     assert start(jobs[1]) > (jobs[0].folder / "result.json").stat().st_mtime - 1
 
 
@@ -116,22 +129,19 @@ def test_arguments_reach_the_program_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "python"
-    program.write_text(
-        f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\nsys.exit(2)"
-    )
+    program.write_text(PROGRAM.format(python=sys.executable))
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
     _, config = plan(tmp_path, COXPH)
-    names = ("plain", "in an array", "also")
     jobs = [
-        Job(name, tuple(HOSTILE), tmp_path / "run" / name, tmp_path / ODD / f"{name}.log")
-        for name in names
+        make_job(tmp_path / ODD, name, model="a\r\nb", categorical_columns=HOSTILE)
+        for name in ("plain", "in an array", "also")
     ]
     outcomes = launch(jobs[:1], config)
     outcomes += launch(jobs[1:], BatchRunConfig(**{**vars(config), "array": True}))
     for outcome in outcomes:
         assert outcome.status is Status.FAILED
-        assert json.loads(outcome.note) == ["-m", "survkit.train", *HOSTILE]
+        assert json.loads(outcome.note) == ["-m", "survkit.train", *outcome.job.arguments]
 
 
 def test_the_words_of_sbatch_are_shown_where_it_refuses(tmp_path: Path) -> None:
@@ -205,7 +215,7 @@ def test_a_launcher_that_is_stopped_leaves_the_jobs_and_says_how_to_end_them(
         outcomes = launching.result(timeout=10)
     ids = " ".join(outcome.note.removeprefix("job ") for outcome in outcomes)
     assert all(outcome.status is Status.SUBMITTED for outcome in outcomes)
-    assert f"the jobs go on; scancel {ids} ends them" in capsys.readouterr().out
+    assert f"the jobs keep running; scancel {ids} ends them" in capsys.readouterr().out
     assert sorted(ids.split()) == held_ids()
 
 

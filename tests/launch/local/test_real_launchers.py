@@ -146,7 +146,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 143
     assert "Traceback" not in output
-    assert output.count("taken up again next time") == 4  # once in the table
+    assert output.count("resumed next time") == 4  # once in the table
     assert output.count("not started") == 2
     assert trainings(tmp_path) == []
     assert records(tmp_path) == {}

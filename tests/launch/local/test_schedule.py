@@ -15,34 +15,28 @@ from hypothesis import strategies as st
 
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.local import schedule as schedule_module
-from survkit.launch.local.schedule import Schedule
+from survkit.launch.local.schedule import Schedule, Submit
 from survkit.launch.overview import Overview
 from survkit.launch.process import Place
 from survkit.runs.folder import RunFolder
+from tests.launch.job_fixtures import make_job
+
+NOWHERE = Path("/nowhere")
 
 Run = Callable[[Job, Place], Outcome | None]
 
 
-class Runner:
-    """Runs functions in threads; refuses all jobs after the first few."""
+def submitter(executor: Executor, run: Run, refuses_after: int | None = None) -> Submit:
+    """Return what runs functions in threads, and refuses all jobs after the first few."""
+    submitted: list[str] = []
 
-    def __init__(self, executor: Executor, run: Run, refuses_after: int | None = None) -> None:
-        self.executor = executor
-        self.run = run
-        self.left = refuses_after
-
-    def submit(self, job: Job, place: Place) -> Future[Outcome | None]:
-        if self.left == 0:
+    def submit(job: Job, place: Place) -> Future[Outcome | None]:
+        if len(submitted) == refuses_after:
             raise ConnectionError("the server is gone")
-        self.left = None if self.left is None else self.left - 1
-        return self.executor.submit(self.run, job, place)
+        submitted.append(job.name)
+        return executor.submit(run, job, place)
 
-    def result(self, handle: Future[Outcome | None]) -> Outcome | None:
-        return handle.result()
-
-
-def make_job(name: str, *after: str, folder: Path = Path("/nowhere")) -> Job:
-    return Job(name, (), folder / name, folder / f"{name}.log", after)
+    return submit
 
 
 def places(count: int) -> list[Place]:
@@ -67,7 +61,7 @@ def make_schedule(
 
 def run(schedule: Schedule, function: Run) -> list[Outcome]:
     with ThreadPoolExecutor(8) as executor:
-        schedule.run(Runner(executor, function))
+        schedule.run(submitter(executor, function))
     return schedule.outcomes
 
 
@@ -80,7 +74,11 @@ def sweeps(draw: st.DrawFn) -> tuple[list[Job], set[str]]:
     """Draw jobs with dependencies, and the names of those that fail."""
     names = [str(number) for number in range(draw(st.integers(1, 8)))]
     jobs = [
-        make_job(name, *draw(st.sets(st.sampled_from(names[:index])) if index else st.just(set())))
+        make_job(
+            NOWHERE,
+            name,
+            *draw(st.sets(st.sampled_from(names[:index])) if index else st.just(set())),
+        )
         for index, name in enumerate(names)
     ]
     return jobs, draw(st.sets(st.sampled_from(names)))
@@ -108,9 +106,9 @@ def test_every_job_runs_once_after_what_it_needs(
     schedule = make_schedule(jobs, count)
     with ThreadPoolExecutor(count) as executor:
         try:
-            schedule.run(Runner(executor, work, refused_after))
+            schedule.run(submitter(executor, work, refused_after))
         except ConnectionError:
-            schedule.run(Runner(executor, work))
+            schedule.run(submitter(executor, work))
     status = {outcome.job.name: outcome.status for outcome in schedule.outcomes}
     assert list(status) == [job.name for job in jobs]
     for job in jobs:
@@ -122,7 +120,12 @@ def test_every_job_runs_once_after_what_it_needs(
 
 
 def test_a_blocked_job_names_what_it_needs() -> None:
-    jobs = [make_job("a"), make_job("b"), make_job("c", "a", "b"), make_job("d", "c", "elsewhere")]
+    jobs = [
+        make_job(NOWHERE, "a"),
+        make_job(NOWHERE, "b"),
+        make_job(NOWHERE, "c", "a", "b"),
+        make_job(NOWHERE, "d", "c", "elsewhere"),
+    ]
 
     def work(job: Job, _place: Place) -> Outcome:
         return Outcome(job, Status.DONE if job.name == "b" else Status.FAILED)
@@ -133,7 +136,7 @@ def test_a_blocked_job_names_what_it_needs() -> None:
 
 
 def test_a_dependency_that_is_no_job_counts_as_done() -> None:
-    (outcome,) = run(make_schedule([make_job("a", "done before")]), done)
+    (outcome,) = run(make_schedule([make_job(NOWHERE, "a", "done before")]), done)
     assert outcome.status is Status.DONE
 
 
@@ -143,7 +146,7 @@ def test_an_exception_of_a_runner_fails_one_job_only() -> None:
             raise RuntimeError("the worker died")
         return done(job, place)
 
-    outcomes = run(make_schedule([make_job("a"), make_job("b")]), work)
+    outcomes = run(make_schedule([make_job(NOWHERE, "a"), make_job(NOWHERE, "b")]), work)
     assert outcomes[0].note == "RuntimeError: the worker died"
     assert [outcome.status for outcome in outcomes] == [Status.FAILED, Status.DONE]
 
@@ -151,7 +154,7 @@ def test_an_exception_of_a_runner_fails_one_job_only() -> None:
 def test_a_run_of_another_process_is_waited_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    jobs = [make_job(name, folder=tmp_path) for name in ("a", "b", "c")]
+    jobs = [make_job(tmp_path, name) for name in ("a", "b", "c")]
     started: list[str] = []
 
     def work(job: Job, place: Place) -> Outcome:
@@ -183,12 +186,12 @@ def test_a_run_that_turns_out_to_be_elsewhere_gives_its_place_back() -> None:
     def work(job: Job, place: Place) -> Outcome | None:
         return answers[job.name].pop() if answers[job.name] else done(job, place)
 
-    outcomes = run(make_schedule([make_job("a"), make_job("b", "a")], 1), work)
+    outcomes = run(make_schedule([make_job(NOWHERE, "a"), make_job(NOWHERE, "b", "a")], 1), work)
     assert [outcome.status for outcome in outcomes] == [Status.DONE] * 2
 
 
 def test_a_damaged_record_is_made_again(tmp_path: Path) -> None:
-    job = make_job("a", folder=tmp_path)
+    job = make_job(tmp_path, "a")
     job.folder.mkdir()
     (job.folder / "result.json").write_text("{}")
     (outcome,) = run(make_schedule([job]), done)
@@ -205,7 +208,12 @@ def test_a_stop_ends_what_waits_and_keeps_what_ran() -> None:
             return Outcome(job, Status.STOPPED)
         return done(job, place)
 
-    jobs = [make_job("a"), make_job("b", "a"), make_job("c", "b"), make_job("d", "b")]
+    jobs = [
+        make_job(NOWHERE, "a"),
+        make_job(NOWHERE, "b", "a"),
+        make_job(NOWHERE, "c", "b"),
+        make_job(NOWHERE, "d", "b"),
+    ]
     outcomes = run(make_schedule(jobs, 1, stop=stop), work)
     stopped = Status.STOPPED
     assert [outcome.status for outcome in outcomes] == [Status.DONE, stopped, stopped, stopped]
@@ -223,9 +231,9 @@ def test_a_job_that_does_not_answer_after_a_stop_is_given_up(
         ended.wait(10)
         return done(job, place)
 
-    schedule = make_schedule([make_job("a")], stop=stop)
+    schedule = make_schedule([make_job(NOWHERE, "a")], stop=stop)
     with ThreadPoolExecutor(1) as executor:
-        schedule.run(Runner(executor, work))
+        schedule.run(submitter(executor, work))
         assert not ended.is_set()
         ended.set()
     assert schedule.outcomes[0].note == "does not answer"
@@ -238,6 +246,8 @@ def test_a_place_that_is_not_free_waits(capsys: pytest.CaptureFixture[str]) -> N
         asked[place.name] += 1
         return asked[place.name] > 2
 
-    outcomes = run(make_schedule([make_job("a"), make_job("b")], 1, is_free=is_free), done)
+    outcomes = run(
+        make_schedule([make_job(NOWHERE, "a"), make_job(NOWHERE, "b")], 1, is_free=is_free), done
+    )
     assert [outcome.status for outcome in outcomes] == [Status.DONE] * 2
     assert capsys.readouterr().out.count("waiting for free memory on slot 0") == 1

@@ -1,4 +1,4 @@
-"""The commands of a batch script, run by bash without a cluster.
+"""A batch script and the process that it becomes, run by bash without a cluster.
 
 The training is a small shell script here, so that it can fail at will; tests/integration/slurm runs
 real trainings on a real cluster.
@@ -6,31 +6,42 @@ real trainings on a real cluster.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from survkit.launch.jobs import Job
-from survkit.slurm.job_script import run_commands, shell_quoted
-from tests.slurm.job_fixtures import make_config, make_job
+from survkit.slurm.batch_script import batch_script
+from tests.launch.job_fixtures import make_job
+from tests.slurm.job_fixtures import make_config
+
+PYTHON = """
+if [ "$2" = survkit.slurm.batch_job ]; then
+  begin='import sys; sys.executable = sys.argv.pop(1); sys.argv.pop(1); sys.argv.pop(1)
+from survkit.slurm.batch_job import main; sys.exit(main())'
+  exec {python} -c "$begin" "$0" "$@"
+fi
+{commands}
+"""
+"""An interpreter that runs the process of a job as it is, and shell commands as the training."""
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    return make_job(tmp_path, "run", ("--seed=42",))
+    return make_job(tmp_path, "run")
 
 
 def train_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: str) -> None:
-    """Let the interpreter that trains be a shell script, and keep what scontrol is asked."""
+    """Let shell commands be the training, and keep what scontrol is asked."""
     for name, content in {
-        "python": commands,
+        "python": PYTHON.format(python=sys.executable, commands=commands),
         "scontrol": f'echo scontrol "$@" >> {tmp_path / "asked"}',
     }.items():
         program = tmp_path / "bin" / name
@@ -42,19 +53,24 @@ def train_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, commands: str) -> 
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     monkeypatch.setenv("RUN", str(tmp_path / "run"))
     (tmp_path / "run").mkdir()
+    (tmp_path / "launcher").mkdir()
 
 
-def start(job: Job, **flags: object) -> subprocess.Popen[str]:
-    script = run_commands([job], make_config(**flags), array=False)
-    return subprocess.Popen(
-        ["bash", "-c", script], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+def start(job: Job, **flags: object) -> subprocess.Popen[bytes]:
+    """Start a batch script as SLURM does, with its output in the log."""
+    script = batch_script([job], make_config(**flags), ())
+    with job.log.open("ab") as log:
+        return subprocess.Popen(["bash", "-c", script], stdout=log, stderr=log)
 
 
 def finish(job: Job, **flags: object) -> tuple[int, str]:
-    process = start(job, **flags)
-    output, _ = process.communicate(timeout=20)
-    return process.returncode, output
+    status = start(job, **flags).wait(timeout=60)
+    return status, job.log.read_text()
+
+
+def note(job: Job) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(job.log.with_suffix(".json").read_text())
+    return content
 
 
 def asked(tmp_path: Path) -> str:
@@ -62,7 +78,12 @@ def asked(tmp_path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-FAIL_TWICE = 'echo again >> "$RUN/tries"; (($(wc -l < "$RUN/tries") > 2)) || exit 1'
+RECORD = """echo '{"run_id": "1"}' > "$RUN/result.json"\n"""
+FAIL_TWICE = f"""
+echo again >> "$RUN/tries"
+(($(wc -l < "$RUN/tries") > 2)) || exit 1
+{RECORD}
+"""
 
 
 def test_a_failure_is_tried_again(
@@ -73,7 +94,10 @@ def test_a_failure_is_tried_again(
     assert status == 0
     assert output.count("=== ") == 3
     assert "attempt 3 on " in output
-    assert "SLURM job 17" in output
+    assert ", SLURM job 17: " in output
+    assert "ended with exit status 1\n" in output
+    assert note(job)["status"] == "done"
+    assert (note(job)["attempts"], note(job)["job_id"]) == (3, "17")
 
 
 def test_no_more_often_than_asked_for(
@@ -90,6 +114,16 @@ def test_bad_input_is_not_tried_again(
     train_by(monkeypatch, tmp_path, "exit 2")
     status, output = finish(job, retries=5)
     assert (status, output.count("=== ")) == (2, 1)
+    assert (note(job)["status"], note(job)["exit_status"]) == ("failed", 2)
+
+
+def test_a_training_that_leaves_no_record_has_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: Job
+) -> None:
+    train_by(monkeypatch, tmp_path, "exit 0")
+    status, output = finish(job)
+    assert status == 1
+    assert output.endswith(f"ended well, but there is no record at {job.folder}\n")
 
 
 def test_a_training_that_is_killed_is_said_to_be(
@@ -98,7 +132,7 @@ def test_a_training_that_is_killed_is_said_to_be(
     train_by(monkeypatch, tmp_path, "kill -KILL $$")
     status, output = finish(job, retries=1)
     assert (status, output.count("=== ")) == (128 + signal.SIGKILL, 2)
-    assert output.splitlines()[-1] == "killed by SIGKILL"
+    assert output.splitlines()[-1] == "killed by SIGKILL (out of memory?)"
 
 
 @pytest.mark.parametrize(("requeue", "question"), [(True, "scontrol requeue 17\n"), (False, "")])
@@ -120,17 +154,17 @@ while :; do sleep 0.05; done
 
 
 def interrupt(job: Job, *signals: int) -> tuple[int, str]:
-    """Send signals to the batch script once it trains."""
+    """Send signals to the batch script once it trains; return what it says then."""
     process = start(job, retries=3)
-    assert process.stdout is not None
-    while "training" not in process.stdout.readline():
-        pass
-    time.sleep(0.2)
+    deadline = time.monotonic() + 60
+    while "training\n" not in job.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    before = len(job.log.read_text())
     for number in signals:
         process.send_signal(number)
         time.sleep(0.1)
-    output, _ = process.communicate(timeout=20)
-    return process.returncode, output
+    return process.wait(timeout=60), job.log.read_text()[before:]
 
 
 def test_near_the_time_limit_the_training_ends_and_the_job_requeues_itself(
@@ -140,8 +174,10 @@ def test_near_the_time_limit_the_training_ends_and_the_job_requeues_itself(
     monkeypatch.setenv("SAVES", "yes")
     status, output = interrupt(job, signal.SIGUSR1)
     assert status == 143
-    assert output.splitlines() == ["ending", "the time limit is near; job 17 requeues itself"]
+    assert output.endswith("ending\nthe time limit is near; job 17 requeues itself\n")
     assert asked(tmp_path) == "scontrol requeue 17\n"
+    assert note(job)["status"] == "submitted"
+    assert note(job)["note"] == "the time limit is near; job 17 requeues itself"
 
 
 def test_a_job_that_saves_nothing_in_its_time_is_not_requeued_for_ever(
@@ -150,8 +186,18 @@ def test_a_job_that_saves_nothing_in_its_time_is_not_requeued_for_ever(
     train_by(monkeypatch, tmp_path, TRAIN_UNTIL_TERMINATED)
     status, output = interrupt(job, signal.SIGUSR1)
     assert status == 143
-    assert "no checkpoint within the time limit; give the job a longer --time" in output
+    assert output.endswith("no checkpoint within the time limit; give the job a longer --time\n")
+    assert note(job)["status"] == "failed"
     assert asked(tmp_path) == ""
+
+
+def test_a_requeue_that_slurm_refuses_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: Job
+) -> None:
+    train_by(monkeypatch, tmp_path, "exit 75")
+    (tmp_path / "bin" / "scontrol").write_text("#!/bin/bash\necho no requeue here >&2; exit 1\n")
+    assert finish(job)[0] == 75
+    assert (note(job)["status"], note(job)["note"]) == ("failed", "no requeue here")
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM,), (signal.SIGUSR1, signal.SIGTERM)])
@@ -162,7 +208,8 @@ def test_a_cancelled_job_ends_the_training_and_is_not_requeued(
     monkeypatch.setenv("SAVES", "yes")
     status, output = interrupt(job, *signals)
     assert status == 143
-    assert output.startswith("ending\n")
+    assert output.endswith("ending\n")
+    assert note(job)["status"] == "stopped"
     assert asked(tmp_path) == ""
 
 
@@ -170,24 +217,24 @@ def test_a_training_that_ends_well_in_spite_of_the_signal_has_ended_well(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: Job
 ) -> None:
     train_by(monkeypatch, tmp_path, TRAIN_UNTIL_TERMINATED.replace("exit 143", "exit 0"))
+    (job.folder / "result.json").write_text('{"run_id": "1"}')
     status, _ = interrupt(job, signal.SIGUSR1)
-    assert status == 0
+    assert (status, note(job)["status"]) == (0, "done")
     assert asked(tmp_path) == ""
 
 
 def test_each_task_of_an_array_finds_its_run_and_its_log(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    jobs = [make_job(tmp_path, name, (f"--name={name}",)) for name in ("a b", "$c", "'d'")]
-    jobs[0].log.parent.mkdir()
+    jobs = [make_job(tmp_path, name, csv_path=name) for name in ("a b", "$c", "'d'")]
     train_by(monkeypatch, tmp_path, 'echo "$@"; exit 75')
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "17")
-    script = run_commands(jobs, make_config(), array=True)
+    script = batch_script(jobs, make_config(), ())
     for task in range(3):
         monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(task))
-        subprocess.run(["bash", "-c", script], check=False, timeout=20)
+        subprocess.run(["bash", "-c", script], check=False, timeout=60)
     for job in jobs:
-        assert f"-m survkit.train --name={job.name}\n" in job.log.read_text()
+        assert f" --csv_path={job.name} " in job.log.read_text().splitlines()[1]
     assert asked(tmp_path) == "".join(f"scontrol requeue 17_{task}\n" for task in range(3))
 
 
@@ -198,24 +245,4 @@ def test_the_training_finds_this_survkit_and_keeps_to_its_cores(
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     _, output = finish(job, cpu=3)
     root = Path(__file__).parents[2]
-    assert output.splitlines()[-1] == f"3 3 {root}:/elsewhere"
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), max_size=4))
-@example(
-    ["a b", "'", '"', "$HOME", "$(id)", "`id`", "\\", "\\n", "!", "*", "~", "-", "", "é", "😀"]
-)
-@example(
-    ["\n", "\r\n", "\t", "\x1b[31m", "\x7f", "\x85", "\u2028", "\\'\n$'", "\x01f", "a\n#SBATCH x"]
-)
-def test_every_character_comes_through_bash(arguments: list[str]) -> None:
-    quoted = [shell_quoted(argument) for argument in arguments]
-    assert not any("\n" in text or "\r" in text for text in quoted)
-    result = subprocess.run(
-        ["bash", "-c", f"arguments=({' '.join(quoted)})\nprintf '%s\\0' \"${{arguments[@]}}\""],
-        capture_output=True,
-        check=True,
-    )
-    expected = b"".join(argument.encode() + b"\0" for argument in arguments)
-    assert result.stdout == (expected or b"\0")
+    assert output.splitlines()[1] == f"3 3 {root}:/elsewhere"
