@@ -10,7 +10,8 @@ import pytest
 
 import survkit
 from survkit.configs.train import TrainConfig
-from survkit.runs.folder import RunFolder, provenance, read_predictions, run_id
+from survkit.runs.folder import RunFolder, provenance, run_id
+from survkit.runs.read import read_predictions
 from survkit.training.checkpoint import save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
