@@ -119,22 +119,14 @@ def _train_stack(
     started: float,
 ) -> list[InputError]:
     """Build, fit, evaluate and record runs that differ only in their seeds; return the errors."""
-    from survkit.baselines.published import leave_out_fold
     from survkit.models.calibrated import CalibratedModel
     from survkit.models.fitting import build_model, fit_models
     from survkit.runs.folder import provenance, run_id
-    from survkit.runs.results import (
-        evaluated_outcomes,
-        finish_run,
-        is_published_baseline,
-        show,
-    )
+    from survkit.runs.results import evaluated_outcomes, finish_run, show, training_rows
     from survkit.training.tracking import ProgressBar
 
     config = stack[0].config
-    rows, validation = dataset.splits.train, dataset.splits.validation
-    if is_published_baseline(stack[0].settings):
-        rows = leave_out_fold(rows, config.seed)
+    rows, validation = training_rows(dataset, stack[0].settings), dataset.splits.validation
     made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
     resume = config.resume and not config.overwrite
     outcomes = evaluated_outcomes(dataset, config.evaluation)
@@ -156,28 +148,25 @@ def _train_stack(
         ]
     fitted = time.perf_counter()
 
-    seconds = {
-        "load_seconds": (loaded - started) / len(stack),
-        "fit_seconds": (fitted - loaded) / len(stack),
-    }
+    shares = {"load_seconds": loaded - started, "fit_seconds": fitted - loaded}
     for run, model, mirror, error in zip(stack, models, mirrors, errors, strict=True):
-        if error is None:
-            facts = {
+        if error is not None:
+            continue
+        result = finish_run(
+            run.folder,
+            model,
+            dataset,
+            run.settings,
+            outcomes=outcomes,
+            seconds={name: seconds / len(stack) for name, seconds in shares.items()},
+            facts={
                 "configuration": run_id(run.config, dataset.sha256, less=("seed",)),
                 "n_train": len(rows),
                 "seeds_together": len(stack),
-            }
-            result = finish_run(
-                run.folder,
-                model,
-                dataset,
-                run.settings,
-                outcomes=outcomes,
-                seconds=seconds,
-                facts=facts,
-                mirror=mirror.finish,
-            )
-            show(run.folder, result)
+            },
+            mirror=mirror.finish,
+        )
+        show(run.folder, result)
     return [error for error in errors if error is not None]
 
 

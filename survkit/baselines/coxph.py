@@ -111,7 +111,9 @@ class CoxPH:
             ) from None
         # A penalty that leaves no coefficient is warned of too, but its fit is an optimum.
         no_optimum = (ConvergenceWarning, RuntimeWarning)
-        problems = [str(w.message) for w in caught if issubclass(w.category, no_optimum)]
+        problems = [
+            str(w.message).rstrip(".") for w in caught if issubclass(w.category, no_optimum)
+        ]
         remarks = [str(w.message) for w in caught if not issubclass(w.category, no_optimum)]
         reached = model.alphas_[-1]
         if reached != self.alpha:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import survkit
-from survkit.baselines.published import renormalised
+from survkit.baselines.published import leave_out_fold, renormalised
 from survkit.datasets import Dataset
 from survkit.files import write_bytes
 from survkit.metrics import Outcomes, evaluate_against
@@ -19,7 +19,7 @@ from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
 from survkit.runs.metric_text import result_summary
 from survkit.runs.model_card import FILE, model_card
 from survkit.system import peak_memory_mb
-from survkit.types import SurvivalModel, SurvivalPrediction
+from survkit.types import SurvivalData, SurvivalModel, SurvivalPrediction
 
 SPLITS = ("validation", "test")
 
@@ -41,6 +41,25 @@ def evaluated_outcomes(dataset: Dataset, convention: Any) -> dict[str, Outcomes]
         )
         for split in SPLITS
     }
+
+
+def training_rows(dataset: Dataset, settings: Mapping[str, Any]) -> SurvivalData:
+    """Return the rows to fit on: all training rows, fewer for a published baseline.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data.
+    settings : mapping
+        The resolved configuration, by flag.
+
+    Raises
+    ------
+    InputError
+        As `leave_out_fold`.
+    """
+    train = dataset.splits.train
+    return leave_out_fold(train, settings["seed"]) if _is_published_baseline(settings) else train
 
 
 def finish_run(
@@ -126,7 +145,7 @@ def _evaluate(
     parts: dict[str, Any] = {"test_interval": {}}
     for split, of_split in outcomes.items():
         prediction = model.predict(of_split.data.features)
-        if is_published_baseline(settings):
+        if _is_published_baseline(settings):
             prediction = _renormalised(prediction, folder, split)
         folder.write_predictions(split, prediction, of_split.data)
         resamples = settings["bootstrap"] if split == "test" else 0
@@ -139,7 +158,7 @@ def _evaluate(
     return parts
 
 
-def is_published_baseline(settings: Mapping[str, Any]) -> bool:
+def _is_published_baseline(settings: Mapping[str, Any]) -> bool:
     """Whether the published evaluation fits and scores this model in its own way."""
     entry = MODELS.get(settings["model"])  # an ensemble has none
     return settings["evaluation"] == "published" and entry is not None and entry.is_baseline

@@ -185,3 +185,18 @@ def test_a_weak_penalty_on_strong_rare_effects_is_fitted() -> None:
     grid = TimeGrid.evenly_spaced(10.0, 20)
     model = CoxPH(grid=grid, alpha=1e-3).fit(data, data)
     assert 0.2 < model.coefficients[0] < 0.4
+
+
+def test_an_optimisation_that_ends_early_has_not_converged() -> None:
+    rng = np.random.default_rng(0)
+    time = rng.exponential(size=20)
+    event = rng.random(20) < 0.8
+    log_time = np.log(time) + 0.01 * rng.normal(size=20)  # orders the events almost exactly
+    data = SurvivalData(-log_time[:, None].astype(np.float32), event, time)
+    monitor = Warnings()
+    model = CoxPH(grid=GRID, alpha=1e-5).fit(data, data, monitor=monitor)
+    assert model.fit_summary.converged is False
+    reason = model.fit_summary.convergence_reason
+    assert reason.startswith("Optimization terminated early")
+    assert monitor.messages == [f"coxph: {reason}"]
+    assert CoxPH.from_state(model.state()).fit_summary == model.fit_summary
