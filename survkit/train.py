@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,11 +24,8 @@ from survkit.types import InputError
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
     from survkit.datasets.assemble import Dataset
-    from survkit.metrics import Evaluation
-    from survkit.models.composite import NamedModel
     from survkit.runs.folder import RunFolder
     from survkit.training.tracking import WandbMirror, WandbProcess
-    from survkit.types import SurvivalData
 
 PROG = "survkit.train"
 
@@ -59,21 +55,23 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     Raises
     ------
     InputError
-        For whatever in the configuration or the data cannot be used; what goes wrong with one
-        seed takes no other along.
+        For a configuration or data that cannot be used; the other seeds are trained all the same.
     RunsElsewhereError
-        Where nothing else is wrong than that another process trains one of the seeds.
+        Where the only problem is that another process trains some of the seeds.
     """
     started = time.perf_counter()
     from survkit.datasets import load_configured
+    from survkit.models.fitting import use_device
+    from survkit.models.registry import MODELS
     from survkit.runs.results import say_complete, show
     from survkit.training.tracking import WandbProcess
 
-    config = _with_device(canonical(config))
+    config = canonical(config)
+    device = use_device(config.device, seeds=len(config.seeds or (config.seed,)))
     dataset = load_configured(asdict(config))
-    config = with_grid(config, len(dataset.grid.cuts))
+    config = with_grid(replace(config, device=device), len(dataset.grid.cuts))
     with ExitStack() as contexts:
-        runs, problems = _take_up(config, dataset, contexts)
+        runs, problems = _lock(config, dataset, contexts)
         unfinished = []
         for run in runs:
             result = None if config.overwrite else run.folder.result()
@@ -82,9 +80,12 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
             else:
                 say_complete(run.folder, result)
                 show(run.folder, result)
-        new_mirror = partial(_new_mirror, wandb_config, contexts.enter_context(WandbProcess()))
-        for together in _fitted_together(config, unfinished):
-            problems += _make_records(together, new_mirror, dataset, argv, started)
+        wandb = contexts.enter_context(WandbProcess())
+        # Networks that differ only in their seeds are trained as one stack. Any other model has
+        # its record before the next one is fitted.
+        stacks = [unfinished] if MODELS[config.model].network else [[run] for run in unfinished]
+        for stack in filter(None, stacks):
+            problems += _train_stack(stack, dataset, wandb_config, wandb, argv, started)
             started = time.perf_counter()
         _raise_worst(problems)
     return [run.folder.path for run in runs]
@@ -93,12 +94,13 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
 class _Run(NamedTuple):
     config: TrainConfig
     folder: RunFolder
+    settings: dict[str, Any]
 
 
-def _take_up(
+def _lock(
     config: TrainConfig, dataset: Dataset, locks: ExitStack
 ) -> tuple[list[_Run], list[InputError]]:
-    """Lock the folder of each seed's run; what another process trains is a problem of its own."""
+    """Lock the folder of each seed's run; return an error for each that is locked elsewhere."""
     from survkit.runs.folder import RunFolder
 
     runs: list[_Run] = []
@@ -112,15 +114,86 @@ def _take_up(
         except RunsElsewhereError as error:
             problems.append(error)
         else:
-            runs.append(_Run(of_seed, folder))
+            made_of = {"data_sha256": dataset.sha256, "run_id": folder.path.name}
+            runs.append(_Run(of_seed, folder, {**asdict(of_seed), **made_of}))
     return runs, problems
 
 
-def _fitted_together(config: TrainConfig, runs: Sequence[_Run]) -> list[Sequence[_Run]]:
-    """Return all runs as one stack where the model is a network of ours, else each alone."""
-    from survkit.heads import HEADS
+def _train_stack(
+    stack: Sequence[_Run],
+    dataset: Dataset,
+    wandb_config: WandbConfig,
+    wandb: WandbProcess,
+    argv: Sequence[str],
+    started: float,
+) -> list[InputError]:
+    """Build, fit, evaluate and record runs that differ only in their seeds; return the errors."""
+    from survkit.models.calibrated import CalibratedModel
+    from survkit.models.fitting import build_model, fit_models
+    from survkit.runs.folder import provenance
+    from survkit.runs.results import evaluated_outcomes, finish_run, show, training_rows
+    from survkit.training.tracking import ProgressBar
 
-    return [runs] if runs and config.model in HEADS else [[run] for run in runs]
+    config = stack[0].config
+    rows, validation = training_rows(dataset, stack[0].settings), dataset.splits.validation
+    made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
+    resume = config.resume and not config.overwrite
+    outcomes = evaluated_outcomes(dataset, config.evaluation)
+
+    models, mirrors, progress = [], [], ProgressBar(config.epochs)
+    for run in stack:
+        run.folder.start({**run.settings, **made_with}, warnings=dataset.warnings, resume=resume)
+        models.append(build_model(run.settings, outcomes["validation"]))
+        mirrors.append(_mirror(run, wandb_config, wandb))
+        run.folder.listeners = [mirrors[-1].log, progress.log]
+
+    loaded = time.perf_counter()
+    errors = fit_models(models, rows, validation, monitors=[run.folder for run in stack])
+    progress.close()
+    if config.calibrate:
+        models = [
+            model if error else CalibratedModel(model, grid=dataset.grid).calibrate(validation)
+            for model, error in zip(models, errors, strict=True)
+        ]
+    fitted = time.perf_counter()
+
+    shares = {"load_seconds": loaded - started, "fit_seconds": fitted - loaded}
+    for run, model, mirror, error in zip(stack, models, mirrors, errors, strict=True):
+        if error is not None:
+            continue
+        result = finish_run(
+            run.folder,
+            model,
+            dataset,
+            run.settings,
+            outcomes=outcomes,
+            seconds={name: seconds / len(stack) for name, seconds in shares.items()},
+            facts={
+                "configuration": configuration_id(run.config, dataset.sha256),
+                "n_train": len(rows),
+                "seeds_together": len(stack),
+            },
+            mirror=mirror.finish,
+        )
+        show(run.folder, result)
+    return [error for error in errors if error is not None]
+
+
+def _mirror(run: _Run, config: WandbConfig, process: WandbProcess) -> WandbMirror:
+    from survkit.training.tracking import WandbMirror, default_mode
+
+    return WandbMirror(
+        config.mode or default_mode(),
+        project=config.project,
+        entity=config.entity,
+        group=run.settings["group"],
+        name=f"{run.config.model} seed {run.config.seed}",
+        run_id=run.folder.path.name,
+        config=run.settings,
+        folder=run.folder.path,
+        warn=run.folder.warn,
+        process=process,
+    )
 
 
 def _raise_worst(problems: Sequence[InputError]) -> None:
@@ -130,181 +203,6 @@ def _raise_worst(problems: Sequence[InputError]) -> None:
         raise InputError("; ".join(map(str, to_mend)))
     if problems:
         raise problems[0]
-
-
-def _with_device(config: TrainConfig) -> TrainConfig:
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    from survkit.training.neural_model import check_device
-
-    # One network's batches are too small to share, and so are the arrays of the evaluation.
-    seeds = len(config.seeds or (config.seed,))
-    torch.set_num_threads(min(seeds, torch.get_num_threads()))
-    threadpool_limits(1, user_api="blas")
-    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    check_device(device)
-    return replace(config, device=device)
-
-
-class _Recording(NamedTuple):
-    """A run while its record is made."""
-
-    folder: RunFolder
-    settings: dict[str, Any]
-    mirror: WandbMirror
-    named: NamedModel
-    run_id_less_seed: str
-
-
-def _make_records(
-    runs: Sequence[_Run],
-    new_mirror: Callable[[RunFolder, Mapping[str, Any]], WandbMirror],
-    dataset: Dataset,
-    argv: Sequence[str],
-    started: float,
-) -> list[InputError]:
-    """Fit models that differ in their seeds only, write their records; return what went wrong."""
-    from survkit.models.composite import fit_models
-    from survkit.runs.results import scorer
-    from survkit.training.tracking import ProgressBar
-
-    config = runs[0].config
-    score = scorer(dataset, asdict(config))
-    recordings = [_begin(run, new_mirror, dataset, argv, score) for run in runs]
-    training_rows = _training_rows(config, dataset.splits.train)
-    progress = ProgressBar(config.epochs)
-    for recording in recordings:
-        recording.folder.listeners.append(progress.log)
-    loaded = time.perf_counter()
-    errors = fit_models(
-        [recording.named.model for recording in recordings],
-        training_rows,
-        dataset.splits.validation,
-        monitors=[recording.folder for recording in recordings],
-    )
-    progress.close()
-    now = time.perf_counter()
-    shares = {
-        "load_seconds": (loaded - started) / len(runs),
-        "fit_seconds": (now - loaded) / len(runs),
-    }
-    for recording, error in zip(recordings, errors, strict=True):
-        if error is None:
-            _finish(recording, dataset, score, shares, len(training_rows), len(runs))
-    return [error for error in errors if error is not None]
-
-
-def _begin(
-    run: _Run,
-    new_mirror: Callable[[RunFolder, Mapping[str, Any]], WandbMirror],
-    dataset: Dataset,
-    argv: Sequence[str],
-    score: Callable[..., Evaluation],
-) -> _Recording:
-    from survkit.runs.folder import provenance
-
-    config, folder = run
-    settings = {**asdict(config), "data_sha256": dataset.sha256, "run_id": folder.path.name}
-    made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
-    resume = config.resume and not config.overwrite
-    folder.start({**settings, **made_with}, warnings=dataset.warnings, resume=resume)
-    mirror = new_mirror(folder, settings)
-    folder.listeners.append(mirror.log)
-    less_seed = configuration_id(config, dataset.sha256)
-    return _Recording(folder, settings, mirror, _build(config, dataset, score), less_seed)
-
-
-def _new_mirror(
-    wandb_config: WandbConfig, process: WandbProcess, folder: RunFolder, settings: Mapping[str, Any]
-) -> WandbMirror:
-    from survkit.training.tracking import WandbMirror, default_mode
-
-    return WandbMirror(
-        wandb_config.mode or default_mode(),
-        project=wandb_config.project,
-        entity=wandb_config.entity,
-        group=settings["group"],
-        name=f"{settings['model']} seed {settings['seed']}",
-        run_id=folder.path.name,
-        config=settings,
-        folder=folder.path,
-        warn=folder.warn,
-        process=process,
-    )
-
-
-def _finish(
-    recording: _Recording,
-    dataset: Dataset,
-    score: Callable[..., Evaluation],
-    shares: Mapping[str, float],
-    n_train: int,
-    together: int,
-) -> None:
-    """Evaluate a fitted model, write what remains of its record, and show it."""
-    from survkit.runs.model_card import write_model_card
-    from survkit.runs.results import describe_run, evaluate_splits, show, timing, write_fitted
-
-    folder, settings, mirror, named, run_id_less_seed = recording
-    fitted = time.perf_counter()
-    write_fitted(folder, named, dataset, settings)
-    metrics = evaluate_splits(
-        named.model,
-        dataset,
-        folder,
-        score,
-        bootstrap=settings["bootstrap"],
-        renormalise=_published_baseline(settings["model"], settings["evaluation"]),
-    )
-    result = {
-        **describe_run(folder, dataset, named.model, settings),
-        "configuration": run_id_less_seed,
-        "n_train": n_train,
-        "seeds_together": together,
-        "timing": timing(**shares, evaluate_seconds=time.perf_counter() - fitted),
-        **metrics,
-    }
-    mirror.finish(result)
-    write_model_card(folder.path, dataset, settings, {**result, "warnings": folder.warnings})
-    show(folder, folder.write_result(result))
-
-
-def _build(config: TrainConfig, dataset: Dataset, score: Callable[..., Evaluation]) -> NamedModel:
-    from survkit.models.composite import CALIBRATED, CalibratedModel, NamedModel
-    from survkit.models.registry import MODELS
-
-    validation = dataset.splits.validation
-    model = MODELS[config.model].build(
-        grid=dataset.grid,
-        parameters=asdict(config),
-        seed=config.seed,
-        device=str(config.device),
-        validation_metrics=lambda prediction: _numbers(
-            score(prediction, validation, bootstrap=0, null_draws=0)
-        ),
-    )
-    named = NamedModel(config.model, model)
-    if not config.calibrate:
-        return named
-    return NamedModel(CALIBRATED, CalibratedModel(named, grid=dataset.grid))
-
-
-def _numbers(evaluation: Evaluation) -> dict[str, float]:
-    return {k: value for k, value in evaluation.values.items() if isinstance(value, float)}
-
-
-def _published_baseline(model: str, evaluation: str) -> bool:
-    from survkit.models.registry import MODELS
-
-    return evaluation == "published" and MODELS[model].is_baseline
-
-
-def _training_rows(config: TrainConfig, train: SurvivalData) -> SurvivalData:
-    from survkit.baselines.published import leave_out_fold
-
-    leave_out = _published_baseline(config.model, config.evaluation)
-    return leave_out_fold(train, config.seed) if leave_out else train
 
 
 if __name__ == "__main__":

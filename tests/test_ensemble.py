@@ -18,12 +18,10 @@ from sklearn.model_selection import GroupKFold
 import survkit
 from survkit.datasets import load_dataset
 from survkit.ensemble.__main__ import main
-from survkit.ensemble.candidates import Candidate
-from survkit.ensemble.record import _not_converged
 from survkit.ensemble.selection import SHRINKAGE, _shrinkage, _Squares, select_models
 from survkit.metrics import evaluate
 from survkit.predict.__main__ import main as predict
-from survkit.runs.folder import load_fitted, read_predictions
+from survkit.runs.read import load_fitted, read_predictions
 from survkit.runs.table import load_runs
 from survkit.train import main as train
 from survkit.types import InputError, SurvivalPrediction
@@ -130,7 +128,7 @@ def test_its_checkpoint_predicts_the_same_bits_in_a_fresh_process(
     script = """
 import sys, numpy as np
 from survkit.datasets import load_dataset
-from survkit.runs.folder import load_fitted
+from survkit.runs.read import load_fitted
 test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
 np.save(sys.argv[2], load_fitted(sys.argv[1]).model.predict(test.features).survival)
 """
@@ -203,14 +201,21 @@ def test_unfinished_runs_are_named_and_the_finished_ones_used(
     assert len(result(folder)["members"]) == 2
 
 
-def test_an_ensemble_of_chains_that_disagree_has_not_converged() -> None:
-    """Tables find the words where they look for them; runs that were not chosen do not count."""
-    why = {"aa": ["not converged: R-hat"], "bb": ["training ended"], "cc": ["not converged: ESS"]}
-    candidate = Candidate("bart", "bart", (), (), {}, (), why)
-    assert _not_converged([candidate], [{"run_id": "aa"}, {"run_id": "bb"}]) == [
-        "not converged: member aa: R-hat",
-        "member bb did not converge: training ended",
-    ]
+def test_an_ensemble_has_converged_where_every_member_has(logs: Path) -> None:
+    """The record of an earlier version does not say so; its epochs still tell."""
+    first, second = of_model(logs, "mtlr")
+    shown = {"converged": False, "convergence_reason": "because"}
+    (first / "result.json").write_text(json.dumps(result(first) | shown))
+    unknown = {k: v for k, v in result(second).items() if not k.startswith("converge")}
+    (second / "result.json").write_text(json.dumps(unknown))
+    assert main([*flags(logs), "--models", "mtlr"]) == 0
+    (folder,) = of_model(logs, "mtlr_ensemble")
+    record = result(folder)
+    assert record["converged"] is False
+    begin = "2 of 2 members did not converge: because; training ended at --epochs 3"
+    assert record["convergence_reason"].startswith(begin)
+    assert record["convergence_reason"] in (folder / "model_card.md").read_text()
+    assert load_fitted(folder).model.fit_summary.converged is False
 
 
 def test_models_are_chosen_on_the_validation_split(logs: Path) -> None:

@@ -18,7 +18,7 @@ from survkit.configs.args_file import parse_configs
 from survkit.configs.train import TrainConfig
 from survkit.datasets import DATASETS, load_dataset
 from survkit.models.registry import MODELS
-from survkit.runs.folder import load_fitted, read_predictions
+from survkit.runs.read import load_fitted, read_predictions
 from survkit.train import main
 from survkit.training.network import SurvivalNetwork
 from survkit.types import InputError, TimeGrid
@@ -84,7 +84,7 @@ def test_the_checkpoint_predicts_the_same_bits_in_a_fresh_process(tmp_path: Path
     script = """
 import sys, numpy as np
 from survkit.datasets import load_dataset
-from survkit.runs.folder import load_fitted
+from survkit.runs.read import load_fitted
 test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
 np.save(sys.argv[2], load_fitted(sys.argv[1]).model.predict(test.features).survival)
 """

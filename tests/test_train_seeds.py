@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from survkit.cli import RUNS_ELSEWHERE
-from survkit.runs.folder import RunFolder, load_fitted
+from survkit.runs.folder import RunFolder
+from survkit.runs.read import load_fitted
 from survkit.train import main
 from tests.args_files import SMALL_SYNTHETIC
 

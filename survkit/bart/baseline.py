@@ -95,6 +95,7 @@ class BartBaseline:
         print(convergence, flush=True)
         if monitor:
             monitor.log(1, convergence.values())
+        self.fit_summary = self._summary()
         if not convergence.converged:
             warn(f"{convergence.warning()} (bart)")
         return self
@@ -139,6 +140,10 @@ class BartBaseline:
         cuts = np.minimum(cuts, len(self.grid.cuts) - 1)  # a merged interval may end beyond
         return convergence._replace(times=self.grid.cuts[cuts])
 
+    def _summary(self) -> FitSummary:
+        convergence = self.convergence()
+        return FitSummary(converged=convergence.converged, convergence_reason=str(convergence))
+
     def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
         """Predict the posterior mean survival at the grid's cuts for features of shape (n, p)."""
         survival = self.bart.predict(features)
@@ -149,6 +154,7 @@ class BartBaseline:
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
         return {
+            "model": "bart",
             "cuts": self.grid.cuts,
             "floor": self.grid.floor,
             "max_rows": self.max_rows,
@@ -167,6 +173,8 @@ class BartBaseline:
             **asdict(bart.settings),
         )
         model.bart = bart
+        if bart.convergence is not None:
+            model.fit_summary = model._summary()
         return model
 
 

@@ -13,9 +13,6 @@ MAX_RHAT = 1.1
 MIN_SHARE = 0.95
 """Share of the predictions that must agree."""
 
-NOT_CONVERGED = "not converged"
-"""How the warning of a fit that has not converged begins; tables of runs look for it."""
-
 
 class Convergence(NamedTuple):
     """R-hat and effective sample size of survival predictions.
@@ -75,7 +72,7 @@ class Convergence(NamedTuple):
         if self.converged:
             return None
         return (
-            f"{NOT_CONVERGED}: {self}; more tuning or draws may help, or on many rows regrown trees"
+            f"not converged: {self}; more tuning or draws may help, or on many rows regrown trees"
         )
 
 

@@ -82,12 +82,12 @@ class CoxPH:
         self.baseline = baseline_cumulative_hazard(
             log_risk, train.event, train.time, self.grid.cuts
         )
-        self.fit_summary = FitSummary(num_parameters=len(self.coefficients))
         return self
 
     def _coefficients(
         self, matrix: NDArray[np.float64], train: SurvivalData, monitor: FitMonitor | None
     ) -> NDArray[np.float64]:
+        from sklearn.exceptions import ConvergenceWarning
         from sksurv.linear_model import CoxnetSurvivalAnalysis
         from sksurv.util import Surv
 
@@ -109,13 +109,24 @@ class CoxPH:
                 f"coxph cannot be fitted with --cox_alpha {self.alpha} ({error}); "
                 "a larger one may help"
             ) from None
-        messages = [str(warning.message) for warning in caught]
+        # A penalty that leaves no coefficient is warned of too, but its fit is an optimum.
+        no_optimum = (ConvergenceWarning, RuntimeWarning)
+        problems = [
+            str(w.message).rstrip(".") for w in caught if issubclass(w.category, no_optimum)
+        ]
+        remarks = [str(w.message) for w in caught if not issubclass(w.category, no_optimum)]
         reached = model.alphas_[-1]
         if reached != self.alpha:
-            messages.append(f"the optimisation ended at --cox_alpha {reached:.3g}")
-        for message in messages:
+            problems.append(f"the optimisation ended at --cox_alpha {reached:.3g}")
+        for message in (*remarks, *problems):
             if monitor:
                 monitor.warn(f"coxph: {message}")
+        self.fit_summary = FitSummary(
+            num_parameters=model.coef_.shape[0],
+            converged=not problems,
+            convergence_reason="; ".join(problems)
+            or f"the optimisation reached --cox_alpha {self.alpha:g}",
+        )
         return np.asarray(model.coef_[:, -1], dtype=np.float64)
 
     def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
@@ -129,6 +140,7 @@ class CoxPH:
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
         return {
+            "model": "coxph",
             "cuts": self.grid.cuts,
             "floor": self.grid.floor,
             "alpha": self.alpha,
@@ -137,6 +149,7 @@ class CoxPH:
             "center": self.center,
             "coefficients": self.coefficients,
             "baseline": self.baseline,
+            "fit_summary": list(self.fit_summary),
         }
 
     @classmethod
@@ -150,7 +163,9 @@ class CoxPH:
         model.columns = FeatureColumns.from_state(state["columns"])
         for name in ("center", "coefficients", "baseline"):
             setattr(model, name, np.asarray(state[name]))
-        model.fit_summary = FitSummary(num_parameters=len(model.coefficients))
+        # Earlier versions did not save how the fit ended.
+        summary = state.get("fit_summary", [len(model.coefficients)])
+        model.fit_summary = FitSummary(*summary)
         return model
 
 

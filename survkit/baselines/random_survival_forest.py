@@ -132,6 +132,7 @@ class RandomSurvivalForest:
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
         return {
+            "model": "rsf",
             "cuts": self.grid.cuts,
             "floor": self.grid.floor,
             "n_estimators": self.n_estimators,

@@ -12,19 +12,19 @@ import pandas as pd
 import survkit
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_parameters
-from survkit.models.composite import NamedModel
 from survkit.models.registry import MODELS, model_name
 from survkit.runs.flags import PATHS
-from survkit.runs.folder import load_fitted
+from survkit.runs.read import load_fitted, read_config
 from survkit.runs.state import (
     OpenRun,
-    convergence_problems,
     missing_seeds,
+    missing_seeds_text,
     open_runs,
+    why_not_converged,
 )
-from survkit.runs.table import load_runs, read_config
+from survkit.runs.table import load_runs
 from survkit.runs.variants import variant_labels
-from survkit.types import InputError
+from survkit.types import InputError, SurvivalModel
 
 
 class Candidate(NamedTuple):
@@ -44,8 +44,8 @@ class Candidate(NamedTuple):
         The configuration that they share.
     missing : tuple of str
         What is known of runs that are not finished.
-    not_converged : dict of str to list of str
-        Why the fit of a run is no optimum, by its identifier; none for one that converged.
+    not_converged : dict of str to str
+        Why the fit of a run is no optimum, by its identifier; without the runs that converged.
     """
 
     label: str
@@ -54,15 +54,18 @@ class Candidate(NamedTuple):
     seeds: tuple[int, ...]
     settings: dict[str, Any]
     missing: tuple[str, ...]
-    not_converged: dict[str, list[str]]
+    not_converged: dict[str, str]
 
     @property
     def run_ids(self) -> list[str]:
         """The identifiers of the runs."""
         return [run.name for run in self.runs]
 
-    def load(self) -> tuple[list[NamedModel], list[str]]:
+    def load(self) -> tuple[list[SurvivalModel], list[str]]:
         """Return the fitted models, and warnings of those that another version made.
+
+        A record may know that a fit did not converge where its checkpoint, of an earlier version,
+        does not; the model then says what the record says.
 
         Raises
         ------
@@ -72,7 +75,12 @@ class Candidate(NamedTuple):
         members, warnings = [], []
         for run in self.runs:
             fitted = load_fitted(run)
-            members.append(NamedModel(self.model, fitted.model))
+            model = fitted.model
+            if run.name in self.not_converged:
+                model.fit_summary = model.fit_summary._replace(
+                    converged=False, convergence_reason=self.not_converged[run.name]
+                )
+            members.append(model)
             if fitted.survkit_version != survkit.__version__:
                 warnings.append(
                     f"member {run.name} was made by survkit {fitted.survkit_version}, "
@@ -109,12 +117,14 @@ def find_candidates(
     configs = {path: _configuration(Path(path)) for path in runs["path"]}
     _check_agreement(configs)
     labels = variant_labels(runs)
-    open_now = [run for run in open_runs(log_dir / group) if not run.name.endswith("_ensemble")]
+    open_now = [run for run in open_runs(log_dir / group) if run.model in (None, *MODELS)]
     absent = missing_seeds(runs, labels, open_now)
     candidates = []
     for label, own in runs.groupby(labels, sort=False):
         model, paths = str(own["model"].iloc[0]), list(own["path"])
-        unfinished = [_not_finished(run) for run in open_now if _model_of(run) == model]
+        unfinished = [_not_finished(run) for run in open_now if run.model == model]
+        missing = [missing_seeds_text(label, absent[label])] if label in absent else []
+        reasons = [(row["run_id"], why_not_converged(row)) for row in own.to_dict("records")]
         candidates.append(
             Candidate(
                 label=str(label),
@@ -122,20 +132,14 @@ def find_candidates(
                 runs=tuple(map(Path, paths)),
                 seeds=tuple(int(seed) for seed in own["seed"]),
                 settings=shared_settings([configs[path] for path in paths]),
-                missing=(*unfinished, *(t for t in absent if t.startswith(f"{label}:"))),
-                not_converged={
-                    row["run_id"]: convergence_problems(row) for row in own.to_dict("records")
-                },
+                missing=(*unfinished, *missing),
+                not_converged={run_id: why for run_id, why in reasons if why is not None},
             )
         )
     if not models:
         present = {candidate.model for candidate in candidates}
-        notes += [_not_finished(run) for run in open_now if _model_of(run) not in present]
+        notes += [_not_finished(run) for run in open_now if run.model not in present]
     return candidates, notes
-
-
-def _model_of(run: OpenRun) -> str:
-    return run.name.partition(" ")[0]
 
 
 def _not_finished(run: OpenRun) -> str:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from survkit.bart.convergence import NOT_CONVERGED
 from survkit.datasets.assemble import Dataset
 from survkit.ensemble.candidates import Candidate, shared_settings
 from survkit.ensemble.selection import Selection, select_models
-from survkit.files import write_bytes
-from survkit.models.composite import (
-    CALIBRATED,
-    ENSEMBLE,
-    CalibratedModel,
-    EnsembleModel,
-    NamedModel,
-)
+from survkit.models.calibrated import CalibratedModel
+from survkit.models.ensemble import ENSEMBLE, EnsembleModel
 from survkit.runs.folder import RunFolder, provenance
 from survkit.runs.identity import identifier
-from survkit.runs.model_card import FILE, model_card
-from survkit.runs.results import describe_run, evaluate_splits, scorer, timing, write_fitted
-from survkit.types import InputError
+from survkit.runs.model_card import model_card
+from survkit.runs.results import evaluated_outcomes, finish_run
+from survkit.types import InputError, SurvivalModel
 
 SELECTED = "selected_ensemble"
 
@@ -74,35 +68,31 @@ def make_record(
     folder.start({**settings, "command": list(command), **provenance()}, warnings=dataset.warnings)
     members = _load(candidates, folder)
     loaded = time.perf_counter()
-    score = scorer(dataset, settings)
     selection = _select(members, settings, dataset) if choices.select else None
-    named, table = _combine(
+    model, table = _combine(
         candidates, members, selection, calibrate=choices.calibrate, dataset=dataset
     )
-    for message in _not_converged(candidates, table):
-        folder.warn(message)
-    fitted = time.perf_counter()
-    write_fitted(folder, named, dataset, settings)
-    metrics = evaluate_splits(named.model, dataset, folder, score, bootstrap=choices.bootstrap)
-    result = describe_run(folder, dataset, named.model, settings)
-    result |= {
-        "configuration": folder.path.name,
-        "notes": [*result["notes"], *_selection_notes(selection)],
-        "members": [row["run_id"] for row in table],
-        "member_weights": [row["weight"] for row in table],
-        "selection": selection and _selection_rows(selection),
-        "n_train": len(dataset.splits.train),
-        "timing": timing(
-            load_seconds=loaded - started,
-            fit_seconds=fitted - loaded,
-            evaluate_seconds=time.perf_counter() - fitted,
-        ),
-        **metrics,
-    }
-    with_warnings = {**result, "warnings": folder.warnings}
-    card = _card(dataset, settings, with_warnings, folder.path, table, selection)
-    write_bytes(folder.path / FILE, card.encode())
-    return folder.write_result(result)
+    _warn_of_members(candidates, table, folder)
+    return finish_run(
+        folder,
+        model,
+        dataset,
+        settings,
+        outcomes=evaluated_outcomes(dataset, settings["evaluation"]),
+        seconds={
+            "load_seconds": loaded - started,
+            "fit_seconds": time.perf_counter() - loaded,
+        },
+        facts={
+            "configuration": folder.path.name,
+            "notes": _selection_notes(selection),
+            "members": [row["run_id"] for row in table],
+            "member_weights": [row["weight"] for row in table],
+            "selection": selection and _selection_rows(selection),
+            "n_train": len(dataset.splits.train),
+        },
+        card=partial(_card, table, selection),
+    )
 
 
 def _settings(
@@ -121,7 +111,7 @@ def _settings(
     }
 
 
-def _load(candidates: Sequence[Candidate], folder: RunFolder) -> dict[str, list[NamedModel]]:
+def _load(candidates: Sequence[Candidate], folder: RunFolder) -> dict[str, list[SurvivalModel]]:
     """Return the fitted models of each candidate; note what a reader must know of them."""
     members = {}
     for candidate in candidates:
@@ -134,7 +124,7 @@ def _load(candidates: Sequence[Candidate], folder: RunFolder) -> dict[str, list[
 
 
 def _select(
-    members: Mapping[str, list[NamedModel]], settings: Mapping[str, Any], dataset: Dataset
+    members: Mapping[str, list[SurvivalModel]], settings: Mapping[str, Any], dataset: Dataset
 ) -> Selection:
     validation = dataset.splits.validation
     return select_models(
@@ -151,15 +141,15 @@ def _select(
 
 def _combine(
     candidates: Sequence[Candidate],
-    members: Mapping[str, list[NamedModel]],
+    members: Mapping[str, list[SurvivalModel]],
     selection: Selection | None,
     *,
     calibrate: bool,
     dataset: Dataset,
-) -> tuple[NamedModel, list[dict[str, Any]]]:
+) -> tuple[SurvivalModel, list[dict[str, Any]]]:
     """Return the ensemble and one row a member: run_id, model, seed, weight."""
     weights = selection.weights if selection else {candidates[0].label: 1.0}
-    models: list[NamedModel] = []
+    models: list[SurvivalModel] = []
     table: list[dict[str, Any]] = []
     for candidate in candidates:
         if candidate.label not in weights:
@@ -176,25 +166,21 @@ def _combine(
             f"{table[0]['run_id']}; an ensemble needs two members at least"
         )
     each = [row["weight"] for row in table]
-    named = NamedModel(ENSEMBLE, EnsembleModel(models, grid=dataset.grid, weights=each))
-    if calibrate:
-        calibrated = CalibratedModel(named, grid=dataset.grid)
-        named = NamedModel(CALIBRATED, calibrated.calibrate(dataset.splits.validation))
-    return named, table
+    ensemble = EnsembleModel(models, grid=dataset.grid, weights=each)
+    if not calibrate:
+        return ensemble, table
+    calibrated = CalibratedModel(ensemble, grid=dataset.grid)
+    return calibrated.calibrate(dataset.splits.validation), table
 
 
-def _not_converged(
-    candidates: Sequence[Candidate], table: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """Return what is to say of members whose fit did not converge, as tables look for it."""
-    problems = {run: why for each in candidates for run, why in each.not_converged.items()}
-    return [
-        f"{NOT_CONVERGED}: member {row['run_id']}: {problem.removeprefix(f'{NOT_CONVERGED}: ')}"
-        if problem.startswith(NOT_CONVERGED)
-        else f"member {row['run_id']} did not converge: {problem}"
-        for row in table
-        for problem in problems[row["run_id"]]
-    ]
+def _warn_of_members(
+    candidates: Sequence[Candidate], table: Sequence[Mapping[str, Any]], folder: RunFolder
+) -> None:
+    """Note the members whose fit did not converge."""
+    reasons = {run: why for each in candidates for run, why in each.not_converged.items()}
+    for row in table:
+        if row["run_id"] in reasons:
+            folder.warn(f"member {row['run_id']} did not converge: {reasons[row['run_id']]}")
 
 
 def _selection_rows(selection: Selection) -> list[dict[str, Any]]:
@@ -217,12 +203,13 @@ def _selection_notes(selection: Selection | None) -> list[str]:
 
 
 def _card(
+    table: Sequence[Mapping[str, Any]],
+    selection: Selection | None,
     dataset: Dataset,
     settings: Mapping[str, Any],
     result: Mapping[str, Any],
+    *,
     folder: Path,
-    table: Sequence[Mapping[str, Any]],
-    selection: Selection | None,
 ) -> str:
     """Return the model card: that of a run, and a section on the members."""
     seeds = ", ".join(map(str, settings["seeds"]))

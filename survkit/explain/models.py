@@ -46,7 +46,7 @@ def predictor(
     if kind not in ("cumulative", "survival"):
         raise InputError(f"type_fn is {kind!r}; it must be 'cumulative' or 'survival'")
     if isinstance(model, str | Path):
-        from survkit.runs.folder import load_fitted
+        from survkit.runs.read import load_fitted
 
         model = load_fitted(model).model
     package = type(model).__module__.partition(".")[0]

@@ -17,7 +17,7 @@ from survkit.explain import plots
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.survlime import SurvLimeExplainer
 from survkit.files import write_bytes
-from survkit.runs.folder import load_fitted
+from survkit.runs.read import load_fitted
 from survkit.types import InputError, SurvivalModel
 
 FOLDER = "explain"

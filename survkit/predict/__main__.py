@@ -19,7 +19,7 @@ from survkit.types import InputError
 if TYPE_CHECKING:
     from survkit.predict.patients import Patients
     from survkit.predict.similar import SimilarPatients
-    from survkit.runs.folder import FittedRun
+    from survkit.runs.read import FittedRun
     from survkit.types import SurvivalPrediction
 
 PROG = "survkit.predict"
@@ -47,7 +47,8 @@ def predict(config: PredictConfig) -> Path:
     from survkit.files import write_bytes
     from survkit.predict.patients import read_patients
     from survkit.predict.tables import prediction_table, screen_table
-    from survkit.runs.folder import RunFolder, load_fitted
+    from survkit.runs.folder import RunFolder
+    from survkit.runs.read import load_fitted
 
     source = Path(str(config.csv))
     out = Path(config.out or source.with_name(f"{source.stem}_predictions.csv"))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.reading import read_csv
 from survkit.datasets.sepsis import one_row_a_subject
-from survkit.runs.folder import FittedRun
+from survkit.runs.read import FittedRun
 from survkit.types import InputError, SurvivalData
 
 

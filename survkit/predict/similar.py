@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from survkit.datasets.assemble import Dataset, split_rows
 from survkit.metrics.clustering import chosen_expert
-from survkit.models.composite import without_calibration
-from survkit.runs.folder import FittedRun
+from survkit.models.calibrated import without_calibration
 from survkit.runs.predictions import load_dataset_of
+from survkit.runs.read import FittedRun
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import BoolArray, InputError, IntArray
 

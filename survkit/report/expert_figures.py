@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from survkit.heads.mtlr import class_scores
 from survkit.metrics.clustering import chosen_expert, expert_load
-from survkit.models.composite import without_calibration
+from survkit.models.calibrated import without_calibration
 from survkit.report.figures import draw_kaplan_meier, time_label
 from survkit.report.palette import COLOURS, GREY, legend_below, new_axes, style
 from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities
@@ -106,7 +106,7 @@ def expert_prototypes(
     Parameters
     ----------
     model : SurvivalModel
-        From `survkit.runs.folder.load_fitted`; calibration does not change the prototypes.
+        From `survkit.records.load_fitted`; calibration does not change the prototypes.
     load : array, shape (E,), optional
         Share of the subjects of each expert; experts without any are drawn thin and grey.
     time_unit : str

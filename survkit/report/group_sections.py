@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from survkit.metrics.clustering import chosen_expert, expert_load, router_entropy
-from survkit.models.composite import without_calibration
+from survkit.models.calibrated import without_calibration
 from survkit.report.expert_figures import (
     expert_load_bars,
     expert_prototypes,
@@ -22,8 +22,8 @@ from survkit.report.material import Material
 from survkit.report.profiles import cohort_profile, profile_heatmap
 from survkit.report.sections import Picture, Section
 from survkit.report.svg import draw_svg, height_with_legend
-from survkit.runs.folder import load_fitted
 from survkit.runs.predictions import read_test_predictions
+from survkit.runs.read import load_fitted
 from survkit.runs.table import seed_text
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import FloatArray, InputError, SurvivalModel

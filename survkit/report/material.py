@@ -18,7 +18,13 @@ from survkit.runs.predictions import (
     load_recorded_dataset,
     with_features,
 )
-from survkit.runs.state import OpenRun, convergence_problems, missing_seeds, open_runs
+from survkit.runs.state import (
+    OpenRun,
+    missing_seeds,
+    missing_seeds_text,
+    open_runs,
+    why_not_converged,
+)
 from survkit.runs.table import seed_text
 from survkit.runs.variants import choose_reference, variant_labels
 from survkit.types import SurvivalData, SurvivalPrediction
@@ -210,12 +216,11 @@ def group_state(group_folder: Path, runs: pd.DataFrame | None = None) -> State:
     labels = variant_labels(runs)
     problems: dict[str, list[str]] = {}
     for label, run in zip(labels, runs.to_dict("records"), strict=True):
-        found = convergence_problems(run)
-        if found:
-            problems.setdefault(label, []).append(
-                f"seed {seed_text(run['seed'])}: {'; '.join(found)}"
-            )
-    return State(begun, missing_seeds(runs, labels, begun), problems)
+        why = why_not_converged(run)
+        if why is not None:
+            problems.setdefault(label, []).append(f"seed {seed_text(run['seed'])}: {why}")
+    missing = missing_seeds(runs, labels, begun).items()
+    return State(begun, [missing_seeds_text(label, seeds) for label, seeds in missing], problems)
 
 
 def _in_order(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:

@@ -1,4 +1,4 @@
-"""Writes and reads run folders: what was configured, how it was fitted, what came out.
+"""Writes run folders: what was configured, how it was fitted, what came out.
 
 A folder `<log_dir>/<group>/<run_id>/` is a complete record once it holds `result.json`, which is
 written last. Every file is written under a temporary name and renamed into place.
@@ -12,11 +12,10 @@ import json
 import math
 import shutil
 import subprocess
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,11 +23,9 @@ from filelock import FileLock, Timeout
 
 import survkit
 from survkit.cli import RunsElsewhereError
-from survkit.datasets.preprocessing import Preprocessor
 from survkit.files import write_bytes
-from survkit.models.composite import rebuild
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
-from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
+from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
 UNFINISHED_FORM = 2
 """What `last.pt` holds; one of another form cannot be gone on with."""
@@ -43,15 +40,12 @@ class RunFolder:
     ----------
     path : Path
         The folder, made when the first file is written.
-    listeners : sequence of callables
-        Called with (epoch, values) after every epoch.
     """
 
-    def __init__(
-        self, path: Path, listeners: Sequence[Callable[[int, Mapping[str, float]], None]] = ()
-    ) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.listeners = list(listeners)
+        self.listeners: list[Callable[[int, Mapping[str, float]], None]] = []
+        """Called with (epoch, values) after every epoch."""
         self.warnings: list[str] = []
 
     @property
@@ -211,72 +205,6 @@ class RunFolder:
         self._last_path.unlink(missing_ok=True)
         written: dict[str, Any] = json.loads(content)
         return written
-
-
-class FittedRun(NamedTuple):
-    """A run's fitted model, how its features are made from raw columns, and its configuration.
-
-    `survkit_version` is the version that made it.
-    """
-
-    model: SurvivalModel
-    preprocessor: Preprocessor | None
-    config: dict[str, Any]
-    survkit_version: str
-
-
-def load_fitted(run: str | Path) -> FittedRun:
-    """Load the fitted model of a run from its folder alone, onto the CPU.
-
-    Raises
-    ------
-    InputError
-        Where its checkpoint is missing, damaged, or of a version that this one cannot read.
-    """
-    checkpoint = load_checkpoint(Path(run) / "checkpoint.pt")
-    try:
-        preprocessor = checkpoint["preprocessor"]
-        return FittedRun(
-            rebuild(checkpoint).model,
-            None if preprocessor is None else Preprocessor.from_state(preprocessor),
-            checkpoint["config"],
-            checkpoint["survkit_version"],
-        )
-    except (KeyError, TypeError, RuntimeError) as error:  # RuntimeError: torch, of other weights
-        version = checkpoint.get("survkit_version", "of an unknown version")
-        made = f"survkit {version}, and this version ({survkit.__version__})"
-        if version == survkit.__version__:  # between two releases
-            made = f"another state of survkit {version}, and this one"
-        raise InputError(
-            f"the checkpoint in {run} was made by {made} cannot read it: {error!r}; train again"
-        ) from error
-
-
-def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, SurvivalData]:
-    """Return the predictions that a run recorded for a split, and the outcomes (no features).
-
-    Raises
-    ------
-    InputError
-        Where the file is missing or damaged.
-    """
-    path = run / f"predictions_{split}.npz"
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-    return (
-        SurvivalPrediction(arrays["times"], arrays["survival"], arrays.get("expert_weights")),
-        SurvivalData(
-            np.empty((len(arrays["time"]), 0), np.float32),
-            arrays["event"],
-            arrays["time"],
-            label=arrays.get("label"),
-            true_time=arrays.get("true_time"),
-            subject_id=arrays.get("subject_id"),
-        ),
-    )
 
 
 def provenance() -> dict[str, Any]:

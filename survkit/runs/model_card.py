@@ -10,25 +10,12 @@ from typing import Any
 from survkit.datasets import GRID_PARAMETERS
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
-from survkit.files import write_bytes
 from survkit.models.calibration import Calibration
 from survkit.runs.flags import PATHS, dataset_and_model_flags
 from survkit.runs.metric_text import SHARES, SUMMARY
 
 FILE = "model_card.md"
-
-
-def write_model_card(
-    folder: Path, dataset: Dataset, config: Mapping[str, Any], result: Mapping[str, Any]
-) -> None:
-    """Write `model_card.md` beside a run's checkpoint; parameters are those of `model_card`.
-
-    Raises
-    ------
-    InputError
-        Where the file cannot be written.
-    """
-    write_bytes(folder / FILE, model_card(dataset, config, result, folder=folder).encode())
+"""Its name in the run's folder."""
 
 
 def model_card(
@@ -149,7 +136,7 @@ def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     return [
         *_table(("what", "value"), [*known, *flags]),
         "",
-        *_convergence(config, result),
+        *_convergence(result),
         "`config.json` has the whole configuration, the command and the versions of packages.",
     ]
 
@@ -160,22 +147,12 @@ def used_flags(config: Mapping[str, Any]) -> list[str]:
     return [*(name for name in read if name not in PATHS), "calibrate", "seed"]
 
 
-def _convergence(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
-    epochs, patience = result["epochs_trained"], config["early_stopping_patience"]
-    if epochs is None:
+def _convergence(result: Mapping[str, Any]) -> list[str]:
+    if result["converged"] is None:
         return []
-    if epochs - result["best_epoch"] >= patience:
-        how = (
-            f"Training stopped after {patience} epochs without improvement on the validation split."
-        )
-    elif epochs == config["epochs"]:
-        how = (
-            f"**Training ended at --epochs {epochs}, while the validation split may still have "
-            "improved.** More epochs may give a better model."
-        )
-    else:
-        how = "**Training broke off; see the warnings.**"
-    return [how, ""]
+    if result["converged"]:
+        return [f"The fit converged: {result['convergence_reason']}.", ""]
+    return [f"**The fit did not converge: {result['convergence_reason']}.**", ""]
 
 
 def _metrics(result: Mapping[str, Any], n_test: int) -> list[str]:
@@ -249,7 +226,7 @@ def _experts(result: Mapping[str, Any]) -> list[str]:
 def _use(dataset: Dataset, folder: Path) -> list[str]:
     if dataset.preprocessor is None:
         return [
-            "`survkit.runs.folder.load_fitted(folder).model.predict(features)`, with features of "
+            "`survkit.records.load_fitted(folder).model.predict(features)`, with features of "
             f"shape (n, {dataset.splits.train.features.shape[1]}), float32, made as in training."
         ]
     horizon = f"{dataset.grid.horizon:g}"

@@ -15,8 +15,7 @@ from survkit.configs.train import TrainConfig
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
 from survkit.metrics.problem import survival_at_cuts
-from survkit.runs.folder import read_predictions
-from survkit.runs.table import read_config
+from survkit.runs.read import read_config, read_predictions
 from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
 

@@ -1,51 +1,133 @@
-"""What the commands that make records share: scoring the splits, describing and showing a run."""
+"""How a command ends a run: evaluate the fitted model, write the record, show it."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 import survkit
-from survkit.baselines.published import renormalised
+from survkit.baselines.published import leave_out_fold, renormalised
 from survkit.datasets.assemble import Dataset
-from survkit.metrics import Evaluation, Outcomes, evaluate_against
+from survkit.files import write_bytes
+from survkit.metrics import Outcomes, evaluate_against
+from survkit.models.calibrated import CalibratedModel
 from survkit.models.calibration import Calibration
-from survkit.models.composite import CalibratedModel, NamedModel
+from survkit.models.registry import MODELS
 from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
 from survkit.runs.metric_text import result_summary
+from survkit.runs.model_card import FILE, model_card
 from survkit.system import peak_memory_mb
 from survkit.types import SurvivalData, SurvivalModel, SurvivalPrediction
 
+SPLITS = ("validation", "test")
 
-def scorer(dataset: Dataset, settings: Mapping[str, Any]) -> Callable[..., Evaluation]:
-    """Return `evaluate` on a dataset under a configuration's conventions.
 
-    What it returns takes a prediction, its outcomes, and further keywords of `evaluate_against`.
+def evaluated_outcomes(dataset: Dataset, convention: Any) -> dict[str, Outcomes]:
+    """Return the outcomes of the validation and the test split, which all runs share.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data.
+    convention : {"standard", "published"}
+        The flag `--evaluation`.
     """
     train = dataset.splits.train
-
-    @cache  # a network's training scores the validation split every epoch
-    def outcomes(data: SurvivalData) -> Outcomes:
-        return Outcomes(data, train.time, train.event, dataset.grid, settings["evaluation"])
-
-    def score(prediction: SurvivalPrediction, data: SurvivalData, **options: Any) -> Evaluation:
-        return evaluate_against(
-            prediction, outcomes(data), point_error=settings["point_error"], **options
+    return {
+        split: Outcomes(
+            getattr(dataset.splits, split), train.time, train.event, dataset.grid, convention
         )
+        for split in SPLITS
+    }
 
-    return score
+
+def training_rows(dataset: Dataset, settings: Mapping[str, Any]) -> SurvivalData:
+    """Return the rows to fit on: all training rows, fewer for a published baseline.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data.
+    settings : mapping
+        The resolved configuration, by flag.
+
+    Raises
+    ------
+    InputError
+        As `leave_out_fold`.
+    """
+    train = dataset.splits.train
+    return leave_out_fold(train, settings["seed"]) if _is_published_baseline(settings) else train
 
 
-def write_fitted(
-    folder: RunFolder, named: NamedModel, dataset: Dataset, settings: Mapping[str, Any]
+def finish_run(
+    folder: RunFolder,
+    model: SurvivalModel,
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    *,
+    outcomes: Mapping[str, Outcomes],
+    seconds: Mapping[str, float],
+    facts: Mapping[str, Any],
+    mirror: Callable[[Mapping[str, Any]], None] | None = None,
+    card: Callable[..., str] = model_card,
+) -> dict[str, Any]:
+    """Evaluate a fitted model, write what remains of its record and return the result.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run's folder, started and locked.
+    model : SurvivalModel
+        The fitted model.
+    dataset : Dataset
+        The data that it was fitted on.
+    settings : mapping
+        The resolved configuration, by flag; `device` may be missing.
+    outcomes : mapping
+        From `evaluated_outcomes`.
+    seconds : mapping
+        `load_seconds` and `fit_seconds`.
+    facts : mapping
+        What else belongs in the result; its `notes` are added to those of the dataset.
+    mirror : callable, optional
+        Takes the result, before the record is complete; its warnings still enter the record.
+    card : callable
+        Makes the model card, from the arguments of `model_card`.
+
+    Returns
+    -------
+    dict
+        The result as it reads from `result.json`: NaN is None there.
+    """
+    started = time.perf_counter()
+    _write_checkpoint(folder, model, dataset, settings)
+    metrics = _evaluate(folder, model, settings, outcomes)
+    timing = {**seconds, "evaluate_seconds": time.perf_counter() - started}
+    described = _describe(folder, dataset, model, settings)
+    result = {
+        **described,
+        **facts,
+        "notes": [*described["notes"], *facts.get("notes", ())],
+        "timing": {**timing, "total_seconds": sum(timing.values())},
+        **metrics,
+    }
+    if mirror:
+        mirror(result)
+    text = card(dataset, settings, {**result, "warnings": folder.warnings}, folder=folder.path)
+    write_bytes(folder.path / FILE, text.encode())
+    return folder.write_result(result)
+
+
+def _write_checkpoint(
+    folder: RunFolder, model: SurvivalModel, dataset: Dataset, settings: Mapping[str, Any]
 ) -> None:
-    """Write the checkpoint of a fitted model, which `survkit.runs.folder.load_fitted` reads."""
     preprocessor = dataset.preprocessor
     folder.write_checkpoint(
         {
-            **named.saved(),
+            "state": model.state(),
             "preprocessor": None if preprocessor is None else preprocessor.state(),
             "config": settings,
             "survkit_version": survkit.__version__,
@@ -53,77 +135,51 @@ def write_fitted(
     )
 
 
-def evaluate_splits(
-    model: SurvivalModel,
-    dataset: Dataset,
+def _evaluate(
     folder: RunFolder,
-    score: Callable[..., Evaluation],
-    *,
-    bootstrap: int,
-    renormalise: bool = False,
+    model: SurvivalModel,
+    settings: Mapping[str, Any],
+    outcomes: Mapping[str, Outcomes],
 ) -> dict[str, Any]:
-    """Predict and score the validation and the test split; return their part of the result.
-
-    Parameters
-    ----------
-    model : SurvivalModel
-        The fitted model.
-    dataset : Dataset
-        What it was fitted on.
-    folder : RunFolder
-        Where the predictions are written.
-    score : callable
-        From `scorer`.
-    bootstrap : int
-        Resamples for the intervals of the test metrics.
-    renormalise : bool
-        Spread probability beyond the horizon over the grid, as the published evaluation does.
-    """
-    parts: dict[str, Any] = {}
-    for split, resamples in {"validation": 0, "test": bootstrap}.items():
-        data: SurvivalData = getattr(dataset.splits, split)
-        prediction = model.predict(data.features)
-        if renormalise:
-            prediction, flat = renormalised(prediction)
-            if flat:
-                folder.warn(
-                    f"{split} rows: {flat} of {len(data)} predicted curves never fall; they have "
-                    "nothing to renormalise and stay at 1"
-                )
-        folder.write_predictions(split, prediction, data)
-        evaluation = score(prediction, data, bootstrap=resamples)
+    """Predict and score both splits; return their part of the result."""
+    parts: dict[str, Any] = {"test_interval": {}}
+    for split, of_split in outcomes.items():
+        prediction = model.predict(of_split.data.features)
+        if _is_published_baseline(settings):
+            prediction = _renormalised(prediction, folder, split)
+        folder.write_predictions(split, prediction, of_split.data)
+        resamples = settings["bootstrap"] if split == "test" else 0
+        evaluation = evaluate_against(
+            prediction, of_split, point_error=settings["point_error"], bootstrap=resamples
+        )
         parts[split], parts[f"{split}_details"] = evaluation.values, evaluation.details
         if resamples:
             parts[f"{split}_interval"] = evaluation.intervals
-    return {"test_interval": {}, **parts}
+    return parts
 
 
-def timing(*, load_seconds: float, fit_seconds: float, evaluate_seconds: float) -> dict[str, float]:
-    """Return the seconds of each part of a run, and their sum."""
-    return {
-        "load_seconds": load_seconds,
-        "fit_seconds": fit_seconds,
-        "evaluate_seconds": evaluate_seconds,
-        "total_seconds": load_seconds + fit_seconds + evaluate_seconds,
-    }
+def _is_published_baseline(settings: Mapping[str, Any]) -> bool:
+    """Whether the published evaluation fits and scores this model in its own way."""
+    entry = MODELS.get(settings["model"])  # an ensemble has none
+    return settings["evaluation"] == "published" and entry is not None and entry.is_baseline
 
 
-def describe_run(
+def _renormalised(
+    prediction: SurvivalPrediction, folder: RunFolder, split: str
+) -> SurvivalPrediction:
+    prediction, flat = renormalised(prediction)
+    if flat:
+        folder.warn(
+            f"{split} rows: {flat} of {len(prediction)} predicted curves never fall; they have "
+            "nothing to renormalise and stay at 1"
+        )
+    return prediction
+
+
+def _describe(
     folder: RunFolder, dataset: Dataset, model: SurvivalModel, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what a result says of a run beside its metrics and its timing.
-
-    Parameters
-    ----------
-    folder : RunFolder
-        The run's folder.
-    dataset : Dataset
-        What the model was fitted on.
-    model : SurvivalModel
-        The fitted model.
-    settings : mapping
-        The resolved configuration, by flag; `device` may be missing.
-    """
+    """Return what a result says of a run beside its metrics and its timing."""
     calibration = model.calibration if isinstance(model, CalibratedModel) else None
     return {
         "run_id": folder.path.name,

@@ -8,19 +8,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from survkit.files import last_line
 from survkit.models.registry import MODELS
 from survkit.runs.folder import RunFolder
-from survkit.runs.table import read_config
+from survkit.runs.read import read_config
 
 LAUNCHER_FOLDER = "launcher"
 """Subfolder of a group for what its runs printed and how each ended."""
 
 _STOPPING = ("epochs_trained", "best_epoch", "config_epochs", "config_early_stopping_patience")
-_DID_NOT_CONVERGE = ("not converge", "diverged", "the optimisation ended at")
-"""What a warning of a fit without an optimum says (it "did not converge", or "not converged")."""
 
 
 class OpenRun(NamedTuple):
@@ -30,8 +29,10 @@ class OpenRun(NamedTuple):
     ----------
     run_id : str
         Its identifier.
-    name : str
-        Model and seed, as far as they are known.
+    model : str, optional
+        Its model, where that is known.
+    seed : int, optional
+        Its seed; None for an ensemble, or where it is not known.
     status : str
         "unfinished", "damaged" (its record cannot be read), or how the launcher says it ended:
         failed, blocked, stopped, submitted.
@@ -40,9 +41,17 @@ class OpenRun(NamedTuple):
     """
 
     run_id: str
-    name: str
+    model: str | None
+    seed: int | None
     status: str
     note: str
+
+    @property
+    def name(self) -> str:
+        """Model and seed as text, as far as they are known."""
+        if self.model is None:
+            return ""
+        return self.model if self.seed is None else f"{self.model} seed={self.seed}"
 
 
 def open_runs(group_folder: Path) -> list[OpenRun]:
@@ -62,7 +71,8 @@ def open_runs(group_folder: Path) -> list[OpenRun]:
         identifier = log.stem
         if not (group_folder / identifier / "result.json").exists():
             found.setdefault(
-                identifier, OpenRun(identifier, "", "unfinished", last_line(log) or "no output yet")
+                identifier,
+                OpenRun(identifier, None, None, "unfinished", last_line(log) or "no output yet"),
             )
     for path in sorted((group_folder / LAUNCHER_FOLDER).glob("*.json")):
         identifier = path.stem
@@ -71,8 +81,10 @@ def open_runs(group_folder: Path) -> list[OpenRun]:
     return sorted(found.values(), key=lambda run: (run.name, run.run_id))
 
 
-def missing_seeds(runs: pd.DataFrame, labels: pd.Series, begun: Iterable[OpenRun]) -> list[str]:
-    """Return what to say of the seeds that some models of a group have and others lack.
+def missing_seeds(
+    runs: pd.DataFrame, labels: pd.Series, begun: Iterable[OpenRun]
+) -> dict[str, list[int]]:
+    """Return the seeds that some models of a group have and others lack.
 
     Models that no seed changes lack nothing; runs that were begun are not missing.
 
@@ -84,66 +96,74 @@ def missing_seeds(runs: pd.DataFrame, labels: pd.Series, begun: Iterable[OpenRun
         From `variant_labels`.
     begun : iterable of OpenRun
         From `open_runs`.
+
+    Returns
+    -------
+    dict of str to list of int
+        The missing seeds, by label; without the labels that lack none.
     """
-    names = {run.name for run in begun}
+    begun_seeds = {(run.model, run.seed) for run in begun}
     seeds = sorted({int(seed) for seed in runs["seed"].dropna()})
-    sentences = []
+    missing = {}
     for label, group in runs.groupby(labels, sort=False):
         model = str(group["model"].iloc[0])
         if group["seed"].isna().any() or (model in MODELS and MODELS[model].is_deterministic):
             continue
         present = {int(seed) for seed in group["seed"]}
-        absent = [s for s in seeds if s not in present and _run_name(model, s) not in names]
+        absent = [s for s in seeds if s not in present and (model, s) not in begun_seeds]
         if absent:
-            numbers = ", ".join(map(str, absent))
-            sentences.append(f"{label}: no run with seed {numbers}, which other models have")
-    return sentences
+            missing[str(label)] = absent
+    return missing
 
 
-def convergence_problems(run: Mapping[Any, Any]) -> list[str]:
-    """Return why a run's fit is no optimum, nothing where it converged.
+def missing_seeds_text(label: str, seeds: Iterable[int]) -> str:
+    """Return a sentence on the seeds that `missing_seeds` found for a label."""
+    return f"{label}: no run with seed {', '.join(map(str, seeds))}, which other models have"
+
+
+def why_not_converged(run: Mapping[Any, Any]) -> str | None:
+    """Return why a run's fit is no optimum; None where it converged, or nothing is known.
+
+    A record from before the field `converged` is judged by its epochs: `--epochs` must not have
+    ended the training while the monitored metric still improved.
 
     Parameters
     ----------
     run : mapping
         A row of `load_runs`.
     """
-    warnings = run.get("warnings")
-    problems = [
-        str(message)
-        for message in (warnings if isinstance(warnings, list) else [])
-        if any(words in str(message) for words in _DID_NOT_CONVERGE)
-    ]
+    converged = run.get("converged")
+    if isinstance(converged, bool | np.bool_):
+        return None if converged else str(run["convergence_reason"])
     trained, best, limit, patience = (_number(run.get(name)) for name in _STOPPING)
     if trained >= limit and trained - best < patience:  # False where one is unknown
-        problems.append(
+        return (
             f"training ended at --epochs {limit:.0f}, while the validation metric still "
             f"improved (best epoch {best:.0f})"
         )
-    return problems
+    return None
 
 
 def _launched(path: Path, begun: OpenRun | None) -> OpenRun:
     """Read a launcher's note on a run; `begun` is what is known of it otherwise."""
-    identifier = path.stem
+    run = begun or OpenRun(path.stem, None, None, "unknown", "")
     try:
         report = json.loads(path.read_text("utf-8"))
-        status, words = str(report["status"]), [str(word) for word in report["command"]]
+        run = run._replace(status=str(report["status"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return OpenRun(identifier, begun.name if begun else "", "unknown", f"{path} is damaged")
-    flags = dict(word[2:].split("=", 1) for word in words if word.startswith("--") and "=" in word)
-    log = path.with_name(str(report.get("log", f"{identifier}.log")))
-    note = str(report.get("note") or last_line(log) or "")
-    if note == "" and begun:
-        note = begun.note
-    return OpenRun(identifier, _name(flags), status, note)
+        return run._replace(status="unknown", note=f"{path} is damaged")
+    if run.model is None:
+        run = run._replace(model=report.get("model"), seed=report.get("seed"))
+    log = path.with_name(str(report.get("log", f"{path.stem}.log")))
+    return run._replace(note=str(report.get("note") or last_line(log) or run.note))
 
 
 def _begun(folder: Path) -> OpenRun:
-    name = _name(read_config(folder) or {})
+    config = read_config(folder) or {}
+    run = OpenRun(folder.name, config.get("model"), config.get("seed"), "unfinished", "")
     if (folder / "result.json").exists():
-        return OpenRun(folder.name, name, "damaged", "result.json is damaged; train it again")
-    return OpenRun(folder.name, name, "unfinished", _progress(folder))
+        return run._replace(status="damaged", note="result.json is damaged; train it again")
+    return run._replace(note=_progress(folder))
 
 
 def _progress(folder: Path) -> str:
@@ -153,15 +173,6 @@ def _progress(folder: Path) -> str:
     except OSError:
         return "no epoch yet"
     return f"{epochs} epochs"
-
-
-def _name(settings: Mapping[str, Any]) -> str:
-    model, seed = settings.get("model"), settings.get("seed")
-    return "" if model is None else _run_name(str(model), seed)
-
-
-def _run_name(model: str, seed: Any) -> str:
-    return model if seed is None else f"{model} seed={seed}"
 
 
 def _number(value: Any) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections.abc import Mapping
@@ -48,6 +47,7 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
         Where there is no finished run.
     """
     from survkit.runs.folder import RunFolder
+    from survkit.runs.read import read_config
 
     root = Path(log_dir)
     rows = []
@@ -114,15 +114,6 @@ def load_wandb_runs(project: str, group: str | None = None, *, api: Any = None) 
         where = project if group is None else f"{project}, group {group}"
         raise InputError(f"no finished run in {where}")
     return _frame(rows)
-
-
-def read_config(folder: Path) -> dict[str, Any] | None:
-    """Return the configuration of a run's folder, finished or not; None where it has none."""
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return config if isinstance(config, dict) else None
 
 
 def distinct(runs: pd.DataFrame, column: str) -> list[str]:

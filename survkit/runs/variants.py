@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from survkit.bart.convergence import NOT_CONVERGED
 from survkit.configs.train import TrainConfig
 from survkit.text import nearest
 from survkit.types import InputError
@@ -52,7 +51,8 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
 
     Runs that differ in nothing but the seed share a label. Where a model's runs differ in more,
     the label says in what: "fixed_moe mixture_components=5". It ends in "(not converged)" where
-    the record of any of its runs says so of the fit.
+    any of its runs did not converge. Models trained in epochs have no such mark: the weights of
+    their best epoch are a choice rather than an optimum.
 
     Parameters
     ----------
@@ -83,14 +83,15 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
                 f"and no config.json in {', '.join(map(str, group['path']))} tells in what"
             )
     named = pd.Series(labels, dtype=str).loc[runs.index]
-    unsure = named[_has_not_converged(runs)]
-    return named.where(~named.isin(unsure), named + f" ({NOT_CONVERGED})")
+    unsure = named[_is_marked(runs)]
+    return named.where(~named.isin(unsure), named + " (not converged)")
 
 
-def _has_not_converged(runs: pd.DataFrame) -> pd.Series:
-    if "warnings" not in runs:
+def _is_marked(runs: pd.DataFrame) -> pd.Series:
+    if "converged" not in runs:
         return pd.Series(False, index=runs.index)
-    return runs["warnings"].map(lambda texts: any(t.startswith(NOT_CONVERGED) for t in texts))
+    failed = runs["converged"].eq(False)
+    return failed & runs["epochs_trained"].isna() if "epochs_trained" in runs else failed
 
 
 def choose_reference(labels: pd.Series, reference: str | None = None) -> str:

@@ -16,8 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from survkit import train
 from survkit.bart.baseline import BartBaseline, fill_in
 from survkit.bart.chains import SamplerSettings
-from survkit.bart.convergence import NOT_CONVERGED
-from survkit.runs.folder import load_fitted, read_predictions
+from survkit.runs.read import load_fitted, read_predictions
 from survkit.types import InputError, SurvivalData, TimeGrid
 
 pytestmark = pytest.mark.slow
@@ -59,7 +58,9 @@ def test_prediction_is_the_posterior_mean_on_the_grid(small_data: SurvivalData) 
     fitted = model.bart.times.astype(int)
     assert_allclose(prediction.survival[:, fitted], model.bart.predict(small_data.features))
     assert {"rhat_ok@25", "rhat_ok@50", "rhat_ok@75", "ess_median"} <= set(monitor.logged)
+    assert model.fit_summary.converged is model.convergence().converged
     again = BartBaseline.from_state(model.state())
+    assert again.fit_summary == model.fit_summary
     assert_array_equal(again.predict(small_data.features).survival, prediction.survival)
 
 
@@ -117,8 +118,10 @@ def test_events_beyond_the_horizon_only_say_that_they_came_later(
 
 
 def test_a_fit_that_has_not_converged_says_so(small_data: SurvivalData) -> None:
-    _, monitor = fit(small_data, grid_of(small_data))
-    assert any(text.startswith(NOT_CONVERGED) for text in monitor.warnings)
+    model, monitor = fit(small_data, grid_of(small_data))
+    assert model.fit_summary.converged is False
+    assert model.fit_summary.convergence_reason == str(model.convergence())
+    assert f"{model.convergence().warning()} (bart)" in monitor.warnings
 
 
 @given(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), st.integers(1, 4))
@@ -150,13 +153,15 @@ def test_command_writes_a_complete_record(tmp_path: Path, capsys: Any) -> None:
     (path,) = (tmp_path / "rossi").iterdir()
     result = json.loads((path / "result.json").read_text())
     assert result["model"] == "bart"
-    assert any(text.startswith(NOT_CONVERGED) for text in result["warnings"])
+    assert result["converged"] is False
+    assert "R-hat of survival" in result["convergence_reason"]
     assert result["timing"]["fit_seconds"] > 0
     (line,) = (path / "history.jsonl").read_text().splitlines()
     assert json.loads(line)["rhat_p95"] > 1
     prediction, data = read_predictions(path, "test")
     assert len(prediction) == len(data)
-    assert load_fitted(path).model.fit_summary is not None
+    summary = load_fitted(path).model.fit_summary
+    assert (summary.converged, summary.convergence_reason) == (False, result["convergence_reason"])
 
 
 def test_command_refuses_what_the_model_refuses(tmp_path: Path, capsys: Any) -> None:

@@ -5,7 +5,7 @@ import pytest
 from arviz_stats.base import array_stats
 from numpy.testing import assert_allclose
 
-from survkit.bart.convergence import NOT_CONVERGED, check_convergence
+from survkit.bart.convergence import check_convergence
 
 TIMES = np.array([1.0, 2.0, 3.0])
 
@@ -31,7 +31,7 @@ def test_a_chain_apart_is_seen_at_its_time() -> None:
     assert convergence.share.tolist() == [1, 0, 1]
     message = convergence.warning()
     assert message is not None
-    assert message.startswith(f"{NOT_CONVERGED}: R-hat of survival is at most 1.1 for 100% at 1")
+    assert message.startswith("not converged: R-hat of survival is at most 1.1 for 100% at 1")
 
 
 def test_figures_are_those_of_each_prediction() -> None:

@@ -14,7 +14,7 @@ import pytest
 from survkit.datasets import load_dataset
 from survkit.metrics.evaluate import renormalise_beyond_horizon
 from survkit.models.registry import MODELS, model_name
-from survkit.runs.folder import load_fitted, read_predictions
+from survkit.runs.read import load_fitted, read_predictions
 from survkit.train import main
 from tests.args_files import SMALL
 
@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from survkit.datasets import load_dataset
-from survkit.runs.folder import load_fitted
+from survkit.runs.read import load_fitted
 test = load_dataset("gbsg2", data_dir=".").splits.test
 for folder in map(Path, sys.argv[1:]):
     np.save(folder / "again.npy", load_fitted(folder).model.predict(test.features).survival)

@@ -10,7 +10,7 @@ from sksurv.linear_model import CoxnetSurvivalAnalysis
 from sksurv.util import Surv
 
 from survkit.baselines.coxph import PATH_STEPS, CoxPH, penalty_path
-from survkit.types import InputError, SurvivalData, TimeGrid
+from survkit.types import FitSummary, InputError, SurvivalData, TimeGrid
 
 GRID = TimeGrid.evenly_spaced(3.0, 30)
 
@@ -76,7 +76,9 @@ def test_it_is_the_step_function_of_scikit_survival_at_the_cuts(
     np.testing.assert_allclose(
         prediction.at(inside), np.stack([function(inside) for function in functions]), atol=1e-4
     )
-    assert model.fit_summary == (6, None, None)
+    assert model.fit_summary == FitSummary(
+        6, converged=True, convergence_reason=f"the optimisation reached --cox_alpha {alpha:g}"
+    )
 
 
 def test_survival_is_constant_beyond_the_last_training_event(small_data: SurvivalData) -> None:
@@ -117,6 +119,7 @@ def test_a_penalty_that_leaves_nothing_is_in_the_record(small_data: SurvivalData
     model = CoxPH(grid=GRID, alpha=100.0).fit(small_data, small_data, monitor=monitor)
     assert monitor.messages == ["coxph: all coefficients are zero, consider decreasing alpha."]
     np.testing.assert_array_equal(model.coefficients, 0.0)
+    assert model.fit_summary.converged  # it is the optimum
     survival = model.predict(small_data.features).survival
     # Breslow's estimate for equal risks is Nelson and Aalen's.
     order = np.argsort(small_data.time)
@@ -182,3 +185,18 @@ def test_a_weak_penalty_on_strong_rare_effects_is_fitted() -> None:
     grid = TimeGrid.evenly_spaced(10.0, 20)
     model = CoxPH(grid=grid, alpha=1e-3).fit(data, data)
     assert 0.2 < model.coefficients[0] < 0.4
+
+
+def test_an_optimisation_that_ends_early_has_not_converged() -> None:
+    rng = np.random.default_rng(0)
+    time = rng.exponential(size=20)
+    event = rng.random(20) < 0.8
+    log_time = np.log(time) + 0.01 * rng.normal(size=20)  # orders the events almost exactly
+    data = SurvivalData(-log_time[:, None].astype(np.float32), event, time)
+    monitor = Warnings()
+    model = CoxPH(grid=GRID, alpha=1e-5).fit(data, data, monitor=monitor)
+    assert model.fit_summary.converged is False
+    reason = model.fit_summary.convergence_reason
+    assert reason.startswith("Optimization terminated early")
+    assert monitor.messages == [f"coxph: {reason}"]
+    assert CoxPH.from_state(model.state()).fit_summary == model.fit_summary

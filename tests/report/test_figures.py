@@ -29,7 +29,7 @@ from survkit.report.profiles import (
 )
 from survkit.report.svg import draw_svg
 from survkit.report.training_figures import learning_curves, loss_against_experts, read_history
-from survkit.runs.folder import load_fitted
+from survkit.runs.read import load_fitted
 from survkit.train import main as train
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
 

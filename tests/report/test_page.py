@@ -69,7 +69,7 @@ def group(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "ffff").mkdir()
     (folder / "ffff" / "config.json").write_text('{"model": "rsf", "seed": 42}')
     (folder / "launcher").mkdir()
-    report = {"status": "failed", "command": ["--model=coxph", "--seed=42"], "note": "<b>no</b>"}
+    report = {"status": "failed", "model": "coxph", "seed": 42, "note": "<b>no</b>"}
     (folder / "launcher" / "eeee.json").write_text(json.dumps(report))
     path = next(folder.glob("*/result.json"))
     result = json.loads(path.read_text())

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import survkit
-from survkit.runs.folder import RunFolder, provenance, read_predictions
+from survkit.runs.folder import RunFolder, provenance
+from survkit.runs.read import read_predictions
 from survkit.training.checkpoint import save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
 

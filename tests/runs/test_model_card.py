@@ -85,27 +85,21 @@ def test_calibration_is_judged_by_its_null_distribution(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs_trained", "best_epoch", "said"),
+    ("converged", "said"),
     [
-        (30, 20, "stopped after 10 epochs without improvement"),
-        (50, 45, "ended at --epochs 50"),
-        (12, 11, "broke off"),
-        (None, None, None),
+        (True, "\nThe fit converged: because.\n"),
+        (False, "\n**The fit did not converge: because.**\n"),
+        (None, None),
     ],
 )
-def test_the_end_of_the_training(
-    run: Path, epochs_trained: int | None, best_epoch: int | None, said: str | None
+def test_the_card_says_whether_the_fit_converged(
+    run: Path, converged: bool | None, said: str | None
 ) -> None:
     dataset, config, result = content(run)
-    card = model_card(
-        dataset,
-        {**config, "epochs": 50},
-        {**result, "epochs_trained": epochs_trained, "best_epoch": best_epoch},
-        folder=run,
-    )
-    training = section(card, "Model")
-    assert ("Training" in training) == (said is not None)
-    assert said is None or said in training
+    summary = {"converged": converged, "convergence_reason": "because"}
+    model = section(model_card(dataset, config, {**result, **summary}, folder=run), "Model")
+    assert ("because" in model) == (said is not None)
+    assert said is None or said in model
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -34,12 +34,16 @@ def test_a_label_names_the_flags_that_vary_in_its_model() -> None:
 
 def test_a_label_says_that_one_of_its_fits_has_not_converged() -> None:
     frame = runs(
-        {"model": "bart", "seed": 42, "warnings": []},
-        {"model": "bart", "seed": 43, "warnings": ["one", "not converged: R-hat is 2 (bart)"]},
-        {"model": "mtlr", "seed": 42, "warnings": ["it has not converged to anything"]},
+        {"model": "bart", "seed": 42, "converged": True},
+        {"model": "bart", "seed": 43, "converged": False},
+        {"model": "rsf", "seed": 42, "converged": None},
+        {"model": "coxph", "seed": 42},
+        {"model": "mtlr", "seed": 42, "converged": False, "epochs_trained": 10},
     )
     marked = "bart (not converged)"
-    assert variant_labels(frame).tolist() == [marked, marked, "mtlr"]
+    assert variant_labels(frame).tolist() == [marked, marked, "rsf", "coxph", "mtlr"]
+    assert variant_labels(frame.iloc[:2].drop(columns="epochs_trained")).tolist() == [marked] * 2
+    assert variant_labels(frame.drop(columns="converged"))[0] == "bart"
 
 
 def test_flags_of_logging_and_device_make_no_variant() -> None:

@@ -1,0 +1,105 @@
+"""How the training command builds and fits models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from survkit.metrics import Outcomes, evaluate_against
+from survkit.models.registry import MODELS
+from survkit.training.neural_model import NeuralSurvivalModel, check_device, fit_together
+from survkit.types import FitMonitor, InputError, SurvivalData, SurvivalModel, SurvivalPrediction
+
+
+def use_device(device: str | None, *, seeds: int) -> str:
+    """Return the name of the device to train on, and limit the threads to what training can use.
+
+    Parameters
+    ----------
+    device : str, optional
+        A torch device; by default "cuda" where there is one, else "cpu".
+    seeds : int
+        Number of networks that are trained together.
+
+    Raises
+    ------
+    InputError
+        Where this machine does not have the device.
+    """
+    # One network's batches are too small to share, and so are the arrays of the evaluation.
+    torch.set_num_threads(min(seeds, torch.get_num_threads()))
+    threadpool_limits(1, user_api="blas")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    check_device(device)
+    return device
+
+
+def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalModel:
+    """Return a new model of the registry, which follows the metrics of the validation split.
+
+    Parameters
+    ----------
+    settings : mapping
+        The resolved configuration, by flag.
+    validation : Outcomes
+        Outcomes of the validation split, on the time grid of the model.
+
+    Raises
+    ------
+    InputError
+        For parameters that do not fit together.
+    """
+
+    def validation_metrics(prediction: SurvivalPrediction) -> dict[str, float]:
+        evaluation = evaluate_against(
+            prediction, validation, point_error=settings["point_error"], bootstrap=0, null_draws=0
+        )
+        return {k: value for k, value in evaluation.values.items() if isinstance(value, float)}
+
+    return MODELS[settings["model"]].build(
+        grid=validation.grid,
+        parameters=settings,
+        seed=settings["seed"],
+        device=settings["device"],
+        validation_metrics=validation_metrics,
+    )
+
+
+def fit_models(
+    models: Sequence[SurvivalModel],
+    train: SurvivalData,
+    validation: SurvivalData,
+    *,
+    monitors: Sequence[FitMonitor],
+) -> list[InputError | None]:
+    """Fit models that differ only in their seeds: networks as one stack, others one by one.
+
+    Parameters
+    ----------
+    models : sequence of SurvivalModel
+        Models that are equal but for their seeds.
+    train, validation : SurvivalData
+        The rows of all models.
+    monitors : sequence of FitMonitor
+        One for each model.
+
+    Returns
+    -------
+    list of InputError or None
+        For each model that could not be fitted, why; the others are fitted.
+    """
+    networks = [model for model in models if isinstance(model, NeuralSurvivalModel)]
+    if len(networks) == len(models):
+        return fit_together(networks, train, validation, monitors=monitors)
+    errors: list[InputError | None] = []
+    for model, monitor in zip(models, monitors, strict=True):
+        try:
+            model.fit(train, validation, monitor=monitor)
+        except InputError as error:
+            errors.append(error)
+        else:
+            errors.append(None)
+    return errors
