@@ -56,7 +56,7 @@ def test_requeued_jobs_end_as_if_uninterrupted(tmp_path: Path, uninterrupted: Pa
     assert f"job {note(jobs[0])['job_id']} requeues itself\n" in jobs[0].log.read_text()
     for job in jobs:
         assert attempts(job) == 2
-        assert (note(job)["status"], note(job)["attempts"]) == ("done", 1)
+        assert note(job)["status"] == "done"  # by the job, or by the launcher if it is first
         assert_same_record(job, uninterrupted)
 
 
