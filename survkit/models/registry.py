@@ -73,18 +73,6 @@ def _bart(*, grid: TimeGrid, parameters: Mapping[str, Any], seed: int, **_: Any)
     )
 
 
-def _pycox(
-    name: str,
-    *,
-    grid: TimeGrid,
-    parameters: Mapping[str, Any],
-    seed: int,
-    device: str,
-    **_: Any,
-) -> SurvivalModel:
-    return PycoxModel(name, grid=grid, parameters=parameters, seed=seed, device=device)
-
-
 MODELS: dict[str, ModelEntry] = {
     "mtlr": ModelEntry(partial(NeuralSurvivalModel, "mtlr"), NeuralSurvivalModel.from_state),
     "fixed_moe": ModelEntry(
@@ -98,10 +86,12 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "coxph": ModelEntry(_coxph, CoxPH.from_state, is_baseline=True, is_deterministic=True),
     "rsf": ModelEntry(_rsf, RandomSurvivalForest.from_state, is_baseline=True),
-    "deepsurv": ModelEntry(partial(_pycox, "deepsurv"), PycoxModel.from_state, is_baseline=True),
-    "deephit": ModelEntry(partial(_pycox, "deephit"), PycoxModel.from_state, is_baseline=True),
+    "deepsurv": ModelEntry(
+        partial(PycoxModel, "deepsurv"), PycoxModel.from_state, is_baseline=True
+    ),
+    "deephit": ModelEntry(partial(PycoxModel, "deephit"), PycoxModel.from_state, is_baseline=True),
     "logistic_hazard": ModelEntry(
-        partial(_pycox, "logistic_hazard"), PycoxModel.from_state, is_baseline=True
+        partial(PycoxModel, "logistic_hazard"), PycoxModel.from_state, is_baseline=True
     ),
     "bart": ModelEntry(_bart, BartBaseline.from_state),
 }
