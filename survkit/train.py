@@ -152,9 +152,9 @@ def _with_device(config: TrainConfig) -> TrainConfig:
 
     from survkit.training.neural_model import check_device
 
-    # One network's batches are too small to share, and so are the arrays of the evaluation.
-    seeds = len(config.seeds or (config.seed,))
-    torch.set_num_threads(min(seeds, torch.get_num_threads()))
+    # A step takes about a millisecond, also that of several seeds. Threads that share it wait for
+    # each other at every operation: where another process has a core, for whole time slices.
+    torch.set_num_threads(1)
     threadpool_limits(1, user_api="blas")
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
