@@ -47,6 +47,7 @@ BENCHMARKS = (
     Benchmark("Start-up", "start_up"),
     Benchmark("From command to record", "command_to_record", takes_data=True),
     Benchmark("Epochs of the heads", "training_speed"),
+    Benchmark("Several seeds on a busy machine", "busy_machine"),
     Benchmark("Large data", "large_data"),
     Benchmark("Evaluation", "evaluation_speed"),
     Benchmark("SurvLIME", "survlime_speed", tiny=("--what", "many", "--repetitions=1", "--rows=2")),

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import Rates, measured_rates, timing
 from survkit.configs.train import TrainConfig
+from survkit.models.registry import MODELS
 from survkit.training.neural_model import NeuralSurvivalModel, fit_together
 from survkit.types import SurvivalData, TimeGrid
 
@@ -33,6 +34,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "fixed_moe": {"hidden_dim": 208, "mixture_components": 10},
     "adjustable_moe": {"hidden_dim": 186, "mixture_components": 10},
     "personalized_moe": {"hidden_dim": 128, "num_hidden_layers": 1, "mixture_components": 8},
+    "deepsurv": {"hidden_dim": 128},
+    "deephit": {"hidden_dim": 128},
+    "logistic_hazard": {"hidden_dim": 128},
 }
 
 
@@ -89,7 +93,10 @@ def measure_case(case: Case, rates: Rates, *, epochs: int) -> dict[str, Any]:
     parameters = asdict(TrainConfig(epochs=epochs, early_stopping_patience=epochs, **sizes))
     grid = TimeGrid.evenly_spaced(10.0, case.cuts)
     models = [
-        NeuralSurvivalModel(case.model, grid=grid, parameters=parameters, seed=seed)
+        cast(
+            NeuralSurvivalModel,
+            MODELS[case.model].build(grid=grid, parameters=parameters, seed=seed, device="cpu"),
+        )
         for seed in range(case.seeds)
     ]
     clocks = [EpochClock() for _ in models]
@@ -114,7 +121,8 @@ def floor_of_a_step(
     """Return the least seconds of a step: its matrix products, its weights and class scores."""
     features = torch.rand(batch_size, columns)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        scores = model.network(features).class_scores
+        output = model.network(features)
+    scores = output if isinstance(output, torch.Tensor) else output.class_scores
     weights = sum(weight.numel() for weight in model.network.parameters())
     # Adam reads weights, gradients and two moments and writes all but the gradients.
     moved = 4 * (7 * weights + 2 * scores.numel() + features.numel())

@@ -28,7 +28,8 @@ from survkit.heads.mtlr import class_scores
 from survkit.models.registry import MODELS
 from survkit.report.expert_figures import expert_prototypes
 from survkit.report.palette import COLOURS
-from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities
+from survkit.training.neural_model import NeuralSurvivalModel
+from survkit.training.objective import survival_from_class_probabilities
 
 FOLDER = Path(__file__).parent / "figures"
 PROCESS = "nonproportional"

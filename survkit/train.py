@@ -67,7 +67,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     from survkit.training.tracking import WandbProcess
 
     config = canonical(config)
-    device = use_device(config.device, seeds=len(config.seeds or (config.seed,)))
+    device = use_device(config.device)
     dataset = load_configured(asdict(config))
     config = with_grid(replace(config, device=device), len(dataset.grid.cuts))
     with ExitStack() as contexts:

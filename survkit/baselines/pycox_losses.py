@@ -1,17 +1,31 @@
-"""What sets the networks of pycox apart: labels, loss and survival curves of each."""
+"""What the networks of pycox learn: labels, loss and survival curves of each.
+
+The losses are those of pycox 0.3.0 for several networks at once: outcomes of shape (..., B), one
+loss for each leading index.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from types import ModuleType
-from typing import NamedTuple, Self, cast
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from survkit.training.batch import as_tensor
+from survkit.baselines.proportional_hazards import (
+    baseline_cumulative_hazard,
+    proportional_hazards_survival,
+)
+from survkit.training.objective import (
+    Labels,
+    Objective,
+    Survival,
+    survival_from_class_probabilities,
+)
 from survkit.types import SurvivalData, TimeGrid
 
 DEEPHIT_ALPHA = 0.2
@@ -20,118 +34,154 @@ DEEPHIT_ALPHA = 0.2
 DEEPHIT_SIGMA = 0.1
 """Scale of DeepHit's ranking loss; pycox's default."""
 
+PYCOX_EPSILON = 1e-7
+"""What pycox adds before it takes a logarithm."""
 
-class Outcomes(NamedTuple):
-    """Outcomes of B subjects on the training device.
+
+def cut_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
+    """Label each time by a cut, and say which events are seen on the grid.
+
+    As in pycox's `LabTransDiscreteTime`, an event belongs to the cut that ends its interval
+    and a censoring to the cut before it. An event beyond the horizon counts as survival of
+    the last cut; a subject censored in class 0 as survival of cut 0, at which events come
+    before censorings.
+    """
+    classes = grid.classify(data.time)
+    event = data.event & (classes < len(grid.cuts))
+    return np.where(event, classes, np.maximum(classes - 1, 0)), event
+
+
+def rank_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
+    """Label each time by its rank among the raw times, and say which events are on the grid."""
+    rank = np.unique(data.time, return_inverse=True)[1]
+    return rank, cut_labels(data, grid)[1]
+
+
+def deepsurv_loss(output: Tensor, rank: Tensor, event: Tensor) -> Tensor:
+    """Negative Cox partial log-likelihood within the batch (Katzman et al. 2018).
 
     Parameters
     ----------
-    cut : Tensor, shape (B,), int64
-        The cut of an event; for a censored subject the last cut that it is known to survive.
-    time : Tensor, shape (B,), float64
-        The raw time.
-    event : Tensor, shape (B,), float32
-        1 where the event was seen on the grid.
+    output : Tensor, shape (..., B, 1)
+        Log hazard ratios.
+    rank : Tensor, shape (..., B), int64
+        Rank of the time.
+    event : Tensor, shape (..., B), bool
+
+    Returns
+    -------
+    Tensor, shape (...)
+        The mean over events; 0 where there are none.
     """
-
-    cut: Tensor
-    time: Tensor
-    event: Tensor
-
-    @classmethod
-    def from_data(cls, data: SurvivalData, grid: TimeGrid, device: torch.device) -> Self:
-        """Label survival data by the classes of a grid.
-
-        As in pycox's `LabTransDiscreteTime`, an event belongs to the cut that ends its interval
-        and a censoring to the cut before it. An event beyond the horizon counts as survival of
-        the last cut; a subject censored in class 0 as survival of cut 0, at which events come
-        before censorings.
-        """
-        classes = grid.classify(data.time)
-        event = data.event & (classes < len(grid.cuts))
-        cut = np.where(event, classes, np.maximum(classes - 1, 0))
-        arrays = (cut, data.time, event.astype(np.float32))
-        return cls(*(as_tensor(array).to(device) for array in arrays))
-
-    def take(self, rows: Tensor | slice) -> Outcomes:
-        """Return some of the subjects."""
-        return Outcomes(self.cut[rows], self.time[rows], self.event[rows])
-
-    def chunks(self, size: int) -> Iterator[tuple[slice, Outcomes]]:
-        """Yield all subjects in order, with their rows, `size` at a time."""
-        for start in range(0, len(self.event), size):
-            rows = slice(start, start + size)
-            yield rows, self.take(rows)
+    order = rank.argsort(-1, descending=True)
+    log_risk, event = output.squeeze(-1).gather(-1, order), event.gather(-1, order)
+    highest = log_risk.amax(-1, keepdim=True)
+    at_risk = (log_risk - highest).exp().cumsum(-1).add(PYCOX_EPSILON).log() + highest
+    return ((at_risk - log_risk) * event).sum(-1) / event.sum(-1).clamp(min=1)
 
 
-class Objective(NamedTuple):
-    """A network's loss and how it is averaged.
+def logistic_hazard_loss(output: Tensor, cut: Tensor, event: Tensor) -> Tensor:
+    """Negative log-likelihood of discrete hazards (Kvamme and Borgan 2019, eq. 3.3).
 
     Parameters
     ----------
-    loss : callable
-        Mean loss of network outputs (B, outputs) against `Outcomes`, a scalar.
-    terms : callable
-        How many terms that mean has; a batch with none has no loss.
-    rows_at_once : int, optional
-        Subjects whose validation loss is computed together; all where None.
-    proportional_hazards : bool
-        Whether the network has one output, the log hazard ratio, rather than one a cut.
+    output : Tensor, shape (..., B, m)
+        Logits of the hazards at the cuts.
+    cut : Tensor, shape (..., B), int64
+        The cut of an event, or the last cut that a censored subject is known to survive.
+    event : Tensor, shape (..., B), bool
+
+    Returns
+    -------
+    Tensor, shape (...)
+        The mean over subjects.
     """
-
-    loss: Callable[[Tensor, Outcomes], Tensor]
-    terms: Callable[[Outcomes], int]
-    rows_at_once: int | None = None
-    proportional_hazards: bool = False
-
-
-def _pycox_losses() -> ModuleType:
-    with warnings.catch_warnings():
-        # Compiling pycox 0.3.0 for the first time meets invalid escapes in its docstrings.
-        warnings.simplefilter("ignore")
-        from pycox.models import loss
-    return cast(ModuleType, loss)
+    index = cut.unsqueeze(-1)
+    survived = -F.logsigmoid(-output).cumsum(-1)  # -log prod_{j <= k} (1 - hazard_j)
+    loss = survived.gather(-1, index) - event.unsqueeze(-1) * output.gather(-1, index)
+    return loss.mean((-2, -1))
 
 
-def deepsurv_loss(output: Tensor, outcomes: Outcomes) -> Tensor:
-    """Negative Cox partial log-likelihood within the batch (Katzman et al. 2018)."""
-    loss = _pycox_losses().cox_ph_loss(output, outcomes.time, outcomes.event)
-    return cast(Tensor, loss)
+def deephit_loss(output: Tensor, cut: Tensor, event: Tensor) -> Tensor:
+    """Likelihood of the event's cut plus a ranking loss over pairs (Lee et al. 2018).
+
+    Parameters
+    ----------
+    output : Tensor, shape (..., B, m)
+        Logits of the cuts; that of the time beyond the horizon is 0.
+    cut, event
+        As in `logistic_hazard_loss`.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        The mean over subjects of the likelihood, and over pairs of the ranking loss.
+    """
+    logits = F.pad(output, (0, 1))
+    index = cut.unsqueeze(-1)
+    highest = logits.amax(-1, keepdim=True)
+    cumulative = (logits - highest).exp().cumsum(-1)  # of probabilities times their total
+    total = cumulative[..., -1:]
+    of_event = logits.gather(-1, index) - highest
+    later = (total - cumulative.gather(-1, index)).relu().add(PYCOX_EPSILON).log()
+    log_total = total.add(PYCOX_EPSILON).log()
+    likelihood = log_total - torch.where(event.unsqueeze(-1), of_event, later)
+    ranking = _ranking_loss(cumulative / total, cut, event)
+    return DEEPHIT_ALPHA * likelihood.mean((-2, -1)) + (1 - DEEPHIT_ALPHA) * ranking
 
 
-def logistic_hazard_loss(output: Tensor, outcomes: Outcomes) -> Tensor:
-    """Negative log-likelihood of discrete hazards (Kvamme and Borgan 2019, eq. 3.3)."""
-    loss = _pycox_losses().nll_logistic_hazard(output, outcomes.cut, outcomes.event)
-    return cast(Tensor, loss)
+def _ranking_loss(distribution: Tensor, cut: Tensor, event: Tensor) -> Tensor:
+    """Return the mean over pairs of how little likelier the earlier event was by its own time."""
+    size = cut.shape[-1]
+    cuts = cut.unsqueeze(-2).expand(*cut.shape, size)
+    by_cut = distribution.gather(-1, cuts)  # row i, column j: of subject i by the cut of subject j
+    lead = by_cut.diagonal(dim1=-2, dim2=-1).unsqueeze(-2) - by_cut
+    return (comparable_pairs(cut, event).mT * (-lead / DEEPHIT_SIGMA).exp()).mean((-2, -1))
 
 
-def deephit_loss(output: Tensor, outcomes: Outcomes) -> Tensor:
-    """Likelihood of the event's cut plus a ranking loss over pairs (Lee et al. 2018)."""
-    losses = _pycox_losses()
-    likelihood = losses.nll_pmf(output, outcomes.cut, outcomes.event)
-    ranking = losses.rank_loss_deephit_single(
-        output, outcomes.cut, outcomes.event, comparable_pairs(outcomes), DEEPHIT_SIGMA
-    )
-    return cast(Tensor, DEEPHIT_ALPHA * likelihood + (1 - DEEPHIT_ALPHA) * ranking)
+def comparable_pairs(cut: Tensor, event: Tensor) -> Tensor:
+    """Return (..., B, B), bool: whether the row's event came before the column's outcome."""
+    row, column = cut.unsqueeze(-1), cut.unsqueeze(-2)
+    survived = (row == column) & ~event.unsqueeze(-2)
+    return ((row < column) | survived) & event.unsqueeze(-1)
 
 
-def comparable_pairs(outcomes: Outcomes) -> Tensor:
-    """Return a (B, B) float matrix: 1 where the row's event came before the column's outcome."""
-    row, column = outcomes.cut[:, None], outcomes.cut[None, :]
-    survived = (row == column) & (outcomes.event == 0)[None, :]
-    return ((row < column) | survived).float() * outcomes.event[:, None]
+def _hazard_ratio_survival(output: Tensor, baseline: NDArray[np.float64]) -> Survival:
+    log_risk = output[:, 0].double().cpu().numpy()
+    return proportional_hazards_survival(log_risk, baseline), None
 
 
-def _subjects(outcomes: Outcomes) -> int:
-    return len(outcomes.event)
+def _class_survival(output: Tensor, baseline: None) -> Survival:
+    probabilities = F.pad(output.double(), (0, 1)).softmax(1)  # beyond the horizon: logit 0
+    return survival_from_class_probabilities(probabilities.cpu().numpy()), None
 
 
-def _events(outcomes: Outcomes) -> int:
-    return int(outcomes.event.sum())
+def _discrete_hazard_survival(output: Tensor, baseline: None) -> Survival:
+    # S(cut k) = prod_{j <= k} (1 - hazard_j), on the log scale
+    return F.logsigmoid(-output.double()).cumsum(1).exp().cpu().numpy(), None
 
+
+def _log_hazard_ratio(hidden_dim: int, num_classes: int, _: Mapping[str, Any]) -> nn.Module:
+    # A hazard ratio has no intercept: it would be part of the baseline hazard.
+    return nn.Linear(hidden_dim, 1, bias=False)
+
+
+def _one_output_per_cut(hidden_dim: int, num_classes: int, _: Mapping[str, Any]) -> nn.Module:
+    return nn.Linear(hidden_dim, num_classes - 1)
+
+
+_on_cuts = partial(Objective, build_head=_one_output_per_cut, labels=cut_labels)
 
 OBJECTIVES = {
-    "deepsurv": Objective(deepsurv_loss, _events, proportional_hazards=True),
-    "deephit": Objective(deephit_loss, _subjects, rows_at_once=1024),
-    "logistic_hazard": Objective(logistic_hazard_loss, _subjects, rows_at_once=8192),
+    "deepsurv": Objective(
+        build_head=_log_hazard_ratio,
+        labels=rank_labels,
+        loss=deepsurv_loss,
+        survival=_hazard_ratio_survival,
+        baseline=baseline_cumulative_hazard,
+        mean_over_events=True,
+        evaluation_rows=None,  # a risk set is of the whole sample
+    ),
+    "deephit": _on_cuts(loss=deephit_loss, survival=_class_survival, evaluation_rows=1024),
+    "logistic_hazard": _on_cuts(loss=logistic_hazard_loss, survival=_discrete_hazard_survival),
 }

@@ -14,23 +14,22 @@ from survkit.training.neural_model import NeuralSurvivalModel, check_device, fit
 from survkit.types import FitMonitor, InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
 
-def use_device(device: str | None, *, seeds: int) -> str:
-    """Return the name of the device to train on, and limit the threads to what training can use.
+def use_device(device: str | None) -> str:
+    """Return the name of the device to train on, and train in one thread.
 
     Parameters
     ----------
     device : str, optional
         A torch device; by default "cuda" where there is one, else "cpu".
-    seeds : int
-        Number of networks that are trained together.
 
     Raises
     ------
     InputError
         Where this machine does not have the device.
     """
-    # One network's batches are too small to share, and so are the arrays of the evaluation.
-    torch.set_num_threads(min(seeds, torch.get_num_threads()))
+    # A step takes about a millisecond, even of several seeds. Threads that share it wait for each
+    # other at every operation: where another process has a core, for whole time slices.
+    torch.set_num_threads(1)
     threadpool_limits(1, user_api="blas")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)

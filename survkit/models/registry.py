@@ -96,19 +96,21 @@ class ModelEntry(NamedTuple):
         return model
 
 
-def _same(*names: str) -> dict[str, str]:
+def _network(*more: str) -> dict[str, str]:
+    """Return the flags of a network, which are its parameters under the same names."""
+    names = (*BACKBONE_PARAMETERS, *more, *OPTIMISATION_PARAMETERS)
     return dict(zip(names, names, strict=True))
 
 
 def _head(name: str) -> ModelEntry:
     path = "survkit.training.neural_model:NeuralSurvivalModel"
-    return ModelEntry(path, _same(*head_parameters(name)), network=name)
+    return ModelEntry(path, _network(*head_parameters(name)), network=name)
 
 
 def _pycox(name: str) -> ModelEntry:
     return ModelEntry(
         "survkit.baselines.pycox_models:PycoxModel",
-        _same(*BACKBONE_PARAMETERS, *OPTIMISATION_PARAMETERS),
+        _network(),
         network=name,
         is_baseline=True,
     )

@@ -20,7 +20,8 @@ from survkit.metrics.clustering import chosen_expert, expert_load
 from survkit.models.calibrated import without_calibration
 from survkit.report.figures import draw_kaplan_meier, time_label
 from survkit.report.palette import COLOURS, GREY, legend_below, new_axes, style
-from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities
+from survkit.training.neural_model import NeuralSurvivalModel
+from survkit.training.objective import survival_from_class_probabilities
 from survkit.types import FloatArray, InputError, IntArray, SurvivalData, SurvivalModel
 
 BANDS_UP_TO = 4

@@ -10,9 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from survkit.heads.routing import HeadOutput
-from survkit.training.losses import negative_log_likelihood
-from survkit.types import SurvivalData, TimeGrid
+from survkit.types import BoolArray
 
 EVALUATION_ROWS = 8192
 """Subjects in a chunk where no gradient is needed."""
@@ -24,32 +22,33 @@ def as_tensor(array: NDArray[Any]) -> Tensor:
 
 
 class Batch(NamedTuple):
-    """Subjects of one training, or of S at once: then every shape starts with S.
+    """Subjects of one network, or of S networks at once: then every shape starts with S.
 
     Attributes
     ----------
     features : Tensor, shape (n, p), float32
-    event_class : Tensor, shape (n,), int64
-        Class of each time.
+    label : Tensor, shape (n,), int64
+        What the loss knows of each time, from the objective's `labels`.
     event : Tensor, shape (n,), bool
     """
 
     features: Tensor
-    event_class: Tensor
+    label: Tensor
     event: Tensor
 
     @classmethod
-    def from_data(cls, data: SurvivalData, grid: TimeGrid, device: torch.device) -> Self:
-        """Put survival data on the device, its times as classes of the grid."""
-        return cls(
-            as_tensor(data.features).to(device),
-            as_tensor(grid.classify(data.time)).to(device),
-            as_tensor(data.event).to(device),
-        )
+    def on_device(
+        cls,
+        features: NDArray[np.float32],
+        labels: tuple[NDArray[np.int64], BoolArray],
+        device: torch.device,
+    ) -> Self:
+        """Put features and the labels and events that an objective made on the device."""
+        return cls(*(as_tensor(array).to(device) for array in (features, *labels)))
 
     @property
     def size(self) -> int:
-        """Subjects n of one training."""
+        """Subjects n of each network."""
         return self.event.shape[-1]
 
     def in_orders(self, orders: Sequence[Tensor]) -> Batch:
@@ -57,17 +56,16 @@ class Batch(NamedTuple):
         return Batch(*(torch.stack([part[order] for order in orders]) for part in self))
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Yield the subjects of S trainings, `size` at a time."""
+        """Yield the subjects of S networks, `size` at a time."""
         for start in range(0, self.size, size):
             yield Batch(*(part[:, start : start + size] for part in self))
 
-    def chunks(self) -> Iterator[Batch]:
-        """Yield all subjects in order, in chunks for evaluation."""
-        for start in range(0, self.size, EVALUATION_ROWS):
-            yield Batch(*(part[start : start + EVALUATION_ROWS] for part in self))
+    def chunks(self, size: int) -> Iterator[Batch]:
+        """Yield all subjects of one network in order, `size` at a time."""
+        for start in range(0, self.size, size):
+            yield Batch(*(part[start : start + size] for part in self))
 
-    def negative_log_likelihood(self, output: HeadOutput) -> Tensor:
-        """Return the mean loss of what a network made of the features, of each training."""
-        return negative_log_likelihood(
-            output.class_scores, output.log_gates, self.event_class, self.event
-        )
+    def terms(self, *, events_only: bool) -> Tensor:
+        """Return the number of subjects or events of each network, shape () or (S,), int64."""
+        counted = self.event if events_only else torch.ones_like(self.event)
+        return counted.sum(-1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from survkit.heads import build_head
 from survkit.heads.backbone import Backbone
-from survkit.heads.routing import HeadOutput
 from survkit.training.parameters import BACKBONE_PARAMETERS
 from survkit.types import CategoricalColumn
 
@@ -19,8 +19,9 @@ class SurvivalNetwork(nn.Module):
 
     Parameters
     ----------
-    head : str
-        A key of `survkit.heads.HEADS`.
+    head : str or callable
+        A key of `survkit.heads.HEADS`, or what builds the head from the width of the hidden state,
+        `num_classes` and `parameters`.
     num_features : int
         Number of feature columns p.
     categorical : sequence of CategoricalColumn
@@ -38,7 +39,7 @@ class SurvivalNetwork(nn.Module):
 
     def __init__(
         self,
-        head: str,
+        head: str | Callable[[int, int, Mapping[str, Any]], nn.Module],
         *,
         num_features: int,
         categorical: Sequence[CategoricalColumn],
@@ -48,12 +49,12 @@ class SurvivalNetwork(nn.Module):
         super().__init__()
         backbone = {name: parameters[name] for name in BACKBONE_PARAMETERS}
         self.backbone = Backbone(num_features=num_features, categorical=categorical, **backbone)
-        self.head = build_head(head, self.backbone.output_dim, num_classes, parameters)
+        new_head = partial(build_head, head) if isinstance(head, str) else head
+        self.head = new_head(self.backbone.output_dim, num_classes, parameters)
 
-    def forward(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> HeadOutput:
-        """Map features (B, p) to the distributions over the time classes.
+    def forward(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> Any:
+        """Map features (B, p) to what the head returns, a tensor or a named tuple of tensors.
 
         `dropout_masks` are those of `survkit.heads.backbone.Backbone.forward`.
         """
-        output: HeadOutput = self.head(self.backbone(features, dropout_masks))
-        return output
+        return self.head(self.backbone(features, dropout_masks))

@@ -10,18 +10,17 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.utils import parameters_to_vector
 
-from survkit.heads.routing import HeadOutput
 from survkit.training.network import SurvivalNetwork
 
 OptimizerState = Mapping[str, Any]
 """What an optimiser keeps of a network."""
 
 STEPS = "step"
-"""What it keeps but once for all networks of a stack: how often it has updated them."""
+"""What it keeps once for all networks of a stack: how often it has updated them."""
 
 
 class NetworkStack:
-    """Networks that differ in nothing but their parameters, on a batch each, in one pass.
+    """Networks that differ only in their weights, on a batch each, in one pass.
 
     All parameters are views of one tensor, and so are their gradients: an update is one operation.
     Each network can still be evaluated and kept as if it were alone. A gradient that is set to None
@@ -73,7 +72,7 @@ class NetworkStack:
         sizes = [len(self.networks) * size for size in self._sizes]
         return [part.view(len(self.networks), -1) for part in torch.split(of_all, sizes)]
 
-    def __call__(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> HeadOutput:
+    def __call__(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> Any:
         """Map features (S, B, p) to the networks' outputs, whose shapes start with S.
 
         Parameters
@@ -85,15 +84,13 @@ class NetworkStack:
         """
         if len(self.networks) == 1:
             alone = self.networks[0](features[0], [mask[0] for mask in dropout_masks])
-            return HeadOutput(*(part.unsqueeze(0) for part in alone))
-        output: HeadOutput = vmap(self._run)(self._stacked, features, list(dropout_masks))
-        return output
+            if isinstance(alone, Tensor):
+                return alone.unsqueeze(0)
+            return type(alone)(*(part.unsqueeze(0) for part in alone))
+        return vmap(self._run)(self._stacked, features, list(dropout_masks))
 
-    def _run(
-        self, parameters: dict[str, Tensor], features: Tensor, masks: list[Tensor]
-    ) -> HeadOutput:
-        output: HeadOutput = functional_call(self.networks[0], parameters, (features, masks))
-        return output
+    def _run(self, parameters: dict[str, Tensor], features: Tensor, masks: list[Tensor]) -> Any:
+        return functional_call(self.networks[0], parameters, (features, masks))
 
     def draw_dropout_masks(self, rows: int, generators: Sequence[torch.Generator]) -> list[Tensor]:
         """Draw masks for a batch of `rows` subjects of each network, from its own generator."""
@@ -107,6 +104,27 @@ class NetworkStack:
         """Set the gradient to zero, in place."""
         cast(Tensor, self.weights.grad).zero_()
 
+    def step(self, optimizer: torch.optim.Optimizer, idle: Sequence[bool]) -> None:
+        """Update all networks but those that are idle, whose weights and moments stay.
+
+        The optimiser's count of updates, common to all networks, includes them.
+        """
+        if not any(idle):
+            optimizer.step()
+            return
+        before = [(tensor, tensor.clone()) for tensor in self._tensors(optimizer)]
+        optimizer.step()
+        rows = torch.tensor(idle, device=self.weights.device)
+        for tensor, old in before:
+            for part, old_part in zip(self._parts(tensor), self._parts(old), strict=True):
+                part[rows] = old_part[rows]
+
+    def _tensors(self, optimizer: torch.optim.Optimizer) -> list[Tensor]:
+        """Return the weights, and what the optimiser keeps of each weight."""
+        kept = optimizer.state[self.weights].items()
+        moments = [v for name, v in kept if isinstance(v, Tensor) and name != STEPS]
+        return [self.weights.detach(), *moments]
+
     def gradient_norms(self) -> list[float]:
         """Return the Euclidean norm of each network's gradient."""
         parts = self._parts(cast(Tensor, self.weights.grad))
@@ -116,7 +134,7 @@ class NetworkStack:
     def load_optimizer_states(
         self, optimizer: torch.optim.Optimizer, states: Sequence[OptimizerState]
     ) -> None:
-        """Let an optimiser of `weights` go on from the states of each network's own."""
+        """Continue an optimiser of `weights` from the states of each network's own."""
         optimizer.state[self.weights] = {
             name: self._joined(name, [state[name] for state in states]) for name in states[0]
         }

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from survkit.heads import HEADS, build_head
 from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
 from survkit.training.network import SurvivalNetwork
-from survkit.training.parameters import head_parameters
+from survkit.training.objective import HEAD_OBJECTIVES, Objective
+from survkit.training.parameters import BACKBONE_PARAMETERS, OPTIMISATION_PARAMETERS
 from survkit.training.trainer import Training, train_networks
 from survkit.types import (
     CategoricalColumn,
@@ -28,17 +28,15 @@ from survkit.types import (
 ValidationMetrics = Callable[[SurvivalPrediction], Mapping[str, float]]
 
 
-def _no_metrics(prediction: SurvivalPrediction) -> Mapping[str, float]:
-    return {}
-
-
 class NeuralSurvivalModel:
     """A backbone with one of the heads, trained by maximum likelihood on a time grid.
+
+    Models that differ only in their seeds can be trained as one stack, by `fit_together`.
 
     Parameters
     ----------
     head : str
-        A key of `survkit.heads.HEADS`.
+        A key of `objectives`: the name of the head, and of the model in the registry.
     grid : TimeGrid
         The cuts that make the classes.
     parameters : mapping
@@ -46,15 +44,27 @@ class NeuralSurvivalModel:
     seed : int
         Seed of initialisation, data order and dropout.
     device : str
-        The torch device to train on, as "cpu" or "cuda:1".
+        The torch device to train on, such as "cpu" or "cuda:1".
     validation_metrics : callable, optional
-        Metrics of the validation split, beyond its loss, to compute once an epoch.
+        Returns metrics of a prediction for the validation rows, beyond their loss; computed once
+        per epoch.
+
+    Attributes
+    ----------
+    objectives : mapping
+        What a network learns, by its name.
+    network : SurvivalNetwork
+        The trained network.
+    baseline : array, shape (m,), float64, optional
+        Baseline cumulative hazard at the cuts, for a network that predicts hazard ratios.
 
     Raises
     ------
     InputError
         For an unknown device, or parameters that do not fit together.
     """
+
+    objectives: ClassVar[Mapping[str, Objective]] = HEAD_OBJECTIVES
 
     def __init__(
         self,
@@ -67,14 +77,17 @@ class NeuralSurvivalModel:
         validation_metrics: ValidationMetrics | None = None,
     ) -> None:
         self.head = head
+        self.objective = self.objectives[head]
         self.grid = grid
-        self.parameters = {name: parameters[name] for name in head_parameters(head)}
+        names = (*BACKBONE_PARAMETERS, *self.objective.parameters, *OPTIMISATION_PARAMETERS)
+        self.parameters = {name: parameters[name] for name in names}
         self.seed = seed
         self.device = check_device(device)
         if self.parameters["num_hidden_layers"]:  # else the data decide the width
             with torch.device("meta"):
-                build_head(head, parameters["hidden_dim"], grid.num_classes, parameters)
-        self.validation_metrics = validation_metrics or _no_metrics
+                self.objective.build_head(parameters["hidden_dim"], grid.num_classes, parameters)
+        self.validation_metrics = validation_metrics
+        self.baseline: NDArray[np.float64] | None = None
         self.fit_summary = FitSummary()
 
     def fit(
@@ -85,7 +98,8 @@ class NeuralSurvivalModel:
         Raises
         ------
         InputError
-            For parameters that do not fit together, or a loss that is not finite from the start.
+            For parameters that do not fit together, rows without the events that the loss needs,
+            or a loss that is not finite from the start.
         """
         (error,) = fit_together([self], train, validation, monitors=[monitor])
         if error is not None:
@@ -103,18 +117,34 @@ class NeuralSurvivalModel:
             self.network = self._build()
             if self.device.type == "cpu":  # not the numbers that the weights start from
                 dropout.set_state(torch.get_rng_state())
+        metrics = self.validation_metrics
+
+        def of_validation() -> Mapping[str, float]:
+            if metrics is None:
+                return {}
+            self._estimate_baseline(train)
+            return metrics(self.predict(validation.features))
+
         return Training(
             self.network,
             order=torch.Generator().manual_seed(self.seed),
             dropout=dropout,
-            validation_metrics=lambda: self.validation_metrics(self.predict(validation.features)),
+            validation_metrics=of_validation,
             monitor=monitor,
         )
+
+    def _estimate_baseline(self, train: SurvivalData) -> None:
+        """Estimate the baseline hazard of hazard ratios, where the network predicts those."""
+        if self.objective.baseline is not None:
+            log_risk = torch.cat([output[:, 0] for output in self._outputs(train.features)])
+            self.baseline = self.objective.baseline(
+                log_risk.double().cpu().numpy(), train.event, train.time, self.grid.cuts
+            )
 
     def _build(self) -> SurvivalNetwork:
         num_features, categorical = self._inputs
         network = SurvivalNetwork(
-            self.head,
+            self.objective.build_head,
             num_features=num_features,
             categorical=categorical,
             num_classes=self.grid.num_classes,
@@ -140,18 +170,20 @@ class NeuralSurvivalModel:
         InputError
             For another number of columns, values that are not finite or unknown codes.
         """
-        probabilities, gates = [], []
-        with torch.no_grad():
-            for chunk in self._checked_chunks(features):
-                output = self.network(chunk)
-                # Normalised again in double, so that the mass sums to 1 to rounding.
-                probabilities.append(output.log_probs.double().softmax(-1).cpu().numpy())
-                gates.append(output.log_gates.double().softmax(-1).cpu().numpy())
+        parts = [self.objective.survival(o, self.baseline) for o in self._outputs(features)]
+        survival, weights = zip(*parts, strict=True)
         return SurvivalPrediction(
             self.grid.cuts,
-            survival_from_class_probabilities(np.concatenate(probabilities)),
-            np.concatenate(gates) if HEADS[self.head].is_mixture else None,
+            np.concatenate(survival),
+            None if weights[0] is None else np.concatenate(weights),
         )
+
+    def _outputs(self, features: NDArray[np.float32]) -> Iterator[Any]:
+        """Yield what the network makes of features, chunk by chunk."""
+        for chunk in self._checked_chunks(features):
+            with torch.no_grad():
+                output = self.network(chunk)
+            yield output
 
     def hidden_state(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the head sees of each subject, shape (n, width of the last hidden layer).
@@ -177,7 +209,7 @@ class NeuralSurvivalModel:
         """Return the fitted model as arrays and plain values."""
         num_features, categorical = self._inputs
         return {
-            "head": self.head,
+            "model": self.head,
             "cuts": self.grid.cuts,
             "floor": self.grid.floor,
             "parameters": self.parameters,
@@ -186,13 +218,14 @@ class NeuralSurvivalModel:
             "categorical": [list(column) for column in categorical],
             "fit_summary": list(self.fit_summary),
             "weights": {k: v.cpu().numpy() for k, v in self.network.state_dict().items()},
+            "baseline": self.baseline,
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Rebuild a fitted model, on the CPU, from what `state` returned."""
+        """Rebuild a fitted model, on the CPU, from what `state` returned, in any version."""
         model = cls(
-            state["head"],
+            state["model"] if "model" in state else state["head"],
             grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]),
             parameters=state["parameters"],
             seed=state["seed"],
@@ -203,6 +236,8 @@ class NeuralSurvivalModel:
         model.network = model._build()
         weights = {name: torch.as_tensor(w) for name, w in state["weights"].items()}
         model.network.load_state_dict(weights)
+        if state.get("baseline") is not None:
+            model.baseline = np.asarray(state["baseline"])
         return model
 
 
@@ -213,7 +248,7 @@ def fit_together(
     *,
     monitors: Sequence[FitMonitor | None],
 ) -> list[InputError | None]:
-    """Fit models that differ in nothing but their seeds, as one stacked network.
+    """Fit models that differ only in their seeds, as one stacked network.
 
     Each ends as it would alone, to rounding.
 
@@ -234,25 +269,27 @@ def fit_together(
     Raises
     ------
     InputError
-        For parameters that do not fit together.
+        For parameters that do not fit together, or rows without the events that the loss needs.
     """
     first = models[0]
     trainings = [
         model._new_training(train, validation, monitor)
         for model, monitor in zip(models, monitors, strict=True)
     ]
-    train_networks(
-        trainings,
-        Batch.from_data(train, first.grid, first.device),
-        Batch.from_data(validation, first.grid, first.device),
-        parameters=first.parameters,
+    batches = [
+        Batch.on_device(data.features, first.objective.labels(data, first.grid), first.device)
+        for data in (train, validation)
+    ]
+    summaries = train_networks(
+        trainings, *batches, objective=first.objective, parameters=first.parameters
     )
     errors: list[InputError | None] = []
-    for model, training in zip(models, trainings, strict=True):
-        size = sum(weight.numel() for weight in model.network.parameters())
-        model.fit_summary = FitSummary(size, *training.summary)
-        failed = training.summary.best_epoch == 0
+    for model, summary in zip(models, summaries, strict=True):
+        model.fit_summary = summary
+        failed = summary.best_epoch == 0
         errors.append(_never_finite(first.parameters["lr"]) if failed else None)
+        if not failed:
+            model._estimate_baseline(train)
     return errors
 
 
@@ -260,12 +297,6 @@ def _never_finite(lr: float) -> InputError:
     return InputError(
         f"the loss is not finite in the first epoch; a smaller --lr than {lr} may help"
     )
-
-
-def survival_from_class_probabilities(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return S(cuts[k]) = sum_{j > k} p_j, shape (n, m), of class probabilities (n, m + 1)."""
-    tails = np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1]
-    return np.minimum(tails[:, 1:], 1.0)  # the sum of all but rounding
 
 
 def check_device(name: str) -> torch.device:

@@ -34,7 +34,6 @@ REGULARISER_PARAMETERS = (
 
 
 def head_parameters(head: str) -> tuple[str, ...]:
-    """Return the names of all parameters that a network with one of the heads reads."""
+    """Return the names of the parameters that a head and its penalty read."""
     entry = HEADS[head]
-    regularisers = REGULARISER_PARAMETERS if entry.is_mixture else ()
-    return (*BACKBONE_PARAMETERS, *entry.parameters, *OPTIMISATION_PARAMETERS, *regularisers)
+    return (*entry.parameters, *(REGULARISER_PARAMETERS if entry.is_mixture else ()))

@@ -5,44 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from survkit.heads.routing import Temperature
-from survkit.text import nearest
 from survkit.training.batch import Batch
 from survkit.training.network import SurvivalNetwork
 from survkit.training.network_stack import NetworkStack, OptimizerState
+from survkit.training.objective import Objective
 from survkit.training.optimizers import new_optimizer
-from survkit.training.regularisation import group_lambda_at, regularisation
-from survkit.types import FitMonitor, InputError
-
-Metrics = Callable[[], Mapping[str, float]]
-
-
-class TrainingSummary(NamedTuple):
-    """How the training ended; epochs count from 1."""
-
-    epochs_trained: int
-    best_epoch: int
-
-
-@dataclass
-class _Progress:
-    """Where a training stands; `best_weights` are those of the best epoch so far."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_value: float = math.inf
-    best_weights: dict[str, Tensor] | None = None
-    diverged: bool = False
+from survkit.training.progress import Progress
+from survkit.types import FitMonitor, FitSummary, InputError
 
 
 @dataclass(eq=False)
 class Training:
-    """One network on its way.
+    """One network while it is trained.
 
     Parameters
     ----------
@@ -50,28 +30,23 @@ class Training:
         Trained in place.
     order, dropout : torch.Generator
         Of the order of the data, on the CPU, and of dropout, on the network's device.
-    validation_metrics : callable
+    validation_metrics : callable, optional
         Returns metrics of the validation split beyond its loss, for the history and for
         `monitored_val_metric`.
     monitor : FitMonitor, optional
-        Told of every epoch; may hold the state of an interrupted training, which then goes on
-        exactly as if it had never stopped.
+        Receives the values of every epoch. If it has the state of an interrupted training, that
+        training continues exactly as if it had never stopped.
     progress, optimizer
-        Where it stands; nothing yet, where not given.
+        How far the training is; by default it has not begun.
     """
 
     network: SurvivalNetwork
     order: torch.Generator
     dropout: torch.Generator
-    validation_metrics: Metrics
+    validation_metrics: Callable[[], Mapping[str, float]] | None = None
     monitor: FitMonitor | None = None
-    progress: _Progress = field(default_factory=_Progress)
+    progress: Progress = field(default_factory=Progress)
     optimizer: OptimizerState = field(default_factory=dict)
-
-    @property
-    def summary(self) -> TrainingSummary:
-        """How far it came."""
-        return TrainingSummary(self.progress.epoch, self.progress.best_epoch)
 
 
 def train_networks(
@@ -79,12 +54,13 @@ def train_networks(
     train: Batch,
     validation: Batch,
     *,
+    objective: Objective,
     parameters: Mapping[str, Any],
-) -> None:
+) -> list[FitSummary]:
     """Train networks until their validation metrics stop improving; keep the best epochs' weights.
 
     All networks take their steps together, each on its own batches. One that has stopped takes
-    no part any more.
+    no further part.
 
     Parameters
     ----------
@@ -92,32 +68,58 @@ def train_networks(
         Networks of one shape, and what belongs to each.
     train, validation : Batch
         All subjects, on the networks' device.
+    objective : Objective
+        What the networks learn.
     parameters : mapping
-        The optimisation's and the regularisers' parameters of `survkit.training.parameters`.
+        Values for `OPTIMISATION_PARAMETERS` and for the parameters of the objective's penalty.
+
+    Returns
+    -------
+    list of FitSummary
+        One for each network. A network whose loss is not finite in its first epoch has a
+        `best_epoch` of 0, and the others train without it.
 
     Raises
     ------
     InputError
-        Where `monitored_val_metric` is unknown. A network whose loss is not finite in its first
-        epoch has a `best_epoch` of 0 and takes no other along.
+        Where `monitored_val_metric` is unknown, or the loss is a mean over events and the training
+        or the validation rows have none.
     """
+    _check_events(objective, train, validation)
     for training in trainings:
         _restore(training)
     while together := _next_together(trainings, parameters):
-        _train_together(together, trainings, train, validation, parameters)
+        _train_together(together, trainings, train, validation, objective, parameters)
     for training in trainings:
         if training.progress.best_weights is not None:
             training.network.load_state_dict(training.progress.best_weights)
         for parameter in training.network.parameters():  # views of a stack until here
             parameter.data, parameter.grad = parameter.detach().clone(), None
+    return [_summary(training, parameters) for training in trainings]
+
+
+def _summary(training: Training, parameters: Mapping[str, Any]) -> FitSummary:
+    progress = training.progress
+    size = sum(weight.numel() for weight in training.network.parameters())
+    convergence = progress.convergence(parameters)
+    return FitSummary(size, progress.epoch, progress.best_epoch, *convergence)
+
+
+def _check_events(objective: Objective, train: Batch, validation: Batch) -> None:
+    for split, rows in (("training", train), ("validation", validation)):
+        if objective.mean_over_events and not rows.event.any():
+            raise InputError(
+                f"the partial likelihood needs an event among the {split} rows; all "
+                f"{rows.size} of them are censored on the time grid"
+            )
 
 
 def _next_together(trainings: Sequence[Training], parameters: Mapping[str, Any]) -> list[Training]:
-    """Return those that have not stopped and are at the earliest epoch, which is that of all.
+    """Return those that have not stopped and are at the earliest epoch, which all usually share.
 
     Only those that were interrupted while their states were being saved may be an epoch apart.
     """
-    active = [training for training in trainings if not _finished(training, parameters)]
+    active = [t for t in trainings if not t.progress.is_finished(parameters)]
     epoch = min((training.progress.epoch for training in active), default=0)
     return [training for training in active if training.progress.epoch == epoch]
 
@@ -127,18 +129,20 @@ def _train_together(
     trainings: Sequence[Training],
     train: Batch,
     validation: Batch,
+    objective: Objective,
     parameters: Mapping[str, Any],
 ) -> None:
-    """Train some networks as long as it is they that are to be trained together."""
+    """Train some networks as long as the same ones are next."""
     stack = NetworkStack([training.network for training in together])
     optimizer = new_optimizer(parameters["optimizer"], stack.weights, lr=parameters["lr"])
     if together[0].optimizer:
         stack.load_optimizer_states(optimizer, [training.optimizer for training in together])
     while _next_together(trainings, parameters) == together:
-        epochs = _train_epoch(together, stack, train, optimizer, parameters)
+        epochs = _train_epoch(together, stack, train, optimizer, objective, parameters)
         for index, (training, values) in enumerate(zip(together, epochs, strict=True)):
             training.optimizer = stack.optimizer_state(optimizer, index)
-            _end_epoch(training, values, validation, parameters)
+            values["validation_loss"] = evaluation_loss(training.network, objective, validation)
+            _end_epoch(training, values, parameters)
 
 
 def _train_epoch(
@@ -146,45 +150,44 @@ def _train_epoch(
     stack: NetworkStack,
     train: Batch,
     optimizer: torch.optim.Optimizer,
+    objective: Objective,
     parameters: Mapping[str, Any],
 ) -> list[dict[str, float]]:
-    """Take one pass over the data in random orders; return what each history holds of it."""
+    """Take one pass over the data in random orders; return each network's values for its history.
+
+    All networks have finished the same number of epochs.
+    """
     for training in trainings:
         training.network.train()
     device = train.event.device
     orders = [torch.randperm(train.size, generator=training.order) for training in trainings]
     shuffled = train.in_orders([order.to(device) for order in orders])
-    lambdas = [group_lambda_at(training.progress.epoch, parameters) for training in trainings]
-    group_lambda = torch.tensor(lambdas, device=device) if any(lambdas) else None
+    batches = list(shuffled.batches(parameters["batch_size"]))
+    terms = torch.stack([b.terms(events_only=objective.mean_over_events) for b in batches])
     generators = [training.dropout for training in trainings]
-    sizes, losses, objectives = [], [], []
-    for batch in shuffled.batches(parameters["batch_size"]):
+    epochs_done = trainings[0].progress.epoch
+    losses, totals = [], []
+    for batch, idle in zip(batches, (terms == 0).tolist(), strict=True):
         output = stack(batch.features, stack.draw_dropout_masks(batch.size, generators))
-        loss = batch.negative_log_likelihood(output)
-        penalty = regularisation(output, group_lambda, parameters)
-        objective = loss if penalty is None else loss + penalty
+        loss = objective.loss(output, batch.label, batch.event)
+        penalty = objective.penalty(output, epochs_done, parameters)
+        total = loss if penalty is None else loss + penalty
         stack.zero_grad()
         # Not backward(gradient=...), which imports sympy, half a second.
-        objective.sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        sizes.append(batch.size)
+        total.sum().backward()  # type: ignore[no-untyped-call]
+        stack.step(optimizer, idle)
         losses.append(loss.detach())
-        objectives.append(objective.detach())
-    shares = torch.tensor(sizes, device=device) / train.size
+        totals.append(total.detach())
+    shares = terms / terms.sum(0)  # (batches, S)
+    columns = (
+        (shares * torch.stack(losses)).sum(0).tolist(),
+        (shares * torch.stack(totals)).sum(0).tolist(),
+        stack.gradient_norms(),
+    )
+    names = ("train_loss", "train_objective", "gradient_norm")
     return [
-        {
-            "train_loss": train_loss,
-            "train_objective": train_objective,
-            "gradient_norm": gradient_norm,
-            **_temperatures(training.network),
-        }
-        for training, train_loss, train_objective, gradient_norm in zip(
-            trainings,
-            (shares @ torch.stack(losses)).tolist(),
-            (shares @ torch.stack(objectives)).tolist(),
-            stack.gradient_norms(),
-            strict=True,
-        )
+        {**dict(zip(names, values, strict=True)), **_temperatures(training.network)}
+        for training, *values in zip(trainings, *columns, strict=True)
     ]
 
 
@@ -196,79 +199,43 @@ def _temperatures(network: SurvivalNetwork) -> dict[str, float]:
     }
 
 
-def evaluation_loss(network: SurvivalNetwork, data: Batch) -> float:
-    """Mean negative log-likelihood of all subjects, without regularisers."""
+def evaluation_loss(network: SurvivalNetwork, objective: Objective, data: Batch) -> float:
+    """Return the mean loss of all subjects, without the penalty."""
     network.eval()
+    total, terms = 0.0, 0
     with torch.no_grad():
-        losses = [
-            chunk.negative_log_likelihood(network(chunk.features)).item() * chunk.size
-            for chunk in data.chunks()
-        ]
-    return sum(losses) / data.size
+        for chunk in data.chunks(objective.evaluation_rows or data.size):
+            size = int(chunk.terms(events_only=objective.mean_over_events))
+            loss = objective.loss(network(chunk.features), chunk.label, chunk.event)
+            total += loss.item() * size
+            terms += size
+    return total / terms
 
 
-def _end_epoch(
-    training: Training,
-    values: dict[str, float],
-    validation: Batch,
-    parameters: Mapping[str, Any],
-) -> None:
-    """Validate a network, note whether it is the best so far, and keep its state."""
+def _end_epoch(training: Training, values: dict[str, float], parameters: Mapping[str, Any]) -> None:
+    """Note whether a validated network is the best so far, and keep its state."""
     progress, monitor = training.progress, training.monitor
-    values["validation_loss"] = evaluation_loss(training.network, validation)
     progress.epoch += 1
     if not math.isfinite(values["train_loss"] + values["validation_loss"]):
         progress.diverged = True
         if monitor and progress.best_weights is not None:
-            monitor.warn(
-                f"training diverged: the loss is not finite in epoch {progress.epoch}; "
-                f"the weights of epoch {progress.best_epoch} are kept"
-            )
+            monitor.warn(f"training diverged: {progress.convergence(parameters)[1]}")
         return
-    further = {f"validation_{k}": v for k, v in training.validation_metrics().items()}
-    values = further | values
-    _note_best(training, values, parameters)
+    metrics = training.validation_metrics() if training.validation_metrics else {}
+    values = {f"validation_{name}": value for name, value in metrics.items()} | values
+    if progress.is_best(values, parameters):
+        progress.best_weights = _weights(training.network)
     if monitor:
         monitor.log(progress.epoch, values)
         monitor.save(_snapshot(training))
-
-
-def _note_best(
-    training: Training, values: Mapping[str, float], parameters: Mapping[str, Any]
-) -> None:
-    metric = parameters["monitored_val_metric"]
-    if f"validation_{metric}" not in values:
-        known = sorted(k.removeprefix("validation_") for k in values if k.startswith("validation_"))
-        raise InputError(
-            f"--monitored_val_metric is '{metric}'{nearest(metric, known)}; "
-            f"it must be one of {', '.join(known)}"
-        )
-    value = values[f"validation_{metric}"]
-    value = value if parameters["minimize_val_metric"] else -value
-    value = math.inf if math.isnan(value) else value  # undefined is never an improvement
-    progress = training.progress
-    if value < progress.best_value or progress.best_weights is None:
-        progress.best_epoch = progress.epoch
-        progress.best_value = value
-        progress.best_weights = _weights(training.network)
 
 
 def _weights(network: SurvivalNetwork) -> dict[str, Tensor]:
     return {name: weight.clone() for name, weight in network.state_dict().items()}
 
 
-def _finished(training: Training, parameters: Mapping[str, Any]) -> bool:
-    progress = training.progress
-    waited = progress.epoch - progress.best_epoch
-    return (
-        progress.diverged
-        or progress.epoch >= parameters["epochs"]
-        or (progress.best_epoch > 0 and waited >= parameters["early_stopping_patience"])
-    )
-
-
 def _snapshot(training: Training) -> dict[str, Any]:
-    """Return all that a training needs to go on, in tensors of its own."""
+    """Return all that a training needs to continue, in tensors of its own."""
     return {
         **vars(training.progress),
         "weights": _weights(training.network),
@@ -279,7 +246,7 @@ def _snapshot(training: Training) -> dict[str, Any]:
 
 
 def _restore(training: Training) -> None:
-    """Go on where an interrupted training stopped, if there is one."""
+    """Continue where an interrupted training stopped, if there is one."""
     saved = training.monitor.load() if training.monitor else None
     if saved is None:
         return
@@ -287,4 +254,4 @@ def _restore(training: Training) -> None:
     training.optimizer = saved["optimizer"]
     training.order.set_state(saved["order"])
     training.dropout.set_state(saved["dropout"])
-    training.progress = _Progress(**{name.name: saved[name.name] for name in fields(_Progress)})
+    training.progress = Progress(**{name.name: saved[name.name] for name in fields(Progress)})

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,35 +9,28 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from survkit.baselines.pycox_losses import OBJECTIVES, Outcomes, comparable_pairs, deepsurv_loss
+from survkit.baselines.pycox_losses import (
+    DEEPHIT_ALPHA,
+    DEEPHIT_SIGMA,
+    OBJECTIVES,
+    comparable_pairs,
+    cut_labels,
+    deephit_loss,
+    deepsurv_loss,
+    logistic_hazard_loss,
+    rank_labels,
+)
 from survkit.baselines.pycox_models import PycoxModel
 from survkit.configs.train import TrainConfig
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
-from survkit.types import InputError, SurvivalData, TimeGrid
+from survkit.training.neural_model import NeuralSurvivalModel, fit_together
+from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
+from tests.training.training_fixtures import RecordingMonitor, halves
 
 GRID = TimeGrid.evenly_spaced(3.0, 12)
-CPU = torch.device("cpu")
-
-
-class History:
-    """A monitor that keeps epochs and warnings."""
-
-    def __init__(self) -> None:
-        self.epochs: list[dict[str, float]] = []
-        self.messages: list[str] = []
-
-    def log(self, epoch: int, values: Mapping[str, float]) -> None:
-        self.epochs.append({"epoch": epoch, **values})
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        raise AssertionError("these networks keep no state on the way")
-
-    def load(self) -> None:
-        return None
-
-    def warn(self, message: str) -> None:
-        self.messages.append(message)
+SEEDS = (42, 43, 44)
 
 
 def build(name: str, seed: int = 42, grid: TimeGrid = GRID, **changes: Any) -> PycoxModel:
@@ -45,9 +38,10 @@ def build(name: str, seed: int = 42, grid: TimeGrid = GRID, **changes: Any) -> P
     return PycoxModel(name, grid=grid, parameters=asdict(TrainConfig(**small | changes)), seed=seed)
 
 
-def halves(data: SurvivalData) -> tuple[SurvivalData, SurvivalData]:
-    rows = np.arange(len(data))
-    return data.subset(rows < 90), data.subset(rows >= 90)
+def with_few_events(data: SurvivalData, events: int) -> SurvivalData:
+    event = np.zeros(len(data), bool)
+    event[:events] = True
+    return SurvivalData(data.features, event, data.time, categorical=data.categorical)
 
 
 def pycox() -> Any:
@@ -74,24 +68,26 @@ def test_a_rebuilt_model_predicts_the_same_bits(
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_seed_alone_decides_the_fit(name: str, small_data: SurvivalData) -> None:
-    histories = [History(), History(), History()]
+    histories = [RecordingMonitor() for _ in range(3)]
     survival = []
-    for seed, history in zip((1, 1, 2), histories, strict=True):
+    for seed, monitor in zip((1, 1, 2), histories, strict=True):
         torch.manual_seed(len(survival))  # the caller's random state must not matter
-        model = build(name, seed, dropout=0.2).fit(*halves(small_data), monitor=history)
+        model = build(name, seed, dropout=0.2).fit(*halves(small_data), monitor=monitor)
         survival.append(model.predict(small_data.features).survival)
     np.testing.assert_array_equal(survival[0], survival[1])
-    assert histories[0].epochs == histories[1].epochs
+    assert histories[0].history == histories[1].history
     assert np.abs(survival[0] - survival[2]).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_it_learns_who_is_at_risk(name: str, small_data: SurvivalData) -> None:
-    history = History()
-    model = build(name, epochs=40).fit(*halves(small_data), monitor=history)
-    first, best = (history.epochs[i]["validation_loss"] for i in (0, model.fit_summary[2] - 1))
+    monitor = RecordingMonitor()
+    model = build(name, epochs=40).fit(*halves(small_data), monitor=monitor)
+    first, best = (
+        monitor.history[i]["validation_loss"] for i in (0, model.fit_summary.best_epoch - 1)
+    )
     assert best < first
-    assert best == min(epoch["validation_loss"] for epoch in history.epochs)
+    assert best == min(epoch["validation_loss"] for epoch in monitor.history)
     median = model.predict(small_data.features).median()
     assert np.corrcoef(np.log(median + 1), small_data.features[:, 0])[0, 1] < -0.5
 
@@ -99,11 +95,12 @@ def test_it_learns_who_is_at_risk(name: str, small_data: SurvivalData) -> None:
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_it_stops_early_and_keeps_the_best_epoch(name: str, small_data: SurvivalData) -> None:
     train, validation = halves(small_data)
-    history = History()
+    monitor = RecordingMonitor()
     model = build(name, epochs=200, lr=0.05, early_stopping_patience=3)
-    model.fit(train, validation, monitor=history)
-    _, epochs, best = model.fit_summary
-    assert epochs == best + 3 == len(history.epochs) < 200
+    model.fit(train, validation, monitor=monitor)
+    epochs, best = model.fit_summary.epochs_trained, model.fit_summary.best_epoch
+    assert model.fit_summary.converged
+    assert epochs == best + 3 == len(monitor.history) < 200
     shorter = build(name, epochs=best, lr=0.05, early_stopping_patience=3).fit(train, validation)
     np.testing.assert_array_equal(
         model.predict(validation.features).survival, shorter.predict(validation.features).survival
@@ -136,9 +133,9 @@ def test_labels_are_those_of_pycox_where_no_time_is_a_cut(small_data: SurvivalDa
     inside = small_data.subset(small_data.time < 3.0)
     transform = pycox().preprocessing.label_transforms.LabTransDiscreteTime(GRID.cuts)
     expected_cut, expected_event = transform.transform(inside.time, inside.event.astype(float))
-    found = Outcomes.from_data(inside, GRID, CPU)
-    np.testing.assert_array_equal(found.cut.numpy(), expected_cut)
-    np.testing.assert_array_equal(found.event.numpy(), expected_event)
+    cut, event = cut_labels(inside, GRID)
+    np.testing.assert_array_equal(cut, expected_cut)
+    np.testing.assert_array_equal(event, expected_event)
 
 
 def test_labels_beyond_the_horizon_and_at_the_start() -> None:
@@ -148,55 +145,195 @@ def test_labels_beyond_the_horizon_and_at_the_start() -> None:
         np.array([9.0, 9.0, 0.0, 0.0, 1.0, 1.0]),
     )
     cuts = np.array([0.0, 1.0, 2.0])
-    labels = Outcomes.from_data(data, TimeGrid(cuts), CPU)
-    assert labels.cut.tolist() == [2, 2, 0, 0, 1, 0]
-    assert labels.event.tolist() == [0, 0, 1, 0, 1, 0]
-    floored = Outcomes.from_data(
-        SurvivalData(np.zeros((1, 1)), np.array([True]), np.array([1.9])),
-        TimeGrid(cuts, floor=True),
-        CPU,
+    cut, event = cut_labels(data, TimeGrid(cuts))
+    assert cut.tolist() == [2, 2, 0, 0, 1, 0]
+    assert event.tolist() == [0, 0, 1, 0, 1, 0]
+    late = SurvivalData(np.zeros((1, 1)), np.array([True]), np.array([1.9]))
+    assert cut_labels(late, TimeGrid(cuts, floor=True))[0].tolist() == [1]
+    rank, event = rank_labels(data, TimeGrid(cuts))
+    assert rank.tolist() == [2, 2, 0, 0, 1, 1]
+    assert event.tolist() == [0, 0, 1, 0, 1, 0]
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Let pycox, which makes tensors of the default type, compute in double."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def pycox_loss(name: str, output: Tensor, label: Tensor, event: Tensor) -> Tensor:
+    losses, seen = pycox().models.loss, event.to(output.dtype)
+    if name == "deepsurv":
+        return losses.cox_ph_loss(output, label, seen)
+    if name == "logistic_hazard":
+        return losses.nll_logistic_hazard(output, label, seen)
+    pairs = torch.as_tensor(pycox().models.data.pair_rank_mat(label.numpy(), seen.numpy()))
+    ranking = losses.rank_loss_deephit_single(output, label, seen, pairs, DEEPHIT_SIGMA)
+    return DEEPHIT_ALPHA * losses.nll_pmf(output, label, seen) + (1 - DEEPHIT_ALPHA) * ranking
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("scale", [0.1, 1.0, 5.0])
+@pytest.mark.parametrize(
+    ("name", "loss", "outputs"),
+    [
+        ("deepsurv", deepsurv_loss, 1),
+        ("deephit", deephit_loss, 12),
+        ("logistic_hazard", logistic_hazard_loss, 12),
+    ],
+)
+def test_losses_and_gradients_of_a_stack_are_those_of_pycox(
+    name: str, loss: Any, outputs: int, scale: float
+) -> None:
+    rng = torch.Generator().manual_seed(1)
+    output = (scale * torch.randn(3, 40, outputs, generator=rng)).requires_grad_()
+    label = torch.randint(12, (3, 40), generator=rng)  # with ties
+    event = torch.rand(3, 40, generator=rng) < 0.6
+    found = loss(output, label, event)
+    expected = torch.stack(
+        [pycox_loss(name, *parts) for parts in zip(output, label, event, strict=True)]
     )
-    assert floored.cut.tolist() == [1]
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+    (gradient,) = torch.autograd.grad(found.sum(), output)
+    (expected_gradient,) = torch.autograd.grad(expected.sum(), output)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=1e-6, atol=1e-6)
 
 
 def test_comparable_pairs_are_those_of_pycox() -> None:
     rng = np.random.default_rng(0)
-    cut, event = rng.integers(0, 5, 40), rng.integers(0, 2, 40).astype(np.float32)
-    expected = pycox().models.data.pair_rank_mat(cut, event)
-    outcomes = Outcomes(torch.as_tensor(cut), torch.zeros(40), torch.as_tensor(event))
-    np.testing.assert_array_equal(comparable_pairs(outcomes).numpy(), expected)
+    cut, event = rng.integers(0, 5, 40), rng.random(40) < 0.5
+    expected = pycox().models.data.pair_rank_mat(cut, event.astype(np.float32))
+    found = comparable_pairs(torch.as_tensor(cut), torch.as_tensor(event))
+    np.testing.assert_array_equal(found.numpy(), expected)
 
 
-def test_a_batch_without_events_is_passed_over(small_data: SurvivalData) -> None:
+@pytest.mark.parametrize("optimizer", ["Adam", "AdamW", "SGD"])
+def test_a_batch_without_events_changes_no_network_that_has_none(
+    optimizer: str, small_data: SurvivalData
+) -> None:
     train, validation = halves(small_data)
-    event = np.zeros(90, bool)
-    event[:3] = train.event[:3] = True
-    rare = SurvivalData(train.features, event, train.time, categorical=train.categorical)
-    history = History()
-    build("deepsurv", batch_size=4).fit(rare, validation, monitor=history)
-    assert np.isfinite([epoch["train_loss"] for epoch in history.epochs]).all()
+    rare = with_few_events(train, 3)
+    settings = {"batch_size": 4, "optimizer": optimizer, "epochs": 2}
+    models = [build("deepsurv", seed, **settings) for seed in SEEDS]
+    monitors = [RecordingMonitor() for _ in SEEDS]
+    assert fit_together(models, rare, validation, monitors=monitors) == [None] * 3
+    for model, monitor in zip(models, monitors, strict=True):
+        alone = RecordingMonitor()
+        build("deepsurv", model.seed, **settings).fit(rare, validation, monitor=alone)
+        for found, expected in zip(monitor.history, alone.history, strict=True):
+            assert np.isfinite(found["train_loss"])
+            assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def test_batches_without_events_leave_the_weights_alone(small_data: SurvivalData) -> None:
+    """Of two batches, that of the only event is the whole epoch."""
+    train, validation = halves(small_data)
+    rare = with_few_events(train, 1)
+    monitor = RecordingMonitor()
+    build("deepsurv", batch_size=45, epochs=1, optimizer="SGD").fit(
+        rare, validation, monitor=monitor
+    )
+    order = torch.randperm(90, generator=torch.Generator().manual_seed(42)).numpy()
+    with_event = order[:45] if 0 in order[:45] else order[45:]
+    untrained = build("deepsurv", epochs=1, lr=1e-30, optimizer="SGD")
+    network = untrained.fit(rare, validation).network
+    rank, event = map(torch.as_tensor, rank_labels(rare, GRID))
+    outputs = network.train()(torch.as_tensor(rare.features[with_event]))
+    loss = deepsurv_loss(outputs, rank[with_event], event[with_event])
+    assert monitor.history[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
+    moved = [
+        weight - 0.01 * gradient
+        for weight, gradient in zip(
+            network.parameters(), torch.autograd.grad(loss, list(network.parameters())), strict=True
+        )
+    ]
+    assert monitor.state is not None
+    for name, weight in zip(dict(network.named_parameters()), moved, strict=True):
+        torch.testing.assert_close(monitor.state["weights"][name], weight)
 
 
 def test_the_partial_likelihood_of_three_subjects() -> None:
-    outcomes = Outcomes(
-        torch.zeros(3, dtype=torch.int64), torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 0, 1])
-    )
     log_risk = torch.tensor([[0.5], [0.0], [-1.0]])
+    event = torch.tensor([True, False, True])
     at_risk = np.exp(0.5) + np.exp(0.0) + np.exp(-1.0)
     expected = (np.log(at_risk) - 0.5) / 2  # the last event is alone and certain
-    assert deepsurv_loss(log_risk, outcomes).item() == pytest.approx(expected, abs=1e-6)
+    loss = deepsurv_loss(log_risk, torch.arange(3), event)
+    assert loss.item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_an_interrupted_fit_continues_as_if_it_had_not_stopped(
+    name: str, stop_after: int, small_data: SurvivalData
+) -> None:
+    parts = halves(small_data)
+    whole, broken = RecordingMonitor(), RecordingMonitor(stop_after)
+    uninterrupted = build(name, dropout=0.3).fit(*parts, monitor=whole)
+    with pytest.raises(KeyboardInterrupt):
+        build(name, dropout=0.3).fit(*parts, monitor=broken)
+    broken.stop_after = None
+    resumed = build(name, dropout=0.3).fit(*parts, monitor=broken)
+    assert broken.history == whole.history
+    assert resumed.fit_summary == uninterrupted.fit_summary
+    np.testing.assert_array_equal(
+        resumed.predict(small_data.features).survival,
+        uninterrupted.predict(small_data.features).survival,
+    )
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_networks_of_a_stack_end_as_they_would_alone(name: str, small_data: SurvivalData) -> None:
+    models = [build(name, seed, dropout=0.3) for seed in SEEDS]
+    monitors = [RecordingMonitor() for _ in SEEDS]
+    assert fit_together(models, *halves(small_data), monitors=monitors) == [None] * 3
+    for model in models:
+        assert isinstance(model, NeuralSurvivalModel)
+        alone = build(name, model.seed, dropout=0.3).fit(*halves(small_data))
+        assert model.fit_summary == alone.fit_summary
+        np.testing.assert_allclose(
+            model.predict(small_data.features).survival,
+            alone.predict(small_data.features).survival,
+            atol=1e-3,
+        )
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_a_checkpoint_of_an_earlier_version_still_loads(
+    name: str, small_data: SurvivalData
+) -> None:
+    model = build(name).fit(*halves(small_data))
+    state = model.state()
+    first = {"backbone": "0", "head": "1"}
+    old = {key: state[key] for key in ("cuts", "floor", "parameters", "seed", "baseline")}
+    old |= {
+        "name": name,
+        "columns": {
+            "names": list(small_data.feature_names),
+            "categorical": [list(column) for column in small_data.categorical],
+        },
+        "fit_summary": list(model.fit_summary[:3]),
+        "weights": {
+            f"{first[part]}.{rest}": weight
+            for key, weight in state["weights"].items()
+            for part, _, rest in [key.partition(".")]
+        },
+    }
+    rebuilt = PycoxModel.from_state(old)
+    assert rebuilt.fit_summary[:3] == model.fit_summary[:3]
+    assert rebuilt.fit_summary.converged is None
+    assert rebuilt.state()["model"] == name
+    np.testing.assert_array_equal(
+        rebuilt.predict(small_data.features).survival, model.predict(small_data.features).survival
+    )
 
 
 @pytest.mark.parametrize("split", ["training", "validation"])
 def test_deepsurv_needs_events(split: str, small_data: SurvivalData) -> None:
     parts = dict(zip(("training", "validation"), halves(small_data), strict=True))
     n = len(parts[split])
-    parts[split] = SurvivalData(
-        parts[split].features,
-        np.zeros(n, bool),
-        parts[split].time,
-        categorical=small_data.categorical,
-    )
+    parts[split] = with_few_events(parts[split], 0)
     with pytest.raises(InputError, match=f"an event among the {split} rows; all {n} of them"):
         build("deepsurv").fit(parts["training"], parts["validation"])
 
@@ -205,16 +342,29 @@ def test_deepsurv_needs_events(split: str, small_data: SurvivalData) -> None:
 def test_the_discrete_networks_learn_from_censored_rows_alone(
     name: str, small_data: SurvivalData
 ) -> None:
-    censored = SurvivalData(
-        small_data.features, np.zeros(120, bool), small_data.time, categorical=((4, 3),)
-    )
+    censored = with_few_events(small_data, 0)
     survival = build(name).fit(*halves(censored)).predict(small_data.features).survival
     assert np.isfinite(survival).all()
 
 
-def test_another_monitored_metric_is_refused() -> None:
-    with pytest.raises(InputError, match=r"--monitored_val_metric is 'ece', .*deephit can only"):
-        build("deephit", monitored_val_metric="ece")
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_another_metric_can_be_monitored(name: str, small_data: SurvivalData) -> None:
+    train, validation = halves(small_data)
+    seen = []
+
+    def mean_survival(prediction: SurvivalPrediction) -> dict[str, float]:
+        seen.append(float(prediction.survival.mean()))
+        return {"mean_survival": seen[-1]}
+
+    parameters = {"monitored_val_metric": "mean_survival", "minimize_val_metric": False}
+    config = TrainConfig(hidden_dim=8, epochs=6, batch_size=16, lr=0.01, **parameters)
+    model = PycoxModel(
+        name, grid=GRID, parameters=asdict(config), validation_metrics=mean_survival
+    ).fit(train, validation)
+    assert len(seen) == 6
+    assert model.fit_summary.best_epoch == np.argmax(seen) + 1
+    found = model.predict(validation.features).survival.mean()
+    assert found == pytest.approx(max(seen), abs=1e-12)
 
 
 def test_a_loss_that_is_never_finite_is_an_input_error(small_data: SurvivalData) -> None:
@@ -224,9 +374,9 @@ def test_a_loss_that_is_never_finite_is_an_input_error(small_data: SurvivalData)
 
 @pytest.mark.parametrize("optimizer", ["Adam", "AdamW", "SGD"])
 def test_every_optimiser_of_the_command_works(optimizer: str, small_data: SurvivalData) -> None:
-    history = History()
-    build("logistic_hazard", optimizer=optimizer).fit(*halves(small_data), monitor=history)
-    losses = [epoch["train_loss"] for epoch in history.epochs]
+    monitor = RecordingMonitor()
+    build("logistic_hazard", optimizer=optimizer).fit(*halves(small_data), monitor=monitor)
+    losses = [epoch["train_loss"] for epoch in monitor.history]
     assert losses[-1] < losses[0]
 
 

@@ -11,7 +11,8 @@ from survkit.configs.train import TrainConfig
 from survkit.heads import HEADS
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.training.network import SurvivalNetwork
-from survkit.training.neural_model import NeuralSurvivalModel, survival_from_class_probabilities
+from survkit.training.neural_model import NeuralSurvivalModel
+from survkit.training.objective import survival_from_class_probabilities
 from survkit.types import InputError, SurvivalData, TimeGrid
 from tests.training.training_fixtures import RecordingMonitor, build, halves, settings
 
@@ -106,6 +107,10 @@ def test_early_stopping_keeps_the_best_epoch(small_data: SurvivalData) -> None:
     best = int(np.argmin(losses)) + 1
     assert model.fit_summary.best_epoch == best
     assert model.fit_summary.epochs_trained == best + 3 == len(losses) < 200
+    assert model.fit_summary.converged is True
+    assert model.fit_summary.convergence_reason == (
+        "the validation metric (loss) did not improve for 3 epochs"
+    )
     classes = model.grid.classify(validation.time)
     survival = model.predict(validation.features).survival
     tails = np.column_stack([np.ones(len(survival)), survival, np.zeros(len(survival))])
@@ -116,6 +121,30 @@ def test_early_stopping_keeps_the_best_epoch(small_data: SurvivalData) -> None:
         tails[rows, classes],
     )
     assert -np.log(likelihood).mean() == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_a_training_that_still_improves_at_its_last_epoch_has_not_converged(
+    small_data: SurvivalData,
+) -> None:
+    summary = build("mtlr", epochs=2).fit(*halves(small_data)).fit_summary
+    assert summary.converged is False
+    assert summary.convergence_reason == (
+        "training ended at --epochs 2 while the validation metric (loss) still improved "
+        "(best epoch 2)"
+    )
+
+
+def test_a_checkpoint_of_an_earlier_version_still_loads(small_data: SurvivalData) -> None:
+    model = build("fixed_moe", epochs=1).fit(*halves(small_data))
+    state = model.state()
+    assert state.pop("model") == "fixed_moe"
+    del state["baseline"]
+    old = {**state, "head": "fixed_moe", "fit_summary": list(model.fit_summary[:3])}
+    rebuilt = NeuralSurvivalModel.from_state(old)
+    assert rebuilt.fit_summary == (*model.fit_summary[:3], None, "")
+    np.testing.assert_array_equal(
+        rebuilt.predict(small_data.features).survival, model.predict(small_data.features).survival
+    )
 
 
 def test_another_metric_can_be_monitored(small_data: SurvivalData) -> None:
@@ -157,10 +186,9 @@ def test_divergence_stops_and_keeps_the_best_epoch(small_data: SurvivalData) -> 
     for weight in monitor.state["weights"].values():
         weight.mul_(1e30 if weight.is_floating_point() else 1)  # what comes next overflows
     model = build("mtlr", optimizer="SGD").fit(*halves(small_data), monitor=monitor)
-    assert model.fit_summary == (model.fit_summary.num_parameters, 3, 2)
-    assert monitor.warnings == [
-        "training diverged: the loss is not finite in epoch 3; the weights of epoch 2 are kept"
-    ]
+    reason = "the loss was not finite in epoch 3; the weights of epoch 2 are kept"
+    assert model.fit_summary[1:] == (3, 2, False, reason)
+    assert monitor.warnings == [f"training diverged: {reason}"]
     assert np.isfinite(model.predict(small_data.features).survival).all()
 
 
