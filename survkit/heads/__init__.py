@@ -11,7 +11,7 @@ from survkit.heads.adjustable_moe import AdjustableMoEHead
 from survkit.heads.fixed_moe import FixedMoEHead
 from survkit.heads.mtlr import MTLRHead
 from survkit.heads.personalized_moe import PersonalizedMoEHead
-from survkit.heads.routing import HeadOutput
+from survkit.heads.routing import HeadOutput, RouterParameters
 
 __all__ = ["HEADS", "HeadEntry", "HeadOutput", "build_head"]
 
@@ -23,13 +23,7 @@ class HeadEntry(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
-ROUTER_PARAMETERS = (
-    "mixture_components",
-    "mixture_topk",
-    "expert_metric",
-    "learn_temperature",
-    "logit_temp",
-)
+ROUTER_PARAMETERS = tuple(RouterParameters.__annotations__)
 
 HEADS: dict[str, HeadEntry] = {
     "mtlr": HeadEntry(MTLRHead),
