@@ -25,10 +25,8 @@ def survival_bounds(
 
     Parameters
     ----------
-    survival : array, shape (n, t)
-        Predicted survival.
-    times : array, shape (t,)
-        Its times.
+    survival, times : array, shape (n, t) and (t,)
+        Predicted survival and its times.
     time, event : array, shape (n,)
         The outcomes.
 
