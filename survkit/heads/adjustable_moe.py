@@ -23,10 +23,8 @@ class AdjustableMoEHead(nn.Module):
 
     Parameters
     ----------
-    hidden_dim : int
-        Width of the hidden state.
-    num_classes : int
-        Time classes m + 1, at least 2.
+    hidden_dim, num_classes : int
+        Width of the hidden state, and time classes m + 1, at least 2.
     time_warp_function : {"two_logistics", "beta_cdf"}
         Family of the warp, see `survkit.heads.time_warp`; "beta_cdf" runs on the CPU only.
     **router

@@ -24,10 +24,8 @@ class FixedMoEHead(nn.Module):
 
     Parameters
     ----------
-    hidden_dim : int
-        Width of the hidden state.
-    num_classes : int
-        Time classes m + 1.
+    hidden_dim, num_classes : int
+        Width of the hidden state, and time classes m + 1.
     **router
         As in `survkit.heads.routing.Router`.
 
