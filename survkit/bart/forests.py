@@ -162,10 +162,7 @@ class Forests:
         return sum(v.nbytes for v in vars(self).values() if isinstance(v, np.ndarray))
 
     def hazard(
-        self,
-        times: NDArray[np.float64],
-        features: NDArray[np.floating],
-        draws: NDArray[np.integer],
+        self, times: NDArray[np.float64], features: NDArray[np.floating], draws: NDArray[np.integer]
     ) -> NDArray[np.float64]:
         """Return P(event in interval j | at risk) = Phi(offset + f(t_j, x)).
 
