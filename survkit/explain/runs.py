@@ -121,10 +121,7 @@ def explain_rows(run: ExplainableRun, rows: Sequence[int], **options: Any) -> Mo
 
 
 def write_explanation(
-    folder: Path,
-    explanation: MonteCarloExplanation,
-    rows: Sequence[int],
-    settings: dict[str, Any],
+    folder: Path, explanation: MonteCarloExplanation, rows: Sequence[int], settings: dict[str, Any]
 ) -> list[Path]:
     """Write the table, a figure for each subject and one for all; return their paths.
 
