@@ -89,7 +89,7 @@ def as_table(X: Any) -> pd.DataFrame:  # noqa: N803
     InputError
         For repeated column names.
     ValueError, TypeError
-        From scikit-learn, for anything that is no such array.
+        From scikit-learn, for anything that is not such an array.
     """
     if not isinstance(X, pd.DataFrame):
         array = check_array(X, dtype=None, ensure_all_finite="allow-nan")
@@ -113,7 +113,7 @@ def categorical_columns(X: Any, table: pd.DataFrame) -> tuple[str, ...]:  # noqa
     Raises
     ------
     InputError
-        For a column that is neither, as dates.
+        For a column that is neither, such as dates.
     TypeError
         For a cell that is neither text nor a number.
     """
@@ -151,7 +151,7 @@ def hold_out(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split rows at random, the same share of those with and without an event.
 
-    scikit-learn's stratified split refuses a class of one row, as one censored subject is.
+    scikit-learn's stratified split refuses a class of one row, such as a single censored subject.
 
     Parameters
     ----------
