@@ -238,8 +238,9 @@ def calibration_error_null(
     np.minimum.accumulate(by_cut, axis=0, out=by_cut)  # rounding may let a curve rise
     size, expected = _expected_by_bin(survival, bins)
     errors = []
-    for start in range(0, draws, _draws_at_once(n)):
-        shape = (min(_draws_at_once(n), draws - start), n)
+    at_once = max(1, _DRAWN_ELEMENTS // n)
+    for start in range(0, draws, at_once):
+        shape = (min(at_once, draws - start), n)
         level, censoring_level = levels.random(shape), censoring_levels.random(shape)
         weight, happened = np.zeros((2, shape[0], k, BINS))
         step = max(1, _CACHED_ELEMENTS // shape[0])
@@ -254,10 +255,6 @@ def calibration_error_null(
             add_by_bin(weight, happened, drawn, bins[part], weights)
         errors.append(_summed_errors(size, expected, weight, happened))
     return ratio(np.concatenate(errors), np.array(float(k)))
-
-
-def _draws_at_once(n: int) -> int:
-    return max(1, _DRAWN_ELEMENTS // n)
 
 
 def _expected_by_bin(survival: FloatArray, bins: IntArray) -> NDArray[np.float64]:

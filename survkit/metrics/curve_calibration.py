@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from survkit.metrics.bootstrap import once_each
 from survkit.metrics.brier import integration_weights
+from survkit.metrics.calibration import BINS
 from survkit.metrics.problem import survival_entering
 from survkit.types import BoolArray, FloatArray
-
-BINS = 10
 
 
 def survival_bounds(
