@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from survkit.datasets import Dataset, Preprocessor, load_configured
+from survkit.datasets import Dataset, load_configured
 from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn
 from survkit.explain import plots
 from survkit.explain.explanation import MonteCarloExplanation
@@ -75,18 +75,14 @@ def open_run(
         train.time,
         feature_names=names,
         categorical_features=categorical,
-        category_labels={} if preprocessor is None else category_labels(preprocessor),
+        category_labels={c.name: _labels(c) for c in preprocessor.coded} if preprocessor else {},
         **options,
     )
     return ExplainableRun(fitted.model, explainer, dataset)
 
 
-def category_labels(preprocessor: Preprocessor) -> dict[str, dict[float, str]]:
-    """Return what the codes of each categorical column mean."""
-    return {column.name: _labels(column) for column in preprocessor.coded}
-
-
 def _labels(column: CategoryColumn | BinnedColumn) -> dict[float, str]:
+    """Return what the codes of a categorical column mean."""
     if isinstance(column, CategoryColumn):
         texts = list(column.values)
     else:
