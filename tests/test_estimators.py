@@ -311,9 +311,9 @@ def test_scorers_of_scikit_survival_take_it(estimator: Any) -> None:
 )
 def test_outcomes_of_every_form_are_the_same(make: Any) -> None:
     event, time = np.array([True, False, True]), np.array([1.0, 2.5, 0.0])
-    found = as_outcome(make(event, time))
-    np.testing.assert_array_equal(found.event, event)
-    np.testing.assert_array_equal(found.time, time)
+    found_event, found_time = as_outcome(make(event, time))
+    np.testing.assert_array_equal(found_event, event)
+    np.testing.assert_array_equal(found_time, time)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class SamplerSettings:
         Times that stochtree moves every tree in one iteration; pymc-bart has its own measure,
         one update of a tenth of the trees.
     regrow : int
-        Trees that stochtree besides grows anew from the root in every iteration. On many rows
+        Trees that stochtree also grows anew from the root in every iteration. On many rows
         single moves hardly change a tree, and chains stay apart for thousands of sweeps; regrown
         trees bring them together, but their draws only approximate the posterior.
     chains : int

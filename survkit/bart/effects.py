@@ -1,7 +1,7 @@
 """Marginal effects of interventions on covariates, with their posterior.
 
 Tiegs, Raykin and Rochlin (2024), BART-Survival, section "Marginal Effects": every subject is given
-the same value of a covariate, and hazard and survival are averaged over the subjects, once a
+the same value of a covariate, and hazard and survival are averaged over the subjects, for each
 posterior draw.
 """
 
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from survkit.bart.columns import TIME
 from survkit.bart.model import Bart
-from survkit.bart.person_period import survival_from_hazard, with_values
+from survkit.bart.person_period import with_values
 from survkit.bart.posterior import Summary, summarise
 from survkit.types import InputError, SurvivalData
 
 
 class MarginalMeans(NamedTuple):
-    """Means over the subjects, one a posterior draw.
+    """Means over the subjects, one per posterior draw.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class MarginalMeans(NamedTuple):
 
 
 class MarginalEffects(NamedTuple):
-    """How one intervention differs from another, one value a posterior draw and time.
+    """How one intervention differs from another, one value per posterior draw and time.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class PartialDependence(NamedTuple):
     values : array, shape (g,)
     times : array, shape (k,)
     survival : array, shape (g, d, k)
-        Mean over the subjects, one a posterior draw.
+        Mean over the subjects, one per posterior draw.
     """
 
     column: str
@@ -110,21 +110,13 @@ def marginal_means(
     return MarginalMeans(np.asarray(hazard) / len(data), np.asarray(survival) / len(data))
 
 
-def means_of_hazard(hazard: NDArray[np.floating]) -> MarginalMeans:
-    """Return the means over subjects of hazards of shape (d, n, k)."""
-    return MarginalMeans(hazard.mean(axis=1), survival_from_hazard(hazard).mean(axis=1))
-
-
 def contrast(
     times: NDArray[np.float64], first: MarginalMeans, second: MarginalMeans
 ) -> MarginalEffects:
     """Return the effects of going from the first intervention to the second, draw by draw."""
     up_to = (np.cumsum(second.hazard, axis=1), np.cumsum(first.hazard, axis=1))
     return MarginalEffects(
-        times,
-        second.survival - first.survival,
-        second.hazard / first.hazard,
-        up_to[0] / up_to[1],
+        times, second.survival - first.survival, second.hazard / first.hazard, up_to[0] / up_to[1]
     )
 
 
@@ -140,19 +132,10 @@ def marginal_effects(
 
     Parameters
     ----------
-    model : Bart
-        Fitted.
-    data : SurvivalData
-        The subjects that the effects are marginal over.
+    model, data, thin
+        As in `marginal_means`, with the errors raised there.
     first, second : mapping of column name to value
         From what to what: {"fin": 0} and {"fin": 1}, or values of two covariates at once.
-    thin : int
-        Keep every thin-th draw.
-
-    Raises
-    ------
-    InputError
-        As `marginal_means`.
     """
     return contrast(
         model.times,
@@ -169,12 +152,12 @@ def partial_dependence(
     *,
     thin: int = 1,
 ) -> PartialDependence:
-    """Return mean survival along a grid of values of one covariate.
+    """Return mean survival along a grid of values of one covariate; see `marginal_means`.
 
     Raises
     ------
     InputError
-        For no values, and as `marginal_means`.
+        For no values, and as in `marginal_means`.
     """
     if len(values) == 0:
         raise InputError("values is empty; partial dependence needs at least one value")

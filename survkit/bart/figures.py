@@ -70,13 +70,11 @@ def effect_over_time(
     summary : Summary
         Posterior mean and interval, shape (k,) each.
     name : str
-        Of the effect, for the axis label.
+        Name of the effect, for the axis label.
     no_effect : float
         Where a line marks no effect: 0 for a difference, 1 for a ratio.
-    time_unit : str
-        For the axis label.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    time_unit, axes
+        As in `survival_bands`.
     """
     axes = _axes(axes)
     axes.axhline(no_effect, color="0.6", linewidth=1, linestyle="--")
@@ -97,9 +95,9 @@ def dependence_curve(
     at : float
         The time; survival is read at the last fitted time up to it.
     level : float
-        Probability that the interval holds.
+        Probability of the interval.
     axes : Axes, optional
-        Where to draw; new axes where not given.
+        As in `survival_bands`.
     """
     axes = _axes(axes)
     column = max(int(np.searchsorted(dependence.times, at, side="right")) - 1, 0)
@@ -114,18 +112,11 @@ def dependence_curve(
 def inclusion_bars(inclusion: Mapping[str, Summary], *, axes: Axes | None = None) -> Axes:
     """Draw the share of splits of each column with its interval, the largest on top.
 
-    Parameters
-    ----------
-    inclusion : mapping of column name to Summary
-        From `variable_inclusion`.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    `inclusion` comes from `variable_inclusion`; `axes` is as in `survival_bands`.
     """
     axes = _axes(axes)
     names = sorted(inclusion, key=lambda name: float(inclusion[name].mean))
-    means = np.array([float(inclusion[name].mean) for name in names])
-    low = np.array([float(inclusion[name].low) for name in names])
-    high = np.array([float(inclusion[name].high) for name in names])
+    means, low, high = np.array([inclusion[name] for name in names], dtype=np.float64).T
     errors = [np.maximum(means - low, 0), np.maximum(high - means, 0)]
     axes.errorbar(means, np.arange(len(names)), xerr=errors, fmt="o", markersize=4, elinewidth=1)
     axes.axvline(1 / len(names), color="0.6", linewidth=1, linestyle="--")

@@ -130,10 +130,11 @@ class Forests:
     ) -> Self:
         """Put the chains of `ForestBuilder.finish` one behind the other."""
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in chains[0]}
+        by_set = np.array([rule == "subset" for rule in rules])
         nodes = sets = values = 0
         for number, chain in enumerate(chains):
             start = 0 if number == 0 else 1  # the end of one chain is the start of the next
-            is_set = (chain["column"] != LEAF) & _are_sets(chain["column"], rules)
+            is_set = (chain["column"] != LEAF) & by_set[chain["column"]]
             shifted = {
                 **chain,
                 "value": np.where(is_set, chain["value"] + sets, chain["value"]),
@@ -162,10 +163,7 @@ class Forests:
         return sum(v.nbytes for v in vars(self).values() if isinstance(v, np.ndarray))
 
     def hazard(
-        self,
-        times: NDArray[np.float64],
-        features: NDArray[np.floating],
-        draws: NDArray[np.integer],
+        self, times: NDArray[np.float64], features: NDArray[np.floating], draws: NDArray[np.integer]
     ) -> NDArray[np.float64]:
         """Return P(event in interval j | at risk) = Phi(offset + f(t_j, x)).
 
@@ -220,7 +218,3 @@ class Forests:
         names = [field.name for field in fields(cls) if field.name not in plain]
         values |= {name: np.asarray(state[name]) for name in names}
         return cls(**values)
-
-
-def _are_sets(column: NDArray[np.int16], rules: Sequence[Rule]) -> NDArray[np.bool_]:
-    return np.array([rule == "subset" for rule in rules])[column]

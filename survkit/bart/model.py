@@ -57,7 +57,7 @@ class Bart:
     ----------
     settings : SamplerSettings, optional
         Engine, trees, prior, chains and seed.
-    split_rules : mapping of column name to rule, or sequence of one rule a column, optional
+    split_rules : mapping of column name to rule, or sequence of one rule per column, optional
         "continuous", "one_hot" or "subset" (pymc only); time is always continuous, and
         categorical columns are one_hot unless said otherwise.
     split_prior : mapping of column name to weight, or sequence of 1 + p weights, optional
@@ -96,18 +96,16 @@ class Bart:
         Parameters
         ----------
         data : SurvivalData
-            n subjects; a time stands for the interval that ends with it.
-        scale : float, optional
-            Times become ceil(time / scale) * scale, so that there are fewer of them.
+            n subjects; a time represents the interval that it ends.
+        scale, max_times
+            As in `training_rows`; a larger scale leaves fewer times.
         weights : array, shape (n,), optional
             Each subject's likelihood counts to this power, as in case-cohort designs (pymc only).
-        max_times : int
-            Most distinct times.
 
         Raises
         ------
         InputError
-            As `training_rows`, `resolve_rules`, `resolve_prior` and `run_chains`.
+            As in `training_rows`, `resolve_rules`, `resolve_prior` and `run_chains`.
         """
         rows = training_rows(
             data.time, data.event, scale=scale, weights=weights, max_times=max_times
@@ -162,7 +160,7 @@ class Bart:
     ) -> SurvivalPosterior:
         """Return posterior draws for any subjects, those of one chain together.
 
-        All of them are held in memory, 8 bytes a draw, subject and time; `chunks` and `summary`
+        All of them are held in memory, 8 bytes per draw, subject and time; `chunks` and `summary`
         bound that.
 
         Parameters
@@ -218,11 +216,7 @@ class Bart:
         return np.concatenate(means)
 
     def summary(
-        self,
-        features: NDArray[np.floating] | SurvivalData,
-        *,
-        level: float = 0.95,
-        thin: int = 1,
+        self, features: NDArray[np.floating] | SurvivalData, *, level: float = 0.95, thin: int = 1
     ) -> Summary:
         """Return the posterior mean and credible interval of survival at `times`, (n, k) each."""
         parts = [summarise(chunk.survival, level) for chunk in self.chunks(features, thin=thin)]

@@ -1,7 +1,7 @@
 """Person-period data: one row for each subject and each time at which it was at risk.
 
 The augmented datasets of Tiegs, Raykin and Rochlin (2024), BART-Survival, section "Data
-preparation". A time stands for the interval that ends with it: with the distinct times
+preparation". A time represents the interval that it ends: with the distinct times
 t_1 < ... < t_k, interval j is (t_(j-1), t_j].
 """
 
@@ -17,7 +17,7 @@ from survkit.bart.columns import column_index
 from survkit.types import BoolArray, FloatArray, InputError
 
 MAX_TIMES = 200
-"""Most distinct times by default: each subject has a row for every one it lived through."""
+"""Most distinct times by default: a subject has a row for every one at which it was at risk."""
 
 ROUNDING = 1e-9
 """Relative error by which a time may miss a whole number of scales."""
@@ -52,19 +52,6 @@ class TrainingRows(NamedTuple):
         return self.times[self.interval]
 
 
-class PredictionRows(NamedTuple):
-    """The prediction augmented dataset: a row for each of n subjects and each of k times.
-
-    Parameters
-    ----------
-    subject, interval : array, shape (n * k,), int64
-        As in `TrainingRows`; all times of a subject stand together.
-    """
-
-    subject: NDArray[np.int64]
-    interval: NDArray[np.int64]
-
-
 def downscale(time: ArrayLike, scale: float) -> NDArray[np.float64]:
     """Return ceil(time / scale): times in units of `scale`, rounded up.
 
@@ -82,14 +69,20 @@ def downscale(time: ArrayLike, scale: float) -> NDArray[np.float64]:
     whole = np.rint(quotient)
     exact = np.abs(quotient - whole) <= ROUNDING * np.abs(whole)
     scaled: NDArray[np.float64] = np.where(exact, whole, np.ceil(quotient))
+    _check_positive(time, scaled, f", {{:g}} after scaling by {scale:g}")
+    return scaled
+
+
+def _check_positive(
+    time: NDArray[np.float64], scaled: NDArray[np.float64], what_became_of_it: str = ""
+) -> None:
     bad = ~(scaled > 0)  # NaN too
     if bad.any():
         row = int(np.argmax(bad))
         raise InputError(
-            f"time is {time[row]:g} in row {row}, {scaled[row]:g} after scaling by {scale:g}; "
-            "times must be positive, as an interval ends with each"
+            f"time is {time[row]:g} in row {row}{what_became_of_it.format(scaled[row])}; "
+            "times must be positive, because each ends an interval"
         )
-    return scaled
 
 
 def training_rows(
@@ -107,10 +100,8 @@ def training_rows(
 
     Parameters
     ----------
-    time : array, shape (n,)
-        Time of the event or of censoring.
-    event : array, shape (n,), bool
-        True where the event was seen.
+    time, event : array, shape (n,)
+        Time of the event or of censoring, and whether the event was seen.
     scale : float, optional
         Times become `ceil(time / scale) * scale`; as they are where not given.
     weights : array, shape (n,), optional
@@ -126,9 +117,10 @@ def training_rows(
         row with an event or every row without.
     """
     check_weights(weights, len(time))
-    times, last = np.unique(
-        _positive(time) if scale is None else downscale(time, scale), return_inverse=True
-    )
+    given = np.asarray(time, dtype=np.float64)
+    scaled = given if scale is None else downscale(given, scale)
+    _check_positive(given, scaled)
+    times, last = np.unique(scaled, return_inverse=True)
     if scale is not None:  # 0.9, where 3 * 0.3 is 0.8999999999999999
         times = np.array([float(f"{count * scale:.12g}") for count in times])
     _check_outcomes(len(time), event, times, max_times)
@@ -141,18 +133,6 @@ def training_rows(
     if per_row is not None:
         _check_row_weights(per_row, status)
     return TrainingRows(subject, interval, status, times, per_row)
-
-
-def _positive(time: FloatArray) -> NDArray[np.float64]:
-    times = np.asarray(time, dtype=np.float64)
-    bad = ~(times > 0)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(
-            f"time is {times[row]:g} in row {row}; times must be positive, as an interval ends "
-            "with each"
-        )
-    return times
 
 
 def _check_row_weights(weights: NDArray[np.float64], status: BoolArray) -> None:
@@ -212,18 +192,10 @@ def check_weights(weights: FloatArray | None, n: int) -> None:
         raise InputError("every weight is 0; nothing would be learned")
 
 
-def prediction_rows(num_subjects: int, num_times: int) -> PredictionRows:
-    """Return the prediction augmented dataset of n subjects at k times, n * k rows."""
-    subject = np.repeat(np.arange(num_subjects), num_times)
-    return PredictionRows(subject, np.tile(np.arange(num_times), num_subjects))
-
-
 def with_values(
     features: NDArray[np.floating], names: Sequence[str], values: Mapping[str, float]
 ) -> NDArray[np.floating]:
     """Return features with some columns set to one value for every subject.
-
-    With `prediction_rows`, that is the partial dependence augmented dataset.
 
     Parameters
     ----------

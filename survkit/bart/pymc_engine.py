@@ -56,12 +56,10 @@ def sample_chain(
 
     Parameters
     ----------
-    problem, settings
-        What to sample; weights are powers of the rows' likelihoods.
+    problem, settings, advance
+        As in `survkit.bart.stochtree_engine.sample_chain`; weights are powers of the likelihood.
     seed : int
-        Of numpy's global generator, which pymc-bart draws from and which is put back.
-    advance : callable
-        Called after every iteration.
+        Of numpy's global generator, which pymc-bart draws from and which is restored.
     """
     before = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
@@ -106,7 +104,7 @@ class _Held(NamedTuple):
     deviation: NDArray[np.float64]
 
     def update(self, _: object) -> NDArray[np.float64]:
-        """Return the deviation for the next leaves, whatever the last ones were."""
+        """Return the deviation for the next leaves, regardless of the last ones."""
         return self.deviation
 
 
@@ -142,7 +140,7 @@ def _translate(key: int, node: Any) -> Node:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep pymc from reporting on chains that survkit reports on, and on a BLAS it needs not."""
+    """Keep pymc from reporting on the chains, as survkit does, and on a BLAS it does not need."""
     logger = logging.getLogger("pymc")
     level = logger.level
     logger.setLevel(logging.ERROR)

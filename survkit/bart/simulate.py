@@ -57,7 +57,7 @@ def simulate_survival(
     features : array, shape (n, p)
         The subjects.
     shape, scale : float or function of the features
-        Positive Weibull parameters, one or one a subject.
+        Positive Weibull parameters, one for all or one per subject.
     end_of_study : float
         Everyone still at risk is censored then.
     mean_censoring_time : float, optional

@@ -135,7 +135,7 @@ def choose_scale(time: NDArray[np.float64], max_rows: int) -> int:
 
 
 def _random_subjects(rows: NDArray[np.integer], max_rows: int) -> int:
-    """Return how many subjects may be drawn at random, with all but certainty within the rows.
+    """Return how many subjects drawn at random almost certainly stay within the rows.
 
     The root n of mean * n + SAFETY * deviation * sqrt(n) = max_rows.
     """

@@ -48,7 +48,7 @@ LEAST_INFORMATION = 1e-10
 
 
 class Expanded(NamedTuple):
-    """The columns that stochtree sees: 0/1 columns stand for the values of a one_hot column.
+    """The columns that stochtree sees: 0/1 columns for the values of a one_hot column.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Expanded(NamedTuple):
     source : list of int, length q
         The column that each comes from.
     level : list of float or None, length q
-        The value that a 0/1 column stands for.
+        The value that a 0/1 column indicates.
     """
 
     matrix: NDArray[np.float64]
@@ -97,7 +97,7 @@ def sample_chain(
     problem, settings
         Without weights and subset rules, see `check_supported`.
     seed : int
-        Of both random generators.
+        Seed of both random generators.
     advance : callable
         Called after every iteration.
     """
@@ -113,9 +113,9 @@ def sample_chain(
         for start in range(0, grown, GROWN_TOGETHER):
             residual, variance = working_residual(sign, problem.offset + total)
             together = np.sort(chosen[start : start + GROWN_TOGETHER])
-            total = sampler.grow(residual, variance, together)
+            total = sampler.sweep(residual, grown=together, variance=variance)
         for _ in range(settings.sweeps):
-            total = sampler.move(latent_residual(sign, problem.offset + total, random))
+            total = sampler.sweep(latent_residual(sign, problem.offset + total, random))
         if iteration >= settings.tune:
             for nodes in sampler.trees():
                 builder.add_tree(_translate(nodes, columns))
@@ -148,7 +148,7 @@ def working_residual(
     """Return residual and variance of the Gaussian log-likelihood that touches the probit one.
 
     Both have the same first and second derivative by the mean of each row, so a tree grown anew
-    sees what the data say, and not the latent variables, which remember the tree it replaces.
+    sees the data, and not the latent variables, which remember the tree it replaces.
 
     Parameters
     ----------
@@ -191,37 +191,29 @@ class _Sampler:
         self._forest = Forest(settings.trees, 1, True, False)
         self._sampler.prepare_for_sampler(self._plain, self._residual, self._forest, 0, np.zeros(1))
 
-    def move(self, residual: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Change every tree by one Metropolis-Hastings move and return the sum of all trees.
+    def sweep(
+        self,
+        residual: NDArray[np.float64],
+        *,
+        grown: NDArray[np.int64] | None = None,
+        variance: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Update trees and return the sum of all trees, shape (r,).
 
         Parameters
         ----------
         residual : array, shape (r,)
-            What the present sum leaves of the outcome, with variance 1.
+            What the present sum leaves of the outcome.
+        grown : array, optional
+            Trees to grow anew from the root; by default one Metropolis-Hastings move changes every
+            tree.
+        variance : array, shape (r,), optional
+            Variance of the residuals; 1 by default.
         """
-        return self._sweep(self._plain, residual, None)
-
-    def grow(
-        self,
-        residual: NDArray[np.float64],
-        variance: NDArray[np.float64],
-        trees: NDArray[np.int64],
-    ) -> NDArray[np.float64]:
-        """Grow some trees anew from the root and return the sum of all trees, shape (r,).
-
-        Parameters
-        ----------
-        residual, variance : array, shape (r,)
-            What the present sum leaves of the outcome, and its variance.
-        trees : array
-            Their numbers.
-        """
-        self._weighted.update_variance_weights(variance)
-        return self._sweep(self._weighted, residual, trees)
-
-    def _sweep(
-        self, dataset: Dataset, residual: NDArray[np.float64], grown: NDArray[np.int64] | None
-    ) -> NDArray[np.float64]:
+        dataset = self._plain
+        if variance is not None:
+            dataset = self._weighted
+            dataset.update_variance_weights(variance)
         self._config.sweep_update_indices = grown
         self._residual.update_data(residual)
         self._kept = ForestContainer(self._settings.trees, 1, True, False)

@@ -11,11 +11,7 @@ from numpy.typing import NDArray
 
 @numba.njit(cache=True)
 def _goes_left(
-    rule: int,
-    x: float,
-    value: float,
-    set_values: NDArray[np.float64],
-    set_first: NDArray[np.int64],
+    rule: int, x: float, value: float, set_values: NDArray[np.float64], set_first: NDArray[np.int64]
 ) -> bool:
     if rule == 0:
         return x <= value

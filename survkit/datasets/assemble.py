@@ -89,7 +89,9 @@ def split_rows(n: int, subject_id: NDArray[np.int64] | None = None) -> SplitRows
     """
     subjects = np.arange(n) if subject_id is None else np.unique(subject_id)
     if len(subjects) < 3:
-        raise InputError(f"{len(subjects)} subjects cannot be split in three; at least 3 needed")
+        raise InputError(
+            f"{len(subjects)} subjects cannot be split in three; at least 3 are needed"
+        )
     # Whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more.
     test_size = -(-len(subjects) // 10)
     validation_size = -(-(len(subjects) - test_size) // 9)

@@ -194,7 +194,7 @@ def load_digits(
     mnist_sample_pct: float = 1.0,
     **grid: Unpack[GridParameters],
 ) -> Dataset:
-    """Load Survival MNIST's small stand-in: scikit-learn's 1,797 digits of 8x8 pixels.
+    """Load a small substitute for Survival MNIST: scikit-learn's 1,797 digits of 8x8 pixels.
 
     Parameters are those of `load_mnist`; pixels are divided by 16, rows split 80/10/10.
 

@@ -58,7 +58,7 @@ def read_mnist(data_dir: Path | str, *, download: bool = True) -> Mnist:
     ------
     InputError
         For a file that is not there or cannot be downloaded, has the wrong length or header, or
-        labels that are no digits.
+        labels that are not digits.
     """
     from torchvision.datasets import MNIST
 
@@ -137,8 +137,6 @@ def download_file(
 
 
 def _fetch(url: str, folder: str, md5: str) -> None:
-    from torchvision.datasets.utils import (
-        download_and_extract_archive,
-    )
+    from torchvision.datasets.utils import download_and_extract_archive
 
     download_and_extract_archive(url, folder, md5=md5)

@@ -34,7 +34,7 @@ class CategoryColumn(NamedTuple):
 
     @property
     def cardinality(self) -> int:
-        """The number of codes: one a value, and 0."""
+        """The number of codes: one per value, and 0."""
         return len(self.values) + 1
 
     def codes(self, column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
@@ -62,7 +62,7 @@ class BinnedColumn(NamedTuple):
 
     @property
     def cardinality(self) -> int:
-        """The number of codes: one a bin, of which there is one more than edges, and 0."""
+        """The number of codes: one per bin, of which there is one more than edges, and 0."""
         return len(self.edges) + 2
 
     def codes(self, column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
@@ -205,7 +205,7 @@ class Preprocessor:
             For a missing column, text in a numeric column, or infinite or too large values.
         """
         self._check_columns(frame)
-        # A line a column, filled one by one and turned at the end: many rows need little memory.
+        # One line per column, filled in turn and transposed at the end, which saves memory.
         matrix = np.empty((len(self.feature_names), len(frame)), dtype=np.float32)
         lines = iter(matrix)
         warnings: list[str] = []

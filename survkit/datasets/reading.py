@@ -62,7 +62,7 @@ def _fields(path: Path, text: str) -> tuple[list[str], list[list[str]]]:
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}") from error
     if not lines:
-        raise InputError(f"{path} is empty; a header line and one line a subject are needed")
+        raise InputError(f"{path} is empty; a header line and one line per subject are needed")
     return lines[0], lines[1:]
 
 

@@ -109,7 +109,7 @@ def load_sepsis(
     data_dir : Path
         Folder that holds `physionet.org`, as wget leaves it.
     single_record : bool
-        One row a patient: numbers averaged and gender maxed over the hours read, after imputing
+        One row per patient: numbers averaged and gender maxed over the hours read, after imputing
         and scaling by the training patients' hours. Otherwise every hour before the onset is a
         row, with the time left.
     num_hours : int, optional
@@ -174,7 +174,7 @@ def _check(task: Task) -> None:
         return
     if not task.single_record:
         raise InputError(
-            "--landmark_hours makes one row a patient; it cannot go with --no_single_record"
+            "--landmark_hours makes one row per patient; it cannot go with --no_single_record"
         )
     if task.num_hours is not None and task.num_hours > task.landmark_hours:
         raise InputError(
@@ -249,7 +249,7 @@ def one_row_a_subject(data: SurvivalData) -> SurvivalData:
     Returns
     -------
     SurvivalData
-        One row a subject, in the order of the subjects' first rows.
+        One row per subject, in the order of the subjects' first rows.
     """
     subject = np.asarray(data.subject_id)
     first = np.flatnonzero(np.append(True, subject[1:] != subject[:-1]))

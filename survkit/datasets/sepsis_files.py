@@ -32,7 +32,7 @@ class SepsisRecords:
     Parameters
     ----------
     values : array, shape (36, rows), float32
-        One line a column of `FEATURES`; missing values are NaN.
+        One line per column of `FEATURES`; missing values are NaN.
     sepsis_label : array, shape (rows,), bool
         True from six hours before the onset on.
     patient : array, shape (n,), int64
@@ -90,7 +90,7 @@ def read_records(
     ------
     InputError
         Where there is no set, a set without files, or a file that cannot be used: a column is
-        missing, it has no rows, a value is no number, a line is cut off, or its patient has
+        missing, it has no rows, a value is not a number, a line is cut off, or its patient has
         another file.
     """
     files = list(_find(Path(data_dir)))
@@ -189,7 +189,7 @@ def _with_own_patient(files: Sequence[_PatientFile]) -> tuple[list[_PatientFile]
     bad = []
     for file in files:
         if file.patient is None:
-            bad.append(f"{file.name}: the name is not p<number>.psv, as p000001.psv")
+            bad.append(f"{file.name}: the name is not p<number>.psv, such as p000001.psv")
         elif file.patient in first:
             bad.append(f"{file.name}: patient already in {first[file.patient].name}")
         else:

@@ -33,12 +33,12 @@ def parse(contents: Sequence[bytes]) -> tuple[NDArray[np.float32], NDArray[np.in
     Parameters
     ----------
     contents : sequence of bytes
-        The files' contents: a header, then a line an hour.
+        The files' contents: a header, then one line per hour.
 
     Returns
     -------
     table : array, shape (37, rows), float32
-        `FEATURES` and the label, one line a column; missing values are NaN.
+        `FEATURES` and the label, one line per column; missing values are NaN.
     lengths : array, shape (len(contents),), int64
         How many of the rows each file has.
 

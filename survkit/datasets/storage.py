@@ -28,7 +28,7 @@ DOWNLOAD_TIMEOUT = 60.0
 def download_timeout() -> Iterator[None]:
     """Let downloads that hear nothing for a minute fail: many libraries set no limit.
 
-    A firewall that drops packets would hold them for ever.
+    A firewall that drops packets would block them forever.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
@@ -53,9 +53,7 @@ def cache_folder(data_dir: Path | str) -> Path:
 
 
 def ensure_file(
-    path: Path,
-    fetch: Callable[[Path], None] | None,
-    check: Callable[[Path], object] | None = None,
+    path: Path, fetch: Callable[[Path], None] | None, check: Callable[[Path], object] | None = None
 ) -> Path:
     """Return `path`, fetching the file first where it is not there.
 

@@ -91,7 +91,7 @@ def load_support2(
     data_dir : Path
         Folder that holds the file or receives it.
     support2_features : {"published", "baseline"}
-        All 42 columns, or the 30 that are known at day 3 and are no model's prediction.
+        All 42 columns, or the 30 that are known at day 3 and not a model's prediction.
     support2_start_day : float, optional
         Keep only patients under observation after this day, and count time from it.
     support2_censor_day : float, optional

@@ -8,13 +8,7 @@ from typing import Literal, Unpack, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from survkit.datasets.assemble import (
-    Dataset,
-    GridParameters,
-    check_events,
-    split_rows,
-    time_grid,
-)
+from survkit.datasets.assemble import Dataset, GridParameters, check_events, split_rows, time_grid
 from survkit.datasets.card import Card
 from survkit.types import InputError, Splits, SurvivalData
 

@@ -16,7 +16,7 @@ from survkit.types import BoolArray, InputError
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
-    """One row a subject (or several), features as the source gave them.
+    """One row per subject (or several), features as the source gave them.
 
     Parameters
     ----------

@@ -7,9 +7,4 @@ from survkit.estimators.survival import (
     PersonalizedMoESurvival,
 )
 
-__all__ = [
-    "AdjustableMoESurvival",
-    "FixedMoESurvival",
-    "MTLRSurvival",
-    "PersonalizedMoESurvival",
-]
+__all__ = ["AdjustableMoESurvival", "FixedMoESurvival", "MTLRSurvival", "PersonalizedMoESurvival"]

@@ -65,9 +65,9 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         ----------
         X : DataFrame or array, shape (n, p)
             Numbers and categories: the columns of a DataFrame that hold text, objects, booleans
-            or pandas' categories, and those of an array of objects that are no numbers. Missing
+            or pandas' categories, and those of an array of objects that are not numbers. Missing
             values (NaN, None) are imputed and indicated as by
-            `survkit.datasets.preprocessing.Preprocessor`; what it leaves out is warned of.
+            `survkit.datasets.preprocessing.Preprocessor`; a warning names what it leaves out.
         y : structured array, shape (n,), or DataFrame or array, shape (n, 2)
             Whether the event was seen, and the time of the event or of censoring; names do not
             matter.
@@ -134,7 +134,7 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
             )
         flags = {field.name for field in fields(TrainConfig)}
         given = {name: v for name, v in self.get_params(deep=False).items() if name in flags}
-        # numpy's numbers, as a grid over np.arange gives them, are no plain ones.
+        # A grid over np.arange gives numpy's numbers; the configuration takes plain ones.
         plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in given.items()}
         return asdict(TrainConfig(**plain))
 
@@ -239,7 +239,7 @@ class MixtureSurvival(NeuralSurvival):
 
 def _check_rows(n: int, event: BoolArray) -> None:
     if n != len(event):
-        raise InputError(f"X has {n} rows and y {len(event)}; there must be one outcome a row")
+        raise InputError(f"X has {n} rows and y {len(event)}; there must be one outcome per row")
     if n < 2:
         raise InputError(f"n_samples = {n}; one row is held out, so at least 2 are needed")
     if not event.any():

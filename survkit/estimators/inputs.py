@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,20 +13,13 @@ from sklearn.utils.validation import check_array
 from survkit.types import BoolArray, InputError
 
 
-class Outcome(NamedTuple):
-    """Whether each event was seen, and the time of the event or of censoring, shape (n,) each."""
-
-    event: BoolArray
-    time: NDArray[np.float64]
-
-
-def as_outcome(y: Any) -> Outcome:
-    """Read an outcome: event first, time second.
+def as_outcome(y: Any) -> tuple[BoolArray, NDArray[np.float64]]:
+    """Return whether each event was seen, and the time of event or censoring, shape (n,) each.
 
     Parameters
     ----------
     y : structured array of two fields, DataFrame of two columns, or array of shape (n, 2)
-        Names do not matter; events are True/False or 1/0.
+        Event first, time second; names do not matter. Events are True/False or 1/0.
 
     Raises
     ------
@@ -47,7 +40,7 @@ def as_outcome(y: Any) -> Outcome:
                 "the event was seen, and the time of the event or of censoring"
             )
         event, time = pairs.T
-    return Outcome(_events(np.asarray(event)), _times(np.asarray(time)))
+    return _events(np.asarray(event)), _times(np.asarray(time))
 
 
 def _events(values: NDArray[Any]) -> BoolArray:
@@ -89,7 +82,7 @@ def as_table(X: Any) -> pd.DataFrame:  # noqa: N803
     InputError
         For repeated column names.
     ValueError, TypeError
-        From scikit-learn, for anything that is no such array.
+        From scikit-learn, for anything that is not such an array.
     """
     if not isinstance(X, pd.DataFrame):
         array = check_array(X, dtype=None, ensure_all_finite="allow-nan")
@@ -113,7 +106,7 @@ def categorical_columns(X: Any, table: pd.DataFrame) -> tuple[str, ...]:  # noqa
     Raises
     ------
     InputError
-        For a column that is neither, as dates.
+        For a column that is neither, such as dates.
     TypeError
         For a cell that is neither text nor a number.
     """
@@ -151,7 +144,7 @@ def hold_out(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split rows at random, the same share of those with and without an event.
 
-    scikit-learn's stratified split refuses a class of one row, as one censored subject is.
+    scikit-learn's stratified split refuses a class of one row, such as a single censored subject.
 
     Parameters
     ----------

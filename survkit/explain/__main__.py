@@ -1,4 +1,4 @@
-"""Explains predictions of a trained run: a table and figures beside its record.
+"""Explains predictions of a trained run: a table and figures next to its record.
 
 python -m survkit.explain --run logs/flchain/0123456789abcdef --rows 0 5 17 --num_repetitions 100
 """
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def explain(config: ExplainConfig) -> None:
-    """Explain the subjects, print the coefficients of each and write them beside the record.
+    """Explain the subjects, print the coefficients of each and write them next to the record.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Checks of single settings, and what is warned of once an explanation is there."""
+"""Warnings about an explanation, and errors where none can be given."""
 
 from __future__ import annotations
 
@@ -18,47 +18,8 @@ CALLER = 4
 """Frames between a warning here and the line of the person who called the explainer."""
 
 
-def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse a value that is not among the choices."""
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; it must be {' or '.join(map(repr, choices))}")
-
-
-def check_positive(name: str, value: float | None) -> None:
-    """Refuse what is neither None nor a finite number above 0."""
-    if value is None:
-        return
-    if not is_number(value) or not 0 < value < np.inf:
-        raise InputError(f"{name} is {value!r}; it must be a finite number above 0")
-
-
-def check_share(name: str, value: float) -> None:
-    """Refuse what is not a number between 0 and 1."""
-    if not is_number(value) or not 0 < value < 1:
-        raise InputError(f"{name} is {value!r}; it must be above 0 and below 1")
-
-
-def is_number(value: object) -> bool:
-    """Say whether a value is a whole or real number; True and False are none."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def check_seed(name: str, value: int | None) -> None:
-    """Refuse what is neither None nor a whole number of at least 0."""
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if value is not None and not (is_whole and value >= 0):
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 0")
-
-
-def at_least_one(name: str, value: int) -> int:
-    """Return a count, refused where it is not a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1")
-    return int(value)
-
-
 def warn_of_constants(neighbourhood: Neighbourhood) -> None:
-    """Warn of features that cannot be explained; refuse to go on where none can."""
+    """Warn of features that cannot be explained; raise an error where none can."""
     pairs = zip(neighbourhood.names, neighbourhood.varies, strict=True)
     constant = [name for name, varies in pairs if not varies]
     if len(constant) == len(neighbourhood.names):
@@ -111,7 +72,7 @@ def warn_of_fits(
     if reader.num_capped:
         advice = ""
         if reader.max_hazard is None:
-            advice = "; max_hazard_value_allowed=700 reads those of a model that is exact, as Cox's"
+            advice = "; max_hazard_value_allowed=700 reads those of an exact model, such as Cox's"
         _warn(
             f"{reader.num_capped} of {reader.num_survival} predicted survival values are below "
             f"{reader.smallest_survival:.1e} ({reader.num_zero} of them 0) and count as that, a "

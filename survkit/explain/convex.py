@@ -6,13 +6,12 @@ import threading
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.explain.envelope import upper_envelopes
-from survkit.explain.objective import Terms
+from survkit.explain.objective import NormSolution, Terms
 
 SOLVERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CLARABEL", {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7}),
@@ -23,17 +22,9 @@ _LOCK = threading.Lock()
 """Compiled problems keep their parameters, so one thread at a time uses them."""
 
 
-class ConvexSolution(NamedTuple):
-    """Coefficients (d,), or None where every solver failed; the solver's name and status."""
-
-    coefficients: NDArray[np.float64] | None
-    solver: str
-    status: str
-
-
 def solve_power(
     terms: Terms, q: float, start: NDArray[np.float64], *, verbose: bool = False
-) -> ConvexSolution:
+) -> NormSolution:
     """Minimise sum_k w_k sum_i |u_ki r_ki|^q dt_i, entry by entry, for q >= 1.
 
     The size grows with N x m: for small problems. The least-squares coefficients `start` (d,)
@@ -45,13 +36,13 @@ def solve_power(
     targets = factor * terms.targets.ravel()
     scale = float(np.abs(targets - design @ start).max())
     if scale <= 1e-12 * np.abs(targets).max():
-        return ConvexSolution(start, "least squares", "optimal, it fits to rounding")
+        return NormSolution(start, "least squares", "optimal, it fits to rounding")
     values = {"design": design / scale, "targets": targets / scale}
     return _solve(_power_problem, (*values["design"].shape, q), values, verbose)
 
 
-def solve_maximum(terms: Terms, *, verbose: bool = False) -> ConvexSolution:
-    """Minimise sum_k w_k max_i |u_ki r_ki|: a linear program with few lines a neighbour."""
+def solve_maximum(terms: Terms, *, verbose: bool = False) -> NormSolution:
+    """Minimise sum_k w_k max_i |u_ki r_ki|: a linear program with few lines per neighbour."""
     slope, intercept = upper_envelopes(terms.slopes, terms.targets)
     # Few sizes of problems, so that compiled ones serve again.
     lines = int(2 ** np.ceil(np.log2(slope.shape[1])))
@@ -71,7 +62,7 @@ def _solve(
     size: tuple[Any, ...],
     values: dict[str, NDArray[np.float64]],
     verbose: bool,
-) -> ConvexSolution:
+) -> NormSolution:
     cp: Any = _cvxpy()
     with _LOCK:
         problem, beta = compiled(*size)
@@ -81,16 +72,18 @@ def _solve(
         for solver, options in SOLVERS:
             try:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # an inaccurate solution tells its status
+                    warnings.simplefilter(
+                        "ignore"
+                    )  # the status says where a solution is inaccurate
                     # A warm start would let an answer depend on the problem solved before.
                     problem.solve(solver=solver, verbose=verbose, warm_start=False, **options)
             except cp.error.SolverError as error:
                 statuses.append(f"{solver}: {error}")
                 continue
             if problem.status == "optimal":
-                return ConvexSolution(np.array(beta.value), solver, problem.status)
+                return NormSolution(np.array(beta.value), solver, problem.status)
             statuses.append(f"{solver}: {problem.status}")
-    return ConvexSolution(None, SOLVERS[-1][0], "; ".join(statuses))
+    return NormSolution(None, SOLVERS[-1][0], "; ".join(statuses))
 
 
 @lru_cache(maxsize=8)
@@ -124,3 +117,49 @@ def _cvxpy() -> Any:
     import cvxpy
 
     return cvxpy
+
+
+def upper_envelopes(
+    slopes: NDArray[np.float64], targets: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return few lines whose maximum is max_i u_ki |y_ki - s|, for every s and neighbour k.
+
+    Usually few of a neighbour's 2 m lines, +-u (s - y), form the maximum. They are found for all
+    neighbours at once, starting with the steepest falling line: the next is the first to overtake.
+
+    Parameters
+    ----------
+    slopes : array, shape (N, m)
+        u_ki, at least 0.
+    targets : array, shape (N, m)
+        y_ki.
+
+    Returns
+    -------
+    slope, intercept : array, shape (N, L)
+        The maximum is max_l slope[k, l] s + intercept[k, l]; neighbours with fewer lines than L
+        repeat their last.
+    """
+    rows = np.arange(len(slopes))
+    products = slopes * targets
+    slope = np.concatenate([-slopes, slopes], axis=1)
+    intercept = np.concatenate([products, -products], axis=1)
+    # The steepest falling line; of several, the highest.
+    steepest = slope.min(axis=1, keepdims=True)
+    current = np.where(slope == steepest, intercept, -np.inf).argmax(axis=1)
+    found = [current]
+    while True:
+        gain = slope - slope[rows, current][:, None]
+        gap = intercept[rows, current][:, None] - intercept
+        meeting = np.divide(gap, gain, out=np.full_like(gain, np.inf), where=gain > 0)
+        first = meeting.min(axis=1, keepdims=True)
+        # Of lines that meet at one point the steepest is the next.
+        tied = meeting <= first + 1e-12 * np.abs(first)
+        following = np.where(tied & (gain > 0), slope, -np.inf).argmax(axis=1)
+        following = np.where(np.isfinite(first[:, 0]), following, current)
+        if (following == current).all():
+            break
+        current = following
+        found.append(current)
+    lines = np.stack(found, axis=1)
+    return np.take_along_axis(slope, lines, axis=1), np.take_along_axis(intercept, lines, axis=1)

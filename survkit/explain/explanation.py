@@ -130,7 +130,7 @@ class Explanation(_ArrayLike):
         return effective_number(self.weights)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row an unknown: value, coefficient and their product."""
+        """Return a table with one row per unknown: value, coefficient and their product."""
         return pd.DataFrame(
             {
                 "value": self.values,
@@ -156,7 +156,7 @@ class MonteCarloExplanation(_ArrayLike):
     r_squared : array, shape (h, R)
         Fit of each local model; NaN in a repetition whose solver failed.
     effective_neighbours : array, shape (h, R)
-        How many neighbours of equal weight the weighted ones are worth.
+        As in `Explanation`.
     failures : tuple of str
         What the solver said of each repetition that failed.
     cost : Cost
@@ -222,7 +222,7 @@ class MonteCarloExplanation(_ArrayLike):
         return np.asarray(np.sqrt(squares / degrees / count))
 
     def to_frame(self, rows: Sequence[object] | None = None) -> pd.DataFrame:
-        """Return a table with one row a subject and unknown.
+        """Return a table with one row per subject and unknown.
 
         The index has the subject (its place among those explained, or its entry in `rows`) and
         the feature; the columns are value, coefficient, standard_error and contribution

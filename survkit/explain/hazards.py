@@ -23,7 +23,7 @@ _BLOCK_VALUES = 2**15
 class Curves(NamedTuple):
     """What a model predicts for n subjects: values (n, q) at q times.
 
-    `times` is None where the model does not tell them.
+    `times` is None where the model does not give them.
     """
 
     times: NDArray[np.float64] | None
@@ -42,7 +42,7 @@ class HazardReader:
     times : array, shape (m,)
         The times at which hazards are needed.
     model_output_times : array, shape (q,), optional
-        The times of models that do not tell theirs; `times` where not given.
+        The times of models that do not give theirs; `times` by default.
     max_hazard : float, optional
         Larger hazards are set to it.
     """
@@ -179,7 +179,7 @@ _NAMES = {"cumulative": "cumulative hazard", "survival": "survival curve"}
 
 
 def _other_kind(curves: Curves, low: float, high: float) -> str:
-    """Say what curves look like that are not what they were announced to be."""
+    """Return a hint where curves look like the other kind."""
     steps = np.diff(curves.values, axis=1)
     if curves.kind == "cumulative" and low >= 0 and high <= 1 and (steps <= 0).all():
         return "; all values lie in [0, 1] and fall: for survival, give type_fn='survival'"

@@ -16,8 +16,14 @@ from survkit.explain.hazards import HazardReader
 from survkit.explain.least_squares import NormalEquations, r_squared, solve
 from survkit.explain.models import Predict
 from survkit.explain.neighbours import Neighbourhood, effective_number
-from survkit.explain.norms import NormSolution, objective_value, solve_norm
-from survkit.explain.objective import TimeAxis, build_terms, sum_over_time, weight_scale
+from survkit.explain.norms import objective_value, solve_norm
+from survkit.explain.objective import (
+    NormSolution,
+    TimeAxis,
+    build_terms,
+    sum_over_time,
+    weight_scale,
+)
 
 BATCH_VALUES = 2**22
 """Predicted hazards held at once, at least those of one explanation."""
@@ -135,7 +141,7 @@ class LocalModels:
         num_workers: int = 1,
         advance: Callable[[int], object] = lambda done: None,
     ) -> LocalFits:
-        """Fit a local model for each task; `advance` is told how many are done.
+        """Fit a local model for each task, calling `advance` with the number just done.
 
         The model is called from this thread alone; `num_workers` threads reduce its predictions.
         """

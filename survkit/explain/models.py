@@ -1,7 +1,6 @@
 """Any survival model as a function of features that returns curves.
 
-Models are recognised by what they offer, so that no package is imported but the one whose model
-is passed.
+Models are recognised by their methods, so only the package of the given model is imported.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def predictor(
         A function of features (n, p); a model of survkit or its run folder (a path); a fitted
         model of scikit-survival, lifelines or pycox; XGBoost's accelerated-failure-time model.
     kind : {"cumulative", "survival"}
-        What a function returns; models tell it themselves.
+        What a function returns; not used for models.
     times : array, shape (m,)
         Where a model without times of its own (XGBoost) is asked.
     feature_names : sequence of str, length p
@@ -53,13 +52,14 @@ def predictor(
     if package == "xgboost":
         return _xgboost_aft(model, times, feature_names)
     if hasattr(model, "predict_cumulative_hazard_function"):
-        return _scikit_survival(model, feature_names)
-    if hasattr(model, "predict_cumulative_hazard"):
+        # Its step functions share times and, for Cox models, values: faster than its own arrays.
+        model, kind = model.predict_cumulative_hazard_function, "cumulative"
+    elif hasattr(model, "predict_cumulative_hazard"):
         return _lifelines(model, feature_names)
-    if hasattr(model, "predict_surv_df"):
-        return _pycox(model)
-    if hasattr(model, "predict") and hasattr(model, "fit_summary"):
-        return _survkit(model)
+    elif hasattr(model, "predict_surv_df"):
+        return lambda x: _from_frame(model.predict_surv_df(x.astype(np.float32)), "survival")
+    elif hasattr(model, "predict") and hasattr(model, "fit_summary"):
+        return lambda x: _as_curves(model.predict(x.astype(np.float32)), "survival")
     if callable(model):
         return _function(model, kind, feature_names)
     raise InputError(
@@ -94,8 +94,8 @@ def _as_curves(output: Any, kind: Kind) -> Curves:
         values = np.asarray(output, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(
-            f"predict_fn returned a {type(output).__name__} that is no array of numbers; it must "
-            "return one row a subject and one column a time, or scikit-survival's step functions"
+            f"predict_fn returned a {type(output).__name__}, not an array of numbers; it must "
+            "return one row per subject, one column per time, or scikit-survival's step functions"
         ) from None
     return Curves(None, values, kind)
 
@@ -119,18 +119,6 @@ def _from_step_functions(functions: Sequence[Any], kind: Kind) -> Curves:
     return Curves(times, values, kind)
 
 
-def _survkit(model: Any) -> Predict:
-    def predict(features: NDArray[np.float64]) -> Curves:
-        return _as_curves(model.predict(features.astype(np.float32)), "survival")
-
-    return predict
-
-
-def _scikit_survival(model: Any, names: Sequence[str]) -> Predict:
-    # Its step functions share times and, for Cox models, values: faster than its own arrays.
-    return _function(model.predict_cumulative_hazard_function, "cumulative", names)
-
-
 def _lifelines(model: Any, names: Sequence[str]) -> Predict:
     def predict(features: NDArray[np.float64]) -> Curves:
         frame = model.predict_cumulative_hazard(pd.DataFrame(features, columns=list(names)))
@@ -139,15 +127,8 @@ def _lifelines(model: Any, names: Sequence[str]) -> Predict:
     return predict
 
 
-def _pycox(model: Any) -> Predict:
-    def predict(features: NDArray[np.float64]) -> Curves:
-        return _from_frame(model.predict_surv_df(features.astype(np.float32)), "survival")
-
-    return predict
-
-
 def _from_frame(frame: pd.DataFrame, kind: Kind) -> Curves:
-    """Read a table with one row a time and one column a subject."""
+    """Read a table with one row per time and one column per subject."""
     return Curves(frame.index.to_numpy(dtype=np.float64), frame.to_numpy(dtype=np.float64).T, kind)
 
 

@@ -43,8 +43,8 @@ class Neighbourhood:
 
     Numbers are drawn from the normal distribution N(x, b^2 diag(sd^2)) around the subject x, with
     bandwidth b and the training rows' standard deviations (Pachón-García et al. 2024, section
-    3.2); categories are drawn from the training rows' values of that feature, whatever the subject
-    has. A neighbour's weight is that normal density, over the numbers alone, relative to its
+    3.2); categories are drawn from the training rows' values of that feature, regardless of the
+    subject's. A neighbour's weight is that normal density, over the numbers alone, relative to its
     largest value in the sample.
 
     Weighting draws from N(x, S) by its own density amounts to draws from N(x, S / 2), at the price
@@ -94,7 +94,7 @@ class Neighbourhood:
         categorical : sequence of int
             Columns of categories.
         category_labels : mapping of column to mapping of value to text, optional
-            How the values of a categorical column are called.
+            Names of the values of a categorical column.
         bandwidth : float, optional
             Silverman's by default: (4 / (n (p + 2)))^(1 / (p + 4)), p counting the numbers.
         weighting : {"density", "equal"}
@@ -174,7 +174,7 @@ def _observed(features: NDArray[np.float64], column: int) -> CategoricalFeature:
 def _indicators(
     name: str, feature: CategoricalFeature, labels: Mapping[float, str]
 ) -> list[DesignColumn]:
-    """One column a value but the reference; a feature of 0 and 1, and a constant, stays itself."""
+    """One column per value but the reference; a 0/1 feature and a constant stay as they are."""
     is_indicator = np.isin(feature.values, [0.0, 1.0]).all() and not labels
     if is_indicator or len(feature.values) == 1:
         return [DesignColumn(name, feature.column)]

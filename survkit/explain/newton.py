@@ -24,11 +24,10 @@ _BLOCK_VALUES = 2**15
 
 
 class NewtonSolution(NamedTuple):
-    """Coefficients (d,), how far the objective is from its optimum at most (relative), steps."""
+    """Coefficients (d,), and a bound on the objective's relative distance from its optimum."""
 
     coefficients: NDArray[np.float64]
     gap: float
-    steps: int
 
     @property
     def converged(self) -> bool:
@@ -95,12 +94,13 @@ def solve_newton(terms: Terms, q: float, start: NDArray[np.float64]) -> NewtonSo
     q : float
         The norm, at least 1.
     start : array, shape (d,)
-        Coefficients to start from, the least-squares ones say.
+        Coefficients to start from, such as the least-squares ones.
 
     Notes
     -----
-    For q < 2 the kink at 0 is smoothed less and less. The gap adds what smoothing can have moved
-    the optimum by, (eps^q) * sum(omega) at most, to what the last Newton step promised.
+    For q < 2 the kink at 0 is smoothed, less at each level. The gap is the decrease that the last
+    Newton step promised, plus the most by which smoothing can have moved the optimum,
+    (eps^q) * sum(omega).
     """
     problem = _Smoothed(terms, q)
     beta = start * problem.column_scale
@@ -108,30 +108,29 @@ def solve_newton(terms: Terms, q: float, start: NDArray[np.float64]) -> NewtonSo
     scale = objective ** (1 / q)
     largest = float(np.abs(terms.targets).max())
     if scale <= 1e-12 * largest:  # the local model fits to rounding
-        return NewtonSolution(start, 0.0, 0)
+        return NewtonSolution(start, 0.0)
     levels = [eps * scale for eps in SMOOTHING] if q < 2 else [0.0]
-    gap, steps = np.inf, 0
+    gap = np.inf
     for eps in levels:
-        beta, decrement, taken = _minimise(problem, beta, eps)
-        steps += taken
+        beta, decrement = _minimise(problem, beta, eps)
         objective = problem.value(beta, 0.0)
         gap = (decrement + eps**q) / objective
-    return NewtonSolution(beta / problem.column_scale, float(gap), steps)
+    return NewtonSolution(beta / problem.column_scale, float(gap))
 
 
 def _minimise(
     problem: _Smoothed, beta: NDArray[np.float64], eps: float
-) -> tuple[NDArray[np.float64], float, int]:
-    """Take damped Newton steps; return the coefficients, the last decrement and the steps."""
+) -> tuple[NDArray[np.float64], float]:
+    """Take damped Newton steps; return the coefficients and the last decrement."""
     decrement = np.inf
-    for taken in range(MAX_STEPS):
+    for _ in range(MAX_STEPS):
         value, gradient, hessian = problem.derivatives(beta, eps)
         if not np.isfinite(hessian).all():
-            return beta, np.inf, taken
+            return beta, np.inf
         direction = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
         decrement = float(-gradient @ direction)
         if decrement <= TOLERANCE * value:
-            return beta, decrement, taken
+            return beta, decrement
         length = 1.0
         for _ in range(MAX_HALVINGS):
             candidate = beta + length * direction
@@ -139,9 +138,9 @@ def _minimise(
                 break
             length /= 2
         else:  # rounding hides any further descent
-            return beta, decrement, taken
+            return beta, decrement
         beta = candidate
-    return beta, decrement, MAX_STEPS
+    return beta, decrement
 
 
 def _power(square: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:

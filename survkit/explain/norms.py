@@ -1,15 +1,14 @@
-"""Norms other than l2: which solver a problem goes to, and what its answer is worth."""
+"""Norms other than l2: which solver handles a problem, and how good its answer is."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survkit.explain.convex import solve_maximum, solve_power
+from survkit.explain.inputs import is_number
 from survkit.explain.newton import solve_newton
-from survkit.explain.objective import Terms
+from survkit.explain.objective import NormSolution, Terms
 from survkit.types import InputError
 
 LARGEST_FOR_CVXPY = 1_000
@@ -22,15 +21,7 @@ HIGHEST_FOR_CVXPY = 10
 """Above this q a cone's solver stops far from the optimum and calls it one."""
 
 
-class NormSolution(NamedTuple):
-    """Coefficients (d,), None where it failed, and the solver's name and status."""
-
-    coefficients: NDArray[np.float64] | None
-    solver: str
-    status: str
-
-
-def as_norm(value: object) -> float:
+def as_norm(value: float | str) -> float:
     """Return a norm as a number, infinity for "inf".
 
     Raises
@@ -40,12 +31,11 @@ def as_norm(value: object) -> float:
     """
     if value == "inf":
         return np.inf
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    if isinstance(value, bool) or not is_number or not float(value) >= 1:  # type: ignore[arg-type]
+    if not is_number(value) or not float(value) >= 1:
         raise InputError(
             f"functional_norm is {value!r}; it must be a number of at least 1, or 'inf'"
         )
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def objective_value(terms: Terms, q: float, coefficients: NDArray[np.float64]) -> float:
@@ -75,12 +65,12 @@ def solve_norm(
         Whether cvxpy's solvers show their messages.
     """
     if q == np.inf:
-        return NormSolution(*solve_maximum(terms, verbose=verbose))
+        return solve_maximum(terms, verbose=verbose)
     if terms.targets.size <= LARGEST_FOR_CVXPY and q <= HIGHEST_FOR_CVXPY:
         solution = solve_power(terms, q, start, verbose=verbose)
         if solution.coefficients is not None:
-            return NormSolution(*solution)
-    with np.errstate(over="ignore", invalid="ignore"):  # told by a gap that is not finite
+            return solution
+    with np.errstate(over="ignore", invalid="ignore"):  # shows in a gap that is not finite
         newton = solve_newton(terms, q, start)
     if not np.isfinite(newton.gap):
         return NormSolution(None, "Newton", f"powers of {q:g} overflow; the norm 'inf' is near it")

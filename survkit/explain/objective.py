@@ -1,9 +1,9 @@
-"""Expression (9) of the SurvLIME paper for one subject, and its reduction to one term a neighbour.
+"""Expression (9) of the SurvLIME paper for one subject, reduced to one term per neighbour.
 
     sum_k w_k sum_i u_ki^2 (ln H_i(e_k) - ln H0(t_i) - beta . e_k)^2 dt_i,    u = H / ln H
 
-Over the times of one neighbour it is a square in the single number beta . e_k, so that three sums
-a neighbour hold all that the solution and its fit depend on.
+Over the times of one neighbour it is a square in the single number beta . e_k, so the solution and
+its fit depend on three sums per neighbour.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class TimeAxis(NamedTuple):
     def build(cls, baseline: NDArray[np.float64], lengths: NDArray[np.float64]) -> TimeAxis:
         """Take intervals (m,) and a baseline hazard (m,); where that is 0, no interval counts.
 
-        There the log hazard ratio of the local model is infinite whatever the coefficients.
+        There the log hazard ratio of the local model is infinite for any coefficients.
         """
         positive = baseline > 0
         log_baseline = np.log(np.where(positive, baseline, 1.0))
@@ -70,6 +70,14 @@ class Terms(NamedTuple):
     targets: NDArray[np.float64]
     lengths: NDArray[np.float64]
     scale: float
+
+
+class NormSolution(NamedTuple):
+    """Coefficients (d,), None where every solver failed, and the solver's name and status."""
+
+    coefficients: NDArray[np.float64] | None
+    solver: str
+    status: str
 
 
 class Sums(NamedTuple):

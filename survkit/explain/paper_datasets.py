@@ -1,6 +1,6 @@
 """Veteran, lung and UDCA as the SurvLIME paper prepares them (section 4.2).
 
-Other than `survkit.datasets`, which keeps every subject and column for training and evaluation,
+Unlike `survkit.datasets`, which keeps every subject and column for training and evaluation,
 these loaders drop what the paper drops, and encode categories without a reference value.
 """
 
@@ -81,7 +81,7 @@ class PaperDataset:
 
 
 def load_veteran() -> PaperDataset:
-    """Load the Veterans' Administration lung cancer trial, carried by scikit-survival."""
+    """Load the Veterans' Administration lung cancer trial from scikit-survival."""
     from sksurv.datasets import load_veterans_lung_cancer
 
     table, outcome = load_veterans_lung_cancer()
@@ -106,7 +106,7 @@ def load_veteran() -> PaperDataset:
 
 
 def load_lung() -> PaperDataset:
-    """Load the NCCTG lung cancer study, carried by lifelines, less the paper's exclusions.
+    """Load the NCCTG lung cancer study from lifelines, with the paper's exclusions.
 
     Dropped: the columns inst and meal.cal, 18 subjects with missing values, and the only one with
     ph.ecog 3.
@@ -118,18 +118,11 @@ def load_lung() -> PaperDataset:
     kept = kept[kept["ph.ecog"] != 3].reset_index(drop=True)
     features = kept[["sex", "ph.ecog", "age", "ph.karno", "pat.karno", "wt.loss"]]
     features = features.astype({"sex": int, "ph.ecog": int})
-    return PaperDataset(
-        "lung",
-        len(table),
-        features,
-        kept["status"].to_numpy(dtype=np.bool_),
-        kept["time"].to_numpy(dtype=np.float64),
-        {"sex": 1, "ph.ecog": 0},
-    )
+    return _of_table("lung", len(table), kept, features, {"sex": 1, "ph.ecog": 0})
 
 
 def load_udca(data_dir: Path | str) -> PaperDataset:
-    """Load the UDCA trial from `udca_dataset.csv`, less the subject without a risk score.
+    """Load the UDCA trial from `udca_dataset.csv`, without the subject who has no risk score.
 
     Raises
     ------
@@ -141,14 +134,18 @@ def load_udca(data_dir: Path | str) -> PaperDataset:
     table = read_csv(Path(data_dir) / "udca_dataset.csv")
     kept = table.dropna().reset_index(drop=True)
     features = kept[["trt", "stage", "bili", "riskscore"]].astype({"trt": int, "stage": int})
-    return PaperDataset(
-        "udca",
-        len(table),
-        features,
-        kept["status"].to_numpy(dtype=np.bool_),
-        kept["time"].to_numpy(dtype=np.float64),
-        {"trt": 0, "stage": 0},
-    )
+    return _of_table("udca", len(table), kept, features, {"trt": 0, "stage": 0})
+
+
+def _of_table(
+    name: str,
+    num_all: int,
+    kept: pd.DataFrame,
+    features: pd.DataFrame,
+    references: Mapping[str, object],
+) -> PaperDataset:
+    event = kept["status"].to_numpy(dtype=np.bool_)
+    return PaperDataset(name, num_all, features, event, kept["time"].to_numpy(float), references)
 
 
 def load_paper_dataset(name: str, data_dir: Path | str | None = None) -> PaperDataset:

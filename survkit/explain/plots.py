@@ -72,7 +72,7 @@ def boxen_plot(
 ) -> Axes:
     """Draw the distribution of each coefficient over samples (n, d), by its median.
 
-    The other parameters are those of `bar_chart`; a colour tells the sign of the median.
+    The other parameters are those of `bar_chart`; colour shows the sign of the median.
     """
     import pandas as pd
     import seaborn

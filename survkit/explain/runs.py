@@ -12,7 +12,7 @@ import numpy as np
 
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
-from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn, Preprocessor
+from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn
 from survkit.explain import plots
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.survlime import SurvLimeExplainer
@@ -76,18 +76,14 @@ def open_run(
         train.time,
         feature_names=names,
         categorical_features=categorical,
-        category_labels={} if preprocessor is None else category_labels(preprocessor),
+        category_labels={c.name: _labels(c) for c in preprocessor.coded} if preprocessor else {},
         **options,
     )
     return ExplainableRun(fitted.model, explainer, dataset)
 
 
-def category_labels(preprocessor: Preprocessor) -> dict[str, dict[float, str]]:
-    """Return what the codes of each categorical column mean."""
-    return {column.name: _labels(column) for column in preprocessor.coded}
-
-
 def _labels(column: CategoryColumn | BinnedColumn) -> dict[float, str]:
+    """Return what the codes of a categorical column mean."""
     if isinstance(column, CategoryColumn):
         texts = list(column.values)
     else:
@@ -122,10 +118,7 @@ def explain_rows(run: ExplainableRun, rows: Sequence[int], **options: Any) -> Mo
 
 
 def write_explanation(
-    folder: Path,
-    explanation: MonteCarloExplanation,
-    rows: Sequence[int],
-    settings: dict[str, Any],
+    folder: Path, explanation: MonteCarloExplanation, rows: Sequence[int], settings: dict[str, Any]
 ) -> list[Path]:
     """Write the table, a figure for each subject and one for all; return their paths.
 

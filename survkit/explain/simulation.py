@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from survkit.explain.inputs import at_least_one, check_positive, check_share
 from survkit.types import BoolArray, InputError
 
 
@@ -67,19 +68,17 @@ class RandomSurvivalData:
                 f"center has {len(self.center)} values and coefficients has "
                 f"{len(self.coefficients)}; they must be as many"
             )
-        self.radius = _positive("radius", radius)
-        self.lambda_weibull = _positive("lambda_weibull", lambda_weibull)
-        self.v_weibull = _positive("v_weibull", v_weibull)
-        self.time_cap = None if time_cap is None else _positive("time_cap", time_cap)
-        if not 0 < prob_event < 1:
-            raise InputError(f"prob_event is {prob_event}; it must lie in (0, 1)")
-        self.prob_event = prob_event
+        above_0 = {"radius": radius, "lambda_weibull": lambda_weibull, "v_weibull": v_weibull}
+        for name, value in {**above_0, "time_cap": time_cap}.items():
+            check_positive(name, value)
+        check_share("prob_event", prob_event)
+        self.radius, self.prob_event, self.time_cap = radius, prob_event, time_cap
+        self.lambda_weibull, self.v_weibull = lambda_weibull, v_weibull
         self._random = np.random.default_rng(random_seed)
 
     def random_survival_data(self, num_points: int) -> SurvivalSample:
         """Draw a sample: (features, times, events) of `num_points` subjects."""
-        if num_points < 1:
-            raise InputError(f"num_points is {num_points}; it must be at least 1")
+        at_least_one("num_points", num_points)
         features = self._uniform_in_ball(num_points)
         hazard = self.lambda_weibull * np.exp(features @ self.coefficients)
         exponential = self._random.exponential(size=num_points)  # -ln(u)
@@ -103,9 +102,3 @@ def _vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
     if vector.ndim != 1 or len(vector) == 0 or not np.isfinite(vector).all():
         raise InputError(f"{name} is {values!r}; it must be a list of finite numbers")
     return vector
-
-
-def _positive(name: str, value: Any) -> float:
-    if not (np.isfinite(value) and value > 0):
-        raise InputError(f"{name} is {value}; it must be finite and above 0")
-    return float(value)

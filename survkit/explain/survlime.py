@@ -1,4 +1,4 @@
-"""SurvLIME: the Cox model that is nearest to any survival model around one subject."""
+"""SurvLIME: the Cox model closest to any survival model around one subject."""
 
 from __future__ import annotations
 
@@ -12,33 +12,28 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from survkit.explain import plots
-from survkit.explain.checks import (
-    at_least_one,
-    check_choice,
-    check_failures,
-    check_positive,
-    check_seed,
-    check_share,
-    replace_unseen,
-    warn_of_constants,
-    warn_of_fits,
-)
+from survkit.explain.checks import check_failures, replace_unseen, warn_of_constants, warn_of_fits
 from survkit.explain.explanation import Cost, Explanation, MonteCarloExplanation
 from survkit.explain.hazards import HazardReader, Kind
-from survkit.explain.local_models import LocalModels, ModelCalls, Task
-from survkit.explain.models import predictor
-from survkit.explain.neighbours import Neighbourhood, Weighting
-from survkit.explain.norms import as_norm
-from survkit.explain.objective import LOG_FLOOR, interval_lengths
-from survkit.explain.training import (
+from survkit.explain.inputs import (
     as_column,
     as_matrix,
     as_names,
     as_outcomes,
     as_output_times,
     as_rows,
+    at_least_one,
     baseline_hazard,
+    check_choice,
+    check_positive,
+    check_seed,
+    check_share,
 )
+from survkit.explain.local_models import LocalModels, ModelCalls, Task
+from survkit.explain.models import predictor
+from survkit.explain.neighbours import Neighbourhood, Weighting
+from survkit.explain.norms import as_norm
+from survkit.explain.objective import LOG_FLOOR, interval_lengths
 from survkit.types import InputError
 
 if TYPE_CHECKING:
@@ -50,10 +45,10 @@ Baseline = Literal["nelson-aalen", "model"]
 class SurvLimeExplainer:
     """Explains predictions of any survival model by local Cox models.
 
-    Neighbours of a subject are drawn, the model predicts their cumulative hazards, and the Cox
-    model whose log hazards are nearest to these is found (Kovalev et al. 2020; Pachón-García et
-    al. 2024, whose package has the same constructor and methods). `docs/explain.md` says what is
-    done where the paper is silent.
+    The explainer draws neighbours of a subject, predicts their cumulative hazards with the model
+    and finds the Cox model whose log hazards are closest to these (Kovalev et al. 2020;
+    Pachón-García et al. 2024, whose package has the same constructor and methods).
+    `docs/explain.md` says what is done where the paper is silent.
 
     Parameters
     ----------
@@ -63,7 +58,7 @@ class SurvLimeExplainer:
         Their outcomes: 1 or True where the event was seen.
     model_output_times : array, shape (q,), optional
         Times of the columns that a prediction function returns; the distinct training times by
-        default. Models that are passed themselves tell their own.
+        default. Models that are passed themselves have their own.
     H0 : array, list or StepFunction, optional
         Baseline cumulative hazard at the m distinct training times.
     kernel_width : float, optional
@@ -77,7 +72,7 @@ class SurvLimeExplainer:
     feature_names : sequence of str, length p, optional
         A DataFrame's columns by default.
     category_labels : mapping of name to mapping of value to text, optional
-        How the values of categorical features are called.
+        Names of the values of categorical features.
     baseline : {"nelson-aalen", "model"}
         Where H0 is not given: the Nelson-Aalen estimate of the training rows, as in the paper, or
         the model's own hazard at the subject, with features counted from the subject. The first

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
 from survkit.heads.fixed_moe import new_prototypes
 from survkit.heads.mtlr import class_scores
-from survkit.heads.routing import HeadOutput, Router
+from survkit.heads.routing import HeadOutput, Router, RouterParameters
 from survkit.heads.time_warp import TIME_WARPS
 from survkit.types import InputError
 
@@ -21,14 +23,12 @@ class AdjustableMoEHead(nn.Module):
 
     Parameters
     ----------
-    hidden_dim : int
-        Width of the hidden state.
-    num_classes : int
-        Time classes m + 1, at least 2.
-    mixture_components, mixture_topk, expert_metric, learn_temperature, logit_temp
-        As in `survkit.heads.routing.Router`.
+    hidden_dim, num_classes : int
+        Width of the hidden state, and time classes m + 1, at least 2.
     time_warp_function : {"two_logistics", "beta_cdf"}
         Family of the warp, see `survkit.heads.time_warp`; "beta_cdf" runs on the CPU only.
+    **router
+        As in `survkit.heads.routing.Router`.
 
     Raises
     ------
@@ -41,12 +41,8 @@ class AdjustableMoEHead(nn.Module):
         hidden_dim: int,
         num_classes: int,
         *,
-        mixture_components: int = 10,
-        mixture_topk: int | None = None,
-        expert_metric: str = "dot",
-        learn_temperature: bool = True,
-        logit_temp: float = 2.0,
         time_warp_function: str = "two_logistics",
+        **router: Unpack[RouterParameters],
     ) -> None:
         super().__init__()
         if time_warp_function not in TIME_WARPS:
@@ -56,18 +52,12 @@ class AdjustableMoEHead(nn.Module):
             )
         if num_classes < 2:
             raise InputError(f"num_classes is {num_classes}; a time axis needs at least 2")
-        self.router = Router(
-            hidden_dim,
-            mixture_components=mixture_components,
-            mixture_topk=mixture_topk,
-            expert_metric=expert_metric,
-            learn_temperature=learn_temperature,
-            logit_temp=logit_temp,
-        )
-        self.prototypes = new_prototypes(mixture_components, num_classes)
+        self.router = Router(hidden_dim, **router)
+        num_experts = len(self.router.keys)
+        self.prototypes = new_prototypes(num_experts, num_classes)
         self.time_warp_function = time_warp_function
         num_parameters = TIME_WARPS[time_warp_function].num_parameters
-        self.warp = nn.Linear(hidden_dim, mixture_components * num_parameters)
+        self.warp = nn.Linear(hidden_dim, num_experts * num_parameters)
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""

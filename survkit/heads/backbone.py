@@ -42,14 +42,14 @@ class Backbone(nn.Module):
     Attributes
     ----------
     widths : list of int
-        Of the embedded input, then of each hidden layer.
+        Width of the embedded input, then of each hidden layer.
     output_dim : int
         Width of the hidden state, the last of them.
 
     Raises
     ------
     InputError
-        For a categorical column that is not a feature or comes twice, sizes below 1, a negative
+        For a categorical column that is not a feature or is given twice, sizes below 1, a negative
         number of layers, or dropout outside [0, 1).
     """
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
 from survkit.heads.mtlr import class_scores
-from survkit.heads.routing import HeadOutput, Router
+from survkit.heads.routing import HeadOutput, Router, RouterParameters
 
 
-def new_prototypes(mixture_components: int, num_classes: int) -> nn.Parameter:
+def new_prototypes(num_experts: int, num_classes: int) -> nn.Parameter:
     """Return the logits (E, m + 1) of each expert's prototype, uniform on (-0.1, 0.1)."""
-    return nn.Parameter(torch.empty(mixture_components, num_classes).uniform_(-0.1, 0.1))
+    return nn.Parameter(torch.empty(num_experts, num_classes).uniform_(-0.1, 0.1))
 
 
 class FixedMoEHead(nn.Module):
@@ -22,11 +24,9 @@ class FixedMoEHead(nn.Module):
 
     Parameters
     ----------
-    hidden_dim : int
-        Width of the hidden state.
-    num_classes : int
-        Time classes m + 1.
-    mixture_components, mixture_topk, expert_metric, learn_temperature, logit_temp
+    hidden_dim, num_classes : int
+        Width of the hidden state, and time classes m + 1.
+    **router
         As in `survkit.heads.routing.Router`.
 
     Raises
@@ -36,27 +36,11 @@ class FixedMoEHead(nn.Module):
     """
 
     def __init__(
-        self,
-        hidden_dim: int,
-        num_classes: int,
-        *,
-        mixture_components: int = 10,
-        mixture_topk: int | None = None,
-        expert_metric: str = "dot",
-        learn_temperature: bool = True,
-        logit_temp: float = 2.0,
+        self, hidden_dim: int, num_classes: int, **router: Unpack[RouterParameters]
     ) -> None:
         super().__init__()
-        self.router = Router(
-            hidden_dim,
-            mixture_components=mixture_components,
-            mixture_topk=mixture_topk,
-            expert_metric=expert_metric,
-            learn_temperature=learn_temperature,
-            logit_temp=logit_temp,
-            second_temperature=True,
-        )
-        self.prototypes = new_prototypes(mixture_components, num_classes)
+        self.router = Router(hidden_dim, **router, second_temperature=True)
+        self.prototypes = new_prototypes(len(self.router.keys), num_classes)
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""

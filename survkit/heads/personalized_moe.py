@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from torch import Tensor, nn
 
 from survkit.heads.mtlr import class_scores
-from survkit.heads.routing import HeadOutput, Router
+from survkit.heads.routing import HeadOutput, Router, RouterParameters
 from survkit.types import InputError
 
 
 class PersonalizedMoEHead(nn.Module):
-    """Experts are linear maps of a value vector; a query is compared with a key an expert.
+    """Experts are linear maps of a value vector; a query is compared with one key per expert.
 
     Parameters
     ----------
@@ -19,12 +21,12 @@ class PersonalizedMoEHead(nn.Module):
         Width of the hidden state, the query and the keys.
     num_classes : int
         Time classes m + 1.
-    mixture_components, mixture_topk, expert_metric, learn_temperature, logit_temp
-        As in `survkit.heads.routing.Router`.
     moe_value_dim : int, optional
         Width of the value vector; `hidden_dim` where not given.
     moe_chunk_value_dim : bool
-        Split the value in E equal chunks, one an expert; otherwise every expert reads all of it.
+        Split the value in E equal chunks, one per expert; otherwise every expert reads all of it.
+    **router
+        As in `survkit.heads.routing.Router`.
 
     Raises
     ------
@@ -37,39 +39,29 @@ class PersonalizedMoEHead(nn.Module):
         hidden_dim: int,
         num_classes: int,
         *,
-        mixture_components: int = 10,
-        mixture_topk: int | None = None,
-        expert_metric: str = "dot",
-        learn_temperature: bool = True,
-        logit_temp: float = 2.0,
         moe_value_dim: int | None = None,
         moe_chunk_value_dim: bool = True,
+        **router: Unpack[RouterParameters],
     ) -> None:
         super().__init__()
-        self.router = Router(
-            hidden_dim,
-            mixture_components=mixture_components,
-            mixture_topk=mixture_topk,
-            expert_metric=expert_metric,
-            learn_temperature=learn_temperature,
-            logit_temp=logit_temp,
-        )
+        self.router = Router(hidden_dim, **router)
+        num_experts = len(self.router.keys)
         value_dim = hidden_dim if moe_value_dim is None else moe_value_dim
-        _check_value_dim(value_dim, moe_value_dim is None, mixture_components, moe_chunk_value_dim)
+        _check_value_dim(value_dim, moe_value_dim is None, num_experts, moe_chunk_value_dim)
         self.chunked = moe_chunk_value_dim
         self.query = nn.Linear(hidden_dim, hidden_dim)
         self.value = nn.Linear(hidden_dim, value_dim)
-        chunk = value_dim // mixture_components if moe_chunk_value_dim else value_dim
+        chunk = value_dim // num_experts if moe_chunk_value_dim else value_dim
         # At zero every expert starts at the uniform distribution. Random logits would add up along
         # the time axis to distributions that training first has to forget.
-        self.expert_weight = nn.Parameter(torch.zeros(mixture_components, chunk, num_classes))
-        self.expert_bias = nn.Parameter(torch.zeros(mixture_components, num_classes))
+        self.expert_weight = nn.Parameter(torch.zeros(num_experts, chunk, num_classes))
+        self.expert_bias = nn.Parameter(torch.zeros(num_experts, num_classes))
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""
         log_gates, router_log_probs = self.router(self.query(hidden))
         value = self.value(hidden)
-        # The class scores are linear in the logits: summed in the weights, once a batch.
+        # The class scores are linear in the logits: summed in the weights, once per batch.
         weight, bias = class_scores(self.expert_weight), class_scores(self.expert_bias)
         if self.chunked:
             inputs = value.unflatten(-1, weight.shape[:2]).transpose(0, 1)  # (E, B, chunk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -131,8 +131,18 @@ def mix(log_gates: Tensor, expert_log_probs: Tensor) -> Tensor:
     return (log_gates.unsqueeze(-1) + expert_log_probs).logsumexp(-2)
 
 
+class RouterParameters(TypedDict, total=False):
+    """The parameters of `Router` that the head of every mixture takes."""
+
+    mixture_components: int
+    mixture_topk: int | None
+    expert_metric: str
+    learn_temperature: bool
+    logit_temp: float
+
+
 class Router(nn.Module):
-    """Weigh E experts for each subject by comparing a vector with one learned key an expert.
+    """Weigh E experts for each subject by comparing a vector with one learned key per expert.
 
     Parameters
     ----------
@@ -149,7 +159,7 @@ class Router(nn.Module):
     logit_temp : float
         Temperature at the start, by which the scores are divided.
     second_temperature : bool
-        Divide the kept scores by a further temperature that starts at 1.
+        Divide the kept scores by another temperature, which starts at 1.
 
     Raises
     ------
@@ -161,11 +171,11 @@ class Router(nn.Module):
         self,
         width: int,
         *,
-        mixture_components: int,
-        mixture_topk: int | None,
-        expert_metric: str,
-        learn_temperature: bool,
-        logit_temp: float,
+        mixture_components: int = 10,
+        mixture_topk: int | None = None,
+        expert_metric: str = "dot",
+        learn_temperature: bool = True,
+        logit_temp: float = 2.0,
         second_temperature: bool = False,
     ) -> None:
         super().__init__()

@@ -11,12 +11,6 @@ from survkit.metrics.evaluate import (
     evaluate_against,
     renormalise_beyond_horizon,
 )
-from survkit.metrics.outcomes import Outcomes
+from survkit.metrics.problem import Outcomes
 
-__all__ = [
-    "Evaluation",
-    "Outcomes",
-    "evaluate",
-    "evaluate_against",
-    "renormalise_beyond_horizon",
-]
+__all__ = ["Evaluation", "Outcomes", "evaluate", "evaluate_against", "renormalise_beyond_horizon"]

@@ -125,9 +125,8 @@ def bootstrap_interval(
     """Bootstrap percentile interval of one metric.
 
     Resampling repeats subjects, which pushes metrics of absolute deviations (calibration errors)
-    and of agreement upwards; their percentiles alone lie above the estimate. The mean of the
-    resamples less the estimate measures that push: given the estimate, the interval is moved back
-    by it.
+    and of agreement upwards; their percentiles alone lie above the estimate. Where the estimate is
+    given, the interval is shifted back by this bias: the mean of the resamples minus the estimate.
 
     Parameters
     ----------

@@ -84,10 +84,8 @@ def cumulative_dynamic_auc(
     ----------
     survival : array, shape (n,)
         Predicted survival at the cut; ties count one half.
-    time : array, shape (n,)
-        Times of event or censoring.
-    event : array, shape (n,), bool
-        True where the event was seen.
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
     cut : float
         The time.
     event_weight : array, shape (n,)

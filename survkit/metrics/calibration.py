@@ -155,7 +155,7 @@ def _bin_sums(
 ) -> NDArray[np.float64]:
     """Sum each column (n, k) over the subjects in each bin, shape (len(columns), b, k, BINS).
 
-    None stands for a column of ones.
+    None means a column of ones.
     """
     n, k = bins.shape
     place = bins + np.arange(0, k * BINS, BINS)
@@ -165,7 +165,7 @@ def _bin_sums(
         values = [drawn if column is None else drawn * column for column in columns]
         sums = [np.bincount(place.ravel(), each.ravel(), minlength=k * BINS) for each in values]
         return np.asarray(sums, dtype=np.float64).reshape(shape)
-    # Each subject's values stand in the columns of its bins, so that one product serves all.
+    # Each subject's values go into the columns of its bins, so that one product sums them all.
     placed = np.zeros((n, len(columns), k * BINS), dtype=counts.dtype)
     for index, column in enumerate(columns):
         placed[np.arange(n)[:, None], index, place] = 1.0 if column is None else column
@@ -201,7 +201,7 @@ def calibration_error_null(
 
     In each draw every subject gets an event time (a cut) from its own predicted curve and a
     censoring time from G, and the error is computed as for real outcomes. An error within this
-    distribution is no evidence of miscalibration: few subjects alone explain it.
+    distribution is no evidence of miscalibration: the small sample explains it.
 
     Parameters
     ----------
@@ -238,8 +238,9 @@ def calibration_error_null(
     np.minimum.accumulate(by_cut, axis=0, out=by_cut)  # rounding may let a curve rise
     size, expected = _expected_by_bin(survival, bins)
     errors = []
-    for start in range(0, draws, _draws_at_once(n)):
-        shape = (min(_draws_at_once(n), draws - start), n)
+    at_once = max(1, _DRAWN_ELEMENTS // n)
+    for start in range(0, draws, at_once):
+        shape = (min(at_once, draws - start), n)
         level, censoring_level = levels.random(shape), censoring_levels.random(shape)
         weight, happened = np.zeros((2, shape[0], k, BINS))
         step = max(1, _CACHED_ELEMENTS // shape[0])
@@ -254,10 +255,6 @@ def calibration_error_null(
             add_by_bin(weight, happened, drawn, bins[part], weights)
         errors.append(_summed_errors(size, expected, weight, happened))
     return ratio(np.concatenate(errors), np.array(float(k)))
-
-
-def _draws_at_once(n: int) -> int:
-    return max(1, _DRAWN_ELEMENTS // n)
 
 
 def _expected_by_bin(survival: FloatArray, bins: IntArray) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ class SurvivalStep:
     times : array, shape (u,), float64
         Increasing times of the steps.
     values : array, shape (u,), float64
-        Survival from each time until the next; the last value holds for ever after.
+        Survival from each time until the next; the last value applies to all later times.
     """
 
     times: NDArray[np.float64]
@@ -52,10 +52,8 @@ def kaplan_meier(time: FloatArray, event: BoolArray) -> SurvivalStep:
 
     Parameters
     ----------
-    time : array, shape (n,)
-        Times of event or censoring.
-    event : array, shape (n,), bool
-        True where the event was seen.
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
 
     References
     ----------
@@ -68,15 +66,13 @@ def kaplan_meier(time: FloatArray, event: BoolArray) -> SurvivalStep:
 def censoring_distribution(time: FloatArray, event: BoolArray) -> SurvivalStep:
     """Kaplan-Meier estimate of G(t) = P(censoring time > t).
 
-    At a tied time events come first: whoever had the event there is no longer at risk of being
-    censored there.
+    At a tied time events come first: a subject with an event is no longer at risk of being
+    censored.
 
     Parameters
     ----------
-    time : array, shape (n,)
-        Times of event or censoring (of the training rows).
-    event : array, shape (n,), bool
-        True where the event was seen.
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen, of the training rows.
 
     Raises
     ------

@@ -10,47 +10,26 @@ from survkit.types import FloatArray, IntArray
 
 
 def chosen_expert(expert_weights: FloatArray) -> NDArray[np.int64]:
-    """Return each subject's expert of highest weight, shape (n,); the first of tied ones.
+    """Return the expert that each subject's router weights (n, E) favour, shape (n,).
 
-    Parameters
-    ----------
-    expert_weights : array, shape (n, E)
-        The router's weights.
+    Of experts with equal weights the first is returned.
     """
     return np.asarray(np.argmax(expert_weights, axis=1))
 
 
 def expert_load(expert_weights: FloatArray) -> NDArray[np.float64]:
-    """Return the share of subjects that choose each expert, shape (E,); sums to 1.
-
-    Parameters
-    ----------
-    expert_weights : array, shape (n, E)
-        The router's weights.
-    """
+    """Return the share of subjects whose router weights (n, E) favour each expert, shape (E,)."""
     n, experts = expert_weights.shape
     return np.asarray(np.bincount(chosen_expert(expert_weights), minlength=experts) / n)
 
 
 def dead_experts(expert_weights: FloatArray) -> int:
-    """Count the experts that are the first choice of no subject.
-
-    Parameters
-    ----------
-    expert_weights : array, shape (n, E)
-        The router's weights.
-    """
+    """Count the experts that no subject's router weights (n, E) favour."""
     return int(np.count_nonzero(expert_load(expert_weights) == 0))
 
 
 def router_entropy(expert_weights: FloatArray) -> NDArray[np.float64]:
-    """Entropy of each subject's expert weights, shape (n,), in nats: 0 to log(E).
-
-    Parameters
-    ----------
-    expert_weights : array, shape (n, E)
-        The router's weights.
-    """
+    """Entropy of each subject's router weights (n, E), shape (n,), in nats: 0 to log(E)."""
     return _entropy(np.asarray(expert_weights, dtype=np.float64))
 
 
@@ -81,12 +60,9 @@ def contingency(
 
 
 def purity(table: FloatArray) -> NDArray[np.float64]:
-    """Share of subjects that carry the commonest label of their cluster, shape (b,).
+    """Share of subjects with the most common label of their cluster, shape (b,).
 
-    Parameters
-    ----------
-    table : array, shape (b, clusters, labels)
-        From `contingency`.
+    Takes a table from `contingency`, shape (b, clusters, labels).
 
     References
     ----------
@@ -98,10 +74,7 @@ def purity(table: FloatArray) -> NDArray[np.float64]:
 def adjusted_rand_index(table: FloatArray) -> NDArray[np.float64]:
     """Rand index corrected for chance, shape (b,); 1 where both groupings are trivial and equal.
 
-    Parameters
-    ----------
-    table : array, shape (b, clusters, labels)
-        From `contingency`.
+    Takes a table from `contingency`, shape (b, clusters, labels).
 
     References
     ----------
@@ -119,10 +92,7 @@ def adjusted_rand_index(table: FloatArray) -> NDArray[np.float64]:
 def normalized_mutual_information(table: FloatArray) -> NDArray[np.float64]:
     """Mutual information over the mean of the two entropies, shape (b,); 1 for one group twice.
 
-    Parameters
-    ----------
-    table : array, shape (b, clusters, labels)
-        From `contingency`.
+    Takes a table from `contingency`, shape (b, clusters, labels).
 
     References
     ----------

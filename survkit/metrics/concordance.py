@@ -49,10 +49,8 @@ def comparable_pairs(
 
     Parameters
     ----------
-    time : array, shape (n,)
-        Times of event or censoring.
-    event : array, shape (n,), bool
-        True where the event was seen.
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
     risk : array, shape (n,), optional
         What those of equal time and event are sorted by.
     """
@@ -84,10 +82,8 @@ def concordance(
     ----------
     risk : array, shape (n,)
         Higher = riskier; may be infinite.
-    time : array, shape (n,)
-        Times of event or censoring.
-    event : array, shape (n,), bool
-        True where the event was seen.
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
     event_weights : array, shape (n, q)
         Weight of the pairs in which the subject has the earlier event, for each index.
     counts : array, shape (b, n), optional
@@ -124,14 +120,10 @@ def concordance_td(
 
     Parameters
     ----------
-    survival : array, shape (n, t)
-        Predicted survival.
-    times : array, shape (t,)
-        Its times.
-    time : array, shape (n,)
-        Times of event or censoring.
-    event : array, shape (n,), bool
-        True where the event was seen.
+    survival, times : array, shape (n, t) and (t,)
+        Predicted survival and its times.
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
     counts : array, shape (b, n), optional
         How often each subject is drawn; once each where not given (b = 1).
 

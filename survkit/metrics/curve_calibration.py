@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from survkit.metrics.bootstrap import once_each
 from survkit.metrics.brier import integration_weights
+from survkit.metrics.calibration import BINS
 from survkit.metrics.problem import survival_entering
 from survkit.types import BoolArray, FloatArray
-
-BINS = 10
 
 
 def survival_bounds(
@@ -25,10 +24,8 @@ def survival_bounds(
 
     Parameters
     ----------
-    survival : array, shape (n, t)
-        Predicted survival.
-    times : array, shape (t,)
-        Its times.
+    survival, times : array, shape (n, t) and (t,)
+        Predicted survival and its times.
     time, event : array, shape (n,)
         The outcomes.
 

@@ -13,9 +13,8 @@ from survkit.metrics.censoring import Convention
 from survkit.metrics.clustering import dead_experts, expert_load
 from survkit.metrics.mean_metrics import mean_metrics
 from survkit.metrics.metric_groups import MetricGroup, metric_groups
-from survkit.metrics.outcomes import Outcomes
 from survkit.metrics.point_error import PointError
-from survkit.metrics.problem import problem_of
+from survkit.metrics.problem import Outcomes, problem_of
 from survkit.types import (
     BoolArray,
     FloatArray,
@@ -40,7 +39,7 @@ class Evaluation:
     ----------
     values : dict
         Metric -> value, a fraction rather than a percentage, NaN where undefined; `expert_load`
-        is a list with one share an expert.
+        is a list with one share per expert.
     intervals : dict
         Metric -> lower and upper end of the 95 % bootstrap interval, see `bootstrap_interval`.
     details : dict
@@ -81,12 +80,8 @@ def evaluate(
         Predicted curves of n subjects; must reach the grid's horizon.
     data : SurvivalData
         Their outcomes.
-    train_time, train_event : array, shape (n_train,)
-        Outcomes of the training rows: they alone estimate censoring and pseudo-observations.
-    grid : TimeGrid
-        The time grid of the metrics over time.
-    convention : {"standard", "published"}
-        See `censoring_weights`.
+    train_time, train_event, grid, convention
+        As in `Outcomes`.
     point_error : {"absolute", "relative", "squared", "log"}
         The error behind `point_error_optimal`.
     bootstrap : int
@@ -106,10 +101,9 @@ def evaluate(
     InputError
         For arguments that do not fit each other, or a prediction that ends before the horizon.
     """
-    outcomes = Outcomes(data, train_time, train_event, grid, convention)
     return evaluate_against(
         prediction,
-        outcomes,
+        Outcomes(data, train_time, train_event, grid, convention),
         point_error=point_error,
         bootstrap=bootstrap,
         seed=seed,
@@ -130,19 +124,8 @@ def evaluate_against(
 
     What depends on the outcomes alone is computed for the first prediction and kept in them.
 
-    Parameters
-    ----------
-    prediction : SurvivalPrediction
-        Predicted curves of n subjects; must reach the grid's horizon.
-    outcomes : Outcomes
-        Their outcomes and those of the training rows, the time grid and the convention.
-    point_error, bootstrap, seed, null_draws
-        As in `evaluate`.
-
-    Raises
-    ------
-    InputError
-        As `evaluate`.
+    `outcomes` combines the outcomes of the predicted subjects with those of the training rows, the
+    time grid and the convention. The other parameters and the errors are those of `evaluate`.
     """
     problem = problem_of(prediction, outcomes)
     means = mean_metrics(
@@ -197,11 +180,7 @@ def _record_experts(evaluation: Evaluation, expert_weights: NDArray[np.float64])
 
 
 def _record_intervals(
-    evaluation: Evaluation,
-    groups: list[MetricGroup],
-    data: SurvivalData,
-    resamples: int,
-    seed: int,
+    evaluation: Evaluation, groups: list[MetricGroup], data: SurvivalData, resamples: int, seed: int
 ) -> None:
     groups = [group for group in groups if group.resampled]
     chunks: list[list[NDArray[np.float64]]] = [[] for _ in groups]

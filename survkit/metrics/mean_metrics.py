@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from survkit.metrics.bootstrap import weighted_ratio
-from survkit.metrics.brier import (
-    accuracy_contributions,
-    brier_contributions,
-    integration_weights,
-)
+from survkit.metrics.brier import accuracy_contributions, brier_contributions, integration_weights
 from survkit.metrics.clustering import router_entropy
 from survkit.metrics.point_error import (
     PointError,
@@ -30,8 +23,6 @@ from survkit.metrics.problem import (
     class_probabilities,
 )
 from survkit.types import BoolArray, FloatArray
-
-_EMPTY = np.zeros(0)
 
 _BLOCK_ROWS = 500
 """Rows whose class probabilities are held at once: bounds the memory."""
@@ -62,14 +53,7 @@ class MeanMetric:
 
 def undefined(reason: str) -> MeanMetric:
     """Return a metric that has no value, for the given reason."""
-    return MeanMetric(_EMPTY, _EMPTY, 0, reason=reason)
-
-
-def stacked_means(metrics: list[MeanMetric]) -> Callable[[FloatArray], NDArray[np.float64]]:
-    """Return a function of counts (b, n) that computes q mean metrics at once, shape (b, q)."""
-    numerator = np.column_stack([metric.numerator for metric in metrics])
-    denominator = np.column_stack([metric.denominator for metric in metrics])
-    return lambda counts: weighted_ratio(numerator, denominator, counts)
+    return MeanMetric(np.zeros(0), np.zeros(0), 0, reason=reason)
 
 
 def mean_metrics(
@@ -99,8 +83,8 @@ def mean_metrics(
     metrics["mae"] = _error(median, problem.time, problem.event.astype(np.float64))
     metrics["mae_pseudo"] = _pseudo(problem, median, train_time, train_event, pseudo)
     metrics["point_error_optimal"] = _optimal(problem, kind)
-    if problem.data.true_time is not None:
-        metrics |= _against_truth(problem, problem.data.true_time, median)
+    if problem.outcomes.data.true_time is not None:
+        metrics |= _against_truth(problem, problem.outcomes.data.true_time, median)
     if problem.prediction.expert_weights is not None:
         entropy = router_entropy(problem.prediction.expert_weights)
         metrics["router_entropy"] = _plain(entropy)
@@ -129,9 +113,7 @@ def _brier(problem: Problem) -> dict[str, MeanMetric]:
     for percentage in PERCENTAGES:
         cut, reason = problem.cut_at(percentage)
         metrics[f"brier@{percentage}"] = (
-            undefined(reason)
-            if reason is not None
-            else _at_cut(problem, contributions[:, cut].copy(), cut)
+            undefined(reason) if reason else _at_cut(problem, contributions[:, cut].copy(), cut)
         )
     reason = _no_mean_over_cuts(problem)
     if reason is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survkit.metrics import calibration, concordance
+from survkit.metrics.bootstrap import weighted_ratio
 from survkit.metrics.brier import cumulative_dynamic_auc
 from survkit.metrics.clustering import (
     adjusted_rand_index,
@@ -18,7 +20,7 @@ from survkit.metrics.clustering import (
     purity,
 )
 from survkit.metrics.curve_calibration import d_calibration, km_calibration, survival_bounds
-from survkit.metrics.mean_metrics import MeanMetric, stacked_means
+from survkit.metrics.mean_metrics import MeanMetric
 from survkit.metrics.problem import NO_CUTS, PERCENTAGES, Problem
 from survkit.types import BoolArray, FloatArray, IntArray
 
@@ -61,7 +63,7 @@ def undefined_group(reasons: dict[str, str]) -> MetricGroup:
 def metric_groups(
     problem: Problem, means: dict[str, MeanMetric], null_draws: int, seed: int
 ) -> list[MetricGroup]:
-    """Return every metric that has one number: the means given, and those that are no means.
+    """Return every metric that has one number: the given means, and the metrics that are not means.
 
     Parameters
     ----------
@@ -95,14 +97,19 @@ def _mean_groups(means: dict[str, MeanMetric]) -> list[MetricGroup]:
         Metric(name, mean.n_used, mean.max_weight, "no subject carries weight")
         for name, mean in defined.items()
     ]
-    groups = [MetricGroup(metrics, stacked_means(list(defined.values())))] if defined else []
-    return [*groups, undefined_group(reasons)] if reasons else groups
+    groups = [undefined_group(reasons)] if reasons else []
+    if not defined:
+        return groups
+    numerator = np.column_stack([mean.numerator for mean in defined.values()])
+    denominator = np.column_stack([mean.denominator for mean in defined.values()])
+    means_of = partial(weighted_ratio, numerator, denominator)
+    return [MetricGroup(metrics, means_of), *groups]
 
 
 def _risk_concordance(problem: Problem) -> MetricGroup:
     time, event = problem.time, problem.event
     before_tau = event & (time < problem.cuts[problem.last_cut])
-    uno = np.where(before_tau, problem.weights.at_event**2, 0.0)
+    uno = np.where(before_tau, problem.outcomes.weights.at_event**2, 0.0)
     weights = np.column_stack([np.ones(len(time)), uno])
     risk, pairs = -problem.median, problem.outcomes.pairs
     ipcw = Metric(
@@ -136,7 +143,7 @@ def _auc(problem: Problem, percentage: int) -> MetricGroup:
     if reason is not None:
         return undefined_group({name: reason})
     at = float(problem.cuts[cut])
-    weight = problem.weights.at_event
+    weight = problem.outcomes.weights.at_event
     metric = Metric(
         name,
         int(np.count_nonzero(problem.used[:, cut])),
@@ -160,7 +167,7 @@ def _d_calibration(problem: Problem) -> MetricGroup:
 
 
 def _calibration_groups(problem: Problem) -> list[MetricGroup]:
-    true_time = problem.data.true_time
+    true_time = problem.outcomes.data.true_time
     if problem.last_cut == 0:
         names = ["ece", "ece_equal_mass", "km_calibration"]
         names += [] if true_time is None else ["ece_true"]
@@ -211,13 +218,13 @@ def _calibration_null(problem: Problem, draws: int, seed: int) -> MetricGroup:
         survival,
         problem.cuts[over_time],
         calibration.equal_mass_bins(1.0 - survival),
-        problem.censoring,
-        problem.weights,
+        problem.outcomes.censoring,
+        problem.outcomes.weights,
         draws=draws,
         seed=seed,
     )
     reason = "in some draws every subject is censored before some cut"
-    largest = float(problem.weights.at_cut.max())
+    largest = float(problem.outcomes.weights.at_cut.max())
     metrics = [Metric(name, len(problem.time), largest, reason) for name in names]
     return _constant_group(metrics, np.array([errors.mean(), np.quantile(errors, 0.95)]))
 
@@ -232,15 +239,11 @@ def _km_calibration(problem: Problem) -> MetricGroup:
 
 
 def _agreement_groups(problem: Problem) -> list[MetricGroup]:
-    expert_weights, label = problem.prediction.expert_weights, problem.data.label
+    expert_weights, label = problem.prediction.expert_weights, problem.outcomes.data.label
     if expert_weights is None or label is None:
         return []
     expert = chosen_expert(expert_weights)
-    scores = {
-        "purity": purity,
-        "ari": adjusted_rand_index,
-        "nmi": normalized_mutual_information,
-    }
+    scores = {"purity": purity, "ari": adjusted_rand_index, "nmi": normalized_mutual_information}
 
     def agreement(counts: FloatArray) -> NDArray[np.float64]:
         table = contingency(expert, label, counts)

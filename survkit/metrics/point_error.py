@@ -56,8 +56,8 @@ def optimal_times(
     """Predict the time, among the cuts after 0, of least expected error under the own curve.
 
     A class's probability sits at its cut, that of the class beyond the horizon at the horizon.
-    For `log` the class at time 0 costs the same (infinity) whatever is predicted, so it is left
-    out of the comparison. Of equally good times the earliest is taken.
+    For `log` the class at time 0 costs the same (infinity) for every prediction, so the comparison
+    leaves it out. Of equally good times the earliest is taken.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def optimal_times(
 
 
 class PseudoObservations(NamedTuple):
-    """Stand-ins for event times, and the confidence in each, both of shape (n,)."""
+    """Event times or substitutes for them, and the confidence in each, both of shape (n,)."""
 
     target: NDArray[np.float64]
     weight: NDArray[np.float64]
@@ -92,7 +92,7 @@ class PseudoObservations(NamedTuple):
 def pseudo_observations(
     time: FloatArray, event: BoolArray, train_time: FloatArray, train_event: BoolArray
 ) -> PseudoObservations:
-    """Stand in for unseen event times by pseudo-observations, with confidence weights.
+    """Replace unseen event times by pseudo-observations, with confidence weights.
 
     A subject censored at c gets (N + 1) theta' - N theta: theta the mean survival time of the N
     training rows, theta' that with the subject added. The mean is the area under the Kaplan-Meier

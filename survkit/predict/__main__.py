@@ -15,7 +15,7 @@ from survkit.configs.args_file import parse_configs
 from survkit.configs.predict import PredictConfig
 from survkit.types import InputError
 
-# The heavy imports stand in the functions below, so that --help answers at once.
+# The functions below import the heavy modules, so that --help answers at once.
 if TYPE_CHECKING:
     from survkit.predict.patients import Patients
     from survkit.predict.similar import SimilarPatients

@@ -49,7 +49,7 @@ def read_patients(
     Raises
     ------
     InputError
-        For a file that cannot be read, missing or extra columns, or values that are no numbers.
+        For a file that cannot be read, missing or extra columns, or values that are not numbers.
     """
     preprocessor = run.preprocessor
     if preprocessor is None:
@@ -85,7 +85,7 @@ def _check_columns(
         if names
     ]
     if problems:
-        hint = "; --id_column can name one that is no feature" if extra and not id_column else ""
+        hint = "; --id_column can name one that is not a feature" if extra and not id_column else ""
         raise InputError(
             f"{path}: {' and '.join(problems)}; the run uses {', '.join(needed)}{hint}"
         )
@@ -103,7 +103,7 @@ def _missing_notes(frame: pd.DataFrame, preprocessor: Preprocessor) -> list[str]
 
 
 def _identifiers(path: Path, column: str) -> list[str]:
-    """Return a column's fields as they stand in the file: 007 is no number."""
+    """Return a column's fields as text, so that 007 stays 007."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         header, *rows = [fields for fields in csv.reader(file) if fields]
     position = [name.strip() for name in header].index(column)

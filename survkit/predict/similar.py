@@ -58,7 +58,7 @@ def similar_patients(
     Raises
     ------
     InputError
-        Where the model has no hidden space, or the run's training data are not at hand.
+        Where the model has no hidden space, or the run's training data are not available.
     """
     model = without_calibration(run.model)
     if not isinstance(model, NeuralSurvivalModel):

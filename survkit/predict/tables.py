@@ -25,7 +25,7 @@ def prediction_table(
     times: Sequence[float],
     similar: SimilarPatients | None = None,
 ) -> pd.DataFrame:
-    """Return one row a patient.
+    """Return one row per patient.
 
     Parameters
     ----------

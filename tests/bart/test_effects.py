@@ -7,14 +7,15 @@ import pytest
 from numpy.testing import assert_allclose
 
 from survkit.bart.effects import (
+    MarginalMeans,
     contrast,
     marginal_effects,
     marginal_means,
-    means_of_hazard,
     partial_dependence,
     variable_inclusion,
 )
 from survkit.bart.model import Bart
+from survkit.bart.person_period import survival_from_hazard
 from survkit.bart.simulate import simulate_survival
 from survkit.types import InputError, SurvivalData
 
@@ -30,7 +31,10 @@ def test_paper_example() -> None:
 
     Their hazards give 0.85, 0.654, 0.537, from which the means and differences here follow.
     """
-    one, zero = means_of_hazard(HAZARD_1), means_of_hazard(HAZARD_0)
+    one, zero = (
+        MarginalMeans(hazard.mean(axis=1), survival_from_hazard(hazard).mean(axis=1))
+        for hazard in (HAZARD_1, HAZARD_0)
+    )
     assert_allclose(np.cumprod(1 - HAZARD_0[0, 2]), [0.85, 0.654, 0.537], atol=1e-3)
     assert_allclose(one.hazard[0], [0.17, 0.22, 0.18], atol=5e-3)
     assert_allclose(zero.hazard[0], [0.11, 0.16, 0.12], atol=5e-3)

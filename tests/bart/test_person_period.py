@@ -12,7 +12,6 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 from survkit.bart.person_period import (
     downscale,
-    prediction_rows,
     survival_from_hazard,
     training_rows,
     with_values,
@@ -48,19 +47,11 @@ def test_training_rows_of_an_observation(
     assert_array_equal(rows.time[own], times)
 
 
-def test_lengths_of_the_augmented_datasets() -> None:
+def test_lengths_of_the_training_dataset() -> None:
     rows = training_rows(TIME, EVENT)
     assert_array_equal(rows.times, [4, 6, 7, 8, 12, 14])
     assert_array_equal(np.bincount(rows.subject), [1, 2, 2, 3, 4, 4, 5, 6])
     assert len(rows.subject) == 27
-    assert len(prediction_rows(8, 6).subject) == 48
-
-
-def test_prediction_rows_of_an_observation() -> None:
-    rows = prediction_rows(8, 6)
-    times = training_rows(TIME, EVENT).times
-    for observation in (6, 7):
-        assert_array_equal(times[rows.interval[rows.subject == observation - 1]], times)
 
 
 def test_downscaling_table() -> None:
@@ -81,15 +72,11 @@ def test_downscaled_times_are_those_of_the_data() -> None:
     assert_array_equal(training_rows(time, np.ones(3, bool), scale=0.3).times, [0.3, 0.6, 0.9])
 
 
-def test_partial_dependence_rows() -> None:
+def test_values_of_an_intervention() -> None:
     features = np.array([[1.2, 0, 10], [2.4, 1, 12], [1.9, 0, 3]])
-    rows = prediction_rows(3, 3)
     for value in (1, 0):
-        changed = with_values(features, ("x1", "x2", "x3"), {"x2": value})[rows.subject]
-        expected = features.repeat(3, axis=0)
-        expected[:, 1] = value
-        assert_array_equal(changed, expected)
-    assert_array_equal(np.array([2, 3, 5])[rows.interval], [2, 3, 5] * 3)
+        changed = with_values(features, ("x1", "x2", "x3"), {"x2": value})
+        assert_array_equal(changed, [[1.2, value, 10], [2.4, value, 12], [1.9, value, 3]])
     assert_array_equal(features[:, 1], [0, 1, 0])
 
 

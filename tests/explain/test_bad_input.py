@@ -42,7 +42,7 @@ def with_value(value: float) -> Any:
         (lambda x: hazards(x)[:, :5], {}, r"model_output_times must be the times"),
         (lambda x: hazards(x).T, {}, "looks transposed"),
         (lambda x: hazards(x)[:7], {}, r"returned shape \(7, 40\) for 30 rows"),
-        (lambda x: "text", {}, "is no array of numbers"),
+        (lambda x: "text", {}, "not an array of numbers"),
         (with_value(np.nan), {}, "returned nan in row 3 at time 40; predictions must be finite"),
         (with_value(np.inf), {}, "type_fn='survival', or cap"),
         (with_value(0.0), {}, r"cumulative hazard that falls from .* to 0 at time 40 in row 3"),
@@ -69,7 +69,7 @@ def test_bad_predictions_and_options(predict: Any, options: dict[str, Any], mess
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ([1.0, 2.0], "data_row has 2 values a row, but training_features has 3 columns"),
+        ([1.0, 2.0], "data_row has 2 values per row, but training_features has 3 columns"),
         ([1.0, np.nan, 0.0], "data_row is nan in row 0, column 1"),
         (["a", "b", "c"], "data_row must be rows of numbers"),
         (FEATURES[:2], "data_row has 2 rows; montecarlo_explanation takes several"),

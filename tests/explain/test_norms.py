@@ -5,8 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from survkit.explain import norms
-from survkit.explain.convex import solve_maximum, solve_power
-from survkit.explain.envelope import upper_envelopes
+from survkit.explain.convex import solve_maximum, solve_power, upper_envelopes
 from survkit.explain.newton import solve_newton
 from survkit.explain.norms import as_norm, objective_value, solve_norm
 from survkit.explain.objective import Terms

@@ -46,8 +46,8 @@ def test_times_are_capped_and_seeds_reproduce() -> None:
     ("change", "message"),
     [
         ({"center": [0.0]}, "center has 1 values and coefficients has 5"),
-        ({"radius": 0}, "radius is 0; it must be finite and above 0"),
-        ({"prob_event": 1}, r"prob_event is 1; it must lie in \(0, 1\)"),
+        ({"radius": 0}, "radius is 0; it must be a finite number above 0"),
+        ({"prob_event": 1}, "prob_event is 1; it must be above 0 and below 1"),
         ({"coefficients": [np.nan] * 5}, "coefficients is .*finite numbers"),
         ({"time_cap": -1}, "time_cap is -1"),
     ],

@@ -401,7 +401,7 @@ def test_failures_of_a_solver_are_counted_or_raised(
     first: CoxSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from survkit.explain import local_models
-    from survkit.explain.norms import NormSolution
+    from survkit.explain.objective import NormSolution
 
     calls: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Arrays, lists, Series and DataFrames as checked arrays, and baseline hazards."""
+"""What a person gives the explainer, checked: settings, training rows and baseline hazards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,47 @@ from numpy.typing import ArrayLike, NDArray
 
 from survkit.text import nearest
 from survkit.types import BoolArray, InputError
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; it must be {' or '.join(map(repr, choices))}")
+
+
+def check_positive(name: str, value: float | None) -> None:
+    """Refuse what is neither None nor a finite number above 0."""
+    if value is not None and not (is_number(value) and 0 < value < np.inf):
+        raise InputError(f"{name} is {value!r}; it must be a finite number above 0")
+
+
+def check_share(name: str, value: float) -> None:
+    """Refuse what is not a number between 0 and 1."""
+    if not is_number(value) or not 0 < value < 1:
+        raise InputError(f"{name} is {value!r}; it must be above 0 and below 1")
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a number; True and False are not."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def is_whole(value: object) -> bool:
+    """Return whether a value is an integer; True and False are not."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def check_seed(name: str, value: int | None) -> None:
+    """Refuse what is neither None nor a whole number of at least 0."""
+    if value is not None and not (is_whole(value) and value >= 0):
+        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 0")
+
+
+def at_least_one(name: str, value: int) -> int:
+    """Return a count, refused where it is not a whole number of at least 1."""
+    if not is_whole(value) or value < 1:
+        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1")
+    return int(value)
 
 
 def as_matrix(name: str, data: Any) -> NDArray[np.float64]:
@@ -54,7 +95,7 @@ def as_rows(name: str, data: Any, feature_names: Sequence[str]) -> NDArray[np.fl
     rows = as_matrix(name, data)
     if rows.shape[1] != len(feature_names):
         raise InputError(
-            f"{name} has {rows.shape[1]} values a row, but training_features has "
+            f"{name} has {rows.shape[1]} values per row, but training_features has "
             f"{len(feature_names)} columns"
         )
     return rows
@@ -144,14 +185,7 @@ def _as_numbers(name: str, values: Any) -> NDArray[np.float64]:
         raise InputError(f"{name} must be numbers ({error})") from None
 
 
-def nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the Nelson-Aalen cumulative hazard at the distinct times.
-
-    Raises
-    ------
-    InputError
-        Where no event was seen.
-    """
+def _nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.float64]:
     from sksurv.nonparametric import nelson_aalen_estimator
 
     if not event.any():
@@ -165,30 +199,32 @@ def nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.floa
 def baseline_hazard(
     given: Any, choice: str, event: BoolArray, time: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """Return the baseline hazard at the distinct times (m,), None where it is the model's own."""
-    if given is not None:
-        if choice == "model":
-            raise InputError("H0 and baseline='model' are two baselines; give one of them")
-        return given_baseline(given, np.unique(time))
-    return nelson_aalen(event, time) if choice == "nelson-aalen" else None
-
-
-def given_baseline(baseline: Any, times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a baseline cumulative hazard that a person gave, at the distinct training times (m,).
+    """Return the baseline cumulative hazard at the distinct training times, shape (m,).
 
     Parameters
     ----------
-    baseline : array, list or step function
+    given : array, list or step function, optional
         m values, or an object with x and y (scikit-survival's StepFunction), which is 0 before
         its first time and constant after its last.
-    times : array, shape (m,)
-        The distinct training times.
+    choice : {"nelson-aalen", "model"}
+        The baseline where none is given: the training rows' estimate, or None for the model's own.
+    event, time : array, shape (n,)
+        Outcomes of the training rows.
 
     Raises
     ------
     InputError
-        For another length, or values that are negative, not finite or falling.
+        For both a given baseline and "model"; for a given one of another length, or with values
+        that are negative, not finite or falling; for training rows without an event.
     """
+    if given is not None:
+        if choice == "model":
+            raise InputError("H0 and baseline='model' are two baselines; give one of them")
+        return _given_baseline(given, np.unique(time))
+    return _nelson_aalen(event, time) if choice == "nelson-aalen" else None
+
+
+def _given_baseline(baseline: Any, times: NDArray[np.float64]) -> NDArray[np.float64]:
     if hasattr(baseline, "x") and hasattr(baseline, "y"):
         values = getattr(baseline, "a", 1.0) * np.asarray(baseline.y) + getattr(baseline, "b", 0.0)
         steps = np.concatenate([[0.0], values])
