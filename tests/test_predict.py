@@ -17,6 +17,7 @@ from sksurv.datasets import load_gbsg2
 import survkit
 from survkit.datasets import load_dataset
 from survkit.datasets.sepsis import one_row_a_subject
+from survkit.models.registry import MODELS
 from survkit.predict.__main__ import main
 from survkit.predict.patients import read_patients
 from survkit.predict.similar import nearest_neighbours, training_names
@@ -176,20 +177,21 @@ def test_what_is_missing_or_unseen_is_counted(
     )
 
 
-@pytest.mark.parametrize("model", ["coxph", "rsf", "mtlr"])
+@pytest.mark.parametrize("model", MODELS)
 def test_every_model_predicts(
     model: str, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = trained(tmp_path / "logs", "gbsg2", model, "--rsf_n_estimators", "5")
+    run = trained(tmp_path / "logs", "gbsg2", model)
     capsys.readouterr()
     out = tmp_path / "out" / "predictions.csv"
     assert main(flags(run, table, "--out", str(out))) == 0
     found = predicted(out)
     assert found["survival_30"].between(0, 1).all()
-    assert "expert" not in found
-    assert ("similar_1_row" in found) == (model == "mtlr")
+    assert ("expert" in found) == model.endswith("_moe")
+    network = MODELS[model].network != ""
+    assert ("similar_1_row" in found) == network
     said = "no similar training patients are named" in capsys.readouterr().err
-    assert said == (model != "mtlr")
+    assert said != network
 
 
 def test_patients_without_names_are_numbered(run: Path, table: Path, tmp_path: Path) -> None:

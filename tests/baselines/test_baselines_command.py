@@ -137,7 +137,7 @@ def test_a_seed_changes_cox_regression_only_through_its_fold(
         (("--model", "rsf", "--rsf_max_features", "half"), "sqrt"),
         (("--model", "rsf", "--max_memory_gb", "0.0001"), "more than --max_memory_gb 0.0001"),
         (("--model", "deepsurf"), "did you mean deepsurv?"),
-        (("--model", "deepsurv", "--monitored_val_metric", "ece"), "by its own loss"),
+        (("--model", "deepsurv", "--monitored_val_metric", "eec"), "did you mean ece?"),
     ],
 )
 def test_what_cannot_be_used_is_said_without_a_traceback(

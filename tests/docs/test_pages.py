@@ -39,7 +39,7 @@ CONFIGS = {
     "predict": (PredictConfig,),
     "report": (ReportConfig,),
 }
-_COMMAND = re.compile(r"(?:python -m survkit\.(\w+)|\./run_\w+\.sh)(.*)")
+_COMMAND = re.compile(r"(?:python -m survkit\.(\w+)(?![\w.])|\./run_\w+\.sh)(.*)")
 
 
 @pytest.mark.slow
