@@ -6,11 +6,11 @@ python -m survkit.datasets prepare support2 mnist sepsis --data_dir data
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 from survkit.cli import run_command
-from survkit.configs.args_file import parse_configs
+from survkit.configs.args_file import build_config, given_flags
 from survkit.configs.train import TrainConfig
 from survkit.datasets import DATASETS, load_dataset, load_parameters
 from survkit.types import InputError
@@ -25,22 +25,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def command() -> None:
         words = list(takewhile(lambda word: not word.startswith("-"), argv))
-        (config,) = parse_configs(
+        given = given_flags(
             (TrainConfig,),
             argv[len(words) :],
             prog=PROG,
             description=f"{PREPARE} NAME ...: download, check and cache datasets, print their "
-            "cards. The flags are those of survkit.train; the ones about data count.",
+            "cards. The flags are those of survkit.train that the datasets read.",
             words={"datasets": ", ".join(DATASETS), "models": "those of survkit.train"},
         )
         if words[:1] != [PREPARE]:
-            raise InputError(f"the command is '{PREPARE} NAME ...', as {PREPARE} support2 mnist")
-        prepare(words[1:], config)
+            raise InputError(
+                f"the command is '{PREPARE} NAME ...', such as {PREPARE} support2 mnist"
+            )
+        prepare(words[1:], build_config(TrainConfig, given.values), given.typed)
 
     return run_command(PROG, command)
 
 
-def prepare(names: Sequence[str], config: TrainConfig) -> None:
+def prepare(names: Sequence[str], config: TrainConfig, typed: Iterable[str] = ()) -> None:
     """Load each dataset, which downloads, checks and caches it, and print its card.
 
     Any number of processes may do this at once.
@@ -48,11 +50,15 @@ def prepare(names: Sequence[str], config: TrainConfig) -> None:
     Raises
     ------
     InputError
-        For no name or an unknown one, before anything is loaded; for data that cannot be used.
+        For no name or an unknown one, or a flag in `typed` that none of the datasets reads, before
+        anything is loaded; for data that cannot be used.
     """
     if not names:
         raise InputError(f"name the datasets to prepare: {', '.join(DATASETS)}")
     parameters = {name: load_parameters(name) for name in names}
+    read = set().union(*parameters.values())
+    if unread := [f"--{flag}" for flag in typed if flag not in read]:
+        raise InputError(f"{', '.join(unread)}: not read by {' or '.join(names)}")
     for name in names:
         dataset = load_dataset(name, **{each: getattr(config, each) for each in parameters[name]})
         sizes = dict(zip(dataset.splits._fields, map(len, dataset.splits), strict=True))

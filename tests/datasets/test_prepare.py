@@ -32,6 +32,7 @@ def test_cards_are_printed_and_caches_made(tmp_path, capsys):
         (["prepare", "digits", "sepsi"], "unknown dataset 'sepsi' (did you mean sepsis?)"),
         (["prepare", "digits", "--data_dri", "x"], "unknown flag --data_dri"),
         (["prepare", "csv"], "dataset csv needs --csv_path"),
+        (["prepare", "digits", "--csv_path", "x"], "--csv_path: not read by digits"),
         (["prepare", "digits", "--mnist_means", "1"], "--mnist_means has 1 numbers; it needs 10"),
     ],
 )
