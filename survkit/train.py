@@ -108,13 +108,14 @@ def _lock(
     finder = RunFinder(Path(config.log_dir) / str(config.group))
     for seed in config.seeds or (config.seed,):
         of_seed = replace(config, seed=seed, seeds=None)
-        folder = RunFolder(finder.folder(run_id(of_seed, dataset.sha256)))
+        identifier = run_id(of_seed, dataset.sha256)
+        folder = RunFolder(finder.folder(identifier))
         try:
             locks.enter_context(folder.lock())
         except RunsElsewhereError as error:
             problems.append(error)
         else:
-            made_of = {"data_sha256": dataset.sha256, "run_id": folder.path.name}
+            made_of = {"data_sha256": dataset.sha256, "run_id": identifier}
             runs.append(_Run(of_seed, folder, {**asdict(of_seed), **made_of}))
     return runs, problems
 

@@ -113,9 +113,9 @@ class RunFinder:
                 record = json.loads(path.read_text("utf-8"))
             except (OSError, ValueError):  # damaged: nothing is known of it
                 continue
-            if not isinstance(record, dict) or record.get("run_id") == path.parent.name:
+            if not isinstance(record, dict):
                 continue
-            identifier = recorded_run_id(record)
+            identifier = record.get("run_id") or recorded_run_id(record)
             if identifier not in (None, path.parent.name):
                 found.setdefault(str(identifier), path.parent)
         return found

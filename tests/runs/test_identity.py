@@ -144,6 +144,17 @@ def test_records_of_earlier_versions_are_found_by_the_same_command(
     assert {path: path.read_bytes() for path in tmp_path.glob("*/*/result.json")} == results
 
 
+def test_an_unfinished_run_of_an_earlier_version_keeps_its_folder(tmp_path: Path) -> None:
+    shutil.copytree(EARLIER, tmp_path / "earlier")
+    before = set(tmp_path.glob("*/*"))
+    (unfinished,) = [path for path in before if "mtlr" in (path / "result.json").read_text()]
+    for _ in range(2):
+        (unfinished / "result.json").unlink()
+        assert train(command(MTLR, tmp_path)) == 0
+        assert (unfinished / "result.json").exists()
+    assert set(tmp_path.glob("*/*")) == before
+
+
 def test_runs_of_earlier_versions_are_grouped_with_new_ones(tmp_path: Path) -> None:
     shutil.copytree(EARLIER, tmp_path / "earlier")
     assert train([*command(MTLR, tmp_path), "--seed", "43"]) == 0
