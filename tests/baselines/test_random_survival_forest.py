@@ -19,7 +19,7 @@ from survkit.datasets import load_dataset
 from survkit.datasets.one_hot import one_hot
 from survkit.metrics.evaluate import evaluate
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
-from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
+from survkit.types import FitSummary, InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
 GRID = TimeGrid.evenly_spaced(3.0, 20)
 
@@ -53,7 +53,7 @@ def test_predictions_are_those_of_scikit_survival(small_data: SurvivalData) -> N
     found = model.predict(small_data.features)
     np.testing.assert_allclose(found.survival, expected, atol=1e-6)
     np.testing.assert_array_equal(found.times, GRID.cuts)
-    assert model.fit_summary == (None, None, None)
+    assert model.fit_summary == FitSummary()
 
 
 def test_chunks_do_not_change_predictions(
