@@ -38,14 +38,10 @@ class BartBaseline:
     ----------
     grid : TimeGrid
         The cuts at which survival is predicted.
-    max_rows : int
-        Most rows of person-period data.
-    subsample : int, optional
-        Fit on so many of the training subjects, drawn with the seed.
-    cores : int, optional
-        Chains that run at a time; all processors where not given.
-    **sampler
-        Engine, trees, prior, chains and seed: the fields of `SamplerSettings`.
+    max_rows, subsample : int
+        Most rows of person-period data; training subjects to draw, with the seed (default: all).
+    cores, **sampler
+        As in `Bart`; the fields of `SamplerSettings`.
     """
 
     def __init__(
@@ -66,13 +62,12 @@ class BartBaseline:
     def fit(
         self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
     ) -> Self:
-        """Sample the posterior; what is changed about the data, and no convergence, are warned of.
+        """Sample the posterior; warn of changes to the data, and where the chains do not agree.
 
         Raises
         ------
         InputError
-            For training rows without an event or all in one interval, or more person-period rows
-            than `max_rows` though intervals are merged.
+            For no event, times in one interval only, or rows that exceed `max_rows` when merged.
         """
         require_events(train, 1, "bart")
         warn = monitor.warn if monitor else print
@@ -116,20 +111,18 @@ class BartBaseline:
         What lies beyond the horizon becomes a censoring in the last interval: all that the grid
         shows of it is that it came later.
         """
-        interval = self.grid.classify(train.time) + (1 if self.grid.floor else 0)
+        interval = self.grid.classify(train.time) + self.grid.floor
         last = self._cut_positions()[-1]
-        beyond = interval > last
-        at_zero = interval == 0
-        if at_zero.any():
+        if at_zero := np.count_nonzero(interval == 0):
             warn(
-                f"bart: {at_zero.sum()} training subjects have time 0; they count in the first "
+                f"bart: {at_zero} training subjects have time 0; they count in the first "
                 "interval, as no time precedes it"
             )
-        return train.event & ~beyond, np.clip(interval, 1, last).astype(np.float64)
+        return train.event & (interval <= last), np.clip(interval, 1, last).astype(np.float64)
 
     def _cut_positions(self) -> NDArray[np.int64]:
         """Return the number of the interval that ends with each cut, 0 for none."""
-        return np.arange(len(self.grid.cuts)) + (1 if self.grid.floor else 0)
+        return np.arange(len(self.grid.cuts)) + self.grid.floor
 
     def convergence(self) -> Convergence:
         """Return how far the chains agree, with times in the unit of the grid."""
@@ -146,10 +139,8 @@ class BartBaseline:
 
     def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
         """Predict the posterior mean survival at the grid's cuts for features of shape (n, p)."""
-        survival = self.bart.predict(features)
-        return SurvivalPrediction(
-            self.grid.cuts, fill_in(survival, self.bart.times, self._cut_positions())
-        )
+        filled = fill_in(self.bart.predict(features), self.bart.times, self._cut_positions())
+        return SurvivalPrediction(self.grid.cuts, filled)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
@@ -181,27 +172,16 @@ class BartBaseline:
 def fill_in(
     survival: NDArray[np.float64], known: FloatArray, asked: FloatArray | IntArray
 ) -> NDArray[np.float64]:
-    """Return survival between known positions: it falls by the same factor at every step.
+    """Return survival (n, m) at the positions asked (m,), from survival (n, k) at known ones (k,).
 
-    Parameters
-    ----------
-    survival : array, shape (n, k)
-        Survival at the known positions; 1 at position 0.
-    known : array, shape (k,)
-        Increasing positions above 0.
-    asked : array, shape (m,)
-        Positions of at least 0; beyond the last known one survival stays where it is.
-
-    Returns
-    -------
-    array, shape (n, m)
+    It is 1 at position 0, falls by the same factor at every step between known positions, which
+    increase from above 0, and stays where it is beyond the last of them.
     """
     knots = np.concatenate([[0.0], known])
     values = np.column_stack([np.ones(len(survival)), survival])
     right = np.clip(np.searchsorted(knots, asked), 1, len(known))
-    left = right - 1
-    share = np.minimum((asked - knots[left]) / (knots[right] - knots[left]), 1.0)
-    start = values[:, left]
+    share = np.minimum((asked - knots[right - 1]) / (knots[right] - knots[right - 1]), 1.0)
+    start = values[:, right - 1]
     factor = np.divide(values[:, right], start, out=np.zeros_like(start), where=start > 0)
     filled: NDArray[np.float64] = start * factor**share
     return filled

@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from survkit.bart.columns import Rule
 from survkit.bart.forests import Forests
@@ -69,17 +68,14 @@ class SamplerSettings:
     def __post_init__(self) -> None:
         if self.backend not in ENGINES:
             raise InputError(f"backend is '{self.backend}'; it must be {' or '.join(ENGINES)}")
-        for name in ("trees", "draws", "sweeps", "chains"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.tune < 0:
-            raise InputError(f"tune is {self.tune}; it must be at least 0")
+        least = {"trees": 1, "draws": 1, "sweeps": 1, "chains": 1, "tune": 0, "beta": 0}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {value}")
         if not 0 <= self.regrow <= self.trees:
             raise InputError(f"regrow is {self.regrow}; it must be 0 to {self.trees}, the trees")
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha is {self.alpha}; it must lie between 0 and 1")
-        if self.beta < 0:
-            raise InputError(f"beta is {self.beta}; it must be at least 0")
 
     @property
     def warm_sweeps(self) -> int:
@@ -103,20 +99,10 @@ ENGINES: dict[Backend, str] = {
 
 
 class ChainProblem(NamedTuple):
-    """What every chain is given.
+    """What every chain is given: features (n, p), the rows made of them, and how both are split.
 
-    Parameters
-    ----------
-    rows : TrainingRows
-        The training augmented dataset.
-    features : array, shape (n, p), float64
-        Features of the subjects.
-    rules : tuple of Rule, length 1 + p
-        Split rules of time and the features.
-    split_prior : array, shape (1 + p,)
-        Prior weight of splitting by each.
-    offset : float
-        Added to the sum of the trees.
+    `rules` and `split_prior` (the weight of a split by each) have length 1 + p, time first; the
+    hazard is Phi(offset + the sum of the trees).
     """
 
     rows: TrainingRows
@@ -130,19 +116,8 @@ class ChainProblem(NamedTuple):
         return np.column_stack([self.rows.time, self.features[self.rows.subject]])
 
 
-def hazard_offset(rows: TrainingRows) -> float:
-    """Return Phi^-1 of the share of rows with an event: where the trees start from."""
-    return float(ndtri(np.average(rows.status, weights=rows.weights)))
-
-
 def check_supported(problem: ChainProblem, settings: SamplerSettings) -> None:
-    """Refuse what the chosen engine cannot sample.
-
-    Raises
-    ------
-    InputError
-        For weights or subset rules with stochtree, or regrown trees with pymc.
-    """
+    """Raise an InputError for weights or subset rules with stochtree, regrown trees with pymc."""
     if settings.backend != "stochtree":
         if settings.regrow:
             raise InputError(f"regrow is {settings.regrow}; only stochtree can regrow trees")
@@ -160,13 +135,7 @@ def check_supported(problem: ChainProblem, settings: SamplerSettings) -> None:
 
 
 def run_chains(problem: ChainProblem, settings: SamplerSettings, *, jobs: int) -> Forests:
-    """Sample all chains, `jobs` at a time, and return their trees.
-
-    Raises
-    ------
-    InputError
-        Where a chain's process dies, or there is not enough memory.
-    """
+    """Sample all chains, `jobs` at a time; an InputError where one dies or memory runs out."""
     from joblib import Parallel, delayed  # type: ignore[import-untyped]
     from joblib.externals.loky.process_executor import (  # type: ignore[import-untyped]
         TerminatedWorkerError,
@@ -211,8 +180,7 @@ def _sample_chain(
         iterations[chain] += 1
 
     engine = import_module(ENGINES[settings.backend])
-    chain_trees: dict[str, NDArray[Any]] = engine.sample_chain(problem, settings, seed, advance)
-    return chain_trees
+    return engine.sample_chain(problem, settings, seed, advance)  # type: ignore[no-any-return]
 
 
 @contextmanager

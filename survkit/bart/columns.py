@@ -23,23 +23,10 @@ def resolve_rules(
     categorical: Sequence[CategoricalColumn],
     split_rules: Mapping[str, str] | Sequence[str] | None,
 ) -> tuple[Rule, ...]:
-    """Return the rule of each of p columns.
+    """Return the rule of each of p columns: one_hot for categorical ones, continuous for others.
 
-    Parameters
-    ----------
-    names : sequence of str, length p
-        The columns' names.
-    categorical : sequence of CategoricalColumn
-        The columns that hold codes; these are split one_hot where nothing else is said, all
-        others continuous.
-    split_rules : mapping of column name to rule, or sequence of p rules, optional
-        What is to be different, or all rules in order.
-
-    Raises
-    ------
-    InputError
-        For an unknown rule or column, a sequence of the wrong length, or a feature that is called
-        like the time.
+    `split_rules` names the columns that differ, or gives all p rules in order. Raises an InputError
+    for an unknown rule or column, another number of rules, or a feature with the name of the time.
     """
     if TIME in names:
         raise InputError(
@@ -70,17 +57,8 @@ def resolve_prior(
 ) -> NDArray[np.float64]:
     """Return the prior weight of splitting by time and by each of p columns, shape (1 + p,).
 
-    Parameters
-    ----------
-    names : sequence of str, length p
-        The columns' names.
-    split_prior : mapping of column name (or "time") to weight, or sequence of 1 + p, optional
-        Positive weights; 1 for every column that is not named.
-
-    Raises
-    ------
-    InputError
-        For an unknown column, the wrong length, or a weight that is not positive.
+    `split_prior` gives weights by name, 1 for the others, or all in order. Raises an InputError for
+    an unknown column, another number of weights, or a weight that is not positive.
     """
     with_time = (TIME, *names)
     prior = np.ones(len(with_time))
@@ -104,13 +82,7 @@ def resolve_prior(
 
 
 def column_index(name: str, names: Sequence[str]) -> int:
-    """Return where a column stands.
-
-    Raises
-    ------
-    InputError
-        For an unknown column, with the nearest known one.
-    """
+    """Return the position of a column; an InputError names the nearest to an unknown one."""
     if name not in names:
         raise InputError(
             f"there is no column '{name}'{nearest(name, names)}; columns are {', '.join(names)}"

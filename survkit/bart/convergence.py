@@ -15,17 +15,11 @@ MIN_SHARE = 0.95
 
 
 class Convergence(NamedTuple):
-    """R-hat and effective sample size of survival predictions.
+    """Agreement of the chains on survival at q times, the quartiles of the event times.
 
-    Parameters
-    ----------
-    times : array, shape (q,)
-        When survival was predicted: the quartiles of the event times.
-    rhat : array, shape (n, q)
-        Rank-normalised split R-hat (Vehtari et al. 2021) of each of n sampled subjects; NaN where
-        there are too few draws to tell, or the chains never move.
-    ess : array, shape (n, q)
-        Bulk effective sample size, of all chains together.
+    `rhat` is the rank-normalised split R-hat (Vehtari et al. 2021) and `ess` the bulk effective
+    sample size of all chains, both (n, q) for n sampled subjects; NaN where there are too few draws
+    to tell, or the chains never move.
     """
 
     times: NDArray[np.float64]
@@ -45,12 +39,9 @@ class Convergence(NamedTuple):
 
     def values(self) -> dict[str, float]:
         """Return the figures of a record: by time, and over all of them."""
-        shares = {
-            f"rhat_ok@{label}": float(share)
-            for label, share in zip((25, 50, 75), self.share, strict=False)
-        }
+        labels = ("rhat_ok@25", "rhat_ok@50", "rhat_ok@75")
         return {
-            **shares,
+            **dict(zip(labels, self.share.tolist(), strict=False)),
             "rhat_median": float(np.median(self.rhat)),
             "rhat_p95": float(np.quantile(self.rhat, 0.95)),
             "ess_median": float(np.median(self.ess)),
@@ -79,17 +70,9 @@ class Convergence(NamedTuple):
 def check_convergence(
     survival: NDArray[np.float64], times: NDArray[np.float64], *, chains: int
 ) -> Convergence:
-    """Compare the chains.
+    """Compare the chains by draws of survival (chains * draws, n, q) at q times, chain by chain.
 
-    Parameters
-    ----------
-    survival : array, shape (chains * draws, n, q)
-        Posterior draws of survival; draws of one chain stand together.
-    times : array, shape (q,)
-        The times they belong to.
-    chains : int
-        How many chains; the halves of a single one are compared. At least 4 draws a chain are
-        needed to tell anything.
+    The halves of a single chain are compared. Fewer than 4 draws per chain tell nothing: NaN.
     """
     from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
@@ -99,9 +82,8 @@ def check_convergence(
     if draws.shape[1] < 4:
         unknown = np.full(survival.shape[1:], np.nan)
         return Convergence(times, unknown, unknown)
-    by_prediction = np.moveaxis(draws, (0, 1), (-2, -1))
+    by_prediction, axes = np.moveaxis(draws, (0, 1), (-2, -1)), {"chain_axis": -2, "draw_axis": -1}
     statistics: Any = array_stats
     with np.errstate(divide="ignore", invalid="ignore"):  # chains that never move: NaN
-        rhat = statistics.rhat(by_prediction, chain_axis=-2, draw_axis=-1)
-        ess = statistics.ess(by_prediction, chain_axis=-2, draw_axis=-1)
+        rhat, ess = statistics.rhat(by_prediction, **axes), statistics.ess(by_prediction, **axes)
     return Convergence(times, np.asarray(rhat), np.asarray(ess))

@@ -21,13 +21,7 @@ from survkit.types import InputError, SurvivalData
 
 
 class MarginalMeans(NamedTuple):
-    """Means over the subjects, one per posterior draw.
-
-    Parameters
-    ----------
-    hazard, survival : array, shape (d, k)
-        E_i[p_ij] and E_i[S_i(t_j)].
-    """
+    """Means over the subjects, (d, k) for d draws: hazard E_i[p_ij] and survival E_i[S_i(t_j)]."""
 
     hazard: NDArray[np.float64]
     survival: NDArray[np.float64]
@@ -39,10 +33,8 @@ class MarginalEffects(NamedTuple):
     Parameters
     ----------
     times : array, shape (k,)
-    difference : array, shape (d, k)
-        E_i[S_i(t_j) | second] - E_i[S_i(t_j) | first].
-    risk_ratio : array, shape (d, k)
-        E_i[p_ij | second] / E_i[p_ij | first].
+    difference, risk_ratio : array, shape (d, k)
+        Second minus first of E_i[S_i(t_j)]; second over first of E_i[p_ij].
     hazard_ratio : array, shape (d, k)
         The same with means over subjects and all times up to t_j.
     """
@@ -61,13 +53,7 @@ class MarginalEffects(NamedTuple):
 class PartialDependence(NamedTuple):
     """Mean survival with a covariate set to one value after the other.
 
-    Parameters
-    ----------
-    column : str
-    values : array, shape (g,)
-    times : array, shape (k,)
-    survival : array, shape (g, d, k)
-        Mean over the subjects, one per posterior draw.
+    `survival` has shape (g, d, k): g values, d draws, k times; a mean over the subjects.
     """
 
     column: str
@@ -87,10 +73,8 @@ def marginal_means(
 
     Parameters
     ----------
-    model : Bart
-        Fitted.
-    data : SurvivalData
-        The subjects; their outcomes are not used.
+    model, data : Bart, SurvivalData
+        The fitted model, and the subjects; their outcomes are not used.
     values : mapping of column name to value
         The intervention, on one covariate or several; none leaves the subjects as they are.
     thin : int
@@ -115,9 +99,8 @@ def contrast(
 ) -> MarginalEffects:
     """Return the effects of going from the first intervention to the second, draw by draw."""
     up_to = (np.cumsum(second.hazard, axis=1), np.cumsum(first.hazard, axis=1))
-    return MarginalEffects(
-        times, second.survival - first.survival, second.hazard / first.hazard, up_to[0] / up_to[1]
-    )
+    difference, risk_ratio = second.survival - first.survival, second.hazard / first.hazard
+    return MarginalEffects(times, difference, risk_ratio, up_to[0] / up_to[1])
 
 
 def marginal_effects(
@@ -137,11 +120,8 @@ def marginal_effects(
     first, second : mapping of column name to value
         From what to what: {"fin": 0} and {"fin": 1}, or values of two covariates at once.
     """
-    return contrast(
-        model.times,
-        marginal_means(model, data, first, thin=thin),
-        marginal_means(model, data, second, thin=thin),
-    )
+    means = [marginal_means(model, data, values, thin=thin) for values in (first, second)]
+    return contrast(model.times, *means)
 
 
 def partial_dependence(
@@ -161,13 +141,9 @@ def partial_dependence(
     """
     if len(values) == 0:
         raise InputError("values is empty; partial dependence needs at least one value")
-    means = [marginal_means(model, data, {column: float(v)}, thin=thin) for v in values]
-    return PartialDependence(
-        column,
-        np.asarray(values, dtype=np.float64),
-        model.times,
-        np.stack([mean.survival for mean in means]),
-    )
+    means = [marginal_means(model, data, {column: float(v)}, thin=thin).survival for v in values]
+    grid = np.asarray(values, dtype=np.float64)
+    return PartialDependence(column, grid, model.times, np.stack(means))
 
 
 def variable_inclusion(model: Bart, level: float = 0.95) -> dict[str, Summary]:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def _axes(axes: Axes | None, width: float = 6.0) -> Axes:
+def _axes(axes: Axes | None) -> Axes:
     import matplotlib.pyplot as plt
 
-    return axes or plt.subplots(figsize=(width, 4.2), layout="constrained")[1]
+    return axes or plt.subplots(figsize=(6.0, 4.2), layout="constrained")[1]
 
 
 def survival_bands(
@@ -32,13 +32,10 @@ def survival_bands(
 
     Parameters
     ----------
-    times : array, shape (k,)
-    curves : mapping of label to Summary
-        Posterior mean and interval of survival, shape (k,) each.
-    time_unit : str
-        For the axis label.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    times, curves : array, shape (k,), and mapping of label to Summary
+        Posterior mean and interval of survival at the times, shape (k,) each.
+    time_unit, axes : str, and Axes, optional
+        For the axis label; where to draw, new axes by default.
     """
     axes = _axes(axes)
     from_zero = np.concatenate([[0.0], times])
@@ -66,13 +63,10 @@ def effect_over_time(
 
     Parameters
     ----------
-    times : array, shape (k,)
-    summary : Summary
-        Posterior mean and interval, shape (k,) each.
-    name : str
-        Name of the effect, for the axis label.
-    no_effect : float
-        Where a line marks no effect: 0 for a difference, 1 for a ratio.
+    times, summary : array, shape (k,), and Summary
+        Posterior mean and interval at the times, shape (k,) each.
+    name, no_effect : str, float
+        Label of the axis; where a line marks no effect: 0 for a difference, 1 for a ratio.
     time_unit, axes
         As in `survival_bands`.
     """
@@ -91,13 +85,10 @@ def dependence_curve(
 
     Parameters
     ----------
-    dependence : PartialDependence
-    at : float
-        The time; survival is read at the last fitted time up to it.
-    level : float
-        Probability of the interval.
-    axes : Axes, optional
-        As in `survival_bands`.
+    dependence, at : PartialDependence, float
+        What to draw at which time; survival is read at the last fitted time up to it.
+    level, axes
+        Probability of the interval; as in `survival_bands`.
     """
     axes = _axes(axes)
     column = max(int(np.searchsorted(dependence.times, at, side="right")) - 1, 0)

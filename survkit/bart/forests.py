@@ -21,16 +21,10 @@ LEAF = -1
 
 
 class Node(NamedTuple):
-    """One node of a tree that an engine hands over.
+    """One node of a tree that an engine hands over: its split column (0: time), or `LEAF`.
 
-    Parameters
-    ----------
-    column : int
-        The column that splits it (0: time), or `LEAF`.
-    value : float or tuple of float
-        A leaf's value; else the threshold, the value or the set of values that go left.
-    left, right : int
-        Keys of the children; not used for a leaf.
+    `value` is that of a leaf, or the threshold, value or set of values that go left; `left` and
+    `right` are the keys of the children, not used for a leaf.
     """
 
     column: int
@@ -147,10 +141,8 @@ class Forests:
             sets += len(chain["set_first"]) - 1
             values += len(chain["set_values"])
         arrays: dict[str, Any] = {name: np.concatenate(part) for name, part in parts.items()}
-        codes = np.array([RULE_CODES[rule] for rule in rules], dtype=np.int8)
-        return cls(
-            **arrays, rules=codes, num_chains=len(chains), num_trees=num_trees, offset=offset
-        )
+        arrays["rules"] = np.array([RULE_CODES[rule] for rule in rules], dtype=np.int8)
+        return cls(**arrays, num_chains=len(chains), num_trees=num_trees, offset=offset)
 
     @property
     def num_draws(self) -> int:
@@ -165,29 +157,16 @@ class Forests:
     def hazard(
         self, times: NDArray[np.float64], features: NDArray[np.floating], draws: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """Return P(event in interval j | at risk) = Phi(offset + f(t_j, x)).
+        """Return P(event in interval j | at risk) = Phi(offset + f(t_j, x)), shape (d, n, k).
 
-        Parameters
-        ----------
-        times : array, shape (k,)
-        features : array, shape (n, p)
-        draws : array, shape (d,)
-            Which draws.
-
-        Returns
-        -------
-        array, shape (d, n, k), float64
+        Takes times (k,), features (n, p) and the numbers of the draws (d,).
         """
         from survkit.bart.tree_kernel import add_trees  # numba, on the first prediction only
 
+        trees = (self.column, self.left, self.value, self.first, self.set_values, self.set_first)
         total = np.full((len(draws), len(features), len(times)), self.offset)
         add_trees(
-            self.column,
-            self.left,
-            self.value,
-            self.first,
-            self.set_values,
-            self.set_first,
+            *trees,
             self.rules,
             np.ascontiguousarray(times, dtype=np.float64),
             np.ascontiguousarray(features, dtype=np.float64),
@@ -214,7 +193,6 @@ class Forests:
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild what `state` returned."""
         plain = ("num_chains", "num_trees", "offset")
-        values: dict[str, Any] = {name: state[name] for name in plain}
-        names = [field.name for field in fields(cls) if field.name not in plain]
-        values |= {name: np.asarray(state[name]) for name in names}
+        names = [field.name for field in fields(cls)]
+        values: Any = {k: state[k] if k in plain else np.asarray(state[k]) for k in names}
         return cls(**values)

@@ -12,20 +12,15 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from survkit.bart.chains import (
-    ChainProblem,
-    SamplerSettings,
-    check_supported,
-    hazard_offset,
-    run_chains,
-)
+from survkit.bart.chains import ChainProblem, SamplerSettings, check_supported, run_chains
 from survkit.bart.columns import resolve_prior, resolve_rules
 from survkit.bart.convergence import Convergence, check_convergence
 from survkit.bart.forests import Forests
 from survkit.bart.person_period import MAX_TIMES, ROUNDING, training_rows
 from survkit.bart.posterior import Summary, SurvivalPosterior, summarise
-from survkit.bart.size import count_columns, estimate_size
+from survkit.bart.size import estimate_size
 from survkit.baselines.columns import FeatureColumns
 from survkit.system import available_cores
 from survkit.types import FloatArray, InputError, SurvivalData
@@ -116,11 +111,11 @@ class Bart:
             data.features.astype(np.float64),
             ("continuous", *resolve_rules(names, data.categorical, self.split_rules)),
             resolve_prior(names, self.split_prior),
-            hazard_offset(rows),
+            float(ndtri(np.average(rows.status, weights=rows.weights))),  # of the share of events
         )
         check_supported(problem, self.settings)
         jobs = min(self.settings.chains, self.cores or available_cores())
-        size = estimate_size(problem, self.settings, jobs=jobs, num_columns=count_columns(problem))
+        size = estimate_size(problem, self.settings, jobs=jobs)
         print(f"BART ({self.settings.backend}): {size}", flush=True)
         forests = run_chains(problem, self.settings, jobs=jobs)
         self._fitted = Fitted(FeatureColumns.of(data), rows.times, forests)
@@ -139,13 +134,7 @@ class Bart:
 
     @property
     def fitted(self) -> Fitted:
-        """What the fit left.
-
-        Raises
-        ------
-        InputError
-            Where the model has not been fitted.
-        """
+        """What the fit left; an InputError where the model has not been fitted."""
         if self._fitted is None:
             raise InputError("this BART model has not been fitted; call fit first")
         return self._fitted
@@ -158,10 +147,9 @@ class Bart:
     def posterior(
         self, features: NDArray[np.floating] | SurvivalData, *, thin: int = 1
     ) -> SurvivalPosterior:
-        """Return posterior draws for any subjects, those of one chain together.
+        """Return posterior draws, chain by chain; 8 bytes per draw, subject and time at once.
 
-        All of them are held in memory, 8 bytes per draw, subject and time; `chunks` and `summary`
-        bound that.
+        `chunks` and `summary` bound the memory.
 
         Parameters
         ----------

@@ -52,14 +52,9 @@ SPLIT_RULES: dict[Rule, Any] = {
 def sample_chain(
     problem: ChainProblem, settings: SamplerSettings, seed: int, advance: Callable[[], None]
 ) -> dict[str, NDArray[Any]]:
-    """Sample one chain and return its trees, as `ForestBuilder.finish` does.
+    """Sample one chain, like that of stochtree; weights are powers of the likelihood.
 
-    Parameters
-    ----------
-    problem, settings, advance
-        As in `survkit.bart.stochtree_engine.sample_chain`; weights are powers of the likelihood.
-    seed : int
-        Of numpy's global generator, which pymc-bart draws from and which is restored.
+    pymc-bart draws from numpy's global generator, which is seeded here and restored.
     """
     before = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002

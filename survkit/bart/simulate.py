@@ -22,8 +22,7 @@ class Simulation:
     ----------
     data : SurvivalData
         What a study would see; `true_time` is the event time before censoring.
-    shape, scale : array, shape (n,)
-        The subjects' Weibull parameters.
+    shape, scale : array, shape (n,), of the Weibull distributions
     """
 
     data: SurvivalData
@@ -54,16 +53,12 @@ def simulate_survival(
 
     Parameters
     ----------
-    features : array, shape (n, p)
-        The subjects.
+    features, feature_names, categorical
+        As in `SurvivalData`.
     shape, scale : float or function of the features
         Positive Weibull parameters, one for all or one per subject.
-    end_of_study : float
-        Everyone still at risk is censored then.
-    mean_censoring_time : float, optional
-        Mean of exponential censoring times; no random censoring where not given.
-    feature_names, categorical
-        As in `SurvivalData`.
+    end_of_study, mean_censoring_time : float
+        When all still at risk are censored; mean of exponential censoring times, none if not given.
     seed : int
         Of the event and censoring times.
 
@@ -73,18 +68,13 @@ def simulate_survival(
         For parameters or times that are not positive.
     """
     matrix = np.asarray(features, dtype=np.float64)
-    weibull = {
-        "shape": _per_subject("shape", shape, matrix),
-        "scale": _per_subject("scale", scale, matrix),
-    }
-    for name, value in {
-        "end_of_study": end_of_study,
-        "mean_censoring_time": mean_censoring_time,
-    }.items():
+    shapes, scales = _per_subject("shape", shape, matrix), _per_subject("scale", scale, matrix)
+    times = {"end_of_study": end_of_study, "mean_censoring_time": mean_censoring_time}
+    for name, value in times.items():
         if value is not None and not value > 0:
             raise InputError(f"{name} is {value}; it must be positive")
     random = np.random.default_rng(seed)
-    true_time = weibull["scale"] * random.exponential(size=len(matrix)) ** (1 / weibull["shape"])
+    true_time = scales * random.exponential(size=len(matrix)) ** (1 / shapes)
     censoring = np.full(len(matrix), end_of_study)
     if mean_censoring_time is not None:
         censoring = np.minimum(censoring, random.exponential(mean_censoring_time, len(matrix)))
@@ -96,7 +86,7 @@ def simulate_survival(
         categorical=tuple(categorical),
         true_time=true_time,
     )
-    return Simulation(data, **weibull)
+    return Simulation(data, shapes, scales)
 
 
 def _per_subject(

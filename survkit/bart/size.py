@@ -31,17 +31,7 @@ BASE_BYTES = {"stochtree": 3.0e8, "pymc": 5.0e8}
 
 
 class Size(NamedTuple):
-    """What a fit will take.
-
-    Parameters
-    ----------
-    rows, subjects, times : int
-        Of the training augmented dataset.
-    seconds : float
-        Estimated wall time.
-    gigabytes : float
-        Estimated memory of all processes together, in 10^9 bytes.
-    """
+    """What a fit will take: person-period rows, wall time, memory of all processes (10^9 bytes)."""
 
     rows: int
     subjects: int
@@ -56,20 +46,9 @@ class Size(NamedTuple):
         )
 
 
-def estimate_size(
-    problem: ChainProblem, settings: SamplerSettings, *, jobs: int, num_columns: int
-) -> Size:
-    """Estimate what a fit will take.
-
-    Parameters
-    ----------
-    problem, settings
-        What will be sampled.
-    jobs : int
-        Chains that run at a time.
-    num_columns : int
-        Columns with each value of a one_hot column counted, see `count_columns`.
-    """
+def estimate_size(problem: ChainProblem, settings: SamplerSettings, *, jobs: int) -> Size:
+    """Estimate what a fit will take that runs `jobs` chains at a time."""
+    num_columns = _count_columns(problem)
     rows, backend, trees = len(problem.rows.subject), settings.backend, settings.trees
     iterations = settings.tune + settings.draws
     seconds = rows * trees * iterations * SECONDS_PER_ROW_AND_TREE[backend]
@@ -81,16 +60,11 @@ def estimate_size(
     if backend == "pymc":
         cells += 8 * settings.draws  # pymc keeps the sum of the trees of every draw
     memory = jobs * (BASE_BYTES[backend] + rows * cells)
-    return Size(
-        rows,
-        len(problem.features),
-        len(problem.rows.times),
-        rounds * (seconds + START_SECONDS[backend]),
-        memory / 1e9,
-    )
+    wall = rounds * (seconds + START_SECONDS[backend])
+    return Size(rows, len(problem.features), len(problem.rows.times), wall, memory / 1e9)
 
 
-def count_columns(problem: ChainProblem) -> int:
+def _count_columns(problem: ChainProblem) -> int:
     """Return the number of columns, time included, each value of a one_hot column counted."""
     ruled = zip(problem.features.T, problem.rules[1:], strict=True)
     return 1 + sum(len(np.unique(x)) if rule == "one_hot" else 1 for x, rule in ruled)
@@ -103,19 +77,9 @@ def count_rows(time: FloatArray, scale: float = 1.0) -> tuple[int, int]:
 
 
 def choose_scale(time: NDArray[np.float64], max_rows: int) -> int:
-    """Return the smallest whole scale that brings the rows down to `max_rows`.
+    """Return the smallest whole scale that brings the rows of times (n,), from 1, to `max_rows`.
 
-    Parameters
-    ----------
-    time : array, shape (n,)
-        Whole numbers from 1.
-    max_rows : int
-        Most rows of the training augmented dataset.
-
-    Raises
-    ------
-    InputError
-        Where even `MIN_TIMES` distinct times make more rows.
+    Raises an InputError where even `MIN_TIMES` distinct times make more rows.
     """
     scale = 1
     while True:

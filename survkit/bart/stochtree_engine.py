@@ -48,17 +48,10 @@ LEAST_INFORMATION = 1e-10
 
 
 class Expanded(NamedTuple):
-    """The columns that stochtree sees: 0/1 columns for the values of a one_hot column.
+    """The columns that stochtree sees, matrix (r, q): 0/1 for the values of a one_hot column.
 
-    Parameters
-    ----------
-    matrix : array, shape (r, q)
-    weights : array, shape (q,)
-        Prior weight of splitting by each; the 0/1 columns share that of their column.
-    source : list of int, length q
-        The column that each comes from.
-    level : list of float or None, length q
-        The value that a 0/1 column indicates.
+    `source` is the column that each of the q comes from, `level` the value that a 0/1 column
+    indicates, and `weights` the prior weight of a split, shared among the 0/1 columns of one.
     """
 
     matrix: NDArray[np.float64]
@@ -90,17 +83,7 @@ def expand(problem: ChainProblem) -> Expanded:
 def sample_chain(
     problem: ChainProblem, settings: SamplerSettings, seed: int, advance: Callable[[], None]
 ) -> dict[str, NDArray[Any]]:
-    """Sample one chain and return its trees, as `ForestBuilder.finish` does.
-
-    Parameters
-    ----------
-    problem, settings
-        Without weights and subset rules, see `check_supported`.
-    seed : int
-        Seed of both random generators.
-    advance : callable
-        Called after every iteration.
-    """
+    """Sample one chain, calling `advance` after every iteration; see `ForestBuilder.finish`."""
     columns = expand(problem)
     sampler = _Sampler(columns, settings, seed)
     random = np.random.default_rng(seed)
@@ -128,14 +111,8 @@ def latent_residual(
 ) -> NDArray[np.float64]:
     """Draw z - mean, where z ~ N(mean, 1) has the sign given (Albert and Chib 1993).
 
-    Parameters
-    ----------
-    sign : array, shape (r,)
-        1 for an event, -1 for none.
-    mean : array, shape (r,)
-        Probit of the probability of an event.
-    random : Generator
-        Source of random numbers.
+    Both have shape (r,): the sign is 1 for an event and -1 for none, the mean the probit of its
+    probability.
     """
     uniform = 1.0 - random.random(len(sign))  # in (0, 1]
     draws: NDArray[np.float64] = -sign * ndtri(uniform * ndtr(sign * mean))
@@ -148,12 +125,8 @@ def working_residual(
     """Return residual and variance of the Gaussian log-likelihood that touches the probit one.
 
     Both have the same first and second derivative by the mean of each row, so a tree grown anew
-    sees the data, and not the latent variables, which remember the tree it replaces.
-
-    Parameters
-    ----------
-    sign, mean
-        As in `latent_residual`.
+    sees the data, and not the latent variables, which remember the tree it replaces. Arguments are
+    those of `latent_residual`.
     """
     margin = sign * mean
     ratio = np.exp(-0.5 * margin**2 - HALF_LOG_2_PI - log_ndtr(margin))
@@ -200,15 +173,8 @@ class _Sampler:
     ) -> NDArray[np.float64]:
         """Update trees and return the sum of all trees, shape (r,).
 
-        Parameters
-        ----------
-        residual : array, shape (r,)
-            What the present sum leaves of the outcome.
-        grown : array, optional
-            Trees to grow anew from the root; by default one Metropolis-Hastings move changes every
-            tree.
-        variance : array, shape (r,), optional
-            Variance of the residuals; 1 by default.
+        One Metropolis-Hastings move changes every tree, or the `grown` ones are grown anew from the
+        root. `residual` (r,) is what the present sum leaves of the outcome; variance 1 by default.
         """
         dataset = self._plain
         if variance is not None:

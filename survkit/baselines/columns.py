@@ -24,14 +24,7 @@ class FeatureColumns(NamedTuple):
         return cls(data.feature_names, data.categorical)
 
     def check(self, features: NDArray[np.float32]) -> None:
-        """Refuse features of another shape, with values that are not finite or unknown codes.
-
-        Raises
-        ------
-        InputError
-            Where the features are not of shape (n, p), p the number of training columns, or
-            naming the column and the first bad row.
-        """
+        """Raise an InputError for a wrong shape, values that are not finite, or unknown codes."""
         if features.ndim != 2 or features.shape[1] != len(self.names):
             raise InputError(
                 f"features must have shape (n, {len(self.names)}), not {features.shape}"
@@ -50,19 +43,12 @@ class FeatureColumns(NamedTuple):
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild what `state` returned."""
-        return cls(
-            tuple(state["names"]), tuple(CategoricalColumn(*c) for c in state["categorical"])
-        )
+        categorical = tuple(CategoricalColumn(*column) for column in state["categorical"])
+        return cls(tuple(state["names"]), categorical)
 
 
 def require_events(data: SurvivalData, least: int, model: str) -> None:
-    """Refuse training rows with fewer events than a model needs.
-
-    Raises
-    ------
-    InputError
-        Naming the model, the events there are and the events it needs.
-    """
+    """Raise an InputError for training rows with fewer events than a model needs."""
     events = int(data.event.sum())
     if events < least:
         raise InputError(

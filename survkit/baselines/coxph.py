@@ -67,11 +67,7 @@ class CoxPH:
     ) -> Self:
         """Fit the coefficients and the baseline hazard to the training rows.
 
-        Raises
-        ------
-        InputError
-            For training rows without an event, or features for which the optimisation breaks
-            down.
+        An InputError is raised where none has an event, or the optimisation breaks down.
         """
         require_events(train, 1, "coxph")
         self.columns = FeatureColumns.of(train)
@@ -79,9 +75,8 @@ class CoxPH:
         self.center = matrix.mean(axis=0)
         self.coefficients = self._coefficients(matrix, train, monitor)
         log_risk = (matrix - self.center) @ self.coefficients
-        self.baseline = baseline_cumulative_hazard(
-            log_risk, train.event, train.time, self.grid.cuts
-        )
+        outcome = train.event, train.time
+        self.baseline = baseline_cumulative_hazard(log_risk, *outcome, self.grid.cuts)
         return self
 
     def _coefficients(
@@ -109,15 +104,15 @@ class CoxPH:
                 f"coxph cannot be fitted with --cox_alpha {self.alpha} ({error}); "
                 "a larger one may help"
             ) from None
-        # A penalty that leaves no coefficient is warned of too, but its fit is an optimum.
-        no_optimum = (ConvergenceWarning, RuntimeWarning)
-        problems = [
-            str(w.message).rstrip(".") for w in caught if issubclass(w.category, no_optimum)
-        ]
-        remarks = [str(w.message) for w in caught if not issubclass(w.category, no_optimum)]
-        reached = model.alphas_[-1]
-        if reached != self.alpha:
-            problems.append(f"the optimisation ended at --cox_alpha {reached:.3g}")
+        # A penalty that leaves no coefficient makes a warning too, but its fit is an optimum.
+        problems, remarks = [], []
+        for warning in caught:
+            if issubclass(warning.category, (ConvergenceWarning, RuntimeWarning)):
+                problems.append(str(warning.message).rstrip("."))
+            else:
+                remarks.append(str(warning.message))
+        if model.alphas_[-1] != self.alpha:
+            problems.append(f"the optimisation ended at --cox_alpha {model.alphas_[-1]:.3g}")
         for message in (*remarks, *problems):
             if monitor:
                 monitor.warn(f"coxph: {message}")
@@ -133,9 +128,8 @@ class CoxPH:
         """Predict survival at the grid's cuts for features of shape (n, p)."""
         matrix = self.columns.one_hot(features).astype(np.float64)
         log_risk = (matrix - self.center) @ self.coefficients
-        return SurvivalPrediction(
-            self.grid.cuts, proportional_hazards_survival(log_risk, self.baseline)
-        )
+        survival = proportional_hazards_survival(log_risk, self.baseline)
+        return SurvivalPrediction(self.grid.cuts, survival)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
@@ -164,22 +158,15 @@ class CoxPH:
         for name in ("center", "coefficients", "baseline"):
             setattr(model, name, np.asarray(state[name]))
         # Earlier versions did not save how the fit ended.
-        summary = state.get("fit_summary", [len(model.coefficients)])
-        model.fit_summary = FitSummary(*summary)
+        model.fit_summary = FitSummary(*state.get("fit_summary", [len(model.coefficients)]))
         return model
 
 
 def penalty_path(largest: float, alpha: float) -> list[float]:
-    """Return falling weights of the penalty that end with `alpha`.
+    """Return falling weights of the penalty that end with `alpha`, the one asked for, at least 0.
 
     The optimisation starts from the solution before, and diverges where it starts too far off.
-
-    Parameters
-    ----------
-    largest : float
-        The smallest weight for which every coefficient is 0.
-    alpha : float
-        The weight asked for, at least 0.
+    `largest` is the smallest weight for which every coefficient is 0.
     """
     if alpha >= largest:
         return [alpha]

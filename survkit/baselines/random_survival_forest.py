@@ -27,6 +27,9 @@ IN_BAG = 1 - np.exp(-1)
 """Share of the training rows that a bootstrap sample holds."""
 
 
+PARAMETERS = ("n_estimators", "min_samples_split", "max_features", "max_memory_gb", "seed")
+
+
 class RandomSurvivalForest:
     """Trees that split by the log-rank statistic, averaged (Ishwaran et al. 2008).
 
@@ -74,10 +77,8 @@ class RandomSurvivalForest:
     ) -> Self:
         """Print the memory estimate, then grow the trees on all processors.
 
-        Raises
-        ------
-        InputError
-            For fewer events than a leaf has rows, or an estimate above `max_memory_gb`.
+        An InputError is raised for fewer events than a leaf has rows, or an estimate above
+        `max_memory_gb`.
         """
         from sksurv.ensemble import RandomSurvivalForest as Forest
         from sksurv.util import Surv
@@ -125,9 +126,8 @@ class RandomSurvivalForest:
 
     def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
         """Predict survival at the grid's cuts for features of shape (n, p), in chunks."""
-        return SurvivalPrediction(
-            self.grid.cuts, self.trees.predict(self.columns.one_hot(features))
-        )
+        survival = self.trees.predict(self.columns.one_hot(features))
+        return SurvivalPrediction(self.grid.cuts, survival)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
@@ -135,11 +135,7 @@ class RandomSurvivalForest:
             "model": "rsf",
             "cuts": self.grid.cuts,
             "floor": self.grid.floor,
-            "n_estimators": self.n_estimators,
-            "min_samples_split": self.min_samples_split,
-            "max_features": self.max_features,
-            "max_memory_gb": self.max_memory_gb,
-            "seed": self.seed,
+            **{name: getattr(self, name) for name in PARAMETERS},
             "columns": self.columns.state(),
             "trees": self.trees.state(),
         }
@@ -147,27 +143,18 @@ class RandomSurvivalForest:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild a fitted model from what `state` returned."""
-        names = ("n_estimators", "min_samples_split", "max_features", "max_memory_gb", "seed")
-        model = cls(
-            grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]),
-            **{name: state[name] for name in names},
-        )
+        grid = TimeGrid(np.asarray(state["cuts"]), state["floor"])
+        model = cls(grid=grid, **{name: state[name] for name in PARAMETERS})
         model.columns = FeatureColumns.from_state(state["columns"])
         model.trees = SurvivalTrees.from_state(state["trees"])
         return model
 
 
 def times_on_grid(data: SurvivalData, grid: TimeGrid) -> tuple[BoolArray, NDArray[np.float64]]:
-    """Bring outcomes to the cuts of a grid.
+    """Bring outcomes to the cuts of a grid: return events and times, (n,) each.
 
     A time becomes the cut of its class. An event beyond the horizon becomes a censoring at the
     horizon: all that the grid shows of it is that it came later.
-
-    Returns
-    -------
-    event : array, shape (n,), bool
-    time : array, shape (n,), float64
-        Each one of the cuts.
     """
     classes = grid.classify(data.time)
     beyond = classes == len(grid.cuts)
@@ -181,17 +168,8 @@ def forest_memory(
 
     The number of leaves is what trees on real data were seen to have at most; a node holds two
     doubles for each time, and the arrays read from a leaf one float.
-
-    Parameters
-    ----------
-    num_rows : int
-        Training rows n.
-    num_times : int
-        Distinct training times.
-    n_estimators, min_samples_split : int
-        As in `RandomSurvivalForest`.
     """
-    leaves = min(IN_BAG * num_rows / MIN_SAMPLES_LEAF, 2 * num_rows / min_samples_split)
-    leaves = max(1, int(leaves))
+    most = min(IN_BAG * num_rows / MIN_SAMPLES_LEAF, 2 * num_rows / min_samples_split)
+    leaves = max(1, int(most))
     nodes = 2 * leaves - 1
     return n_estimators * num_times * (nodes * 2 * 8 + leaves * 4)

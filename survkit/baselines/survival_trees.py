@@ -17,18 +17,9 @@ PREDICTION_ROWS = 4096
 class SurvivalTrees(NamedTuple):
     """A forest of K nodes and L leaves in all its trees.
 
-    Parameters
-    ----------
-    roots : array, shape (trees,), int32
-        Node at which each tree begins.
-    left, right : array, shape (K,), int32
-        Nodes below each node; a leaf has its row of `survival` in `left`.
-    feature : array, shape (K,), int32
-        Column that each node splits on; -1 for a leaf.
-    threshold : array, shape (K,), float64
-        Values up to it go left.
-    survival : array, shape (L, m), float32
-        Kaplan-Meier curve of each leaf, at m times.
+    `roots` are the nodes at which the trees begin. Each node (K,) has the nodes below it in `left`
+    and `right`, the feature it splits by, and the threshold up to which values go left; a leaf has
+    the feature -1, and in `left` its row of `survival` (L, m), Kaplan-Meier curves at m times.
     """
 
     roots: NDArray[np.int32]
@@ -40,14 +31,9 @@ class SurvivalTrees(NamedTuple):
 
     @classmethod
     def take_from(cls, forest: Any, times: FloatArray) -> Self:
-        """Take the trees out of a fitted `RandomSurvivalForest`, which has none afterwards.
+        """Take the trees out of a fitted forest of scikit-survival, which has none afterwards.
 
-        Parameters
-        ----------
-        forest : sksurv.ensemble.RandomSurvivalForest
-            A fitted forest; each of its trees is let go once it is read.
-        times : array, shape (m,)
-            Times at which the leaves' step functions are read.
+        Each tree is let go once its leaves' step functions are read at the times (m,).
         """
         # Column of `value` that holds at each time, counted from 1: 0 is before the first one.
         columns = np.searchsorted(forest.unique_times_, times, side="right")
@@ -75,14 +61,11 @@ class SurvivalTrees(NamedTuple):
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the mean over the trees of the leaves' curves, shape (n, m), for (n, q)."""
-        starts = range(0, len(features), PREDICTION_ROWS)
-        curves = [self._predict_chunk(features[at : at + PREDICTION_ROWS]) for at in starts]
-        return np.concatenate(curves)
-
-    def _predict_chunk(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         total = np.zeros((len(features), self.survival.shape[1]))
-        for root in self.roots:
-            total += self.survival[self.left[self._leaves(features, root)]]
+        for start in range(0, len(features), PREDICTION_ROWS):
+            rows = slice(start, start + PREDICTION_ROWS)
+            for root in self.roots:
+                total[rows] += self.survival[self.left[self._leaves(features[rows], root)]]
         return total / len(self.roots)
 
     def _leaves(self, features: NDArray[np.float32], root: np.int32) -> NDArray[np.int32]:

@@ -24,27 +24,19 @@ class Backbone(nn.Module):
 
     Parameters
     ----------
-    num_features : int
-        Columns p of the features.
-    categorical : sequence of CategoricalColumn
-        The columns that hold codes 0 .. cardinality - 1; all others are continuous.
-    hidden_dim : int
-        Width of every hidden layer.
-    num_hidden_layers : int
-        0 or more; with 0 the hidden state is the embedded input itself.
+    num_features, categorical : int, and sequence of CategoricalColumn
+        Columns p, and those that hold codes 0 .. cardinality - 1; all others are continuous.
+    hidden_dim, num_hidden_layers : int
+        Width and number of the hidden layers; with 0 the hidden state is the embedded input itself.
     dropout : float
         Share of units set to zero before each hidden layer while training, in [0, 1).
-    embedding_dimension : int
-        Width of a category's embedding.
-    one_hot_embed : bool
-        Use one-hot vectors in place of learned embeddings.
+    embedding_dimension, one_hot_embed : int, bool
+        Width of a category's embedding; whether to use one-hot vectors instead.
 
     Attributes
     ----------
-    widths : list of int
-        Width of the embedded input, then of each hidden layer.
-    output_dim : int
-        Width of the hidden state, the last of them.
+    widths, output_dim : list of int, int
+        Widths of the embedded input and each hidden layer; the last of them, of the hidden state.
 
     Raises
     ------
@@ -65,18 +57,19 @@ class Backbone(nn.Module):
         one_hot_embed: bool = False,
     ) -> None:
         super().__init__()
-        _check_sizes(hidden_dim, num_hidden_layers, dropout, embedding_dimension)
+        sizes = {"hidden_dim": hidden_dim, "embedding_dimension": embedding_dimension}
+        _check_at_least(1, num_features=num_features, **sizes)
+        _check_at_least(0, num_hidden_layers=num_hidden_layers)
+        if not 0 <= dropout < 1:
+            raise InputError(f"dropout is {dropout}; it must be at least 0 and below 1")
         _check_categorical(num_features, categorical)
         columns = [column for column, _ in categorical]
         cardinalities = [cardinality for _, cardinality in categorical]
         continuous = [column for column in range(num_features) if column not in set(columns)]
         self.num_categories = sum(cardinalities)
         offsets = [0, *accumulate(cardinalities)][:-1]
-        for name, index in (
-            ("continuous", continuous),
-            ("categorical", columns),
-            ("offsets", offsets),
-        ):
+        indices = {"continuous": continuous, "categorical": columns, "offsets": offsets}
+        for name, index in indices.items():
             self.register_buffer(name, torch.tensor(index, dtype=torch.int64), persistent=False)
 
         embedded = self.num_categories if one_hot_embed else len(columns) * embedding_dimension
@@ -103,14 +96,9 @@ class Backbone(nn.Module):
         """Return the hidden state (B, output_dim) of features (B, p).
 
         Codes arrive as whole numbers in the features' dtype and must lie within their column's
-        cardinality, which `SurvivalData` checks.
-
-        Parameters
-        ----------
-        features : Tensor, shape (B, p)
-        dropout_masks : sequence of Tensor, shape (B, width)
-            What the units before each hidden layer are multiplied by, from `draw_dropout_masks`;
-            where not given, dropout draws its own while training.
+        cardinality, which `SurvivalData` checks. The units before each hidden layer are multiplied
+        by the masks (B, width) of `draw_dropout_masks`; without any, dropout draws its own while
+        training.
         """
         hidden = self.embed(features)
         if not dropout_masks:
@@ -143,23 +131,13 @@ class Backbone(nn.Module):
         return torch.cat([continuous, embedded], dim=1)
 
 
-def _check_sizes(
-    hidden_dim: int, num_hidden_layers: int, dropout: float, embedding_dimension: int
-) -> None:
-    for name, value, least in (
-        ("hidden_dim", hidden_dim, 1),
-        ("num_hidden_layers", num_hidden_layers, 0),
-        ("embedding_dimension", embedding_dimension, 1),
-    ):
+def _check_at_least(least: int, **sizes: int) -> None:
+    for name, value in sizes.items():
         if value < least:
             raise InputError(f"{name} is {value}; it must be at least {least}")
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout is {dropout}; it must be at least 0 and below 1")
 
 
 def _check_categorical(num_features: int, categorical: Sequence[CategoricalColumn]) -> None:
-    if num_features < 1:
-        raise InputError(f"num_features is {num_features}; it must be at least 1")
     seen: set[int] = set()
     for column, cardinality in categorical:
         if not 0 <= column < num_features:

@@ -27,12 +27,7 @@ class FixedMoEHead(nn.Module):
     hidden_dim, num_classes : int
         Width of the hidden state, and time classes m + 1.
     **router
-        As in `survkit.heads.routing.Router`.
-
-    Raises
-    ------
-    InputError
-        As in `survkit.heads.routing.Router`.
+        As in `survkit.heads.routing.Router`, with the errors raised there.
     """
 
     def __init__(

@@ -8,18 +8,10 @@ from survkit.heads.routing import HeadOutput
 
 
 def class_scores(logits: Tensor) -> Tensor:
-    """Turn logits a into scores of the time classes, log p_k up to a constant.
+    """Turn logits a (..., m + 1) into scores of the time classes, log p_k up to a constant.
 
     The scores s_k = sum_{j >= k} a_j are counted from s_0, as -sum_{j < k} a_j, which is the same
     distribution. They are linear in the logits, so that a layer may fold them into its weights.
-
-    Parameters
-    ----------
-    logits : Tensor, shape (..., m + 1), float
-
-    Returns
-    -------
-    Tensor, shape (..., m + 1)
 
     References
     ----------
@@ -30,15 +22,7 @@ def class_scores(logits: Tensor) -> Tensor:
 
 
 class MTLRHead(nn.Module):
-    """Multi-task logistic regression (Yu et al. 2011) on the hidden state.
-
-    Parameters
-    ----------
-    hidden_dim : int
-        Width of the hidden state.
-    num_classes : int
-        Time classes m + 1.
-    """
+    """Multi-task logistic regression (Yu et al. 2011) on the hidden state, for m + 1 classes."""
 
     def __init__(self, hidden_dim: int, num_classes: int) -> None:
         super().__init__()

@@ -27,53 +27,31 @@ def resample_counts(
 
     Parameters
     ----------
-    n : int
-        Rows.
-    resamples : int
-        Bootstrap resamples, b.
-    seed : int
-        Seed of the draws.
+    n, resamples, seed : int
+        Rows; resamples b, at least 0 (an InputError otherwise); seed of the draws.
     subject_id : array, shape (n,), optional
-        The subject of each row: a subject's rows are drawn together. Each row is a subject of its
-        own where not given.
+        The subject of each row, whose rows are drawn together; by default each row is one.
 
     Returns
     -------
     array, shape (b, n), float32
         Whole numbers (exact in float32); the resamples of one row are contiguous.
 
-    Raises
-    ------
-    InputError
-        For fewer than no resamples.
-
     References
     ----------
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 6 and 13; Davison &
     Hinkley (1997), section 3.8, for subjects with several rows.
     """
-    chunks = resample_chunks(
-        n, resamples=resamples, seed=seed, subject_id=subject_id, at_once=max(resamples, 1)
-    )
-    return next(chunks, np.zeros((0, n), dtype=np.float32))
+    how = {"resamples": resamples, "seed": seed, "at_once": max(resamples, 1)}
+    return next(resample_chunks(n, subject_id=subject_id, **how), np.zeros((0, n), np.float32))
 
 
 def resample_chunks(
     n: int, *, resamples: int, seed: int, subject_id: IntArray | None = None, at_once: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the rows of `resample_counts` in chunks: all of them may be too much for the memory.
+    """Yield what `resample_counts` returns in chunks of at most `at_once` resamples, at least 1.
 
-    Parameters
-    ----------
-    n, resamples, seed, subject_id
-        As in `resample_counts`.
-    at_once : int
-        Most resamples in a chunk, at least 1.
-
-    Raises
-    ------
-    InputError
-        For fewer than no resamples.
+    All of them together may be too much for the memory.
     """
     if resamples < 0:
         raise InputError(f"bootstrap is {resamples}; it is a number of resamples, at least 0")
@@ -114,9 +92,8 @@ def weighted_ratio(
         NaN where a denominator is 0.
     """
     counts = once_each(len(numerator)) if counts is None else counts
-    dtype = counts.dtype
-    sums = [counts @ values.astype(dtype, copy=False) for values in (numerator, denominator)]
-    return ratio(*sums)
+    sides = (numerator, denominator)
+    return ratio(*(counts @ values.astype(counts.dtype, copy=False) for values in sides))
 
 
 def bootstrap_interval(
@@ -131,16 +108,11 @@ def bootstrap_interval(
     Parameters
     ----------
     resampled : array, shape (b,)
-        The metric in each resample; NaN where it is undefined there.
+        The metric in each resample, NaN where undefined; None is returned where all of them are.
     estimate : float, optional
         The metric in the sample itself, for a metric that resampling pushes upwards.
     level : float
         Coverage in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats, or None
-        Over the resamples in which the metric is defined; None where there is none.
 
     References
     ----------

@@ -142,19 +142,12 @@ def censoring_weights(
 
     Parameters
     ----------
-    time, event : array, shape (n,)
-        The evaluated subjects.
-    cuts : array, shape (m,)
-        The time grid.
+    time, event, cuts : array, shape (n,), (n,) and (m,)
+        Outcomes of the evaluated subjects, and the time grid.
     censoring : SurvivalStep
         G, from the training rows.
     convention : {"standard", "published"}
-        See above.
-
-    Raises
-    ------
-    InputError
-        For another convention.
+        See above; an InputError for another one.
 
     References
     ----------
@@ -172,14 +165,9 @@ def censoring_weights(
         at_cut, event_at_cut = censoring.at(cuts), censoring.before(cuts)
     else:
         raise InputError(f"convention is '{convention}'; it must be 'standard' or 'published'")
-    used = event & (time <= cuts[last])
-    cut_range = slice(0, last + 1)
-    return CensoringWeights(
-        last,
-        _inverse(at_event, used),
-        _inverse(at_cut[cut_range]),
-        _inverse(event_at_cut[cut_range]),
-    )
+    at_event = _inverse(at_event, event & (time <= cuts[last]))
+    at_cut, event_at_cut = (_inverse(g[: last + 1]) for g in (at_cut, event_at_cut))
+    return CensoringWeights(last, at_event, at_cut, event_at_cut)
 
 
 def _inverse(probability: FloatArray, used: BoolArray | None = None) -> NDArray[np.float64]:
@@ -191,18 +179,10 @@ def _inverse(probability: FloatArray, used: BoolArray | None = None) -> NDArray[
 def weights_at_cuts(
     time: FloatArray, cuts: FloatArray, weights: CensoringWeights
 ) -> NDArray[np.float64]:
-    """Weight of each subject at cuts 0..K, shape (n, K + 1).
+    """Weight at cuts 0..K of subjects with the `time` (n,) of event or censoring, (n, K + 1).
 
-    1/G(T-) once the event happened, 1/G(c) while at risk, 0 after censoring.
-
-    Parameters
-    ----------
-    time : array, shape (n,)
-        Times of event or censoring.
-    cuts : array, shape (m,)
-        The time grid.
-    weights : CensoringWeights
-        From `censoring_weights` for the same subjects and grid.
+    1/G(T-) once the event happened, 1/G(c) while at risk, 0 after censoring. `weights` come from
+    `censoring_weights` for the same subjects and grid.
     """
     at_risk = time[:, None] > cuts[None, : weights.last_cut + 1]
     return np.where(at_risk, weights.at_cut, weights.at_event[:, None])

@@ -36,19 +36,10 @@ def router_entropy(expert_weights: FloatArray) -> NDArray[np.float64]:
 def contingency(
     cluster: IntArray, label: IntArray, counts: FloatArray | None = None
 ) -> NDArray[np.float64]:
-    """Count subjects by cluster and label in every resample.
+    """Count subjects by cluster (n,) and label (n,) in every resample, (b, clusters, labels).
 
-    Parameters
-    ----------
-    cluster, label : array, shape (n,)
-        Two groupings of the subjects.
-    counts : array, shape (b, n), optional
-        How often each subject is drawn; once each where not given (b = 1).
-
-    Returns
-    -------
-    array, shape (b, clusters, labels), float64
-        Only the clusters and labels that occur.
+    Only clusters and labels that occur have a place. `counts` (b, n) says how often each subject
+    is drawn; once each where not given (b = 1).
     """
     counts = once_each(len(cluster)) if counts is None else counts
     clusters, row = np.unique(cluster, return_inverse=True)

@@ -45,23 +45,13 @@ class ComparablePairs(NamedTuple):
 def comparable_pairs(
     time: FloatArray, event: BoolArray, risk: FloatArray | None = None
 ) -> ComparablePairs:
-    """Find all comparable pairs of n subjects, in O(n log n).
-
-    Parameters
-    ----------
-    time, event : array, shape (n,)
-        Times of event or censoring, and whether the event was seen.
-    risk : array, shape (n,), optional
-        What those of equal time and event are sorted by.
-    """
+    """Find all comparable pairs of n subjects, in O(n log n); equal outcomes are sorted by risk."""
     order = np.lexsort((~event, time) if risk is None else (risk, ~event, time))
     sorted_time, anchors = time[order], np.flatnonzero(event[order])
     event_time = sorted_time[anchors]
     # Those with an event at the same time are not comparable; they come first at that time.
-    same_time = np.searchsorted(event_time, event_time, side="right") - np.searchsorted(
-        event_time, event_time, side="left"
-    )
-    first_partner = np.searchsorted(sorted_time, event_time, side="left") + same_time
+    _, place, same_time = np.unique(event_time, return_inverse=True, return_counts=True)
+    first_partner = np.searchsorted(sorted_time, event_time, side="left") + same_time[place]
     has_partner = first_partner < len(time)
     return ComparablePairs(order, anchors[has_partner], first_partner[has_partner])
 

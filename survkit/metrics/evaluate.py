@@ -76,20 +76,17 @@ def evaluate(
 
     Parameters
     ----------
-    prediction : SurvivalPrediction
-        Predicted curves of n subjects; must reach the grid's horizon.
-    data : SurvivalData
-        Their outcomes.
+    prediction, data : SurvivalPrediction, SurvivalData
+        Predicted curves of n subjects, which must reach the grid's horizon; their outcomes.
     train_time, train_event, grid, convention
         As in `Outcomes`.
     point_error : {"absolute", "relative", "squared", "log"}
         The error behind `point_error_optimal`.
-    bootstrap : int
-        Number of resamples; 0 for no intervals.
+    bootstrap, null_draws : int
+        Resamples, 0 for no intervals; outcomes drawn for `ece_null_mean` and `ece_null_p95`, which
+        are left out for 0.
     seed : int
         Seed of the resamples and of the calibration error's null distribution.
-    null_draws : int
-        Outcomes drawn for `ece_null_mean` and `ece_null_p95`; 0 leaves the two out.
 
     Returns
     -------
@@ -128,10 +125,7 @@ def evaluate_against(
     time grid and the convention. The other parameters and the errors are those of `evaluate`.
     """
     problem = problem_of(prediction, outcomes)
-    means = mean_metrics(
-        problem, outcomes.train_time, outcomes.train_event, point_error, pseudo=outcomes.pseudo
-    )
-    groups = metric_groups(problem, means, null_draws, seed)
+    groups = metric_groups(problem, mean_metrics(problem, point_error), null_draws, seed)
     evaluation = Evaluation()
     for group in groups:
         _record(evaluation, group, group.compute(once_each(len(prediction)))[0])

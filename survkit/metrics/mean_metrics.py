@@ -8,12 +8,7 @@ import numpy as np
 
 from survkit.metrics.brier import accuracy_contributions, brier_contributions, integration_weights
 from survkit.metrics.clustering import router_entropy
-from survkit.metrics.point_error import (
-    PointError,
-    PseudoObservations,
-    optimal_times,
-    pseudo_observations,
-)
+from survkit.metrics.point_error import PointError, optimal_times
 from survkit.metrics.point_error import point_error as error_of
 from survkit.metrics.problem import (
     NO_CUTS,
@@ -22,7 +17,7 @@ from survkit.metrics.problem import (
     class_likelihood,
     class_probabilities,
 )
-from survkit.types import BoolArray, FloatArray
+from survkit.types import FloatArray
 
 _BLOCK_ROWS = 500
 """Rows whose class probabilities are held at once: bounds the memory."""
@@ -30,18 +25,10 @@ _BLOCK_ROWS = 500
 
 @dataclass(frozen=True, eq=False)
 class MeanMetric:
-    """A metric that is one sum over subjects divided by another.
+    """A metric that is one sum over subjects divided by another, given what each adds, (n,).
 
-    Parameters
-    ----------
-    numerator, denominator : array, shape (n,)
-        What each subject adds to the two sums.
-    n_used : int
-        Subjects that carry weight.
-    max_weight : float
-        Largest censoring weight.
-    reason : str, optional
-        Why the metric is undefined; then the arrays are empty.
+    `n_used` subjects carry weight, at most `max_weight`; the arrays of a metric that is undefined
+    for some reason are empty.
     """
 
     numerator: FloatArray
@@ -56,43 +43,25 @@ def undefined(reason: str) -> MeanMetric:
     return MeanMetric(np.zeros(0), np.zeros(0), 0, reason=reason)
 
 
-def mean_metrics(
-    problem: Problem,
-    train_time: FloatArray,
-    train_event: BoolArray,
-    kind: PointError,
-    *,
-    pseudo: PseudoObservations | None = None,
-) -> dict[str, MeanMetric]:
-    """Return every mean metric of a prediction by name.
-
-    Parameters
-    ----------
-    problem : Problem
-        The prediction and its outcomes.
-    train_time, train_event : array, shape (n_train,)
-        Outcomes of the training rows, for pseudo-observations.
-    kind : {"absolute", "relative", "squared", "log"}
-        The error of `point_error_optimal`.
-    pseudo : PseudoObservations, optional
-        From `pseudo_observations` for these rows, where they are known already.
-    """
-    median = problem.median
+def mean_metrics(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
+    """Return every mean metric of a prediction by name; `kind` is that of `point_error_optimal`."""
+    median, pseudo = problem.median, problem.outcomes.pseudo
     metrics = {"loss": _loss(problem), **_brier(problem)}
     metrics |= {f"accuracy@{p}": _accuracy(problem, p) for p in PERCENTAGES}
     metrics["mae"] = _error(median, problem.time, problem.event.astype(np.float64))
-    metrics["mae_pseudo"] = _pseudo(problem, median, train_time, train_event, pseudo)
+    no_event = undefined("the training rows have no event after time 0")
+    metrics["mae_pseudo"] = _error(median, *pseudo) if pseudo else no_event
     metrics["point_error_optimal"] = _optimal(problem, kind)
     if problem.outcomes.data.true_time is not None:
         metrics |= _against_truth(problem, problem.outcomes.data.true_time, median)
     if problem.prediction.expert_weights is not None:
-        entropy = router_entropy(problem.prediction.expert_weights)
-        metrics["router_entropy"] = _plain(entropy)
+        metrics["router_entropy"] = _mean(router_entropy(problem.prediction.expert_weights))
     return metrics
 
 
-def _plain(values: FloatArray) -> MeanMetric:
-    return MeanMetric(values, np.ones(len(values)), len(values))
+def _mean(values: FloatArray, weighed: tuple[int, float] | None = None) -> MeanMetric:
+    """Return a mean over all subjects; `weighed` counts those with weight and has the largest."""
+    return MeanMetric(values, np.ones(len(values)), *(weighed or (len(values), 1.0)))
 
 
 def _loss(problem: Problem) -> MeanMetric:
@@ -101,7 +70,7 @@ def _loss(problem: Problem) -> MeanMetric:
     impossible = np.count_nonzero(likelihood <= 0)
     if impossible:
         return undefined(f"{impossible} of {len(likelihood)} outcomes had predicted probability 0")
-    return _plain(-np.log(likelihood))
+    return _mean(-np.log(likelihood))
 
 
 def _brier(problem: Problem) -> dict[str, MeanMetric]:
@@ -113,14 +82,17 @@ def _brier(problem: Problem) -> dict[str, MeanMetric]:
     for percentage in PERCENTAGES:
         cut, reason = problem.cut_at(percentage)
         metrics[f"brier@{percentage}"] = (
-            undefined(reason) if reason else _at_cut(problem, contributions[:, cut].copy(), cut)
+            undefined(reason)
+            if reason
+            else _mean(contributions[:, cut].copy(), _weighed_at(problem, cut))
         )
     reason = _no_mean_over_cuts(problem)
     if reason is not None:
         return metrics | {"brier": undefined(reason), "integrated_brier": undefined(reason)}
     integral = contributions @ integration_weights(problem.cuts[: last + 1])
-    metrics["brier"] = _over_cuts(problem, contributions[:, 1:].mean(axis=1), first_cut=1)
-    metrics["integrated_brier"] = _over_cuts(problem, integral, first_cut=0)
+    weighed_from = problem.outcomes.weighed_from
+    metrics["brier"] = _mean(contributions[:, 1:].mean(axis=1), weighed_from(1))
+    metrics["integrated_brier"] = _mean(integral, weighed_from(0))
     return metrics
 
 
@@ -134,17 +106,9 @@ def _no_mean_over_cuts(problem: Problem) -> str | None:
     return None
 
 
-def _at_cut(problem: Problem, values: FloatArray, cut: int) -> MeanMetric:
-    """Return a mean over all subjects that rests on the weights at one cut."""
+def _weighed_at(problem: Problem, cut: int) -> tuple[int, float]:
     weights = problem.at_cuts[:, cut]
-    used = int(np.count_nonzero(weights))
-    return MeanMetric(values, np.ones(len(values)), used, float(weights.max()))
-
-
-def _over_cuts(problem: Problem, values: FloatArray, *, first_cut: int) -> MeanMetric:
-    """Return a mean over all subjects that rests on the weights from a cut to K."""
-    used, max_weight = problem.outcomes.weighed_from(first_cut)
-    return MeanMetric(values, np.ones(len(values)), used, max_weight)
+    return int(np.count_nonzero(weights)), float(weights.max())
 
 
 def _accuracy(problem: Problem, percentage: int) -> MeanMetric:
@@ -153,8 +117,7 @@ def _accuracy(problem: Problem, percentage: int) -> MeanMetric:
         return undefined(reason)
     weights = problem.at_cuts[:, cut]
     correct = accuracy_contributions(problem.survival[:, cut], problem.happened[:, cut], weights)
-    used = int(np.count_nonzero(weights))
-    return MeanMetric(correct, weights, used, float(weights.max()))
+    return MeanMetric(correct, weights, *_weighed_at(problem, cut))
 
 
 def _error(predicted: FloatArray, target: FloatArray, confidence: FloatArray) -> MeanMetric:
@@ -169,32 +132,13 @@ def _error(predicted: FloatArray, target: FloatArray, confidence: FloatArray) ->
         )
     error = np.zeros(len(predicted))
     error[used] = confidence[used] * error_of(predicted[used], target[used])
-    return MeanMetric(error, confidence, int(np.count_nonzero(used)), 1.0)
-
-
-def _pseudo(
-    problem: Problem,
-    median: FloatArray,
-    train_time: FloatArray,
-    train_event: BoolArray,
-    pseudo: PseudoObservations | None,
-) -> MeanMetric:
-    train_time, train_event = np.asarray(train_time), np.asarray(train_event, dtype=np.bool_)
-    if not (train_event & (train_time > 0)).any():
-        return undefined("the training rows have no event after time 0")
-    if pseudo is None:
-        pseudo = pseudo_observations(problem.time, problem.event, train_time, train_event)
-    return _error(median, *pseudo)
+    return MeanMetric(error, confidence, int(np.count_nonzero(used)))
 
 
 def _optimal(problem: Problem, kind: PointError) -> MeanMetric:
-    predicted = np.concatenate(
-        [
-            optimal_times(class_probabilities(problem.survival[rows]), problem.cuts, kind)
-            for rows in _row_blocks(len(problem.survival))
-        ]
-    )
-    event = problem.event
+    event, starts = problem.event, range(0, len(problem.survival), _BLOCK_ROWS)
+    blocks = (class_probabilities(problem.survival[at : at + _BLOCK_ROWS]) for at in starts)
+    predicted = np.concatenate([optimal_times(block, problem.cuts, kind) for block in blocks])
     if not event.any():
         return undefined("no subject has a known event time")
     at_zero = np.count_nonzero(event & (problem.time == 0))
@@ -205,10 +149,6 @@ def _optimal(problem: Problem, kind: PointError) -> MeanMetric:
     return MeanMetric(error, event.astype(np.float64), int(event.sum()))
 
 
-def _row_blocks(n: int) -> list[slice]:
-    return [slice(start, start + _BLOCK_ROWS) for start in range(0, n, _BLOCK_ROWS)]
-
-
 def _against_truth(
     problem: Problem, true_time: FloatArray, median: FloatArray
 ) -> dict[str, MeanMetric]:
@@ -217,5 +157,5 @@ def _against_truth(
         cut = percentage * len(problem.cuts) // 100
         happened = true_time <= problem.cuts[cut]
         score = brier_contributions(problem.survival[:, cut], happened, np.ones(len(happened)))
-        metrics[f"brier_true@{percentage}"] = _plain(score)
+        metrics[f"brier_true@{percentage}"] = _mean(score)
     return metrics

@@ -39,14 +39,7 @@ class Metric:
 class MetricGroup:
     """Metrics computed together: counts (b, n) -> values (b, len(metrics)).
 
-    Parameters
-    ----------
-    metrics : list of Metric
-        One for each column of the values.
-    compute : callable
-        The values in every resample.
-    resampled : bool
-        Whether a bootstrap interval makes sense.
+    `resampled` says whether a bootstrap interval makes sense.
     """
 
     metrics: list[Metric]
@@ -65,14 +58,7 @@ def metric_groups(
 ) -> list[MetricGroup]:
     """Return every metric that has one number: the given means, and the metrics that are not means.
 
-    Parameters
-    ----------
-    problem : Problem
-        The prediction and its outcomes.
-    means : dict of MeanMetric
-        From `mean_metrics`.
-    null_draws, seed : int
-        Size and seed of the calibration error's null distribution; none where the size is 0.
+    `null_draws` and `seed` are of the calibration error's null distribution; none for 0 draws.
     """
     return [
         *_mean_groups(means),
@@ -112,12 +98,9 @@ def _risk_concordance(problem: Problem) -> MetricGroup:
     uno = np.where(before_tau, problem.outcomes.weights.at_event**2, 0.0)
     weights = np.column_stack([np.ones(len(time)), uno])
     risk, pairs = -problem.median, problem.outcomes.pairs
-    ipcw = Metric(
-        "concordance_ipcw",
-        pairs.subjects(before_tau),
-        float(uno.max(initial=1.0)),
-        "no comparable pairs before the last usable cut",
-    )
+    used, largest = pairs.subjects(before_tau), float(uno.max(initial=1.0))
+    no_pairs = "no comparable pairs before the last usable cut"
+    ipcw = Metric("concordance_ipcw", used, largest, no_pairs)
     return MetricGroup(
         [Metric("concordance", pairs.subjects(), if_undefined=_NO_PAIRS), ipcw],
         lambda counts: concordance.concordance(risk, time, event, weights, counts),
@@ -174,20 +157,18 @@ def _calibration_groups(problem: Problem) -> list[MetricGroup]:
         return [undefined_group(dict.fromkeys(names, NO_CUTS))]
     over_time = slice(1, problem.last_cut + 1)
     predicted = 1.0 - problem.survival[:, over_time]
-    happened, weights = problem.happened[:, over_time], problem.at_cuts[:, over_time]
-    width = calibration.equal_width_bins(predicted)
-    mass = calibration.equal_mass_bins(predicted)
+    seen = predicted, problem.happened[:, over_time], problem.at_cuts[:, over_time]
+    width, mass = calibration.equal_width_bins(predicted), calibration.equal_mass_bins(predicted)
     weighed = problem.outcomes.weighed_from(1)
     groups = [
-        _calibration_error("ece", weighed, predicted, happened, weights, width),
-        _calibration_error("ece_equal_mass", weighed, predicted, happened, weights, mass),
+        _calibration_error("ece", weighed, *seen, width),
+        _calibration_error("ece_equal_mass", weighed, *seen, mass),
         _km_calibration(problem),
     ]
     if true_time is not None:
         truth = true_time[:, None] <= problem.cuts[over_time]
-        ones = np.broadcast_to(1.0, truth.shape)
-        known = (len(truth), 1.0)
-        groups.append(_calibration_error("ece_true", known, predicted, truth, ones, width))
+        known = predicted, truth, np.broadcast_to(1.0, truth.shape)
+        groups.append(_calibration_error("ece_true", (len(truth), 1.0), *known, width))
     return groups
 
 

@@ -128,15 +128,7 @@ class Outcomes:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One prediction, its outcomes, and both on the time grid.
-
-    Parameters
-    ----------
-    prediction, outcomes
-        The prediction and what happened.
-    survival : array, shape (n, m)
-        Predicted survival at the grid's cuts.
-    """
+    """One prediction, its outcomes, and both on the time grid: survival at its cuts is (n, m)."""
 
     prediction: SurvivalPrediction
     outcomes: Outcomes
@@ -205,11 +197,8 @@ def build_problem(
 ) -> Problem:
     """Check that a prediction fits its data and grid, and compute what its metrics share.
 
-    Raises
-    ------
-    InputError
-        For different numbers of subjects, training outcomes of wrong shape, an unknown
-        convention, or a prediction that ends before the horizon.
+    An InputError is raised for different numbers of subjects, training outcomes of wrong shape, an
+    unknown convention, or a prediction that ends before the horizon.
     """
     return problem_of(prediction, Outcomes(data, train_time, train_event, grid, convention))
 
@@ -229,10 +218,7 @@ def problem_of(prediction: SurvivalPrediction, outcomes: Outcomes) -> Problem:
 def survival_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[np.float64]:
     """Predicted survival at the grid's cuts, shape (n, m); times may differ by rounding.
 
-    Raises
-    ------
-    InputError
-        Where the prediction ends before the horizon.
+    An InputError is raised where the prediction ends before the horizon.
     """
     rounding = _TIME_ROUNDING * grid.horizon
     if prediction.times[-1] < grid.horizon - rounding:
@@ -241,13 +227,9 @@ def survival_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[
             f"{grid.horizon}; predict up to the horizon"
         )
     # A cut that rounding puts just before a predicted time must not lose that time's step.
-    nearest = prediction.times[
-        np.minimum(
-            np.searchsorted(prediction.times, grid.cuts - rounding), len(prediction.times) - 1
-        )
-    ]
-    same = np.abs(nearest - grid.cuts) <= rounding
-    cuts = np.where(same, nearest, grid.cuts)
+    step = np.searchsorted(prediction.times, grid.cuts - rounding)
+    nearest = prediction.times[np.minimum(step, len(prediction.times) - 1)]
+    cuts = np.where(np.abs(nearest - grid.cuts) <= rounding, nearest, grid.cuts)
     if np.array_equal(cuts, prediction.times):
         return prediction.survival
     return prediction.at(cuts)
@@ -265,18 +247,8 @@ def class_likelihood(
 ) -> NDArray[np.float64]:
     """Likelihood of each subject's class, shape (n,): p_k of an event, sum_{j>=k} p_j censored.
 
-    Parameters
-    ----------
-    survival : array, shape (n, m)
-        Predicted survival at the grid's cuts.
-    event : array, shape (n,), bool
-        True where the event was seen.
-    event_class : array, shape (n,), int64
-        Class of each time, 0 to m.
-
-    References
-    ----------
-    Yu, Greiner, Lin & Baracos (2011), NeurIPS, equation 4.
+    Takes survival (n, m) at the grid's cuts and the class of each time, 0 to m (Yu, Greiner, Lin &
+    Baracos (2011), NeurIPS, equation 4).
     """
     before = survival_entering(survival, event_class)
     return np.where(event, before - survival_entering(survival, event_class + 1), before)
@@ -285,12 +257,7 @@ def class_likelihood(
 def survival_entering(survival: FloatArray, interval: IntArray) -> NDArray[np.float64]:
     """Survival at the start of an interval: survival[:, interval - 1], 1 at 0 and 0 at t + 1.
 
-    Parameters
-    ----------
-    survival : array, shape (n, t)
-        Survival at t times, which bound intervals 0 to t.
-    interval : array, shape (n,)
-        One for each row, 0 to t + 1.
+    The t times of survival (n, t) bound intervals 0 to t; each row has its own interval.
     """
     t = survival.shape[1]
     inside = survival[np.arange(len(survival)), np.clip(interval - 1, 0, t - 1)]

@@ -89,7 +89,7 @@ def resample_metrics(
     resampled = {}
     for name, prediction in predictions.items():
         problem = build_problem(prediction, data, train.time, train.event, grid, convention)
-        means = mean_metrics(problem, train.time, train.event, "absolute")
+        means = mean_metrics(problem, "absolute")
         groups = metric_groups(problem, means, null_draws=0, seed=0)
         resampled[name] = _resample(groups, metrics, counts)
     return resampled
