@@ -26,7 +26,7 @@ from survkit.datasets.assemble import time_grid
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.estimators.inputs import as_outcome, as_table, categorical_columns, hold_out
 from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import BoolArray, InputError, SurvivalData, SurvivalPrediction
+from survkit.types import BoolArray, Float64Array, InputError, SurvivalData, SurvivalPrediction
 
 SEEDS = 2**32
 """How many seeds there are to draw from, where none is given."""
@@ -152,7 +152,7 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         default = [f"x{j}" for j in range(self.n_features_in_)]
         return list(getattr(self, "feature_names_in_", default))
 
-    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def predict(self, X: Any) -> Float64Array:  # noqa: N803
         """Return risk scores, shape (n,), higher = riskier: minus the predicted median time.
 
         It is the score that the project's concordance ranks by, see
@@ -195,7 +195,7 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         survival = np.maximum(self._predict(X).survival, np.finfo(np.float64).tiny)
         return self._functions(np.abs(np.log(survival)), return_array)  # abs: no minus zero
 
-    def _functions(self, values: NDArray[np.float64], return_array: bool) -> NDArray[Any]:
+    def _functions(self, values: Float64Array, return_array: bool) -> NDArray[Any]:
         if return_array:
             return values
         functions = np.empty(len(values), dtype=object)
@@ -230,7 +230,7 @@ class MixtureSurvival(NeuralSurvival):
     cosine_anneal_epochs: int = 2
     cosine_anneal_min_lambda_multiplier: float = 0.0
 
-    def predict_expert_weights(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def predict_expert_weights(self, X: Any) -> Float64Array:  # noqa: N803
         """Return the router's weights of the experts, shape (n, E); each row sums to 1."""
         weights = self._predict(X).expert_weights
         assert weights is not None  # a mixture has them

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
-from survkit.types import BoolArray, InputError
+from survkit.types import BoolArray, Float64Array, InputError
 
 
-def as_outcome(y: Any) -> tuple[BoolArray, NDArray[np.float64]]:
+def as_outcome(y: Any) -> tuple[BoolArray, Float64Array]:
     """Return whether each event was seen, and the time of event or censoring, shape (n,) each.
 
     Parameters
@@ -54,7 +54,7 @@ def _events(values: NDArray[Any]) -> BoolArray:
     return values.astype(np.bool_)
 
 
-def _times(values: NDArray[Any]) -> NDArray[np.float64]:
+def _times(values: NDArray[Any]) -> Float64Array:
     try:
         time = values.astype(np.float64)
     except (TypeError, ValueError) as error:

@@ -6,13 +6,12 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.hazards import HazardReader
 from survkit.explain.local_models import LocalFits
 from survkit.explain.neighbours import Neighbourhood
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 CALLER = 4
 """Frames between a warning here and the line of the person who called the explainer."""
@@ -31,8 +30,8 @@ def warn_of_constants(neighbourhood: Neighbourhood) -> None:
 
 
 def replace_unseen(
-    rows: NDArray[np.float64], neighbourhood: Neighbourhood, names: Sequence[str]
-) -> NDArray[np.float64]:
+    rows: Float64Array, neighbourhood: Neighbourhood, names: Sequence[str]
+) -> Float64Array:
     """Return rows (h, p) with the reference value where no training row has a category; warn.
 
     No neighbour takes such a value, so its effect is unknown; left in the row, it would go into

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survkit.explain.objective import NormSolution, Terms
+from survkit.types import Float64Array
 
 SOLVERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CLARABEL", {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7}),
@@ -23,7 +23,7 @@ _LOCK = threading.Lock()
 
 
 def solve_power(
-    terms: Terms, q: float, start: NDArray[np.float64], *, verbose: bool = False
+    terms: Terms, q: float, start: Float64Array, *, verbose: bool = False
 ) -> NormSolution:
     """Minimise sum_k w_k sum_i |u_ki r_ki|^q dt_i, entry by entry, for q >= 1.
 
@@ -60,7 +60,7 @@ def solve_maximum(terms: Terms, *, verbose: bool = False) -> NormSolution:
 def _solve(
     compiled: Callable[..., tuple[Any, Any]],
     size: tuple[Any, ...],
-    values: dict[str, NDArray[np.float64]],
+    values: dict[str, Float64Array],
     verbose: bool,
 ) -> NormSolution:
     cp: Any = _cvxpy()
@@ -120,8 +120,8 @@ def _cvxpy() -> Any:
 
 
 def upper_envelopes(
-    slopes: NDArray[np.float64], targets: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    slopes: Float64Array, targets: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """Return few lines whose maximum is max_i u_ki |y_ki - s|, for every s and neighbour k.
 
     Usually few of a neighbour's 2 m lines, +-u (s - y), form the maximum. They are found for all

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from survkit.explain.local_models import LocalFits
 from survkit.explain.neighbours import effective_number
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 
 class Cost(NamedTuple):
@@ -37,7 +37,7 @@ class Cost(NamedTuple):
 class _ArrayLike(NDArrayOperatorsMixin):
     """Indexes, iterates and computes as its `coefficients` do."""
 
-    coefficients: NDArray[np.float64]
+    coefficients: Float64Array
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.coefficients, dtype=dtype, copy=copy)
@@ -95,11 +95,11 @@ class Explanation(_ArrayLike):
         Seconds and model calls.
     """
 
-    coefficients: NDArray[np.float64]
+    coefficients: Float64Array
     feature_names: tuple[str, ...]
-    values: NDArray[np.float64]
-    neighbours: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    values: Float64Array
+    neighbours: Float64Array
+    weights: Float64Array
     r_squared: float
     solver: str
     status: str
@@ -108,7 +108,7 @@ class Explanation(_ArrayLike):
 
     @classmethod
     def of_fit(
-        cls, fits: LocalFits, names: tuple[str, ...], values: NDArray[np.float64], cost: Cost
+        cls, fits: LocalFits, names: tuple[str, ...], values: Float64Array, cost: Cost
     ) -> Self:
         """Name the coefficients of a single fit and add the subject's values (d,)."""
         return cls(
@@ -163,17 +163,17 @@ class MonteCarloExplanation(_ArrayLike):
         Seconds and model calls of all.
     """
 
-    repetitions: NDArray[np.float64]
+    repetitions: Float64Array
     feature_names: tuple[str, ...]
-    values: NDArray[np.float64]
-    r_squared: NDArray[np.float64]
-    effective_neighbours: NDArray[np.float64]
+    values: Float64Array
+    r_squared: Float64Array
+    effective_neighbours: Float64Array
     failures: tuple[str, ...]
     cost: Cost
 
     @classmethod
     def of_fits(
-        cls, fits: LocalFits, names: tuple[str, ...], values: NDArray[np.float64], cost: Cost
+        cls, fits: LocalFits, names: tuple[str, ...], values: Float64Array, cost: Cost
     ) -> Self:
         """Group fits, one subject's repetitions after the other's, by the values (h, d)."""
         shape = (len(values), len(fits.coefficients) // len(values))
@@ -194,12 +194,12 @@ class MonteCarloExplanation(_ArrayLike):
         return np.asarray((~np.isnan(self.repetitions[:, :, 0])).sum(axis=1))
 
     @property
-    def coefficients(self) -> NDArray[np.float64]:  # type: ignore[override]
+    def coefficients(self) -> Float64Array:  # type: ignore[override]
         """Mean over the repetitions, shape (h, d)."""
         return np.asarray(np.nanmean(self.repetitions, axis=1))
 
     @property
-    def mean_r_squared(self) -> NDArray[np.float64]:
+    def mean_r_squared(self) -> Float64Array:
         """Mean fit of the repetitions that have one, shape (h,); NaN where none has."""
         has_fit = ~np.isnan(self.r_squared)
         total = np.where(has_fit, self.r_squared, 0.0).sum(axis=1)
@@ -207,14 +207,14 @@ class MonteCarloExplanation(_ArrayLike):
         return np.asarray(total / np.where(count > 0, count, np.nan))
 
     @property
-    def samples(self) -> NDArray[np.float64]:
+    def samples(self) -> Float64Array:
         """What a plot shows: the subjects' means (h, d), or a single subject's repetitions."""
         if len(self.repetitions) > 1:
             return self.coefficients
         return np.asarray(self.repetitions[0][~np.isnan(self.repetitions[0, :, 0])])
 
     @property
-    def standard_error(self) -> NDArray[np.float64]:
+    def standard_error(self) -> Float64Array:
         """Standard error of that mean, shape (h, d); NaN for a single repetition."""
         count = self.num_solved[:, None].astype(np.float64)
         squares = np.nansum(np.square(self.repetitions - self.coefficients[:, None]), axis=1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 Kind = Literal["cumulative", "survival"]
 
@@ -26,8 +25,8 @@ class Curves(NamedTuple):
     `times` is None where the model does not give them.
     """
 
-    times: NDArray[np.float64] | None
-    values: NDArray[np.float64]
+    times: Float64Array | None
+    values: Float64Array
     kind: Kind
 
 
@@ -48,10 +47,7 @@ class HazardReader:
     """
 
     def __init__(
-        self,
-        times: NDArray[np.float64],
-        model_output_times: NDArray[np.float64] | None,
-        max_hazard: float | None,
+        self, times: Float64Array, model_output_times: Float64Array | None, max_hazard: float | None
     ) -> None:
         self.times = times
         self.model_output_times = model_output_times
@@ -61,7 +57,7 @@ class HazardReader:
         self._bound_is_ours = max_hazard is None or floor < self.smallest_survival
         self.num_survival = self.num_capped = self.num_zero = 0
 
-    def read(self, curves: Curves, num_rows: int) -> NDArray[np.float64]:
+    def read(self, curves: Curves, num_rows: int) -> Float64Array:
         """Return the cumulative hazards (n, m) of curves that should be for `num_rows` subjects.
 
         Raises
@@ -76,7 +72,7 @@ class HazardReader:
         hazards = self._resample(times, self._cumulative(curves))
         return hazards if self.max_hazard is None else np.minimum(hazards, self.max_hazard)
 
-    def _times_of(self, curves: Curves) -> NDArray[np.float64]:
+    def _times_of(self, curves: Curves) -> Float64Array:
         given = self.model_output_times
         if curves.times is None:
             return self.times if given is None else given
@@ -88,7 +84,7 @@ class HazardReader:
             )
         return curves.times
 
-    def _cumulative(self, curves: Curves) -> NDArray[np.float64]:
+    def _cumulative(self, curves: Curves) -> Float64Array:
         if curves.kind == "cumulative":
             return curves.values if curves.values.min() >= 0 else np.maximum(curves.values, 0.0)
         self.num_survival += curves.values.size
@@ -97,9 +93,7 @@ class HazardReader:
             self.num_zero += int((curves.values <= 0).sum())
         return -np.log(np.clip(curves.values, self.smallest_survival, 1.0))
 
-    def _resample(
-        self, times: NDArray[np.float64], hazards: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _resample(self, times: Float64Array, hazards: Float64Array) -> Float64Array:
         if np.array_equal(times, self.times):
             return hazards
         if times[0] > 0:
@@ -112,7 +106,7 @@ class HazardReader:
         return np.asarray(low + share * (hazards[:, right] - low))
 
 
-def check_shape(values: NDArray[np.float64], num_rows: int, num_times: int) -> None:
+def check_shape(values: Float64Array, num_rows: int, num_times: int) -> None:
     """Refuse predictions of any shape but (num_rows, num_times)."""
     if values.shape == (num_rows, num_times):
         return
@@ -127,7 +121,7 @@ def check_shape(values: NDArray[np.float64], num_rows: int, num_times: int) -> N
     )
 
 
-def check_curves(curves: Curves, times: NDArray[np.float64]) -> None:
+def check_curves(curves: Curves, times: Float64Array) -> None:
     """Refuse curves that are not finite, out of range or not monotone.
 
     Raises
@@ -159,7 +153,7 @@ def check_curves(curves: Curves, times: NDArray[np.float64]) -> None:
         )
 
 
-def _extremes(values: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
+def _extremes(values: Float64Array) -> tuple[float, float, float, float, float]:
     """Return sum, smallest and largest value, smallest and largest step along the rows.
 
     In blocks of rows that fit the processor's cache, as this is half of an explanation's work.
@@ -188,9 +182,7 @@ def _other_kind(curves: Curves, low: float, high: float) -> str:
     return ""
 
 
-def _refuse_not_finite(
-    values: NDArray[np.float64], times: NDArray[np.float64], cumulative: bool
-) -> None:
+def _refuse_not_finite(values: Float64Array, times: Float64Array, cumulative: bool) -> None:
     bad = ~np.isfinite(values)
     if not bad.any():  # finite values with an infinite sum
         return

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from survkit.text import nearest
-from survkit.types import BoolArray, InputError
+from survkit.types import BoolArray, Float64Array, InputError
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
@@ -54,7 +54,7 @@ def at_least_one(name: str, value: int) -> int:
     return int(value)
 
 
-def as_matrix(name: str, data: Any) -> NDArray[np.float64]:
+def as_matrix(name: str, data: Any) -> Float64Array:
     """Return features as an array (n, p), a single row as (1, p).
 
     Raises
@@ -78,7 +78,7 @@ def as_matrix(name: str, data: Any) -> NDArray[np.float64]:
     return matrix
 
 
-def as_rows(name: str, data: Any, feature_names: Sequence[str]) -> NDArray[np.float64]:
+def as_rows(name: str, data: Any, feature_names: Sequence[str]) -> Float64Array:
     """Return rows to explain, (h, p), with the columns of the training features.
 
     A DataFrame or a Series whose names are those of the training features is read by name, in
@@ -143,9 +143,7 @@ def as_names(data: Any, given: Sequence[str] | None, p: int) -> tuple[str, ...]:
     return names
 
 
-def as_outcomes(
-    events: ArrayLike, times: ArrayLike, n: int
-) -> tuple[BoolArray, NDArray[np.float64]]:
+def as_outcomes(events: ArrayLike, times: ArrayLike, n: int) -> tuple[BoolArray, Float64Array]:
     """Return events (n,) and times (n,) of the training rows, checked."""
     event = np.asarray(events).ravel()
     time = _as_numbers("training_times", times)
@@ -165,7 +163,7 @@ def as_outcomes(
     return event.astype(np.bool_), time
 
 
-def as_output_times(times: ArrayLike | None) -> NDArray[np.float64] | None:
+def as_output_times(times: ArrayLike | None) -> Float64Array | None:
     """Return a model's output times (q,), increasing, or None."""
     if times is None:
         return None
@@ -178,14 +176,14 @@ def as_output_times(times: ArrayLike | None) -> NDArray[np.float64] | None:
     return array
 
 
-def _as_numbers(name: str, values: Any) -> NDArray[np.float64]:
+def _as_numbers(name: str, values: Any) -> Float64Array:
     try:
         return np.asarray(values, dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be numbers ({error})") from None
 
 
-def _nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.float64]:
+def _nelson_aalen(event: BoolArray, time: Float64Array) -> Float64Array:
     from sksurv.nonparametric import nelson_aalen_estimator
 
     if not event.any():
@@ -197,8 +195,8 @@ def _nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def baseline_hazard(
-    given: Any, choice: str, event: BoolArray, time: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
+    given: Any, choice: str, event: BoolArray, time: Float64Array
+) -> Float64Array | None:
     """Return the baseline cumulative hazard at the distinct training times, shape (m,).
 
     Parameters
@@ -224,7 +222,7 @@ def baseline_hazard(
     return _nelson_aalen(event, time) if choice == "nelson-aalen" else None
 
 
-def _given_baseline(baseline: Any, times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _given_baseline(baseline: Any, times: Float64Array) -> Float64Array:
     if hasattr(baseline, "x") and hasattr(baseline, "y"):
         values = getattr(baseline, "a", 1.0) * np.asarray(baseline.y) + getattr(baseline, "b", 0.0)
         steps = np.concatenate([[0.0], values])

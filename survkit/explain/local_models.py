@@ -24,6 +24,7 @@ from survkit.explain.objective import (
     sum_over_time,
     weight_scale,
 )
+from survkit.types import Float64Array
 
 BATCH_VALUES = 2**22
 """Predicted hazards held at once, at least those of one explanation."""
@@ -32,16 +33,16 @@ BATCH_VALUES = 2**22
 class Task(NamedTuple):
     """One explanation to make: the subject's row (p,) and a seed of its own."""
 
-    row: NDArray[np.float64]
+    row: Float64Array
     seed: np.random.SeedSequence
 
 
 class Neighbours(NamedTuple):
     """Neighbours (N, p) of a row (p,) and their weights (N,)."""
 
-    row: NDArray[np.float64]
-    features: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    row: Float64Array
+    features: Float64Array
+    weights: Float64Array
 
 
 class LocalFits(NamedTuple):
@@ -61,10 +62,10 @@ class LocalFits(NamedTuple):
         Those of the last task.
     """
 
-    coefficients: NDArray[np.float64]
-    r_squared: NDArray[np.float64]
-    residual: NDArray[np.float64]
-    effective_neighbours: NDArray[np.float64]
+    coefficients: Float64Array
+    r_squared: Float64Array
+    residual: Float64Array
+    effective_neighbours: Float64Array
     rank: NDArray[np.int64]
     solvers: tuple[str, ...]
     statuses: tuple[str, ...]
@@ -90,7 +91,7 @@ class ModelCalls:
     seconds: float = field(default=0.0, init=False)
     count: int = field(default=0, init=False)
 
-    def hazards(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def hazards(self, features: Float64Array) -> Float64Array:
         """Return cumulative hazards (n, m) for features (n, p)."""
         step = self.batch_size or len(features)
         parts = []
@@ -126,8 +127,8 @@ class LocalModels:
     """
 
     neighbourhood: Neighbourhood
-    lengths: NDArray[np.float64]
-    baseline: NDArray[np.float64] | None
+    lengths: Float64Array
+    baseline: Float64Array | None
     norm: float
     log_floor: float
     verbose: bool = False
@@ -161,7 +162,7 @@ class LocalModels:
         random = np.random.default_rng(task.seed)
         return Neighbours(task.row, *self.neighbourhood.draw(task.row, num_samples, random))
 
-    def _predict(self, group: Sequence[Neighbours], calls: ModelCalls) -> list[NDArray[np.float64]]:
+    def _predict(self, group: Sequence[Neighbours], calls: ModelCalls) -> list[Float64Array]:
         """Return the hazards of each task's neighbours, and after them of its row if needed."""
         parts = []
         for neighbours in group:
@@ -170,7 +171,7 @@ class LocalModels:
                 parts.append(neighbours.row[None])
         return np.split(calls.hazards(np.concatenate(parts)), len(group))
 
-    def _reduce(self, neighbours: Neighbours, hazards: NDArray[np.float64]) -> _Reduced:
+    def _reduce(self, neighbours: Neighbours, hazards: Float64Array) -> _Reduced:
         design = self.neighbourhood.design(neighbours.features)
         baseline = self.baseline
         if baseline is None:

@@ -15,13 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.explain.hazards import Curves, Kind
-from survkit.types import InputError, SurvivalPrediction
+from survkit.types import Float64Array, InputError, SurvivalPrediction
 
-Predict = Callable[[NDArray[np.float64]], Curves]
+Predict = Callable[[Float64Array], Curves]
 
 
 def predictor(
-    model: Any, *, kind: Kind, times: NDArray[np.float64], feature_names: Sequence[str]
+    model: Any, *, kind: Kind, times: Float64Array, feature_names: Sequence[str]
 ) -> Predict:
     """Return a function from features (n, p) to curves, for a model or a prediction function.
 
@@ -72,13 +72,13 @@ def predictor(
 def _function(function: Callable[[Any], Any], kind: Kind, names: Sequence[str]) -> Predict:
     owner = getattr(function, "__self__", None)
 
-    def predict(features: NDArray[np.float64]) -> Curves:
+    def predict(features: Float64Array) -> Curves:
         return _as_curves(function(_as_fitted(owner, features, names)), kind)
 
     return predict
 
 
-def _as_fitted(model: Any, features: NDArray[np.float64], names: Sequence[str]) -> Any:
+def _as_fitted(model: Any, features: Float64Array, names: Sequence[str]) -> Any:
     """Name the columns for a scikit-learn model that was fitted on a DataFrame."""
     if hasattr(model, "feature_names_in_"):
         return pd.DataFrame(features, columns=list(names))
@@ -120,7 +120,7 @@ def _from_step_functions(functions: Sequence[Any], kind: Kind) -> Curves:
 
 
 def _lifelines(model: Any, names: Sequence[str]) -> Predict:
-    def predict(features: NDArray[np.float64]) -> Curves:
+    def predict(features: Float64Array) -> Curves:
         frame = model.predict_cumulative_hazard(pd.DataFrame(features, columns=list(names)))
         return _from_frame(frame, "cumulative")
 
@@ -132,7 +132,7 @@ def _from_frame(frame: pd.DataFrame, kind: Kind) -> Curves:
     return Curves(frame.index.to_numpy(dtype=np.float64), frame.to_numpy(dtype=np.float64).T, kind)
 
 
-def _xgboost_aft(model: Any, times: NDArray[np.float64], names: Sequence[str]) -> Predict:
+def _xgboost_aft(model: Any, times: Float64Array, names: Sequence[str]) -> Predict:
     """XGBoost: ln T = location + scale * error (Barnwal et al. 2022).
 
     H(t) = -ln P(error > z), z = (ln t - location) / scale, for each of its error distributions.
@@ -160,7 +160,7 @@ def _xgboost_aft(model: Any, times: NDArray[np.float64], names: Sequence[str]) -
     # As XGBoost's wrapper predicts: after early stopping, by the best trees alone.
     rounds = (0, model.best_iteration + 1) if _stopped_early(model) else (0, 0)
 
-    def predict(features: NDArray[np.float64]) -> Curves:
+    def predict(features: Float64Array) -> Curves:
         columns = list(names) if booster.feature_names else None
         matrix = xgboost.DMatrix(features, feature_names=columns)
         predicted = cast("NDArray[np.float32]", booster.predict(matrix, iteration_range=rounds))

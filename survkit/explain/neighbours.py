@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 Weighting = Literal["density", "equal"]
 
@@ -18,8 +18,8 @@ class CategoricalFeature(NamedTuple):
     """A feature that takes few values: those of the training rows, with their frequencies."""
 
     column: int
-    values: NDArray[np.float64]
-    frequencies: NDArray[np.float64]
+    values: Float64Array
+    frequencies: Float64Array
 
     @property
     def reference(self) -> float:
@@ -67,7 +67,7 @@ class Neighbourhood:
     """
 
     bandwidth: float
-    deviation: NDArray[np.float64]
+    deviation: Float64Array
     categorical: tuple[CategoricalFeature, ...]
     design_columns: tuple[DesignColumn, ...]
     weighting: Weighting = "density"
@@ -75,7 +75,7 @@ class Neighbourhood:
     @classmethod
     def fit(
         cls,
-        features: NDArray[np.float64],
+        features: Float64Array,
         names: Sequence[str],
         *,
         categorical: Sequence[int] = (),
@@ -128,8 +128,8 @@ class Neighbourhood:
         return np.array([self.deviation[j] > 0 or j in several for j in columns])
 
     def draw(
-        self, row: NDArray[np.float64], num_samples: int, random: np.random.Generator
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, row: Float64Array, num_samples: int, random: np.random.Generator
+    ) -> tuple[Float64Array, Float64Array]:
         """Draw neighbours (N, p) of a row (p,), and their weights (N,), at most 1."""
         noise = random.standard_normal((num_samples, len(row)))
         width = self.bandwidth * (np.sqrt(0.5) if self.weighting == "equal" else 1.0)
@@ -143,7 +143,7 @@ class Neighbourhood:
         half_square = 0.5 * np.square(noise[:, self.deviation > 0]).sum(axis=1)
         return neighbours, np.exp(half_square.min() - half_square)
 
-    def design(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def design(self, features: Float64Array) -> Float64Array:
         """Return what the local Cox model sees of features (n, p): shape (n, d)."""
         matrix = np.empty((len(features), len(self.design_columns)))
         for k, (_, column, value) in enumerate(self.design_columns):
@@ -156,12 +156,12 @@ def silverman_bandwidth(n: int, p: int) -> float:
     return float((4 / (n * (p + 2))) ** (1 / (p + 4)))
 
 
-def effective_number(weights: NDArray[np.float64]) -> float:
+def effective_number(weights: Float64Array) -> float:
     """Return how many equal weights are worth as much as these (Kish): (sum w)^2 / sum w^2."""
     return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
-def _observed(features: NDArray[np.float64], column: int) -> CategoricalFeature:
+def _observed(features: Float64Array, column: int) -> CategoricalFeature:
     values, counts = np.unique(features[:, column], return_counts=True)
     if len(values) > len(features) / 2 and len(values) > 20:
         raise InputError(

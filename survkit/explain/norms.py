@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survkit.explain.convex import solve_maximum, solve_power
 from survkit.explain.inputs import is_number
 from survkit.explain.newton import solve_newton
 from survkit.explain.objective import NormSolution, Terms
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 LARGEST_FOR_CVXPY = 1_000
 """Entries N x m up to which cvxpy solves an lq norm; above, Newton's method does.
@@ -38,7 +37,7 @@ def as_norm(value: float | str) -> float:
     return float(value)
 
 
-def objective_value(terms: Terms, q: float, coefficients: NDArray[np.float64]) -> float:
+def objective_value(terms: Terms, q: float, coefficients: Float64Array) -> float:
     """Return the objective at coefficients (d,), for a norm 1 <= q <= infinity."""
     residual = terms.targets - (terms.design @ coefficients)[:, None]
     size = terms.slopes * np.abs(residual)
@@ -49,7 +48,7 @@ def objective_value(terms: Terms, q: float, coefficients: NDArray[np.float64]) -
 
 
 def solve_norm(
-    terms: Terms, q: float, start: NDArray[np.float64], *, verbose: bool = False
+    terms: Terms, q: float, start: Float64Array, *, verbose: bool = False
 ) -> NormSolution:
     """Minimise the objective with the norm q over the coefficients.
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from survkit.text import nearest
-from survkit.types import BoolArray, InputError, IntArray
+from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class PaperDataset:
     num_all: int
     features: pd.DataFrame
     event: BoolArray
-    time: NDArray[np.float64]
+    time: Float64Array
     references: Mapping[str, object]
 
     def __len__(self) -> int:
@@ -58,7 +57,7 @@ class PaperDataset:
         train : array of int
             Places of the training rows.
         """
-        columns: dict[str, NDArray[np.float64]] = {}
+        columns: dict[str, Float64Array] = {}
         for name, raw in self.features.items():
             if name not in self.references:
                 values = raw.to_numpy(dtype=np.float64)

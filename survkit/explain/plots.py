@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ SCALED_LABEL = "coefficient x value"
 
 
 def bar_chart(
-    coefficients: NDArray[np.float64],
+    coefficients: Float64Array,
     names: Sequence[str],
     *,
     with_colour: bool = True,
@@ -60,7 +60,7 @@ def bar_chart(
 
 
 def boxen_plot(
-    samples: NDArray[np.float64],
+    samples: Float64Array,
     names: Sequence[str],
     *,
     with_colour: bool = True,
@@ -115,7 +115,7 @@ def _new_axes(bars: int, figsize: tuple[float, float] | None) -> Axes:
     return axes
 
 
-def _colours(values: NDArray[np.float64], with_colour: bool) -> list[Any]:
+def _colours(values: Float64Array, with_colour: bool) -> list[Any]:
     """Return a colour for each of the falling values, darkest where they are largest."""
     if not with_colour:
         return [GREY] * len(values)

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from survkit.explain.inputs import at_least_one, check_positive, check_share
-from survkit.types import BoolArray, InputError
+from survkit.types import BoolArray, Float64Array, InputError
 
 
 class SurvivalSample(NamedTuple):
     """Simulated subjects: features (n, p) float64, times (n,) float64, events (n,) bool."""
 
-    features: NDArray[np.float64]
-    times: NDArray[np.float64]
+    features: Float64Array
+    times: Float64Array
     events: BoolArray
 
 
@@ -88,7 +88,7 @@ class RandomSurvivalData:
         events = self._random.random(num_points) < self.prob_event
         return SurvivalSample(features, times, events)
 
-    def _uniform_in_ball(self, n: int) -> NDArray[np.float64]:
+    def _uniform_in_ball(self, n: int) -> Float64Array:
         p = len(self.center)
         direction = self._random.standard_normal((n, p))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -97,7 +97,7 @@ class RandomSurvivalData:
         return np.asarray(self.center + distance * direction)
 
 
-def _vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def _vector(name: str, values: ArrayLike) -> Float64Array:
     vector = np.asarray(values, dtype=np.float64)
     if vector.ndim != 1 or len(vector) == 0 or not np.isfinite(vector).all():
         raise InputError(f"{name} is {values!r}; it must be a list of finite numbers")

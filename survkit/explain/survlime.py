@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from survkit.explain import plots
@@ -34,7 +34,7 @@ from survkit.explain.models import predictor
 from survkit.explain.neighbours import Neighbourhood, Weighting
 from survkit.explain.norms import as_norm
 from survkit.explain.objective import LOG_FLOOR, interval_lengths
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -318,8 +318,8 @@ class SurvLimeExplainer:
     def _draw(
         self,
         plot: Callable[..., Axes],
-        coefficients: NDArray[np.float64],
-        values: NDArray[np.float64] | None,
+        coefficients: Float64Array,
+        values: Float64Array | None,
         names: Sequence[str] | None,
         **style: Any,
     ) -> Axes:
@@ -333,7 +333,7 @@ class SurvLimeExplainer:
             **style,
         )
 
-    def _tasks(self, rows: NDArray[np.float64], repetitions: int) -> list[Task]:
+    def _tasks(self, rows: Float64Array, repetitions: int) -> list[Task]:
         (call,) = self._seeds.spawn(1)
         seeds = iter(call.spawn(len(rows) * repetitions))
         return [Task(row, next(seeds)) for row in rows for _ in range(repetitions)]

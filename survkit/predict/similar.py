@@ -13,7 +13,7 @@ from survkit.models.calibrated import without_calibration
 from survkit.runs.predictions import load_dataset_of
 from survkit.runs.read import FittedRun
 from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import BoolArray, InputError, IntArray
+from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
 
 class Neighbours(NamedTuple):
@@ -23,7 +23,7 @@ class Neighbours(NamedTuple):
     """
 
     positions: NDArray[np.int64]
-    distances: NDArray[np.float64]
+    distances: Float64Array
 
 
 class SimilarPatients(NamedTuple):
@@ -33,7 +33,7 @@ class SimilarPatients(NamedTuple):
     identifier: str
     names: NDArray[np.int64]
     event: BoolArray
-    time: NDArray[np.float64]
+    time: Float64Array
 
 
 def similar_patients(
