@@ -18,34 +18,17 @@ class NormalEquations(NamedTuple):
     """Weighted sums over neighbours and times that determine the least-squares fit and its R^2.
 
     Leading axes, where there are any, number the explanations.
-
-    Parameters
-    ----------
-    matrix : array, shape (..., d, d)
-        Sum of weight x x'.
-    vector : array, shape (..., d)
-        Sum of weight y x.
-    total : array, shape (...)
-        Sum of the weights.
-    linear, quadratic : array, shape (...)
-        Sums of weight y and weight y^2.
     """
 
-    matrix: Float64Array
-    vector: Float64Array
-    total: Float64Array
-    linear: Float64Array
-    quadratic: Float64Array
+    matrix: Float64Array  # (..., d, d), sum of weight x x'
+    vector: Float64Array  # (..., d), of weight y x
+    total: Float64Array  # (...), of the weights
+    linear: Float64Array  # (...), of weight y
+    quadratic: Float64Array  # (...), of weight y^2
 
     @classmethod
     def build(cls, design: Float64Array, weights: Float64Array, sums: Sums) -> Self:
-        """Add up over the neighbours: design (N, d), weights (N,), and their sums over time.
-
-        Raises
-        ------
-        InputError
-            Where no neighbour has any weight.
-        """
+        """Add up over the neighbours: design (N, d), weights (N,), and their sums over time."""
         mass = weights * sums.mass
         if not mass.sum() > 0:
             raise InputError(

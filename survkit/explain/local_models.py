@@ -30,11 +30,8 @@ BATCH_VALUES = 2**22
 """Predicted hazards held at once, at least those of one explanation."""
 
 
-class Task(NamedTuple):
-    """One explanation to make: the subject's row (p,) and a seed of its own."""
-
-    row: Float64Array
-    seed: np.random.SeedSequence
+Task = tuple[Float64Array, np.random.SeedSequence]
+"""One explanation to make: the subject's row (p,) and a seed of its own."""
 
 
 class Neighbours(NamedTuple):
@@ -46,30 +43,16 @@ class Neighbours(NamedTuple):
 
 
 class LocalFits(NamedTuple):
-    """T local models.
+    """T local models, with arrays of shape (T,) as in `survkit.explain.explanation`."""
 
-    Parameters
-    ----------
-    coefficients : array, shape (T, d)
-        NaN where the solver failed.
-    r_squared, residual, effective_neighbours : array, shape (T,)
-        As in `survkit.explain.explanation`.
-    rank : array, shape (T,)
-        Coefficients that the neighbours determine.
-    solvers, statuses : tuple of str, length T
-        What solved each, and what it says.
-    last : Neighbours
-        Those of the last task.
-    """
-
-    coefficients: Float64Array
+    coefficients: Float64Array  # (T, d); NaN where the solver failed
     r_squared: Float64Array
     residual: Float64Array
     effective_neighbours: Float64Array
-    rank: NDArray[np.int64]
+    rank: NDArray[np.int64]  # how many coefficients the neighbours determine
     solvers: tuple[str, ...]
     statuses: tuple[str, ...]
-    last: Neighbours
+    last: Neighbours  # of the last task
 
 
 class _Reduced(NamedTuple):
@@ -109,29 +92,16 @@ class ModelCalls:
 class LocalModels:
     """How local models are fitted.
 
-    Parameters
-    ----------
-    neighbourhood : Neighbourhood
-        Draws the neighbours.
-    lengths : array, shape (m,)
-        The intervals dt.
-    baseline : array, shape (m,), or None
-        The baseline cumulative hazard; None takes the model's own at the subject, and counts
-        features from the subject.
-    norm : float
-        1 <= q <= infinity.
-    log_floor : float
-        As in `survkit.explain.objective.weigh`.
-    verbose : bool
-        Whether cvxpy's solvers show their messages.
+    Without a baseline cumulative hazard (m,) they take the model's own at the subject, and count
+    features from the subject.
     """
 
     neighbourhood: Neighbourhood
-    lengths: Float64Array
+    lengths: Float64Array  # the intervals dt (m,)
     baseline: Float64Array | None
-    norm: float
-    log_floor: float
-    verbose: bool = False
+    norm: float  # 1 <= q <= infinity
+    log_floor: float  # as in `weigh`
+    verbose: bool  # whether cvxpy's solvers show their messages
 
     def fit(
         self,
@@ -151,16 +121,16 @@ class LocalModels:
             apply: Callable[..., Iterator[_Reduced]] = map
             if num_workers > 1:
                 apply = stack.enter_context(ThreadPoolExecutor(num_workers)).map
+            draw = self.neighbourhood.draw
             size = max(1, BATCH_VALUES // (num_samples * len(self.lengths)))
             for start in range(0, len(tasks), size):
-                group = [self._draw(task, num_samples) for task in tasks[start : start + size]]
+                group = [
+                    Neighbours(row, *draw(row, num_samples, np.random.default_rng(seed)))
+                    for row, seed in tasks[start : start + size]
+                ]
                 reduced += apply(self._reduce, group, self._predict(group, calls))
                 advance(len(group))
         return self._finish(reduced, group[-1])
-
-    def _draw(self, task: Task, num_samples: int) -> Neighbours:
-        random = np.random.default_rng(task.seed)
-        return Neighbours(task.row, *self.neighbourhood.draw(task.row, num_samples, random))
 
     def _predict(self, group: Sequence[Neighbours], calls: ModelCalls) -> list[Float64Array]:
         """Return the hazards of each task's neighbours, and after them of its row if needed."""

@@ -51,26 +51,15 @@ class Neighbourhood:
     of a variance that grows as (2 / sqrt(3))^p. `weighting="equal"` draws from N(x, S / 2) at
     once and weights all alike: the same expression (9) in the limit of many neighbours.
 
-    Parameters
-    ----------
-    bandwidth : float
-        The kernel's width b, in standard deviations.
-    deviation : array, shape (p,)
-        Standard deviation of each feature; 0 for constants and categories, which get no noise.
-    categorical : tuple of CategoricalFeature
-        The features drawn from their observed values.
-    design_columns : tuple of DesignColumn, length d
-        The unknowns of the local model, in the order of the features. A category with more than
-        two values has one column for each value but its reference.
-    weighting : {"density", "equal"}
-        See above.
+    The d unknowns of the local model are in the order of the features; a category with more than
+    two values has one for each value but its reference.
     """
 
     bandwidth: float
-    deviation: Float64Array
+    deviation: Float64Array  # (p,); 0 for constants and categories, which get no noise
     categorical: tuple[CategoricalFeature, ...]
     design_columns: tuple[DesignColumn, ...]
-    weighting: Weighting = "density"
+    weighting: Weighting
 
     @classmethod
     def fit(
@@ -78,39 +67,24 @@ class Neighbourhood:
         features: Float64Array,
         names: Sequence[str],
         *,
-        categorical: Sequence[int] = (),
-        category_labels: Mapping[int, Mapping[float, str]] | None = None,
-        bandwidth: float | None = None,
-        weighting: Weighting = "density",
+        categorical: Sequence[int],
+        category_labels: Mapping[int, Mapping[float, str]],
+        bandwidth: float | None,
+        weighting: Weighting,
     ) -> Self:
-        """Measure the spread of training features (n, p).
-
-        Parameters
-        ----------
-        features : array, shape (n, p)
-            The training rows.
-        names : sequence of str, length p
-            The features' names.
-        categorical : sequence of int
-            Columns of categories.
-        category_labels : mapping of column to mapping of value to text, optional
-            Names of the values of a categorical column.
-        bandwidth : float, optional
-            Silverman's by default: (4 / (n (p + 2)))^(1 / (p + 4)), p counting the numbers.
-        weighting : {"density", "equal"}
-            See the class.
-        """
+        """Measure the spread of training features (n, p); categories are given by their columns."""
         coded = {column: _observed(features, column) for column in sorted(set(categorical))}
         deviation = features.std(axis=0)
         # Rounding gives a constant column a tiny deviation, so that its range decides.
         deviation[features.min(axis=0) == features.max(axis=0)] = 0.0
         deviation[list(coded)] = 0.0
-        if bandwidth is None:
-            bandwidth = silverman_bandwidth(len(features), features.shape[1] - len(coded))
+        if bandwidth is None:  # the normal reference rule (Silverman 1986, page 87) of the numbers
+            n, p = len(features), features.shape[1] - len(coded)
+            bandwidth = float((4 / (n * (p + 2))) ** (1 / (p + 4)))
         columns: list[DesignColumn] = []
         for j, name in enumerate(names):
             if j in coded:
-                columns += _indicators(name, coded[j], (category_labels or {}).get(j, {}))
+                columns += _indicators(name, coded[j], category_labels.get(j, {}))
             else:
                 columns.append(DesignColumn(name, j))
         return cls(bandwidth, deviation, tuple(coded.values()), tuple(columns), weighting)
@@ -149,11 +123,6 @@ class Neighbourhood:
         for k, (_, column, value) in enumerate(self.design_columns):
             matrix[:, k] = features[:, column] if value is None else features[:, column] == value
         return matrix
-
-
-def silverman_bandwidth(n: int, p: int) -> float:
-    """Return the normal reference rule for n points in p dimensions (Silverman 1986, page 87)."""
-    return float((4 / (n * (p + 2))) ** (1 / (p + 4)))
 
 
 def effective_number(weights: Float64Array) -> float:

@@ -29,11 +29,6 @@ class NewtonSolution(NamedTuple):
     coefficients: Float64Array
     gap: float
 
-    @property
-    def converged(self) -> bool:
-        """Whether the gap is small enough."""
-        return self.gap <= ACCEPTED_GAP
-
 
 class _Smoothed:
     """F(beta) = sum_ki omega_ki (r_ki^2 + eps^2)^(q/2), omega summing to 1."""
@@ -85,36 +80,20 @@ class _Smoothed:
 
 
 def solve_newton(terms: Terms, q: float, start: Float64Array) -> NewtonSolution:
-    """Minimise sum_k w_k sum_i |u_ki r_ki|^q dt_i over the coefficients.
+    """Minimise sum_k w_k sum_i |u_ki r_ki|^q dt_i for q >= 1, from coefficients `start` (d,).
 
-    Parameters
-    ----------
-    terms : Terms
-        The entries of the objective.
-    q : float
-        The norm, at least 1.
-    start : array, shape (d,)
-        Coefficients to start from, such as the least-squares ones.
-
-    Notes
-    -----
     For q < 2 the kink at 0 is smoothed, less at each level. The gap is the decrease that the last
     Newton step promised, plus the most by which smoothing can have moved the optimum,
     (eps^q) * sum(omega).
     """
     problem = _Smoothed(terms, q)
     beta = start * problem.column_scale
-    objective = problem.value(beta, 0.0)
-    scale = objective ** (1 / q)
-    largest = float(np.abs(terms.targets).max())
-    if scale <= 1e-12 * largest:  # the local model fits to rounding
+    scale = problem.value(beta, 0.0) ** (1 / q)
+    if scale <= 1e-12 * float(np.abs(terms.targets).max()):  # the local model fits to rounding
         return NewtonSolution(start, 0.0)
-    levels = [eps * scale for eps in SMOOTHING] if q < 2 else [0.0]
-    gap = np.inf
-    for eps in levels:
+    for eps in [eps * scale for eps in SMOOTHING] if q < 2 else [0.0]:
         beta, decrement = _minimise(problem, beta, eps)
-        objective = problem.value(beta, 0.0)
-        gap = (decrement + eps**q) / objective
+        gap = (decrement + eps**q) / problem.value(beta, 0.0)
     return NewtonSolution(beta / problem.column_scale, float(gap))
 
 

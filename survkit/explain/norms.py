@@ -6,7 +6,7 @@ import numpy as np
 
 from survkit.explain.convex import solve_maximum, solve_power
 from survkit.explain.inputs import is_number
-from survkit.explain.newton import solve_newton
+from survkit.explain.newton import ACCEPTED_GAP, solve_newton
 from survkit.explain.objective import NormSolution, Terms
 from survkit.types import Float64Array, InputError
 
@@ -21,13 +21,7 @@ HIGHEST_FOR_CVXPY = 10
 
 
 def as_norm(value: float | str) -> float:
-    """Return a norm as a number, infinity for "inf".
-
-    Raises
-    ------
-    InputError
-        For anything but a number of at least 1 or "inf".
-    """
+    """Return a norm as a number of at least 1, infinity for "inf"."""
     if value == "inf":
         return np.inf
     if not is_number(value) or not float(value) >= 1:
@@ -50,19 +44,7 @@ def objective_value(terms: Terms, q: float, coefficients: Float64Array) -> float
 def solve_norm(
     terms: Terms, q: float, start: Float64Array, *, verbose: bool = False
 ) -> NormSolution:
-    """Minimise the objective with the norm q over the coefficients.
-
-    Parameters
-    ----------
-    terms : Terms
-        The entries of the objective.
-    q : float
-        1 <= q <= infinity.
-    start : array, shape (d,)
-        The least-squares coefficients.
-    verbose : bool
-        Whether cvxpy's solvers show their messages.
-    """
+    """Minimise the objective with a norm 1 <= q <= infinity, from least-squares `start` (d,)."""
     if q == np.inf:
         return solve_maximum(terms, verbose=verbose)
     if terms.targets.size <= LARGEST_FOR_CVXPY and q <= HIGHEST_FOR_CVXPY:
@@ -74,6 +56,6 @@ def solve_norm(
     if not np.isfinite(newton.gap):
         return NormSolution(None, "Newton", f"powers of {q:g} overflow; the norm 'inf' is near it")
     status = f"within {newton.gap:.1g} of the optimum"
-    if not newton.converged:
+    if newton.gap > ACCEPTED_GAP:
         return NormSolution(None, "Newton", f"only {status}")
     return NormSolution(newton.coefficients, "Newton", f"optimal, {status}")

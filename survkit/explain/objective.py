@@ -45,30 +45,14 @@ class TimeAxis(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The objective of one subject, entry by entry.
+    """The objective of one subject, entry by entry."""
 
-    Parameters
-    ----------
-    design : array, shape (N, d)
-        What the local model sees of each neighbour.
-    weights : array, shape (N,)
-        The neighbours' weights w_k.
-    slopes : array, shape (N, m)
-        u_ki / scale.
-    targets : array, shape (N, m)
-        ln H_i(e_k) - ln H0(t_i).
-    lengths : array, shape (m,)
-        dt_i.
-    scale : float
-        What u is divided by, so that no power of it overflows.
-    """
-
-    design: Float64Array
-    weights: Float64Array
-    slopes: Float64Array
-    targets: Float64Array
-    lengths: Float64Array
-    scale: float
+    design: Float64Array  # (N, d), what the local model sees of each neighbour
+    weights: Float64Array  # (N,), w_k
+    slopes: Float64Array  # (N, m), u_ki / scale
+    targets: Float64Array  # (N, m), ln H_i(e_k) - ln H0(t_i)
+    lengths: Float64Array  # (m,), dt_i
+    scale: float  # what u is divided by, so that no power of it overflows
 
 
 class NormSolution(NamedTuple):

@@ -34,10 +34,8 @@ def bar_chart(
 
     Parameters
     ----------
-    coefficients : array, shape (d,)
-        Log hazard ratios.
-    names : sequence of str, length d
-        Their names.
+    coefficients, names : array, shape (d,), and sequence of str, length d
+        Log hazard ratios and their names.
     with_colour : bool
         Red for what raises the hazard and blue for what lowers it, or grey for all.
     absolute_vals : bool
@@ -46,10 +44,8 @@ def bar_chart(
         What is drawn.
     figsize : tuple of float, optional
         Width and height in inches; by default the height grows with the number of bars.
-    figure_path : path, optional
-        Where to save the figure as PNG.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    figure_path, axes : path and Axes, optional
+        Where to save the figure as PNG, and where to draw it; new axes where not given.
     """
     drawn = np.abs(coefficients) if absolute_vals else coefficients
     order = np.argsort(-drawn, kind="stable")
@@ -81,12 +77,10 @@ def boxen_plot(
     order = np.argsort(-np.median(drawn, axis=0), kind="stable")
     axes = axes or _new_axes(len(order), figsize)
     labels = _labels(names, order)
-    long = pd.DataFrame(
-        {"feature": np.tile(labels, len(drawn)), "coefficient": drawn[:, order].ravel()}
-    )
+    long = {"feature": np.tile(labels, len(drawn)), "coefficient": drawn[:, order].ravel()}
     colours = _colours(np.median(samples, axis=0)[order], with_colour)
     seaborn.boxenplot(
-        long,
+        pd.DataFrame(long),
         x="coefficient",
         y="feature",
         hue="feature",
