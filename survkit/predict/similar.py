@@ -17,10 +17,7 @@ from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
 
 class Neighbours(NamedTuple):
-    """The k nearest of other subjects to each of n: positions and distances, (n, k).
-
-    Where there are fewer than k, positions are -1 and distances NaN.
-    """
+    """The k nearest of other subjects to each of n, (n, k); -1 and NaN where there are fewer."""
 
     positions: NDArray[np.int64]
     distances: Float64Array
@@ -37,28 +34,14 @@ class SimilarPatients(NamedTuple):
 
 
 def similar_patients(
-    run: FittedRun, features: NDArray[np.float32], *, number: int, data_dir: str | None = None
+    run: FittedRun, features: NDArray[np.float32], number: int, data_dir: str | None
 ) -> SimilarPatients:
-    """Find the training patients that are most similar to new ones.
+    """Find the `number` training patients that are most similar to each new one, features (n, p).
 
     They are those with the same chosen expert (any, for a model without experts) at the smallest
-    Euclidean distance in the hidden space, which is what the model's head sees.
-
-    Parameters
-    ----------
-    run : FittedRun
-        A run of one of the heads.
-    features : array, shape (n, p), float32
-        The new patients.
-    number : int
-        How many to find for each, k.
-    data_dir : path, optional
-        Folder of the training data, as in `load_recorded_dataset`.
-
-    Raises
-    ------
-    InputError
-        Where the model has no hidden space, or the run's training data are not available.
+    Euclidean distance in the hidden space, which is what the model's head sees. An InputError
+    says where there is no such space, or no training data (`data_dir` as in
+    `load_recorded_dataset`).
     """
     model = without_calibration(run.model)
     if not isinstance(model, NeuralSurvivalModel):
@@ -82,17 +65,7 @@ def nearest_neighbours(
     other_groups: IntArray,
     number: int,
 ) -> Neighbours:
-    """Return the nearest of other points in the same group.
-
-    Parameters
-    ----------
-    points, others : array, shape (n, d) and (m, d)
-        Those to find neighbours for, and among.
-    groups, other_groups : array, shape (n,) and (m,)
-        The group of each.
-    number : int
-        How many to find, k.
-    """
+    """Return for points (n, d) the nearest of others (m, d) in the same group, at most `number`."""
     from sklearn.neighbors import NearestNeighbors
 
     positions = np.full((len(points), number), -1, dtype=np.int64)
