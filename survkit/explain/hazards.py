@@ -105,7 +105,8 @@ def _check_curves(curves: Curves, times: Float64Array) -> None:
     values = curves.values
     cumulative = curves.kind == "cumulative"
     total, low, high, fall, rise = _extremes(values)
-    if not np.isfinite(total) and not np.isfinite(values).all():  # finite values can overflow
+    # The sum of finite values may overflow.
+    if not np.isfinite(total) and not np.isfinite(values).all():
         _refuse_not_finite(values, times, cumulative)
     if (-fall if cumulative else rise) > TOLERANCE * max(1.0, high):
         steps = np.diff(values, axis=1)

@@ -95,10 +95,12 @@ def _lung() -> PaperDataset:
     return _dataset("lung", len(table), kept, features, {"sex": 1, "ph.ecog": 0})
 
 
-def _udca(data_dir: Path | str) -> PaperDataset:
+def _udca(data_dir: Path | str | None) -> PaperDataset:
     """Load the UDCA trial from `udca_dataset.csv`, without the subject who has no risk score."""
     from survkit.datasets.reading import read_csv
 
+    if data_dir is None:
+        raise InputError("udca needs data_dir, the folder of udca_dataset.csv")
     table = read_csv(Path(data_dir) / "udca_dataset.csv")
     kept = table.dropna().reset_index(drop=True)
     features = kept[["trt", "stage", "bili", "riskscore"]].astype({"trt": int, "stage": int})
@@ -119,8 +121,6 @@ def _dataset(
 def load_paper_dataset(name: str, data_dir: Path | str | None = None) -> PaperDataset:
     """Load "veteran", "lung" or "udca" by name; only "udca" reads a file, from `data_dir`."""
     if name == "udca":
-        if data_dir is None:
-            raise InputError("udca needs data_dir, the folder of udca_dataset.csv")
         return _udca(data_dir)
     loaders = {"veteran": _veteran, "lung": _lung}
     if name not in loaders:

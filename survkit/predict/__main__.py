@@ -87,7 +87,7 @@ def _similar_patients(
         similar = similar_patients(run, patients.features, config.similar, config.data_dir)
     except InputError as error:
         return None, [f"no similar training patients are named: {error}"]
-    few = int((similar.neighbours.positions < 0).any(axis=1).sum())
+    few = int((similar.positions < 0).any(axis=1).sum())
     note = f"{few} patients share their expert with fewer than {config.similar} training patients"
     return similar, [note] if few else []
 

@@ -16,17 +16,11 @@ from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
 
-class Neighbours(NamedTuple):
-    """The k nearest of other subjects to each of n, (n, k); -1 and NaN where there are fewer."""
+class SimilarPatients(NamedTuple):
+    """Nearest neighbours (n, k) among training patients, what identifies and happened to these."""
 
     positions: NDArray[np.int64]
     distances: Float64Array
-
-
-class SimilarPatients(NamedTuple):
-    """Neighbours among training patients, and what identifies them and happened to them."""
-
-    neighbours: Neighbours
     identifier: str
     names: NDArray[np.int64]
     event: BoolArray
@@ -55,7 +49,7 @@ def similar_patients(
         _experts(model, train.features),
         number,
     )
-    return SimilarPatients(neighbours, *training_names(dataset), train.event, train.time)
+    return SimilarPatients(*neighbours, *training_names(dataset), train.event, train.time)
 
 
 def nearest_neighbours(
@@ -64,8 +58,11 @@ def nearest_neighbours(
     groups: IntArray,
     other_groups: IntArray,
     number: int,
-) -> Neighbours:
-    """Return for points (n, d) the nearest of others (m, d) in the same group, at most `number`."""
+) -> tuple[NDArray[np.int64], Float64Array]:
+    """Return the nearest k = `number` of others (m, d) in the same group for points (n, d).
+
+    Their positions and distances have the shape (n, k); they are -1 and NaN where there are fewer.
+    """
     from sklearn.neighbors import NearestNeighbors
 
     positions = np.full((len(points), number), -1, dtype=np.int64)
@@ -77,7 +74,7 @@ def nearest_neighbours(
             search = NearestNeighbors(n_neighbors=found).fit(others[there])
             distances[here, :found], nearest = search.kneighbors(points[here])
             positions[here, :found] = there[nearest]
-    return Neighbours(positions, distances)
+    return positions, distances
 
 
 def training_names(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:

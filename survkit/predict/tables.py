@@ -50,8 +50,8 @@ def prediction_table(
 
 def _similar_columns(similar: SimilarPatients) -> dict[str, object]:
     columns: dict[str, object] = {}
-    positions, distances = similar.neighbours
-    for rank, (position, distance) in enumerate(zip(positions.T, distances.T, strict=True), 1):
+    pairs = zip(similar.positions.T, similar.distances.T, strict=True)
+    for rank, (position, distance) in enumerate(pairs, 1):
         found = position >= 0
         outcome = {
             similar.identifier: pd.Series(similar.names[position], dtype="Int64"),
