@@ -45,7 +45,7 @@ class HazardReader:
         self.num_survival = self.num_capped = self.num_zero = 0
 
     def read(self, curves: Curves, num_rows: int) -> Float64Array:
-        """Return the cumulative hazards (n, m) of curves, checked, of `num_rows` subjects."""
+        """Check curves that should be of `num_rows` subjects; return cumulative hazards (n, m)."""
         times = self._times_of(curves)
         _check_shape(curves.values, num_rows, len(times))
         _check_curves(curves, times)

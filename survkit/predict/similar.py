@@ -17,7 +17,7 @@ from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
 
 class SimilarPatients(NamedTuple):
-    """Nearest neighbours (n, k) among training patients, what identifies and happened to these."""
+    """The k nearest training patients to each of n new ones, (n, k), and all patients' outcomes."""
 
     positions: NDArray[np.int64]
     distances: Float64Array
@@ -59,9 +59,9 @@ def nearest_neighbours(
     other_groups: IntArray,
     number: int,
 ) -> tuple[NDArray[np.int64], Float64Array]:
-    """Return the nearest k = `number` of others (m, d) in the same group for points (n, d).
+    """Return the positions and distances (n, k) of the k nearest others (m, d) to points (n, d).
 
-    Their positions and distances have the shape (n, k); they are -1 and NaN where there are fewer.
+    Only others of the same group count; -1 and NaN fill the places where there are fewer than k.
     """
     from sklearn.neighbors import NearestNeighbors
 
