@@ -26,10 +26,7 @@ from survkit.datasets.assemble import time_grid
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.estimators.inputs import as_outcome, as_table, categorical_columns, hold_out
 from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import BoolArray, InputError, SurvivalData, SurvivalPrediction
-
-SEEDS = 2**32
-"""How many seeds there are to draw from, where none is given."""
+from survkit.types import Float64Array, InputError, SurvivalData, SurvivalPrediction
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -81,11 +78,9 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         parameters = self._parameters()
         data = self._training_data(X, y)
         random = check_random_state(self.random_state)
-        seed = (
-            self.random_state
-            if isinstance(self.random_state, int | np.integer)
-            else random.randint(SEEDS, dtype=np.int64)
-        )
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = random.randint(2**32, dtype=np.int64)
         model = NeuralSurvivalModel(
             self.head,
             grid=time_grid(
@@ -115,7 +110,14 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         table = as_table(X)
         validate_data(self, X, y, skip_check_array=True)
         event, time = as_outcome(y)
-        _check_rows(len(table), event)
+        if len(table) != len(event):
+            raise InputError(
+                f"X has {len(table)} rows and y {len(event)}; there must be one outcome per row"
+            )
+        if len(table) < 2:
+            raise InputError("n_samples = 1; one row is held out, so at least 2 are needed")
+        if not event.any():
+            raise InputError(f"all {len(table)} rows of y are censored; events are needed")
         self.preprocessor_ = Preprocessor.fit(table, categorical=categorical_columns(X, table))
         _warn(self.preprocessor_.warnings)
         return SurvivalData(
@@ -142,17 +144,13 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         check_is_fitted(self)
         table = as_table(X)
         validate_data(self, X, reset=False, skip_check_array=True)
-        table = table.set_axis(self._names(), axis=1)
+        default = [f"x{j}" for j in range(self.n_features_in_)]  # as in `as_table`
+        table = table.set_axis(list(getattr(self, "feature_names_in_", default)), axis=1)
         features, notes = self.preprocessor_.transform(table)
         _warn(notes)
         return self.model_.predict(features)
 
-    def _names(self) -> list[str]:
-        """Return the columns' names at `fit`; an array's columns have those of `as_table`."""
-        default = [f"x{j}" for j in range(self.n_features_in_)]
-        return list(getattr(self, "feature_names_in_", default))
-
-    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def predict(self, X: Any) -> Float64Array:  # noqa: N803
         """Return risk scores, shape (n,), higher = riskier: minus the predicted median time.
 
         It is the score that the project's concordance ranks by, see
@@ -161,11 +159,7 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         # A curve that never falls has no median; the lowest number ranks it the same.
         return np.maximum(self._predict(X).risk_score(), np.finfo(np.float64).min)
 
-    def predict_survival_function(
-        self,
-        X: Any,  # noqa: N803
-        return_array: bool = False,
-    ) -> NDArray[Any]:
+    def predict_survival_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:  # noqa: N803
         """Return survival curves.
 
         Parameters
@@ -195,7 +189,7 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         survival = np.maximum(self._predict(X).survival, np.finfo(np.float64).tiny)
         return self._functions(np.abs(np.log(survival)), return_array)  # abs: no minus zero
 
-    def _functions(self, values: NDArray[np.float64], return_array: bool) -> NDArray[Any]:
+    def _functions(self, values: Float64Array, return_array: bool) -> NDArray[Any]:
         if return_array:
             return values
         functions = np.empty(len(values), dtype=object)
@@ -230,20 +224,11 @@ class MixtureSurvival(NeuralSurvival):
     cosine_anneal_epochs: int = 2
     cosine_anneal_min_lambda_multiplier: float = 0.0
 
-    def predict_expert_weights(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+    def predict_expert_weights(self, X: Any) -> Float64Array:  # noqa: N803
         """Return the router's weights of the experts, shape (n, E); each row sums to 1."""
         weights = self._predict(X).expert_weights
         assert weights is not None  # a mixture has them
         return weights
-
-
-def _check_rows(n: int, event: BoolArray) -> None:
-    if n != len(event):
-        raise InputError(f"X has {n} rows and y {len(event)}; there must be one outcome per row")
-    if n < 2:
-        raise InputError(f"n_samples = {n}; one row is held out, so at least 2 are needed")
-    if not event.any():
-        raise InputError(f"all {n} rows of y are censored; events are needed")
 
 
 def _warn(messages: tuple[str, ...]) -> None:

@@ -33,15 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def explain(config: ExplainConfig) -> None:
-    """Explain the subjects, print the coefficients of each and write them next to the record.
-
-    Raises
-    ------
-    InputError
-        For a run, data or rows that cannot be used.
-    """
+    """Explain the subjects, print the coefficients of each and write them next to the record."""
     if config.run is None:
         raise InputError("--run is needed: the folder of a trained run")
+    try:
+        norm = float(config.functional_norm)
+    except ValueError:
+        raise InputError(
+            f"--functional_norm is {config.functional_norm!r}; it must be a number of at least 1, "
+            "or inf"
+        ) from None
     import matplotlib as mpl
 
     from survkit.explain.runs import FOLDER, explain_rows, open_run, write_explanation
@@ -54,7 +55,7 @@ def explain(config: ExplainConfig) -> None:
             config.run,
             data_dir=config.data_dir,
             kernel_width=config.kernel_width,
-            functional_norm=_norm(config.functional_norm),
+            functional_norm=norm,
             random_state=config.seed,
             baseline=config.baseline,
             weighting=config.weighting,
@@ -82,15 +83,6 @@ def explain(config: ExplainConfig) -> None:
         print(largest.to_string(float_format=lambda number: f"{number:.4f}"))
     for path in paths:
         print(f"saved {path}")
-
-
-def _norm(text: str) -> float | str:
-    try:
-        return text if text == "inf" else float(text)
-    except ValueError:
-        raise InputError(
-            f"--functional_norm is {text!r}; it must be a number of at least 1, or inf"
-        ) from None
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.hazards import HazardReader
 from survkit.explain.local_models import LocalFits
 from survkit.explain.neighbours import Neighbourhood
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 CALLER = 4
 """Frames between a warning here and the line of the person who called the explainer."""
@@ -20,19 +20,16 @@ CALLER = 4
 
 def warn_of_constants(neighbourhood: Neighbourhood) -> None:
     """Warn of features that cannot be explained; raise an error where none can."""
-    pairs = zip(neighbourhood.names, neighbourhood.varies, strict=True)
-    constant = [name for name, varies in pairs if not varies]
+    constant = list(compress(neighbourhood.names, ~neighbourhood.varies))
     if len(constant) == len(neighbourhood.names):
         raise InputError("every feature is constant in the training rows")
     if constant:
-        more = f" and {len(constant) - 5} more" if constant[5:] else ""
-        names = ", ".join(constant[:5]) + more
-        _warn(f"constant in the training rows, so their coefficients are 0: {names}")
+        _warn(f"constant in the training rows, so their coefficients are 0: {_some(constant)}")
 
 
 def replace_unseen(
-    rows: NDArray[np.float64], neighbourhood: Neighbourhood, names: Sequence[str]
-) -> NDArray[np.float64]:
+    rows: Float64Array, neighbourhood: Neighbourhood, names: Sequence[str]
+) -> Float64Array:
     """Return rows (h, p) with the reference value where no training row has a category; warn.
 
     No neighbour takes such a value, so its effect is unknown; left in the row, it would go into
@@ -45,10 +42,9 @@ def replace_unseen(
             found.append(f"{names[column]} = {rows[row, column]:g} in row {row}")
             rows[row, column] = feature.reference
     if found:
-        more = f" and {len(found) - 5} more" if found[5:] else ""
         _warn(
-            f"no training row has {', '.join(found[:5])}{more}; explained with the value that "
-            "other categories are compared with"
+            f"no training row has {_some(found)}; explained with the value that other categories "
+            "are compared with"
         )
     return rows
 
@@ -94,6 +90,10 @@ def check_failures(result: MonteCarloExplanation) -> None:
         f"{len(result.failures)} repetitions were not solved and are left out of the means: "
         f"{result.failures[0]}"
     )
+
+
+def _some(texts: list[str]) -> str:
+    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if texts[5:] else "")
 
 
 def _warn(message: str) -> None:

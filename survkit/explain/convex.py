@@ -6,12 +6,13 @@ import threading
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survkit.explain.objective import NormSolution, Terms
+from survkit.types import Float64Array
 
 SOLVERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CLARABEL", {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7}),
@@ -23,7 +24,7 @@ _LOCK = threading.Lock()
 
 
 def solve_power(
-    terms: Terms, q: float, start: NDArray[np.float64], *, verbose: bool = False
+    terms: Terms, q: float, start: Float64Array, *, verbose: bool = False
 ) -> NormSolution:
     """Minimise sum_k w_k sum_i |u_ki r_ki|^q dt_i, entry by entry, for q >= 1.
 
@@ -53,17 +54,16 @@ def solve_maximum(terms: Terms, *, verbose: bool = False) -> NormSolution:
         "weights": terms.weights / terms.weights.sum(),
         "design": terms.design,
     }
-    size = (len(slope), lines, terms.design.shape[1])
-    return _solve(_maximum_problem, size, values, verbose)
+    return _solve(_maximum_problem, (len(slope), lines, terms.design.shape[1]), values, verbose)
 
 
 def _solve(
     compiled: Callable[..., tuple[Any, Any]],
     size: tuple[Any, ...],
-    values: dict[str, NDArray[np.float64]],
+    values: dict[str, Float64Array],
     verbose: bool,
 ) -> NormSolution:
-    cp: Any = _cvxpy()
+    cp: Any = import_module("cvxpy")  # untyped: its hints lack what it makes at run time
     with _LOCK:
         problem, beta = compiled(*size)
         for parameter in problem.parameters():
@@ -72,9 +72,7 @@ def _solve(
         for solver, options in SOLVERS:
             try:
                 with warnings.catch_warnings():
-                    warnings.simplefilter(
-                        "ignore"
-                    )  # the status says where a solution is inaccurate
+                    warnings.simplefilter("ignore")  # the status names an inaccurate solution
                     # A warm start would let an answer depend on the problem solved before.
                     problem.solve(solver=solver, verbose=verbose, warm_start=False, **options)
             except cp.error.SolverError as error:
@@ -89,7 +87,7 @@ def _solve(
 @lru_cache(maxsize=8)
 def _power_problem(n: int, d: int, q: float) -> tuple[Any, Any]:
     """Return min sum |targets - design beta|^q, its data parameters, and beta (d,)."""
-    cp: Any = _cvxpy()
+    cp: Any = import_module("cvxpy")
     beta, residual = cp.Variable(d), cp.Variable(n)
     design, targets = cp.Parameter((n, d), name="design"), cp.Parameter(n, name="targets")
     constraints = [residual == targets - design @ beta]
@@ -103,7 +101,7 @@ def _power_problem(n: int, d: int, q: float) -> tuple[Any, Any]:
 @lru_cache(maxsize=8)
 def _maximum_problem(n: int, lines: int, d: int) -> tuple[Any, Any]:
     """Return min sum_k w_k max_l (slope_kl x_k . beta + intercept_kl), and beta (d,)."""
-    cp: Any = _cvxpy()
+    cp: Any = import_module("cvxpy")
     beta, fitted, highest = cp.Variable(d), cp.Variable((n, 1)), cp.Variable((n, 1))
     design, weights = cp.Parameter((n, d), name="design"), cp.Parameter(n, name="weights")
     slope, intercept = (cp.Parameter((n, lines), name=name) for name in ("slope", "intercept"))
@@ -112,33 +110,15 @@ def _maximum_problem(n: int, lines: int, d: int) -> tuple[Any, Any]:
     return cp.Problem(cp.Minimize(weights @ highest[:, 0]), constraints), beta
 
 
-def _cvxpy() -> Any:
-    """Import cvxpy only where it is used; its type hints lack what it makes at run time."""
-    import cvxpy
-
-    return cvxpy
-
-
 def upper_envelopes(
-    slopes: NDArray[np.float64], targets: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return few lines whose maximum is max_i u_ki |y_ki - s|, for every s and neighbour k.
+    slopes: Float64Array, targets: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return few lines, slope and intercept (N, L), with the maximum max_i u_ki |y_ki - s|.
 
-    Usually few of a neighbour's 2 m lines, +-u (s - y), form the maximum. They are found for all
-    neighbours at once, starting with the steepest falling line: the next is the first to overtake.
-
-    Parameters
-    ----------
-    slopes : array, shape (N, m)
-        u_ki, at least 0.
-    targets : array, shape (N, m)
-        y_ki.
-
-    Returns
-    -------
-    slope, intercept : array, shape (N, L)
-        The maximum is max_l slope[k, l] s + intercept[k, l]; neighbours with fewer lines than L
-        repeat their last.
+    It is max_l slope[k, l] s + intercept[k, l] for every s and neighbour k, given slopes u and
+    targets y, (N, m) each; neighbours with fewer lines than L repeat their last. Usually few of
+    the 2 m lines, +-u (s - y), form the maximum. They are found for all neighbours at once,
+    starting with the steepest falling line: the next is the first to overtake.
     """
     rows = np.arange(len(slopes))
     products = slopes * targets

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike, NDArray
 
-from survkit.explain.local_models import LocalFits
 from survkit.explain.neighbours import effective_number
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 
 class Cost(NamedTuple):
-    """What an explanation took.
-
-    Parameters
-    ----------
-    seconds : float
-        From call to answer.
-    model_seconds : float
-        Of these, spent in the model's own predictions.
-    num_model_calls : int
-        How often the model was called.
-    """
+    """Seconds from call to answer, those of them spent in the model, and calls of the model."""
 
     seconds: float
     model_seconds: float
@@ -37,7 +26,7 @@ class Cost(NamedTuple):
 class _ArrayLike(NDArrayOperatorsMixin):
     """Indexes, iterates and computes as its `coefficients` do."""
 
-    coefficients: NDArray[np.float64]
+    coefficients: Float64Array
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.coefficients, dtype=dtype, copy=copy)
@@ -75,14 +64,10 @@ class Explanation(_ArrayLike):
     coefficients : array, shape (d,)
         Log hazard ratios; positive raises the hazard. d is the number of features p where no
         categorical feature has more than two values.
-    feature_names : tuple of str, length d
-        What each belongs to.
-    values : array, shape (d,)
-        The subject's features, as the local model sees them.
-    neighbours : array, shape (N, p)
-        The neighbours that were drawn.
-    weights : array, shape (N,)
-        Their weights, at most 1.
+    feature_names, values : tuple of str, length d, and array, shape (d,)
+        What each belongs to, and the subject's features as the local model sees them.
+    neighbours, weights : array, shape (N, p) and (N,)
+        The neighbours that were drawn, and their weights, at most 1.
     r_squared : float
         Fit of the local model to the model's log hazards, weighted as in expression (9); below 0
         it fits worse than a constant, NaN where the log hazards do not vary.
@@ -95,34 +80,16 @@ class Explanation(_ArrayLike):
         Seconds and model calls.
     """
 
-    coefficients: NDArray[np.float64]
+    coefficients: Float64Array
     feature_names: tuple[str, ...]
-    values: NDArray[np.float64]
-    neighbours: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    values: Float64Array
+    neighbours: Float64Array
+    weights: Float64Array
     r_squared: float
     solver: str
     status: str
     residual: float
     cost: Cost
-
-    @classmethod
-    def of_fit(
-        cls, fits: LocalFits, names: tuple[str, ...], values: NDArray[np.float64], cost: Cost
-    ) -> Self:
-        """Name the coefficients of a single fit and add the subject's values (d,)."""
-        return cls(
-            coefficients=fits.coefficients[0],
-            feature_names=names,
-            values=values,
-            neighbours=fits.last.features,
-            weights=fits.last.weights,
-            r_squared=float(fits.r_squared[0]),
-            solver=fits.solvers[0],
-            status=fits.statuses[0],
-            residual=float(fits.residual[0]),
-            cost=cost,
-        )
 
     @property
     def effective_neighbours(self) -> float:
@@ -149,44 +116,23 @@ class MonteCarloExplanation(_ArrayLike):
     ----------
     repetitions : array, shape (h, R, d)
         The coefficients of every repetition; NaN in a repetition whose solver failed.
-    feature_names : tuple of str, length d
-        What each coefficient belongs to.
-    values : array, shape (h, d)
-        The subjects' features, as the local model sees them.
-    r_squared : array, shape (h, R)
-        Fit of each local model; NaN in a repetition whose solver failed.
-    effective_neighbours : array, shape (h, R)
+    feature_names, values : tuple of str, length d, and array, shape (h, d)
         As in `Explanation`.
+    r_squared, effective_neighbours : array, shape (h, R)
+        As in `Explanation`; the fit is NaN in a repetition whose solver failed.
     failures : tuple of str
         What the solver said of each repetition that failed.
     cost : Cost
         Seconds and model calls of all.
     """
 
-    repetitions: NDArray[np.float64]
+    repetitions: Float64Array
     feature_names: tuple[str, ...]
-    values: NDArray[np.float64]
-    r_squared: NDArray[np.float64]
-    effective_neighbours: NDArray[np.float64]
+    values: Float64Array
+    r_squared: Float64Array
+    effective_neighbours: Float64Array
     failures: tuple[str, ...]
     cost: Cost
-
-    @classmethod
-    def of_fits(
-        cls, fits: LocalFits, names: tuple[str, ...], values: NDArray[np.float64], cost: Cost
-    ) -> Self:
-        """Group fits, one subject's repetitions after the other's, by the values (h, d)."""
-        shape = (len(values), len(fits.coefficients) // len(values))
-        failed = np.isnan(fits.coefficients[:, 0])
-        return cls(
-            repetitions=fits.coefficients.reshape(*shape, -1),
-            feature_names=names,
-            values=values,
-            r_squared=fits.r_squared.reshape(shape),
-            effective_neighbours=fits.effective_neighbours.reshape(shape),
-            failures=tuple(fits.statuses[t] for t in np.flatnonzero(failed)),
-            cost=cost,
-        )
 
     @property
     def num_solved(self) -> NDArray[np.int64]:
@@ -194,27 +140,25 @@ class MonteCarloExplanation(_ArrayLike):
         return np.asarray((~np.isnan(self.repetitions[:, :, 0])).sum(axis=1))
 
     @property
-    def coefficients(self) -> NDArray[np.float64]:  # type: ignore[override]
+    def coefficients(self) -> Float64Array:  # type: ignore[override]
         """Mean over the repetitions, shape (h, d)."""
         return np.asarray(np.nanmean(self.repetitions, axis=1))
 
     @property
-    def mean_r_squared(self) -> NDArray[np.float64]:
+    def mean_r_squared(self) -> Float64Array:
         """Mean fit of the repetitions that have one, shape (h,); NaN where none has."""
-        has_fit = ~np.isnan(self.r_squared)
-        total = np.where(has_fit, self.r_squared, 0.0).sum(axis=1)
-        count = has_fit.sum(axis=1)
-        return np.asarray(total / np.where(count > 0, count, np.nan))
+        count = (~np.isnan(self.r_squared)).sum(axis=1)
+        return np.asarray(np.nansum(self.r_squared, axis=1) / np.where(count > 0, count, np.nan))
 
     @property
-    def samples(self) -> NDArray[np.float64]:
+    def samples(self) -> Float64Array:
         """What a plot shows: the subjects' means (h, d), or a single subject's repetitions."""
         if len(self.repetitions) > 1:
             return self.coefficients
         return np.asarray(self.repetitions[0][~np.isnan(self.repetitions[0, :, 0])])
 
     @property
-    def standard_error(self) -> NDArray[np.float64]:
+    def standard_error(self) -> Float64Array:
         """Standard error of that mean, shape (h, d); NaN for a single repetition."""
         count = self.num_solved[:, None].astype(np.float64)
         squares = np.nansum(np.square(self.repetitions - self.coefficients[:, None]), axis=1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 Kind = Literal["cumulative", "survival"]
 
@@ -21,13 +20,10 @@ _BLOCK_VALUES = 2**15
 
 
 class Curves(NamedTuple):
-    """What a model predicts for n subjects: values (n, q) at q times.
+    """What a model predicts for n subjects: values (n, q) at q times, None where not given."""
 
-    `times` is None where the model does not give them.
-    """
-
-    times: NDArray[np.float64] | None
-    values: NDArray[np.float64]
+    times: Float64Array | None
+    values: Float64Array
     kind: Kind
 
 
@@ -35,48 +31,28 @@ class HazardReader:
     """Turns curves into cumulative hazards (n, m) at fixed times, counting what it has to cap.
 
     Hazards are interpolated linearly between the model's times, from 0 at time 0, and stay
-    constant after the last one (Pachón-García et al. 2024, section 3.4).
-
-    Parameters
-    ----------
-    times : array, shape (m,)
-        The times at which hazards are needed.
-    model_output_times : array, shape (q,), optional
-        The times of models that do not give theirs; `times` by default.
-    max_hazard : float, optional
-        Larger hazards are set to it.
+    constant after the last one (Pachón-García et al. 2024, section 3.4). Models that do not give
+    their times have `model_output_times` (q,), or `times` (m,). No hazard exceeds `max_hazard`.
     """
 
     def __init__(
-        self,
-        times: NDArray[np.float64],
-        model_output_times: NDArray[np.float64] | None,
-        max_hazard: float | None,
+        self, times: Float64Array, model_output_times: Float64Array | None, max_hazard: float | None
     ) -> None:
-        self.times = times
-        self.model_output_times = model_output_times
-        self.max_hazard = max_hazard
+        self.times, self.model_output_times, self.max_hazard = times, model_output_times, max_hazard
         floor = SMALLEST_SURVIVAL if max_hazard is None else float(np.exp(-max_hazard))
         self.smallest_survival = max(floor, float(np.finfo(np.float64).tiny))
         self._bound_is_ours = max_hazard is None or floor < self.smallest_survival
         self.num_survival = self.num_capped = self.num_zero = 0
 
-    def read(self, curves: Curves, num_rows: int) -> NDArray[np.float64]:
-        """Return the cumulative hazards (n, m) of curves that should be for `num_rows` subjects.
-
-        Raises
-        ------
-        InputError
-            For a wrong shape or wrong times, NaN, values out of range, curves that go the wrong
-            way, or survival where a cumulative hazard was announced.
-        """
+    def read(self, curves: Curves, num_rows: int) -> Float64Array:
+        """Check curves that should be of `num_rows` subjects; return cumulative hazards (n, m)."""
         times = self._times_of(curves)
-        check_shape(curves.values, num_rows, len(times))
-        check_curves(curves, times)
+        _check_shape(curves.values, num_rows, len(times))
+        _check_curves(curves, times)
         hazards = self._resample(times, self._cumulative(curves))
         return hazards if self.max_hazard is None else np.minimum(hazards, self.max_hazard)
 
-    def _times_of(self, curves: Curves) -> NDArray[np.float64]:
+    def _times_of(self, curves: Curves) -> Float64Array:
         given = self.model_output_times
         if curves.times is None:
             return self.times if given is None else given
@@ -88,7 +64,7 @@ class HazardReader:
             )
         return curves.times
 
-    def _cumulative(self, curves: Curves) -> NDArray[np.float64]:
+    def _cumulative(self, curves: Curves) -> Float64Array:
         if curves.kind == "cumulative":
             return curves.values if curves.values.min() >= 0 else np.maximum(curves.values, 0.0)
         self.num_survival += curves.values.size
@@ -97,9 +73,7 @@ class HazardReader:
             self.num_zero += int((curves.values <= 0).sum())
         return -np.log(np.clip(curves.values, self.smallest_survival, 1.0))
 
-    def _resample(
-        self, times: NDArray[np.float64], hazards: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _resample(self, times: Float64Array, hazards: Float64Array) -> Float64Array:
         if np.array_equal(times, self.times):
             return hazards
         if times[0] > 0:
@@ -112,8 +86,7 @@ class HazardReader:
         return np.asarray(low + share * (hazards[:, right] - low))
 
 
-def check_shape(values: NDArray[np.float64], num_rows: int, num_times: int) -> None:
-    """Refuse predictions of any shape but (num_rows, num_times)."""
+def _check_shape(values: Float64Array, num_rows: int, num_times: int) -> None:
     if values.shape == (num_rows, num_times):
         return
     hint = ""
@@ -127,18 +100,13 @@ def check_shape(values: NDArray[np.float64], num_rows: int, num_times: int) -> N
     )
 
 
-def check_curves(curves: Curves, times: NDArray[np.float64]) -> None:
-    """Refuse curves that are not finite, out of range or not monotone.
-
-    Raises
-    ------
-    InputError
-        Naming the first bad row and its time, and what the values look like.
-    """
+def _check_curves(curves: Curves, times: Float64Array) -> None:
+    """Refuse curves that are not finite, out of range or not monotone, naming the first bad row."""
     values = curves.values
     cumulative = curves.kind == "cumulative"
     total, low, high, fall, rise = _extremes(values)
-    if not np.isfinite(total):
+    # The sum of finite values may overflow.
+    if not np.isfinite(total) and not np.isfinite(values).all():
         _refuse_not_finite(values, times, cumulative)
     if (-fall if cumulative else rise) > TOLERANCE * max(1.0, high):
         steps = np.diff(values, axis=1)
@@ -159,7 +127,7 @@ def check_curves(curves: Curves, times: NDArray[np.float64]) -> None:
         )
 
 
-def _extremes(values: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
+def _extremes(values: Float64Array) -> tuple[float, float, float, float, float]:
     """Return sum, smallest and largest value, smallest and largest step along the rows.
 
     In blocks of rows that fit the processor's cache, as this is half of an explanation's work.
@@ -188,13 +156,8 @@ def _other_kind(curves: Curves, low: float, high: float) -> str:
     return ""
 
 
-def _refuse_not_finite(
-    values: NDArray[np.float64], times: NDArray[np.float64], cumulative: bool
-) -> None:
-    bad = ~np.isfinite(values)
-    if not bad.any():  # finite values with an infinite sum
-        return
-    row, column = np.argwhere(bad)[0]
+def _refuse_not_finite(values: Float64Array, times: Float64Array, cumulative: bool) -> None:
+    row, column = np.argwhere(~np.isfinite(values))[0]
     advice = "predictions must be finite"
     if cumulative and np.isposinf(values[row, column]):
         advice = (

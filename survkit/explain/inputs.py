@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from survkit.text import nearest
-from survkit.types import BoolArray, InputError
+from survkit.types import BoolArray, Float64Array, InputError
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
@@ -36,32 +36,15 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def is_whole(value: object) -> bool:
-    """Return whether a value is an integer; True and False are not."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def check_seed(name: str, value: int | None) -> None:
-    """Refuse what is neither None nor a whole number of at least 0."""
-    if value is not None and not (is_whole(value) and value >= 0):
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 0")
-
-
-def at_least_one(name: str, value: int) -> int:
-    """Return a count, refused where it is not a whole number of at least 1."""
-    if not is_whole(value) or value < 1:
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least 1")
+def as_whole(name: str, value: int, *, at_least: int = 1) -> int:
+    """Return a number, refused where it is not a whole one of at least 1, or `at_least`."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < at_least:
+        raise InputError(f"{name} is {value!r}; it must be a whole number of at least {at_least}")
     return int(value)
 
 
-def as_matrix(name: str, data: Any) -> NDArray[np.float64]:
-    """Return features as an array (n, p), a single row as (1, p).
-
-    Raises
-    ------
-    InputError
-        For values that are not finite numbers, with the first bad one, or more than two axes.
-    """
+def as_matrix(name: str, data: Any) -> Float64Array:
+    """Return finite features as an array (n, p), a single row as (1, p)."""
     try:
         matrix = np.atleast_2d(np.array(data, dtype=np.float64, order="C"))
     except (TypeError, ValueError) as error:
@@ -78,17 +61,11 @@ def as_matrix(name: str, data: Any) -> NDArray[np.float64]:
     return matrix
 
 
-def as_rows(name: str, data: Any, feature_names: Sequence[str]) -> NDArray[np.float64]:
+def as_rows(name: str, data: Any, feature_names: Sequence[str]) -> Float64Array:
     """Return rows to explain, (h, p), with the columns of the training features.
 
     A DataFrame or a Series whose names are those of the training features is read by name, in
     any order; one that shares no name with them is read by place.
-
-    Raises
-    ------
-    InputError
-        For another number of values, values that are not finite numbers, or names of which only
-        some are those of the training features.
     """
     if isinstance(data, pd.DataFrame | pd.Series):
         data = _in_order(name, data, feature_names)
@@ -143,9 +120,7 @@ def as_names(data: Any, given: Sequence[str] | None, p: int) -> tuple[str, ...]:
     return names
 
 
-def as_outcomes(
-    events: ArrayLike, times: ArrayLike, n: int
-) -> tuple[BoolArray, NDArray[np.float64]]:
+def as_outcomes(events: ArrayLike, times: ArrayLike, n: int) -> tuple[BoolArray, Float64Array]:
     """Return events (n,) and times (n,) of the training rows, checked."""
     event = np.asarray(events).ravel()
     time = _as_numbers("training_times", times)
@@ -165,7 +140,7 @@ def as_outcomes(
     return event.astype(np.bool_), time
 
 
-def as_output_times(times: ArrayLike | None) -> NDArray[np.float64] | None:
+def as_output_times(times: ArrayLike | None) -> Float64Array | None:
     """Return a model's output times (q,), increasing, or None."""
     if times is None:
         return None
@@ -178,14 +153,28 @@ def as_output_times(times: ArrayLike | None) -> NDArray[np.float64] | None:
     return array
 
 
-def _as_numbers(name: str, values: Any) -> NDArray[np.float64]:
+def _as_numbers(name: str, values: Any) -> Float64Array:
     try:
         return np.asarray(values, dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be numbers ({error})") from None
 
 
-def _nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.float64]:
+def baseline_hazard(
+    given: Any, choice: str, event: BoolArray, time: Float64Array
+) -> Float64Array | None:
+    """Return the baseline cumulative hazard at the distinct training times, shape (m,).
+
+    It is the one given: m values, or an object with x and y (scikit-survival's StepFunction), which
+    is 0 before its first time and constant after its last. Without one it is the Nelson-Aalen
+    estimate of the training rows' events and times (n,), or None for the choice of "model".
+    """
+    if given is not None:
+        if choice == "model":
+            raise InputError("H0 and baseline='model' are two baselines; give one of them")
+        return _given_baseline(given, np.unique(time))
+    if choice == "model":
+        return None
     from sksurv.nonparametric import nelson_aalen_estimator
 
     if not event.any():
@@ -196,35 +185,7 @@ def _nelson_aalen(event: BoolArray, time: NDArray[np.float64]) -> NDArray[np.flo
     return np.asarray(nelson_aalen_estimator(event, time)[1], dtype=np.float64)
 
 
-def baseline_hazard(
-    given: Any, choice: str, event: BoolArray, time: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """Return the baseline cumulative hazard at the distinct training times, shape (m,).
-
-    Parameters
-    ----------
-    given : array, list or step function, optional
-        m values, or an object with x and y (scikit-survival's StepFunction), which is 0 before
-        its first time and constant after its last.
-    choice : {"nelson-aalen", "model"}
-        The baseline where none is given: the training rows' estimate, or None for the model's own.
-    event, time : array, shape (n,)
-        Outcomes of the training rows.
-
-    Raises
-    ------
-    InputError
-        For both a given baseline and "model"; for a given one of another length, or with values
-        that are negative, not finite or falling; for training rows without an event.
-    """
-    if given is not None:
-        if choice == "model":
-            raise InputError("H0 and baseline='model' are two baselines; give one of them")
-        return _given_baseline(given, np.unique(time))
-    return _nelson_aalen(event, time) if choice == "nelson-aalen" else None
-
-
-def _given_baseline(baseline: Any, times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _given_baseline(baseline: Any, times: Float64Array) -> Float64Array:
     if hasattr(baseline, "x") and hasattr(baseline, "y"):
         values = getattr(baseline, "a", 1.0) * np.asarray(baseline.y) + getattr(baseline, "b", 0.0)
         steps = np.concatenate([[0.0], values])

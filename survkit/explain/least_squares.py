@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survkit.explain.objective import Sums
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 RANK_TOLERANCE = 1e-12
 """Eigenvalues below this share of the largest count as 0, after scaling to unit diagonal."""
@@ -18,34 +18,17 @@ class NormalEquations(NamedTuple):
     """Weighted sums over neighbours and times that determine the least-squares fit and its R^2.
 
     Leading axes, where there are any, number the explanations.
-
-    Parameters
-    ----------
-    matrix : array, shape (..., d, d)
-        Sum of weight x x'.
-    vector : array, shape (..., d)
-        Sum of weight y x.
-    total : array, shape (...)
-        Sum of the weights.
-    linear, quadratic : array, shape (...)
-        Sums of weight y and weight y^2.
     """
 
-    matrix: NDArray[np.float64]
-    vector: NDArray[np.float64]
-    total: NDArray[np.float64]
-    linear: NDArray[np.float64]
-    quadratic: NDArray[np.float64]
+    matrix: Float64Array  # (..., d, d), sum of weight x x'
+    vector: Float64Array  # (..., d), of weight y x
+    total: Float64Array  # (...), of the weights
+    linear: Float64Array  # (...), of weight y
+    quadratic: Float64Array  # (...), of weight y^2
 
     @classmethod
-    def build(cls, design: NDArray[np.float64], weights: NDArray[np.float64], sums: Sums) -> Self:
-        """Add up over the neighbours: design (N, d), weights (N,), and their sums over time.
-
-        Raises
-        ------
-        InputError
-            Where no neighbour has any weight.
-        """
+    def build(cls, design: Float64Array, weights: Float64Array, sums: Sums) -> Self:
+        """Add up over the neighbours: design (N, d), weights (N,), and their sums over time."""
         mass = weights * sums.mass
         if not mass.sum() > 0:
             raise InputError(
@@ -75,9 +58,9 @@ class LeastSquares(NamedTuple):
     The residual is that of the normal equations, relative to their right-hand side.
     """
 
-    coefficients: NDArray[np.float64]
+    coefficients: Float64Array
     rank: NDArray[np.int64]
-    residual: NDArray[np.float64]
+    residual: Float64Array
 
 
 def solve(equations: NormalEquations) -> LeastSquares:
@@ -92,7 +75,7 @@ def solve(equations: NormalEquations) -> LeastSquares:
     kept = values > RANK_TOLERANCE * values[:, -1:]
     inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
 
-    def apply_inverse(right: NDArray[np.float64]) -> NDArray[np.float64]:
+    def apply_inverse(right: Float64Array) -> Float64Array:
         rotated = np.einsum("tji,tj->ti", vectors, scale * right)
         return np.asarray(scale * np.einsum("tij,tj->ti", vectors, inverse * rotated))
 
@@ -108,7 +91,7 @@ def solve(equations: NormalEquations) -> LeastSquares:
     return LeastSquares(coefficients, kept.sum(axis=1), residual)
 
 
-def r_squared(equations: NormalEquations, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+def r_squared(equations: NormalEquations, coefficients: Float64Array) -> Float64Array:
     """Return the weighted R^2, shape (T,), of coefficients (T, d): the local model's fit.
 
     1 - (residual sum of squares) / (sum of squares around the weighted mean), over neighbours and

@@ -24,51 +24,35 @@ from survkit.explain.objective import (
     sum_over_time,
     weight_scale,
 )
+from survkit.types import Float64Array
 
 BATCH_VALUES = 2**22
 """Predicted hazards held at once, at least those of one explanation."""
 
 
-class Task(NamedTuple):
-    """One explanation to make: the subject's row (p,) and a seed of its own."""
-
-    row: NDArray[np.float64]
-    seed: np.random.SeedSequence
+Task = tuple[Float64Array, np.random.SeedSequence]
+"""One explanation to make: the subject's row (p,) and a seed of its own."""
 
 
 class Neighbours(NamedTuple):
     """Neighbours (N, p) of a row (p,) and their weights (N,)."""
 
-    row: NDArray[np.float64]
-    features: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    row: Float64Array
+    features: Float64Array
+    weights: Float64Array
 
 
 class LocalFits(NamedTuple):
-    """T local models.
+    """T local models, with arrays of shape (T,) as in `survkit.explain.explanation`."""
 
-    Parameters
-    ----------
-    coefficients : array, shape (T, d)
-        NaN where the solver failed.
-    r_squared, residual, effective_neighbours : array, shape (T,)
-        As in `survkit.explain.explanation`.
-    rank : array, shape (T,)
-        Coefficients that the neighbours determine.
-    solvers, statuses : tuple of str, length T
-        What solved each, and what it says.
-    last : Neighbours
-        Those of the last task.
-    """
-
-    coefficients: NDArray[np.float64]
-    r_squared: NDArray[np.float64]
-    residual: NDArray[np.float64]
-    effective_neighbours: NDArray[np.float64]
-    rank: NDArray[np.int64]
+    coefficients: Float64Array  # (T, d); NaN where the solver failed
+    r_squared: Float64Array
+    residual: Float64Array
+    effective_neighbours: Float64Array
+    rank: NDArray[np.int64]  # how many coefficients the neighbours determine
     solvers: tuple[str, ...]
     statuses: tuple[str, ...]
-    last: Neighbours
+    last: Neighbours  # of the last task
 
 
 class _Reduced(NamedTuple):
@@ -90,7 +74,7 @@ class ModelCalls:
     seconds: float = field(default=0.0, init=False)
     count: int = field(default=0, init=False)
 
-    def hazards(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def hazards(self, features: Float64Array) -> Float64Array:
         """Return cumulative hazards (n, m) for features (n, p)."""
         step = self.batch_size or len(features)
         parts = []
@@ -108,29 +92,16 @@ class ModelCalls:
 class LocalModels:
     """How local models are fitted.
 
-    Parameters
-    ----------
-    neighbourhood : Neighbourhood
-        Draws the neighbours.
-    lengths : array, shape (m,)
-        The intervals dt.
-    baseline : array, shape (m,), or None
-        The baseline cumulative hazard; None takes the model's own at the subject, and counts
-        features from the subject.
-    norm : float
-        1 <= q <= infinity.
-    log_floor : float
-        As in `survkit.explain.objective.weigh`.
-    verbose : bool
-        Whether cvxpy's solvers show their messages.
+    Without a baseline cumulative hazard (m,) they take the model's own at the subject, and count
+    features from the subject.
     """
 
     neighbourhood: Neighbourhood
-    lengths: NDArray[np.float64]
-    baseline: NDArray[np.float64] | None
-    norm: float
-    log_floor: float
-    verbose: bool = False
+    lengths: Float64Array  # the intervals dt (m,)
+    baseline: Float64Array | None
+    norm: float  # 1 <= q <= infinity
+    log_floor: float  # as in `weigh`
+    verbose: bool  # whether cvxpy's solvers show their messages
 
     def fit(
         self,
@@ -150,18 +121,18 @@ class LocalModels:
             apply: Callable[..., Iterator[_Reduced]] = map
             if num_workers > 1:
                 apply = stack.enter_context(ThreadPoolExecutor(num_workers)).map
+            draw = self.neighbourhood.draw
             size = max(1, BATCH_VALUES // (num_samples * len(self.lengths)))
             for start in range(0, len(tasks), size):
-                group = [self._draw(task, num_samples) for task in tasks[start : start + size]]
+                group = [
+                    Neighbours(row, *draw(row, num_samples, np.random.default_rng(seed)))
+                    for row, seed in tasks[start : start + size]
+                ]
                 reduced += apply(self._reduce, group, self._predict(group, calls))
                 advance(len(group))
         return self._finish(reduced, group[-1])
 
-    def _draw(self, task: Task, num_samples: int) -> Neighbours:
-        random = np.random.default_rng(task.seed)
-        return Neighbours(task.row, *self.neighbourhood.draw(task.row, num_samples, random))
-
-    def _predict(self, group: Sequence[Neighbours], calls: ModelCalls) -> list[NDArray[np.float64]]:
+    def _predict(self, group: Sequence[Neighbours], calls: ModelCalls) -> list[Float64Array]:
         """Return the hazards of each task's neighbours, and after them of its row if needed."""
         parts = []
         for neighbours in group:
@@ -170,7 +141,7 @@ class LocalModels:
                 parts.append(neighbours.row[None])
         return np.split(calls.hazards(np.concatenate(parts)), len(group))
 
-    def _reduce(self, neighbours: Neighbours, hazards: NDArray[np.float64]) -> _Reduced:
+    def _reduce(self, neighbours: Neighbours, hazards: Float64Array) -> _Reduced:
         design = self.neighbourhood.design(neighbours.features)
         baseline = self.baseline
         if baseline is None:

@@ -15,13 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.explain.hazards import Curves, Kind
-from survkit.types import InputError, SurvivalPrediction
+from survkit.types import Float64Array, InputError, SurvivalPrediction
 
-Predict = Callable[[NDArray[np.float64]], Curves]
+Predict = Callable[[Float64Array], Curves]
 
 
 def predictor(
-    model: Any, *, kind: Kind, times: NDArray[np.float64], feature_names: Sequence[str]
+    model: Any, *, kind: Kind, times: Float64Array, feature_names: Sequence[str]
 ) -> Predict:
     """Return a function from features (n, p) to curves, for a model or a prediction function.
 
@@ -36,12 +36,8 @@ def predictor(
         Where a model without times of its own (XGBoost) is asked.
     feature_names : sequence of str, length p
         The columns, for models that were fitted on a DataFrame.
-
-    Raises
-    ------
-    InputError
-        For an object that predicts no survival.
     """
+    names = list(feature_names)
     if kind not in ("cumulative", "survival"):
         raise InputError(f"type_fn is {kind!r}; it must be 'cumulative' or 'survival'")
     if isinstance(model, str | Path):
@@ -50,45 +46,34 @@ def predictor(
         model = load_fitted(model).model
     package = type(model).__module__.partition(".")[0]
     if package == "xgboost":
-        return _xgboost_aft(model, times, feature_names)
+        return _xgboost_aft(model, times, names)
     if hasattr(model, "predict_cumulative_hazard_function"):
         # Its step functions share times and, for Cox models, values: faster than its own arrays.
         model, kind = model.predict_cumulative_hazard_function, "cumulative"
     elif hasattr(model, "predict_cumulative_hazard"):
-        return _lifelines(model, feature_names)
+        hazards = model.predict_cumulative_hazard
+        return lambda x: _from_frame(hazards(pd.DataFrame(x, columns=names)), "cumulative")
     elif hasattr(model, "predict_surv_df"):
         return lambda x: _from_frame(model.predict_surv_df(x.astype(np.float32)), "survival")
     elif hasattr(model, "predict") and hasattr(model, "fit_summary"):
         return lambda x: _as_curves(model.predict(x.astype(np.float32)), "survival")
-    if callable(model):
-        return _function(model, kind, feature_names)
-    raise InputError(
-        f"predict_fn is a {type(model).__name__}; it must be a function of features, a run folder, "
-        "or a fitted model that predicts survival: of survkit, scikit-survival, lifelines, pycox, "
-        "or XGBoost with the objective survival:aft"
-    )
-
-
-def _function(function: Callable[[Any], Any], kind: Kind, names: Sequence[str]) -> Predict:
-    owner = getattr(function, "__self__", None)
-
-    def predict(features: NDArray[np.float64]) -> Curves:
-        return _as_curves(function(_as_fitted(owner, features, names)), kind)
-
-    return predict
-
-
-def _as_fitted(model: Any, features: NDArray[np.float64], names: Sequence[str]) -> Any:
-    """Name the columns for a scikit-learn model that was fitted on a DataFrame."""
-    if hasattr(model, "feature_names_in_"):
-        return pd.DataFrame(features, columns=list(names))
-    return features
+    if not callable(model):
+        raise InputError(
+            f"predict_fn is a {type(model).__name__}; it must be a function of features, a run "
+            "folder, or a fitted model that predicts survival: of survkit, scikit-survival, "
+            "lifelines, pycox, or XGBoost with the objective survival:aft"
+        )
+    # A scikit-learn model that was fitted on a DataFrame asks for its columns' names.
+    if hasattr(getattr(model, "__self__", None), "feature_names_in_"):
+        return lambda x: _as_curves(model(pd.DataFrame(x, columns=names)), kind)
+    return lambda x: _as_curves(model(x), kind)
 
 
 def _as_curves(output: Any, kind: Kind) -> Curves:
     if isinstance(output, SurvivalPrediction):
         return Curves(output.times, output.survival, "survival")
-    if _are_step_functions(output):
+    is_sequence = isinstance(output, list | tuple | np.ndarray) and len(output) > 0
+    if is_sequence and hasattr(output[0], "x") and hasattr(output[0], "y"):
         return _from_step_functions(output, kind)
     try:
         values = np.asarray(output, dtype=np.float64)
@@ -98,11 +83,6 @@ def _as_curves(output: Any, kind: Kind) -> Curves:
             "return one row per subject, one column per time, or scikit-survival's step functions"
         ) from None
     return Curves(None, values, kind)
-
-
-def _are_step_functions(output: Any) -> bool:
-    is_sequence = isinstance(output, list | tuple | np.ndarray)
-    return is_sequence and len(output) > 0 and hasattr(output[0], "x") and hasattr(output[0], "y")
 
 
 def _from_step_functions(functions: Sequence[Any], kind: Kind) -> Curves:
@@ -119,20 +99,12 @@ def _from_step_functions(functions: Sequence[Any], kind: Kind) -> Curves:
     return Curves(times, values, kind)
 
 
-def _lifelines(model: Any, names: Sequence[str]) -> Predict:
-    def predict(features: NDArray[np.float64]) -> Curves:
-        frame = model.predict_cumulative_hazard(pd.DataFrame(features, columns=list(names)))
-        return _from_frame(frame, "cumulative")
-
-    return predict
-
-
 def _from_frame(frame: pd.DataFrame, kind: Kind) -> Curves:
     """Read a table with one row per time and one column per subject."""
     return Curves(frame.index.to_numpy(dtype=np.float64), frame.to_numpy(dtype=np.float64).T, kind)
 
 
-def _xgboost_aft(model: Any, times: NDArray[np.float64], names: Sequence[str]) -> Predict:
+def _xgboost_aft(model: Any, times: Float64Array, names: list[str]) -> Predict:
     """XGBoost: ln T = location + scale * error (Barnwal et al. 2022).
 
     H(t) = -ln P(error > z), z = (ln t - location) / scale, for each of its error distributions.
@@ -140,7 +112,8 @@ def _xgboost_aft(model: Any, times: NDArray[np.float64], names: Sequence[str]) -
     import xgboost
     from scipy.stats import norm
 
-    booster = model.get_booster() if hasattr(model, "get_booster") else model
+    wrapped = hasattr(model, "get_booster")
+    booster = model.get_booster() if wrapped else model
     objective = json.loads(booster.save_config())["learner"]["objective"]
     if objective["name"] != "survival:aft":
         raise InputError(
@@ -158,10 +131,11 @@ def _xgboost_aft(model: Any, times: NDArray[np.float64], names: Sequence[str]) -
     with np.errstate(divide="ignore"):
         log_times = np.log(times)
     # As XGBoost's wrapper predicts: after early stopping, by the best trees alone.
-    rounds = (0, model.best_iteration + 1) if _stopped_early(model) else (0, 0)
+    best = getattr(model, "best_iteration", None) if wrapped else None
+    rounds = (0, 0 if best is None else best + 1)
 
-    def predict(features: NDArray[np.float64]) -> Curves:
-        columns = list(names) if booster.feature_names else None
+    def predict(features: Float64Array) -> Curves:
+        columns = names if booster.feature_names else None
         matrix = xgboost.DMatrix(features, feature_names=columns)
         predicted = cast("NDArray[np.float32]", booster.predict(matrix, iteration_range=rounds))
         location = np.log(predicted.astype(np.float64))
@@ -169,7 +143,3 @@ def _xgboost_aft(model: Any, times: NDArray[np.float64], names: Sequence[str]) -
         return Curves(times, cumulative_hazard(z), "cumulative")
 
     return predict
-
-
-def _stopped_early(model: Any) -> bool:
-    return hasattr(model, "get_booster") and getattr(model, "best_iteration", None) is not None

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 Weighting = Literal["density", "equal"]
 
@@ -18,8 +18,8 @@ class CategoricalFeature(NamedTuple):
     """A feature that takes few values: those of the training rows, with their frequencies."""
 
     column: int
-    values: NDArray[np.float64]
-    frequencies: NDArray[np.float64]
+    values: Float64Array
+    frequencies: Float64Array
 
     @property
     def reference(self) -> float:
@@ -51,66 +51,40 @@ class Neighbourhood:
     of a variance that grows as (2 / sqrt(3))^p. `weighting="equal"` draws from N(x, S / 2) at
     once and weights all alike: the same expression (9) in the limit of many neighbours.
 
-    Parameters
-    ----------
-    bandwidth : float
-        The kernel's width b, in standard deviations.
-    deviation : array, shape (p,)
-        Standard deviation of each feature; 0 for constants and categories, which get no noise.
-    categorical : tuple of CategoricalFeature
-        The features drawn from their observed values.
-    design_columns : tuple of DesignColumn, length d
-        The unknowns of the local model, in the order of the features. A category with more than
-        two values has one column for each value but its reference.
-    weighting : {"density", "equal"}
-        See above.
+    The d unknowns of the local model are in the order of the features; a category with more than
+    two values has one for each value but its reference.
     """
 
     bandwidth: float
-    deviation: NDArray[np.float64]
+    deviation: Float64Array  # (p,); 0 for constants and categories, which get no noise
     categorical: tuple[CategoricalFeature, ...]
     design_columns: tuple[DesignColumn, ...]
-    weighting: Weighting = "density"
+    weighting: Weighting
 
     @classmethod
     def fit(
         cls,
-        features: NDArray[np.float64],
+        features: Float64Array,
         names: Sequence[str],
         *,
-        categorical: Sequence[int] = (),
-        category_labels: Mapping[int, Mapping[float, str]] | None = None,
-        bandwidth: float | None = None,
-        weighting: Weighting = "density",
+        categorical: Sequence[int],
+        category_labels: Mapping[int, Mapping[float, str]],
+        bandwidth: float | None,
+        weighting: Weighting,
     ) -> Self:
-        """Measure the spread of training features (n, p).
-
-        Parameters
-        ----------
-        features : array, shape (n, p)
-            The training rows.
-        names : sequence of str, length p
-            The features' names.
-        categorical : sequence of int
-            Columns of categories.
-        category_labels : mapping of column to mapping of value to text, optional
-            Names of the values of a categorical column.
-        bandwidth : float, optional
-            Silverman's by default: (4 / (n (p + 2)))^(1 / (p + 4)), p counting the numbers.
-        weighting : {"density", "equal"}
-            See the class.
-        """
+        """Measure the spread of training features (n, p); categories are given by their columns."""
         coded = {column: _observed(features, column) for column in sorted(set(categorical))}
         deviation = features.std(axis=0)
         # Rounding gives a constant column a tiny deviation, so that its range decides.
         deviation[features.min(axis=0) == features.max(axis=0)] = 0.0
         deviation[list(coded)] = 0.0
-        if bandwidth is None:
-            bandwidth = silverman_bandwidth(len(features), features.shape[1] - len(coded))
+        if bandwidth is None:  # the normal reference rule (Silverman 1986, page 87) of the numbers
+            n, p = len(features), features.shape[1] - len(coded)
+            bandwidth = float((4 / (n * (p + 2))) ** (1 / (p + 4)))
         columns: list[DesignColumn] = []
         for j, name in enumerate(names):
             if j in coded:
-                columns += _indicators(name, coded[j], (category_labels or {}).get(j, {}))
+                columns += _indicators(name, coded[j], category_labels.get(j, {}))
             else:
                 columns.append(DesignColumn(name, j))
         return cls(bandwidth, deviation, tuple(coded.values()), tuple(columns), weighting)
@@ -128,8 +102,8 @@ class Neighbourhood:
         return np.array([self.deviation[j] > 0 or j in several for j in columns])
 
     def draw(
-        self, row: NDArray[np.float64], num_samples: int, random: np.random.Generator
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self, row: Float64Array, num_samples: int, random: np.random.Generator
+    ) -> tuple[Float64Array, Float64Array]:
         """Draw neighbours (N, p) of a row (p,), and their weights (N,), at most 1."""
         noise = random.standard_normal((num_samples, len(row)))
         width = self.bandwidth * (np.sqrt(0.5) if self.weighting == "equal" else 1.0)
@@ -143,7 +117,7 @@ class Neighbourhood:
         half_square = 0.5 * np.square(noise[:, self.deviation > 0]).sum(axis=1)
         return neighbours, np.exp(half_square.min() - half_square)
 
-    def design(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def design(self, features: Float64Array) -> Float64Array:
         """Return what the local Cox model sees of features (n, p): shape (n, d)."""
         matrix = np.empty((len(features), len(self.design_columns)))
         for k, (_, column, value) in enumerate(self.design_columns):
@@ -151,17 +125,12 @@ class Neighbourhood:
         return matrix
 
 
-def silverman_bandwidth(n: int, p: int) -> float:
-    """Return the normal reference rule for n points in p dimensions (Silverman 1986, page 87)."""
-    return float((4 / (n * (p + 2))) ** (1 / (p + 4)))
-
-
-def effective_number(weights: NDArray[np.float64]) -> float:
+def effective_number(weights: Float64Array) -> float:
     """Return how many equal weights are worth as much as these (Kish): (sum w)^2 / sum w^2."""
     return float(weights.sum() ** 2 / np.square(weights).sum())
 
 
-def _observed(features: NDArray[np.float64], column: int) -> CategoricalFeature:
+def _observed(features: Float64Array, column: int) -> CategoricalFeature:
     values, counts = np.unique(features[:, column], return_counts=True)
     if len(values) > len(features) / 2 and len(values) > 20:
         raise InputError(

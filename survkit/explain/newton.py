@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survkit.explain.objective import Terms
+from survkit.types import Float64Array
 
 SMOOTHING = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """|r| becomes sqrt(r^2 + eps^2) for q < 2, with these eps in turn, relative to the residuals."""
@@ -26,13 +26,8 @@ _BLOCK_VALUES = 2**15
 class NewtonSolution(NamedTuple):
     """Coefficients (d,), and a bound on the objective's relative distance from its optimum."""
 
-    coefficients: NDArray[np.float64]
+    coefficients: Float64Array
     gap: float
-
-    @property
-    def converged(self) -> bool:
-        """Whether the gap is small enough."""
-        return self.gap <= ACCEPTED_GAP
 
 
 class _Smoothed:
@@ -51,14 +46,14 @@ class _Smoothed:
         self.design = terms.design / self.column_scale
         self.step = max(1, _BLOCK_VALUES // self.targets.shape[1])
 
-    def blocks(self, beta: NDArray[np.float64]) -> list[tuple[slice, NDArray[np.float64]]]:
+    def blocks(self, beta: Float64Array) -> list[tuple[slice, Float64Array]]:
         fitted = self.design @ beta
         return [
             (slice(at, at + self.step), fitted[at : at + self.step, None])
             for at in range(0, len(fitted), self.step)
         ]
 
-    def value(self, beta: NDArray[np.float64], eps: float) -> float:
+    def value(self, beta: Float64Array, eps: float) -> float:
         total = 0.0
         for rows, fitted in self.blocks(beta):
             square = np.square(self.targets[rows] - fitted) + eps**2
@@ -66,8 +61,8 @@ class _Smoothed:
         return total
 
     def derivatives(
-        self, beta: NDArray[np.float64], eps: float
-    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        self, beta: Float64Array, eps: float
+    ) -> tuple[float, Float64Array, Float64Array]:
         """Return value, gradient (d,) and Hessian (d, d)."""
         q, value = self.q, 0.0
         slope, curvature = np.empty(len(self.design)), np.empty(len(self.design))
@@ -84,43 +79,25 @@ class _Smoothed:
         return value, slope @ self.design, hessian
 
 
-def solve_newton(terms: Terms, q: float, start: NDArray[np.float64]) -> NewtonSolution:
-    """Minimise sum_k w_k sum_i |u_ki r_ki|^q dt_i over the coefficients.
+def solve_newton(terms: Terms, q: float, start: Float64Array) -> NewtonSolution:
+    """Minimise sum_k w_k sum_i |u_ki r_ki|^q dt_i for q >= 1, from coefficients `start` (d,).
 
-    Parameters
-    ----------
-    terms : Terms
-        The entries of the objective.
-    q : float
-        The norm, at least 1.
-    start : array, shape (d,)
-        Coefficients to start from, such as the least-squares ones.
-
-    Notes
-    -----
     For q < 2 the kink at 0 is smoothed, less at each level. The gap is the decrease that the last
     Newton step promised, plus the most by which smoothing can have moved the optimum,
     (eps^q) * sum(omega).
     """
     problem = _Smoothed(terms, q)
     beta = start * problem.column_scale
-    objective = problem.value(beta, 0.0)
-    scale = objective ** (1 / q)
-    largest = float(np.abs(terms.targets).max())
-    if scale <= 1e-12 * largest:  # the local model fits to rounding
+    scale = problem.value(beta, 0.0) ** (1 / q)
+    if scale <= 1e-12 * float(np.abs(terms.targets).max()):  # the local model fits to rounding
         return NewtonSolution(start, 0.0)
-    levels = [eps * scale for eps in SMOOTHING] if q < 2 else [0.0]
-    gap = np.inf
-    for eps in levels:
+    for eps in [eps * scale for eps in SMOOTHING] if q < 2 else [0.0]:
         beta, decrement = _minimise(problem, beta, eps)
-        objective = problem.value(beta, 0.0)
-        gap = (decrement + eps**q) / objective
+        gap = (decrement + eps**q) / problem.value(beta, 0.0)
     return NewtonSolution(beta / problem.column_scale, float(gap))
 
 
-def _minimise(
-    problem: _Smoothed, beta: NDArray[np.float64], eps: float
-) -> tuple[NDArray[np.float64], float]:
+def _minimise(problem: _Smoothed, beta: Float64Array, eps: float) -> tuple[Float64Array, float]:
     """Take damped Newton steps; return the coefficients and the last decrement."""
     decrement = np.inf
     for _ in range(MAX_STEPS):
@@ -143,7 +120,7 @@ def _minimise(
     return beta, decrement
 
 
-def _power(square: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+def _power(square: Float64Array, exponent: float) -> Float64Array:
     """Raise to a power; square roots are much faster than general powers."""
     if exponent == 0.5:
         return np.sqrt(square)

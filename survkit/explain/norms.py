@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survkit.explain.convex import solve_maximum, solve_power
 from survkit.explain.inputs import is_number
-from survkit.explain.newton import solve_newton
+from survkit.explain.newton import ACCEPTED_GAP, solve_newton
 from survkit.explain.objective import NormSolution, Terms
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 LARGEST_FOR_CVXPY = 1_000
 """Entries N x m up to which cvxpy solves an lq norm; above, Newton's method does.
@@ -22,13 +21,7 @@ HIGHEST_FOR_CVXPY = 10
 
 
 def as_norm(value: float | str) -> float:
-    """Return a norm as a number, infinity for "inf".
-
-    Raises
-    ------
-    InputError
-        For anything but a number of at least 1 or "inf".
-    """
+    """Return a norm as a number of at least 1, infinity for "inf"."""
     if value == "inf":
         return np.inf
     if not is_number(value) or not float(value) >= 1:
@@ -38,7 +31,7 @@ def as_norm(value: float | str) -> float:
     return float(value)
 
 
-def objective_value(terms: Terms, q: float, coefficients: NDArray[np.float64]) -> float:
+def objective_value(terms: Terms, q: float, coefficients: Float64Array) -> float:
     """Return the objective at coefficients (d,), for a norm 1 <= q <= infinity."""
     residual = terms.targets - (terms.design @ coefficients)[:, None]
     size = terms.slopes * np.abs(residual)
@@ -49,21 +42,9 @@ def objective_value(terms: Terms, q: float, coefficients: NDArray[np.float64]) -
 
 
 def solve_norm(
-    terms: Terms, q: float, start: NDArray[np.float64], *, verbose: bool = False
+    terms: Terms, q: float, start: Float64Array, *, verbose: bool = False
 ) -> NormSolution:
-    """Minimise the objective with the norm q over the coefficients.
-
-    Parameters
-    ----------
-    terms : Terms
-        The entries of the objective.
-    q : float
-        1 <= q <= infinity.
-    start : array, shape (d,)
-        The least-squares coefficients.
-    verbose : bool
-        Whether cvxpy's solvers show their messages.
-    """
+    """Minimise the objective with a norm 1 <= q <= infinity, from least-squares `start` (d,)."""
     if q == np.inf:
         return solve_maximum(terms, verbose=verbose)
     if terms.targets.size <= LARGEST_FOR_CVXPY and q <= HIGHEST_FOR_CVXPY:
@@ -75,6 +56,6 @@ def solve_norm(
     if not np.isfinite(newton.gap):
         return NormSolution(None, "Newton", f"powers of {q:g} overflow; the norm 'inf' is near it")
     status = f"within {newton.gap:.1g} of the optimum"
-    if not newton.converged:
+    if newton.gap > ACCEPTED_GAP:
         return NormSolution(None, "Newton", f"only {status}")
     return NormSolution(newton.coefficients, "Newton", f"optimal, {status}")

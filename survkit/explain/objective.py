@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 LOG_FLOOR = 1e-3
 """|ln H| is taken as at least this in H / ln H, which is infinite where H = 1."""
@@ -31,11 +30,11 @@ _BLOCK_VALUES = 2**15
 class TimeAxis(NamedTuple):
     """The times of the objective: log baseline hazard (m,) and length of each interval (m,)."""
 
-    log_baseline: NDArray[np.float64]
-    lengths: NDArray[np.float64]
+    log_baseline: Float64Array
+    lengths: Float64Array
 
     @classmethod
-    def build(cls, baseline: NDArray[np.float64], lengths: NDArray[np.float64]) -> TimeAxis:
+    def build(cls, baseline: Float64Array, lengths: Float64Array) -> TimeAxis:
         """Take intervals (m,) and a baseline hazard (m,); where that is 0, no interval counts.
 
         There the log hazard ratio of the local model is infinite for any coefficients.
@@ -46,36 +45,20 @@ class TimeAxis(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The objective of one subject, entry by entry.
+    """The objective of one subject, entry by entry."""
 
-    Parameters
-    ----------
-    design : array, shape (N, d)
-        What the local model sees of each neighbour.
-    weights : array, shape (N,)
-        The neighbours' weights w_k.
-    slopes : array, shape (N, m)
-        u_ki / scale.
-    targets : array, shape (N, m)
-        ln H_i(e_k) - ln H0(t_i).
-    lengths : array, shape (m,)
-        dt_i.
-    scale : float
-        What u is divided by, so that no power of it overflows.
-    """
-
-    design: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    slopes: NDArray[np.float64]
-    targets: NDArray[np.float64]
-    lengths: NDArray[np.float64]
-    scale: float
+    design: Float64Array  # (N, d), what the local model sees of each neighbour
+    weights: Float64Array  # (N,), w_k
+    slopes: Float64Array  # (N, m), u_ki / scale
+    targets: Float64Array  # (N, m), ln H_i(e_k) - ln H0(t_i)
+    lengths: Float64Array  # (m,), dt_i
+    scale: float  # what u is divided by, so that no power of it overflows
 
 
 class NormSolution(NamedTuple):
     """Coefficients (d,), None where every solver failed, and the solver's name and status."""
 
-    coefficients: NDArray[np.float64] | None
+    coefficients: Float64Array | None
     solver: str
     status: str
 
@@ -83,14 +66,12 @@ class NormSolution(NamedTuple):
 class Sums(NamedTuple):
     """Sums over the times of each neighbour, shape (N,): of u^2 dt, u^2 dt y and u^2 dt y^2."""
 
-    mass: NDArray[np.float64]
-    linear: NDArray[np.float64]
-    quadratic: NDArray[np.float64]
+    mass: Float64Array
+    linear: Float64Array
+    quadratic: Float64Array
 
 
-def interval_lengths(
-    times: NDArray[np.float64], longest: float | None = None
-) -> NDArray[np.float64]:
+def interval_lengths(times: Float64Array, longest: float | None = None) -> Float64Array:
     """Return dt (m,) of increasing times (m,): to the next time, `LAST_INTERVAL` for the last.
 
     Intervals above `longest` are set to it.
@@ -100,12 +81,8 @@ def interval_lengths(
 
 
 def weigh(
-    hazards: NDArray[np.float64],
-    log_baseline: NDArray[np.float64],
-    *,
-    scale: float,
-    log_floor: float = LOG_FLOOR,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    hazards: Float64Array, log_baseline: Float64Array, *, scale: float, log_floor: float = LOG_FLOOR
+) -> tuple[Float64Array, Float64Array]:
     """Return |u| / scale and the targets y = ln H - ln H0, shape (N, m) each, for hazards (N, m).
 
     u = H / max(|ln H|, log_floor). A hazard of 0 gets the weight 0.
@@ -120,7 +97,7 @@ def weigh(
     return size, log_hazards
 
 
-def weight_scale(hazards: NDArray[np.float64], log_floor: float) -> float:
+def weight_scale(hazards: Float64Array, log_floor: float) -> float:
     """Return a bound on the weights u of hazards (N, m), so that u / bound is at most about 1."""
     largest = float(hazards.max())
     if largest <= _SMALLEST_HAZARD:
@@ -133,10 +110,10 @@ def weight_scale(hazards: NDArray[np.float64], log_floor: float) -> float:
 
 
 def build_terms(
-    hazards: NDArray[np.float64],
+    hazards: Float64Array,
     axis: TimeAxis,
-    design: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    design: Float64Array,
+    weights: Float64Array,
     *,
     log_floor: float = LOG_FLOOR,
 ) -> Terms:
@@ -149,7 +126,7 @@ def build_terms(
 
 
 def sum_over_time(
-    hazards: NDArray[np.float64], axis: TimeAxis, *, scale: float, log_floor: float = LOG_FLOOR
+    hazards: Float64Array, axis: TimeAxis, *, scale: float, log_floor: float = LOG_FLOOR
 ) -> Sums:
     """Return the sums of each neighbour for hazards (N, m), in blocks that fit the cache."""
     n, m = hazards.shape

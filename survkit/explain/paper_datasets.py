@@ -12,53 +12,32 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from survkit.text import nearest
-from survkit.types import BoolArray, InputError, IntArray
+from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class PaperDataset:
-    """One of the paper's datasets after its exclusions.
+    """One of the paper's datasets after its exclusions, raw, with n subjects."""
 
-    Parameters
-    ----------
-    name : str
-        "veteran", "lung" or "udca".
-    num_all : int
-        Subjects before the exclusions.
-    features : DataFrame, n rows
-        The raw features, p columns.
-    event : array, shape (n,), bool
-    time : array, shape (n,), float64
-        Days.
-    references : mapping of str to value
-        The categorical features, each with the value that gets no column.
-    """
-
-    name: str
-    num_all: int
-    features: pd.DataFrame
-    event: BoolArray
-    time: NDArray[np.float64]
-    references: Mapping[str, object]
+    name: str  # "veteran", "lung" or "udca"
+    num_all: int  # subjects before the exclusions
+    features: pd.DataFrame  # (n, p)
+    event: BoolArray  # (n,)
+    time: Float64Array  # (n,), in days
+    references: Mapping[str, object]  # the categorical features, with the value without a column
 
     def __len__(self) -> int:
         return len(self.features)
 
     def encode(self, train: IntArray) -> pd.DataFrame:
-        """Return model inputs of all subjects, (n, p*), by the statistics of the training rows.
+        """Return model inputs (n, p*) of all subjects, by the statistics of rows for training.
 
         Numbers get mean 0 and standard deviation 1; a category with k values gets k - 1 columns
         of 0 and 1, named `<feature>_<value>`, or its own name where k = 2.
-
-        Parameters
-        ----------
-        train : array of int
-            Places of the training rows.
         """
-        columns: dict[str, NDArray[np.float64]] = {}
+        columns: dict[str, Float64Array] = {}
         for name, raw in self.features.items():
             if name not in self.references:
                 values = raw.to_numpy(dtype=np.float64)
@@ -80,7 +59,7 @@ class PaperDataset:
         return shares.rename("percentage_cat")
 
 
-def load_veteran() -> PaperDataset:
+def _veteran() -> PaperDataset:
     """Load the Veterans' Administration lung cancer trial from scikit-survival."""
     from sksurv.datasets import load_veterans_lung_cancer
 
@@ -95,17 +74,12 @@ def load_veteran() -> PaperDataset:
             "diagtime": table["Months_from_Diagnosis"].astype(float),
         }
     )
-    return PaperDataset(
-        "veteran",
-        len(table),
-        features,
-        np.asarray(outcome["Status"], dtype=np.bool_),
-        np.asarray(outcome["Survival_in_days"], dtype=np.float64),
-        {"trt": 1, "prior": 0, "celltype": "adeno"},
-    )
+    kept = pd.DataFrame({"status": outcome["Status"], "time": outcome["Survival_in_days"]})
+    references = {"trt": 1, "prior": 0, "celltype": "adeno"}
+    return _dataset("veteran", len(table), kept, features, references)
 
 
-def load_lung() -> PaperDataset:
+def _lung() -> PaperDataset:
     """Load the NCCTG lung cancer study from lifelines, with the paper's exclusions.
 
     Dropped: the columns inst and meal.cal, 18 subjects with missing values, and the only one with
@@ -118,26 +92,22 @@ def load_lung() -> PaperDataset:
     kept = kept[kept["ph.ecog"] != 3].reset_index(drop=True)
     features = kept[["sex", "ph.ecog", "age", "ph.karno", "pat.karno", "wt.loss"]]
     features = features.astype({"sex": int, "ph.ecog": int})
-    return _of_table("lung", len(table), kept, features, {"sex": 1, "ph.ecog": 0})
+    return _dataset("lung", len(table), kept, features, {"sex": 1, "ph.ecog": 0})
 
 
-def load_udca(data_dir: Path | str) -> PaperDataset:
-    """Load the UDCA trial from `udca_dataset.csv`, without the subject who has no risk score.
-
-    Raises
-    ------
-    InputError
-        Where the file is not in the data directory.
-    """
+def _udca(data_dir: Path | str | None) -> PaperDataset:
+    """Load the UDCA trial from `udca_dataset.csv`, without the subject who has no risk score."""
     from survkit.datasets.reading import read_csv
 
+    if data_dir is None:
+        raise InputError("udca needs data_dir, the folder of udca_dataset.csv")
     table = read_csv(Path(data_dir) / "udca_dataset.csv")
     kept = table.dropna().reset_index(drop=True)
     features = kept[["trt", "stage", "bili", "riskscore"]].astype({"trt": int, "stage": int})
-    return _of_table("udca", len(table), kept, features, {"trt": 0, "stage": 0})
+    return _dataset("udca", len(table), kept, features, {"trt": 0, "stage": 0})
 
 
-def _of_table(
+def _dataset(
     name: str,
     num_all: int,
     kept: pd.DataFrame,
@@ -149,18 +119,10 @@ def _of_table(
 
 
 def load_paper_dataset(name: str, data_dir: Path | str | None = None) -> PaperDataset:
-    """Load "veteran", "lung" or "udca" by name; only "udca" reads a file, from `data_dir`.
-
-    Raises
-    ------
-    InputError
-        For another name, or "udca" without a folder that has its file.
-    """
+    """Load "veteran", "lung" or "udca" by name; only "udca" reads a file, from `data_dir`."""
     if name == "udca":
-        if data_dir is None:
-            raise InputError("udca needs data_dir, the folder of udca_dataset.csv")
-        return load_udca(data_dir)
-    loaders = {"veteran": load_veteran, "lung": load_lung}
+        return _udca(data_dir)
+    loaders = {"veteran": _veteran, "lung": _lung}
     if name not in loaders:
         known = [*loaders, "udca"]
         raise InputError(f"unknown dataset '{name}'{nearest(name, known)}; {', '.join(known)}")

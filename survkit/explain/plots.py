@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ SCALED_LABEL = "coefficient x value"
 
 
 def bar_chart(
-    coefficients: NDArray[np.float64],
+    coefficients: Float64Array,
     names: Sequence[str],
     *,
     with_colour: bool = True,
@@ -34,10 +34,8 @@ def bar_chart(
 
     Parameters
     ----------
-    coefficients : array, shape (d,)
-        Log hazard ratios.
-    names : sequence of str, length d
-        Their names.
+    coefficients, names : array, shape (d,), and sequence of str, length d
+        Log hazard ratios and their names.
     with_colour : bool
         Red for what raises the hazard and blue for what lowers it, or grey for all.
     absolute_vals : bool
@@ -46,10 +44,8 @@ def bar_chart(
         What is drawn.
     figsize : tuple of float, optional
         Width and height in inches; by default the height grows with the number of bars.
-    figure_path : path, optional
-        Where to save the figure as PNG.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    figure_path, axes : path and Axes, optional
+        Where to save the figure as PNG, and where to draw it; new axes where not given.
     """
     drawn = np.abs(coefficients) if absolute_vals else coefficients
     order = np.argsort(-drawn, kind="stable")
@@ -60,7 +56,7 @@ def bar_chart(
 
 
 def boxen_plot(
-    samples: NDArray[np.float64],
+    samples: Float64Array,
     names: Sequence[str],
     *,
     with_colour: bool = True,
@@ -81,12 +77,10 @@ def boxen_plot(
     order = np.argsort(-np.median(drawn, axis=0), kind="stable")
     axes = axes or _new_axes(len(order), figsize)
     labels = _labels(names, order)
-    long = pd.DataFrame(
-        {"feature": np.tile(labels, len(drawn)), "coefficient": drawn[:, order].ravel()}
-    )
+    long = {"feature": np.tile(labels, len(drawn)), "coefficient": drawn[:, order].ravel()}
     colours = _colours(np.median(samples, axis=0)[order], with_colour)
     seaborn.boxenplot(
-        long,
+        pd.DataFrame(long),
         x="coefficient",
         y="feature",
         hue="feature",
@@ -115,7 +109,7 @@ def _new_axes(bars: int, figsize: tuple[float, float] | None) -> Axes:
     return axes
 
 
-def _colours(values: NDArray[np.float64], with_colour: bool) -> list[Any]:
+def _colours(values: Float64Array, with_colour: bool) -> list[Any]:
     """Return a colour for each of the falling values, darkest where they are largest."""
     if not with_colour:
         return [GREY] * len(values)

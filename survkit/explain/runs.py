@@ -35,24 +35,11 @@ class ExplainableRun(NamedTuple):
 def open_run(
     run: Path | str, *, data_dir: Path | str | None = None, **options: Any
 ) -> ExplainableRun:
-    """Load a run and build an explainer for its preprocessed features.
+    """Load a run from its folder and build an explainer for its preprocessed features.
 
     Columns of category codes, and indicators of missing values, are categorical; their values go
-    by the names that the data gives them.
-
-    Parameters
-    ----------
-    run : path
-        The run's folder.
-    data_dir : path, optional
-        Folder of the data files, where it is not the one that the run was made with.
-    **options
-        Further parameters of `SurvLimeExplainer`.
-
-    Raises
-    ------
-    InputError
-        For a folder without a fitted model, or data that cannot be loaded.
+    by the names that the data gives them. `data_dir` is the folder of the data files, where it is
+    not the one that the run was made with; further options are those of `SurvLimeExplainer`.
     """
     fitted = load_fitted(run)
     configuration = dict(fitted.config)
@@ -66,17 +53,19 @@ def open_run(
         )
     train = dataset.splits.train
     names = train.feature_names
-    preprocessor = fitted.preprocessor
-    indicators = () if preprocessor is None else preprocessor.indicators
     categorical = [names[c.column] for c in train.categorical]
-    categorical += [name for name in (f"{i}_missing" for i in indicators) if name in names]
+    labels = {}
+    if fitted.preprocessor is not None:
+        indicators = [f"{name}_missing" for name in fitted.preprocessor.indicators]
+        categorical += [name for name in indicators if name in names]
+        labels = {column.name: _labels(column) for column in fitted.preprocessor.coded}
     explainer = SurvLimeExplainer(
         train.features,
         train.event,
         train.time,
         feature_names=names,
         categorical_features=categorical,
-        category_labels={c.name: _labels(c) for c in preprocessor.coded} if preprocessor else {},
+        category_labels=labels,
         **options,
     )
     return ExplainableRun(fitted.model, explainer, dataset)
@@ -94,22 +83,7 @@ def _labels(column: CategoryColumn | BinnedColumn) -> dict[float, str]:
 
 
 def explain_rows(run: ExplainableRun, rows: Sequence[int], **options: Any) -> MonteCarloExplanation:
-    """Explain subjects of the test split by their places.
-
-    Parameters
-    ----------
-    run : ExplainableRun
-        From `open_run`.
-    rows : sequence of int
-        Places in the test split.
-    **options
-        Of `SurvLimeExplainer.montecarlo_explanation`.
-
-    Raises
-    ------
-    InputError
-        For a place outside the test split.
-    """
+    """Explain the subjects in these places of the test split, as `montecarlo_explanation` does."""
     test = run.dataset.splits.test
     for row in rows:
         if not 0 <= row < len(test):
@@ -141,8 +115,8 @@ def write_explanation(
         axes.set_title(f"test subject {row}")
         paths.append(_save(axes, folder / f"row_{row}.png"))
     axes = plots.boxen_plot(explanation.samples, explanation.feature_names)
-    what = f"{len(rows)} subjects" if len(rows) > 1 else f"repetitions for subject {rows[0]}"
-    axes.set_title(what)
+    one = f"repetitions for subject {rows[0]}"
+    axes.set_title(f"{len(rows)} subjects" if len(rows) > 1 else one)
     paths.append(_save(axes, folder / "montecarlo.png"))
     for earlier in set(folder.glob("row_*.png")).difference(paths):
         earlier.unlink()

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from survkit.explain.inputs import at_least_one, check_positive, check_share
-from survkit.types import BoolArray, InputError
+from survkit.explain.inputs import as_whole, check_positive, check_share
+from survkit.types import BoolArray, Float64Array, InputError
 
 
 class SurvivalSample(NamedTuple):
     """Simulated subjects: features (n, p) float64, times (n,) float64, events (n,) bool."""
 
-    features: NDArray[np.float64]
-    times: NDArray[np.float64]
+    features: Float64Array
+    times: Float64Array
     events: BoolArray
 
 
@@ -29,12 +29,10 @@ class RandomSurvivalData:
 
     Parameters
     ----------
-    center : sequence of float, length p
-        Centre of the ball.
+    center, coefficients : sequence of float, length p
+        Centre of the ball, and the log hazard ratios.
     radius : float
-        Its radius, above 0.
-    coefficients : sequence of float, length p
-        The log hazard ratios.
+        Radius of the ball, above 0.
     prob_event : float
         Probability in (0, 1) that the event is seen.
     lambda_weibull, v_weibull : float
@@ -64,9 +62,9 @@ class RandomSurvivalData:
         self.center = _vector("center", center)
         self.coefficients = _vector("coefficients", coefficients)
         if len(self.center) != len(self.coefficients):
+            p, q = len(self.center), len(self.coefficients)
             raise InputError(
-                f"center has {len(self.center)} values and coefficients has "
-                f"{len(self.coefficients)}; they must be as many"
+                f"center has {p} values and coefficients has {q}; they must be as many"
             )
         above_0 = {"radius": radius, "lambda_weibull": lambda_weibull, "v_weibull": v_weibull}
         for name, value in {**above_0, "time_cap": time_cap}.items():
@@ -78,8 +76,13 @@ class RandomSurvivalData:
 
     def random_survival_data(self, num_points: int) -> SurvivalSample:
         """Draw a sample: (features, times, events) of `num_points` subjects."""
-        at_least_one("num_points", num_points)
-        features = self._uniform_in_ball(num_points)
+        as_whole("num_points", num_points)
+        p = len(self.center)
+        direction = self._random.standard_normal((num_points, p))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        # The volume within distance r of the centre grows as r^p.
+        distance = self.radius * self._random.random((num_points, 1)) ** (1 / p)
+        features = self.center + distance * direction
         hazard = self.lambda_weibull * np.exp(features @ self.coefficients)
         exponential = self._random.exponential(size=num_points)  # -ln(u)
         times = (exponential / hazard) ** (1 / self.v_weibull)
@@ -88,16 +91,8 @@ class RandomSurvivalData:
         events = self._random.random(num_points) < self.prob_event
         return SurvivalSample(features, times, events)
 
-    def _uniform_in_ball(self, n: int) -> NDArray[np.float64]:
-        p = len(self.center)
-        direction = self._random.standard_normal((n, p))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        # The volume within distance r of the centre grows as r^p.
-        distance = self.radius * self._random.random((n, 1)) ** (1 / p)
-        return np.asarray(self.center + distance * direction)
 
-
-def _vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def _vector(name: str, values: ArrayLike) -> Float64Array:
     vector = np.asarray(values, dtype=np.float64)
     if vector.ndim != 1 or len(vector) == 0 or not np.isfinite(vector).all():
         raise InputError(f"{name} is {values!r}; it must be a list of finite numbers")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from survkit.explain import plots
@@ -22,11 +23,10 @@ from survkit.explain.inputs import (
     as_outcomes,
     as_output_times,
     as_rows,
-    at_least_one,
+    as_whole,
     baseline_hazard,
     check_choice,
     check_positive,
-    check_seed,
     check_share,
 )
 from survkit.explain.local_models import LocalModels, ModelCalls, Task
@@ -34,7 +34,7 @@ from survkit.explain.models import predictor
 from survkit.explain.neighbours import Neighbourhood, Weighting
 from survkit.explain.norms import as_norm
 from survkit.explain.objective import LOG_FLOOR, interval_lengths
-from survkit.types import InputError
+from survkit.types import Float64Array, InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +118,7 @@ class SurvLimeExplainer:
         check_choice("weighting", weighting, ("density", "equal"))
         check_share("log_floor", log_floor)
         check_positive("kernel_width", kernel_width)
-        check_seed("random_state", random_state)
+        seed = None if random_state is None else as_whole("random_state", random_state, at_least=0)
         self.log_floor = float(log_floor)
         self.baseline = baseline_hazard(H0, baseline, *outcomes)
         columns = [as_column(feature, self.training_names) for feature in categorical_features]
@@ -135,7 +135,7 @@ class SurvLimeExplainer:
             weighting=weighting,
         )
         warn_of_constants(self.neighbourhood)
-        self._seeds = np.random.SeedSequence(random_state)
+        self._seeds = np.random.SeedSequence(seed)
         self.explanation: Explanation | None = None
         self.montecarlo: MonteCarloExplanation | None = None
 
@@ -169,10 +169,8 @@ class SurvLimeExplainer:
             What a function returns.
         num_samples : int
             Number of neighbours N.
-        max_difference_time_allowed : float, optional
-            Longer intervals between training times count as this long.
-        max_hazard_value_allowed : float, optional
-            Larger cumulative hazards count as this.
+        max_difference_time_allowed, max_hazard_value_allowed : float, optional
+            Longer intervals between training times, or larger cumulative hazards, count as this.
         verbose : bool
             Whether cvxpy's solvers show their messages.
         batch_size : int, optional
@@ -190,13 +188,22 @@ class SurvLimeExplainer:
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
-        fits = local.fit(self._tasks(rows, 1), at_least_one("num_samples", num_samples), calls)
+        fits = local.fit(self._tasks(rows, 1), as_whole("num_samples", num_samples), calls)
         warn_of_fits(fits, self.neighbourhood, calls.reader, num_samples)
         if np.isnan(fits.coefficients).any():
             raise InputError(f"the solver found no coefficients: {fits.statuses[0]}")
-        cost = Cost(time.perf_counter() - began, calls.seconds, calls.count)
-        values = self.neighbourhood.design(rows)
-        self.explanation = Explanation.of_fit(fits, self.feature_names, values[0], cost)
+        self.explanation = Explanation(
+            coefficients=fits.coefficients[0],
+            feature_names=self.feature_names,
+            values=self.neighbourhood.design(rows)[0],
+            neighbours=fits.last.features,
+            weights=fits.last.weights,
+            r_squared=float(fits.r_squared[0]),
+            solver=fits.solvers[0],
+            status=fits.statuses[0],
+            residual=float(fits.residual[0]),
+            cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
+        )
         return self.explanation
 
     def montecarlo_explanation(
@@ -238,21 +245,28 @@ class SurvLimeExplainer:
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
-        tasks = self._tasks(rows, at_least_one("num_repetitions", num_repetitions))
+        tasks = self._tasks(rows, as_whole("num_repetitions", num_repetitions))
         with tqdm(
             total=len(tasks), disable=not progress, desc="explaining", unit="explanation"
         ) as bar:
             fits = local.fit(
                 tasks,
-                at_least_one("num_samples", num_samples),
+                as_whole("num_samples", num_samples),
                 calls,
-                num_workers=at_least_one("num_workers", num_workers),
+                num_workers=as_whole("num_workers", num_workers),
                 advance=bar.update,
             )
         warn_of_fits(fits, self.neighbourhood, calls.reader, num_samples)
-        cost = Cost(time.perf_counter() - began, calls.seconds, calls.count)
-        values = self.neighbourhood.design(rows)
-        result = MonteCarloExplanation.of_fits(fits, self.feature_names, values, cost)
+        shape = (len(rows), num_repetitions)
+        result = MonteCarloExplanation(
+            repetitions=fits.coefficients.reshape(*shape, -1),
+            feature_names=self.feature_names,
+            values=self.neighbourhood.design(rows),
+            r_squared=fits.r_squared.reshape(shape),
+            effective_neighbours=fits.effective_neighbours.reshape(shape),
+            failures=tuple(compress(fits.statuses, np.isnan(fits.coefficients[:, 0]))),
+            cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
+        )
         check_failures(result)
         self.montecarlo = result
         return result
@@ -318,8 +332,8 @@ class SurvLimeExplainer:
     def _draw(
         self,
         plot: Callable[..., Axes],
-        coefficients: NDArray[np.float64],
-        values: NDArray[np.float64] | None,
+        coefficients: Float64Array,
+        values: Float64Array | None,
         names: Sequence[str] | None,
         **style: Any,
     ) -> Axes:
@@ -333,10 +347,10 @@ class SurvLimeExplainer:
             **style,
         )
 
-    def _tasks(self, rows: NDArray[np.float64], repetitions: int) -> list[Task]:
+    def _tasks(self, rows: Float64Array, repetitions: int) -> list[Task]:
         (call,) = self._seeds.spawn(1)
         seeds = iter(call.spawn(len(rows) * repetitions))
-        return [Task(row, next(seeds)) for row in rows for _ in range(repetitions)]
+        return [(row, next(seeds)) for row in rows for _ in range(repetitions)]
 
     def _model_calls(
         self, model: Any, kind: Kind, max_hazard: float | None, batch_size: int | None
@@ -346,7 +360,7 @@ class SurvLimeExplainer:
         return ModelCalls(
             predictor(model, kind=kind, times=asked, feature_names=self.training_names),
             HazardReader(self.times, self.model_output_times, max_hazard),
-            None if batch_size is None else at_least_one("batch_size", batch_size),
+            None if batch_size is None else as_whole("batch_size", batch_size),
         )
 
     def _local_models(self, longest: float | None, verbose: bool) -> LocalModels:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from survkit import __version__
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
 from survkit.configs.predict import PredictConfig
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from survkit.predict.patients import Patients
     from survkit.predict.similar import SimilarPatients
     from survkit.runs.read import FittedRun
-    from survkit.types import SurvivalPrediction
 
 PROG = "survkit.predict"
 
@@ -39,14 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def predict(config: PredictConfig) -> Path:
     """Write the predictions for a table of patients, as `prediction_table`; returns the file.
 
-    Raises
-    ------
-    InputError
-        For a run, a table or a time that cannot be used; nothing is written then.
+    Nothing is written for a run, a table or a time that cannot be used.
     """
     from survkit.files import write_bytes
     from survkit.predict.patients import read_patients
-    from survkit.predict.tables import prediction_table, screen_table
+    from survkit.predict.tables import number_text, prediction_table, screen_table
     from survkit.runs.folder import RunFolder
     from survkit.runs.read import load_fitted
 
@@ -57,38 +54,25 @@ def predict(config: PredictConfig) -> Path:
     run = load_fitted(str(config.run))
     result = RunFolder(Path(str(config.run))).result() or {}
     unit = result.get("time_unit", "the unit of the run's data")
-    notes = _version_notes(run)
-    patients, more = read_patients(source, run, config.id_column)
+    patients, notes = read_patients(source, run, config.id_column)
+    if run.survkit_version != __version__:
+        notes.insert(0, f"the run was made by survkit {run.survkit_version}, this is {__version__}")
     prediction = run.model.predict(patients.features)
-    _check_horizon(config.times, prediction, unit)
-    similar, why_not = _similar_patients(config, run, patients)
-    table = prediction_table(patients, prediction, config.times, similar)
-    write_bytes(out, table.to_csv(index=False).encode())
-    for note in (*notes, *more, *why_not):
-        print(f"warning: {note}", file=sys.stderr)
-    print(screen_table(table, horizon=prediction.times[-1]))
-    print(f"time in {unit}\nsaved {out}")
-    return out
-
-
-def _version_notes(run: FittedRun) -> list[str]:
-    import survkit
-
-    if run.survkit_version == survkit.__version__:
-        return []
-    return [f"the run was made by survkit {run.survkit_version}, this is {survkit.__version__}"]
-
-
-def _check_horizon(times: Sequence[float], prediction: SurvivalPrediction, unit: str) -> None:
-    from survkit.predict.tables import number_text
-
     horizon = prediction.times[-1]
-    beyond = [number_text(time) for time in times if time > horizon]
+    beyond = [number_text(time) for time in config.times if time > horizon]
     if beyond:
         raise InputError(
             f"--times {' '.join(beyond)}: the run's horizon is {number_text(horizon)} ({unit}); "
             "nothing is predicted beyond it"
         )
+    similar, why_not = _similar_patients(config, run, patients)
+    table = prediction_table(patients, prediction, config.times, similar)
+    write_bytes(out, table.to_csv(index=False).encode())
+    for note in (*notes, *why_not):
+        print(f"warning: {note}", file=sys.stderr)
+    print(screen_table(table, horizon=horizon))
+    print(f"time in {unit}\nsaved {out}")
+    return out
 
 
 def _similar_patients(
@@ -100,12 +84,10 @@ def _similar_patients(
     if config.similar == 0:
         return None, []
     try:
-        similar = similar_patients(
-            run, patients.features, number=config.similar, data_dir=config.data_dir
-        )
+        similar = similar_patients(run, patients.features, config.similar, config.data_dir)
     except InputError as error:
         return None, [f"no similar training patients are named: {error}"]
-    few = int((similar.neighbours.positions < 0).any(axis=1).sum())
+    few = int((similar.positions < 0).any(axis=1).sum())
     note = f"{few} patients share their expert with fewer than {config.similar} training patients"
     return similar, [note] if few else []
 

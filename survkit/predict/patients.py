@@ -29,27 +29,11 @@ class Patients(NamedTuple):
 def read_patients(
     path: Path, run: FittedRun, id_column: str | None = None
 ) -> tuple[Patients, list[str]]:
-    """Read a table of the raw columns that a run was trained on, and encode it as in training.
+    """Read a CSV table of the raw columns that a run was trained on, encoded as in training.
 
-    Parameters
-    ----------
-    path : Path
-        A comma-separated table with a header line.
-    run : FittedRun
-        The run.
-    id_column : str, optional
-        The column that names the patients; they are numbered from 1 where not given. For the
-        sepsis data, where training averages a patient's hours, so are a patient's rows here.
-
-    Returns
-    -------
-    tuple
-        The patients, and notes: what was missing or unseen in training, in how many rows.
-
-    Raises
-    ------
-    InputError
-        For a file that cannot be read, missing or extra columns, or values that are not numbers.
+    Returns the patients, and notes: what was missing or unseen in training, in how many rows.
+    `id_column` names the patients; they are numbered from 1 where not given. For the sepsis data,
+    where training averages a patient's hours, so are a patient's rows here.
     """
     preprocessor = run.preprocessor
     if preprocessor is None:
@@ -60,7 +44,14 @@ def read_patients(
     frame = read_csv(path)
     _check_columns(path, list(map(str, frame)), preprocessor.columns, id_column)
     features, notes = preprocessor.transform(frame)
-    missing = _missing_notes(frame, preprocessor)
+    # What is missing in columns where the preprocessor expects it has no note yet.
+    counts = frame.isna().sum()
+    expected = [*preprocessor.indicators, *(column.name for column in preprocessor.coded)]
+    missing = [
+        f"column '{name}': missing in {counts[name]} of {len(frame)} rows; treated as in training"
+        for name in expected
+        if counts[name]
+    ]
     names = _identifiers(path, id_column) if id_column else [str(i + 1) for i in range(len(frame))]
     patients = Patients(id_column or "row", names, features)
     if id_column and run.config["dataset"] == "sepsis" and run.config["single_record"]:
@@ -89,17 +80,6 @@ def _check_columns(
         raise InputError(
             f"{path}: {' and '.join(problems)}; the run uses {', '.join(needed)}{hint}"
         )
-
-
-def _missing_notes(frame: pd.DataFrame, preprocessor: Preprocessor) -> list[str]:
-    """Say what is missing in columns where the preprocessor expects it and does not."""
-    counts = frame.isna().sum()
-    expected = [*preprocessor.indicators, *(column.name for column in preprocessor.coded)]
-    return [
-        f"column '{name}': missing in {counts[name]} of {len(frame)} rows; treated as in training"
-        for name in expected
-        if counts[name]
-    ]
 
 
 def _identifiers(path: Path, column: str) -> list[str]:

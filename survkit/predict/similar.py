@@ -13,52 +13,29 @@ from survkit.models.calibrated import without_calibration
 from survkit.runs.predictions import load_dataset_of
 from survkit.runs.read import FittedRun
 from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import BoolArray, InputError, IntArray
-
-
-class Neighbours(NamedTuple):
-    """The k nearest of other subjects to each of n: positions and distances, (n, k).
-
-    Where there are fewer than k, positions are -1 and distances NaN.
-    """
-
-    positions: NDArray[np.int64]
-    distances: NDArray[np.float64]
+from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
 
 class SimilarPatients(NamedTuple):
-    """Neighbours among training patients, and what identifies them and happened to them."""
+    """The k nearest training patients to each of n new ones, (n, k), and all patients' outcomes."""
 
-    neighbours: Neighbours
+    positions: NDArray[np.int64]
+    distances: Float64Array
     identifier: str
     names: NDArray[np.int64]
     event: BoolArray
-    time: NDArray[np.float64]
+    time: Float64Array
 
 
 def similar_patients(
-    run: FittedRun, features: NDArray[np.float32], *, number: int, data_dir: str | None = None
+    run: FittedRun, features: NDArray[np.float32], number: int, data_dir: str | None
 ) -> SimilarPatients:
-    """Find the training patients that are most similar to new ones.
+    """Find the `number` training patients that are most similar to each new one, features (n, p).
 
     They are those with the same chosen expert (any, for a model without experts) at the smallest
-    Euclidean distance in the hidden space, which is what the model's head sees.
-
-    Parameters
-    ----------
-    run : FittedRun
-        A run of one of the heads.
-    features : array, shape (n, p), float32
-        The new patients.
-    number : int
-        How many to find for each, k.
-    data_dir : path, optional
-        Folder of the training data, as in `load_recorded_dataset`.
-
-    Raises
-    ------
-    InputError
-        Where the model has no hidden space, or the run's training data are not available.
+    Euclidean distance in the hidden space, which is what the model's head sees. An InputError
+    says where there is no such space, or no training data (`data_dir` as in
+    `load_recorded_dataset`).
     """
     model = without_calibration(run.model)
     if not isinstance(model, NeuralSurvivalModel):
@@ -72,7 +49,7 @@ def similar_patients(
         _experts(model, train.features),
         number,
     )
-    return SimilarPatients(neighbours, *training_names(dataset), train.event, train.time)
+    return SimilarPatients(*neighbours, *training_names(dataset), train.event, train.time)
 
 
 def nearest_neighbours(
@@ -81,17 +58,10 @@ def nearest_neighbours(
     groups: IntArray,
     other_groups: IntArray,
     number: int,
-) -> Neighbours:
-    """Return the nearest of other points in the same group.
+) -> tuple[NDArray[np.int64], Float64Array]:
+    """Return the positions and distances (n, k) of the k nearest others (m, d) to points (n, d).
 
-    Parameters
-    ----------
-    points, others : array, shape (n, d) and (m, d)
-        Those to find neighbours for, and among.
-    groups, other_groups : array, shape (n,) and (m,)
-        The group of each.
-    number : int
-        How many to find, k.
+    Only others of the same group count; -1 and NaN fill the places where there are fewer than k.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -104,7 +74,7 @@ def nearest_neighbours(
             search = NearestNeighbors(n_neighbors=found).fit(others[there])
             distances[here, :found], nearest = search.kneighbors(points[here])
             positions[here, :found] = there[nearest]
-    return Neighbours(positions, distances)
+    return positions, distances
 
 
 def training_names(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,46 +16,23 @@ from survkit.types import InputError, SurvivalPrediction
 
 SHOWN_PATIENTS = 10
 
-_NAMES_A_PATIENT = ("_row", "_subject")
-"""How the columns end that name a similar patient."""
-
 
 def prediction_table(
     patients: Patients,
     prediction: SurvivalPrediction,
     times: Sequence[float],
-    similar: SimilarPatients | None = None,
+    similar: SimilarPatients | None,
 ) -> pd.DataFrame:
-    """Return one row per patient.
+    """Return one row per patient, for times within the horizon.
 
-    Parameters
-    ----------
-    patients : Patients
-        The n patients.
-    prediction : SurvivalPrediction
-        Their curves.
-    times : sequence of float
-        Within the horizon.
-    similar : SimilarPatients, optional
-        The training patients most like them.
-
-    Returns
-    -------
-    DataFrame
-        The patient's identifier; `survival_T` for each time T; `median`, empty where survival
-        stays above 1/2 up to the horizon; for a mixture `expert`, the one with the largest
-        weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
-        `similar_K_row` (or what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where
-        there is none.
-
-    Raises
-    ------
-    InputError
-        Where the identifier is called like one of these columns.
+    The columns are the patient's identifier; `survival_T` for each time T; `median`, empty where
+    survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the largest
+    weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
+    `similar_K_row` (or what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where
+    there is none.
     """
-    columns: dict[str, object] = {}
-    survival = prediction.at(np.array(times))
-    columns |= {f"survival_{number_text(t)}": s for t, s in zip(times, survival.T, strict=True)}
+    curves = zip(times, prediction.at(np.array(times)).T, strict=True)
+    columns: dict[str, object] = {f"survival_{number_text(t)}": values for t, values in curves}
     median = prediction.median()
     columns["median"] = np.where(median <= prediction.times[-1], median, np.nan)
     if prediction.expert_weights is not None:
@@ -72,8 +50,8 @@ def prediction_table(
 
 def _similar_columns(similar: SimilarPatients) -> dict[str, object]:
     columns: dict[str, object] = {}
-    positions, distances = similar.neighbours
-    for rank, (position, distance) in enumerate(zip(positions.T, distances.T, strict=True), 1):
+    pairs = zip(similar.positions.T, similar.distances.T, strict=True)
+    for rank, (position, distance) in enumerate(pairs, 1):
         found = position >= 0
         outcome = {
             similar.identifier: pd.Series(similar.names[position], dtype="Int64"),
@@ -86,15 +64,7 @@ def _similar_columns(similar: SimilarPatients) -> dict[str, object]:
 
 
 def screen_table(table: pd.DataFrame, *, horizon: float) -> str:
-    """Return the main columns of the first patients as text.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `prediction_table`.
-    horizon : float
-        Last time of the predictions, for medians beyond it.
-    """
+    """Return the main columns of the first patients of a `prediction_table` as text."""
     names = [str(name) for name in table]
     top = table.head(SHOWN_PATIENTS).to_dict("records")
     shown = pd.DataFrame([_shown(row, names, horizon) for row in top])
@@ -110,11 +80,7 @@ def _shown(row: Mapping[Any, Any], names: list[str], horizon: float) -> dict[str
     if "expert" in row:
         expert = row["expert"]
         shown["expert"] = f"{expert} ({row[f'expert_{expert}_weight']:.2f})"
-    similar = [
-        row[name]
-        for name in names
-        if name.startswith("similar_") and name.endswith(_NAMES_A_PATIENT)
-    ]
+    similar = [row[name] for name in names if re.fullmatch(r"similar_\d+_(row|subject)", name)]
     if similar:
         shown["similar"] = ", ".join(str(each) for each in similar if not pd.isna(each))
     return shown

@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 
 from survkit.explain import norms
 from survkit.explain.convex import solve_maximum, solve_power, upper_envelopes
-from survkit.explain.newton import solve_newton
+from survkit.explain.newton import ACCEPTED_GAP, solve_newton
 from survkit.explain.norms import as_norm, objective_value, solve_norm
 from survkit.explain.objective import Terms
 from survkit.types import InputError
@@ -51,7 +51,7 @@ def test_newton_and_cvxpy_reach_the_same_objective(q: float, seed: int) -> None:
     problem = terms(seed=seed)
     newton = solve_newton(problem, q, np.zeros(3))
     convex = solve_power(problem, q, np.zeros(3))
-    assert newton.converged
+    assert newton.gap <= ACCEPTED_GAP
     assert convex.coefficients is not None
     found = objective_value(problem, q, newton.coefficients)
     expected = objective_value(problem, q, convex.coefficients)
@@ -69,7 +69,7 @@ def test_newton_is_no_worse_than_a_general_minimiser_on_a_larger_problem(q: floa
         options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000},
     )
     found = objective_value(problem, q, newton.coefficients) ** (1 / q)
-    assert newton.converged
+    assert newton.gap <= ACCEPTED_GAP
     assert found <= other.fun * (1 + 1e-6)
 
 
