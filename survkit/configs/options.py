@@ -21,9 +21,9 @@ _DEFAULT = object()
 
 def option(
     default: object,
+    help: str,
     *,
     topic: str,
-    help: str,
     at_least: float | None = None,
     above: float | None = None,
     at_most: float | None = None,
@@ -38,10 +38,10 @@ def option(
     ----------
     default : object
         The default, or a function of no arguments that makes it.
-    topic : str
-        The heading it stands under in `--help`.
     help : str
         What it does, with its unit; range and default are added from the other arguments.
+    topic : str
+        The heading it stands under in `--help`.
     at_least, above, at_most, below : float, optional
         The allowed range of a number, or of every number of a list.
     identity : bool

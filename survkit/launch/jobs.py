@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from survkit.configs.args_file import to_arguments
-from survkit.configs.train import TrainConfig
-from survkit.configs.wandb import WandbConfig
+from survkit.configs.train import TrainConfig, WandbConfig
 
 ALWAYS_GIVEN = ("dataset", "model", "seed", "data_dir", "log_dir", "group")
 """Flags that a command shows even where they have their defaults."""
