@@ -31,17 +31,9 @@ NO_CHECKPOINT = "no checkpoint within the time limit; give the job a longer --ti
 
 def job_text(job: Job, config: BatchRunConfig) -> str:
     """Return what the process of a job must know, as one line of ASCII."""
-    return json.dumps(
-        {
-            "name": job.name,
-            "folder": str(job.folder),
-            "log": str(job.log),
-            "threads": config.cpu,
-            "retries": config.retries,
-            "requeue": config.requeue,
-            "arguments": job.arguments,
-        }
-    )
+    texts = {"name": job.name, "folder": str(job.folder), "log": str(job.log)}
+    numbers = {"threads": config.cpu, "retries": config.retries, "requeue": config.requeue}
+    return json.dumps({**texts, **numbers, "arguments": job.arguments})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
