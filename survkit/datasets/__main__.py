@@ -43,12 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare(names: Sequence[str], config: TrainConfig) -> None:
     """Load each dataset, which downloads, checks and caches it, and print its card.
 
-    Any number of processes may do this at once.
-
-    Raises
-    ------
-    InputError
-        For no name or an unknown one, before anything is loaded; for data that cannot be used.
+    Any number of processes may do this at once. An unknown name is refused before anything loads.
     """
     if not names:
         raise InputError(f"name the datasets to prepare: {', '.join(DATASETS)}")

@@ -27,7 +27,7 @@ _ESCAPES |= {ord("\\"): "\\\\", ord("'"): "\\'"}
 
 
 def batches(jobs: Sequence[Job], *, array: bool, largest_array: int) -> list[Batch]:
-    """Return the submissions that jobs come to, both each after those that it depends on.
+    """Return the submissions that jobs come to, each after those that it depends on, as jobs are.
 
     With `array`, jobs that wait for the same others become tasks of one array, or of several where
     they are more than `largest_array`.
