@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -34,15 +35,7 @@ def parse_configs(
 
 
 class Given(NamedTuple):
-    """The values that flags give, by field, and no defaults.
-
-    Parameters
-    ----------
-    typed : dict
-        Given on the command line.
-    of_files : dict
-        Given in args files.
-    """
+    """The values that flags on the command line and in files give, by field, and no defaults."""
 
     typed: dict[str, Any]
     of_files: dict[str, Any]
@@ -83,26 +76,14 @@ def given_flags(
 
 
 def read_args_file(config_class: type, path: Path) -> dict[str, Any]:
-    """Return the values that the flags of an args file give, by field, and no defaults.
-
-    Raises
-    ------
-    InputError
-        As `given_flags`.
-    """
+    """Return the values that the flags of an args file give, by field; errors as `given_flags`."""
     arguments = argparse.Namespace()
     _read_into(arguments, path, _build_parser((config_class,), prog="", description="", words={}))
     return vars(arguments)
 
 
 def build_config(config_class: type, given: Mapping[str, Any]) -> Any:
-    """Build a config from those of the given values that are its fields.
-
-    Raises
-    ------
-    InputError
-        For a value of the wrong type or out of range.
-    """
+    """Build a config from those of the given values that are its fields."""
     names = [field.name for field in dataclasses.fields(config_class)]
     return config_class(**{name: given[name] for name in names if name in given})
 
@@ -110,18 +91,8 @@ def build_config(config_class: type, given: Mapping[str, Any]) -> Any:
 def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
     """Return the flags that make `parse_configs` build an equal config.
 
-    Parameters
-    ----------
-    config : dataclass instance
-        The config.
-    always : sequence of str
-        Fields to give in any case; others are left out where they have their default, which is
-        the same on every machine.
-
-    Raises
-    ------
-    InputError
-        For an empty list or a list with a text that begins with "-", which no flag can say.
+    Fields that have their default are left out, but for those in `always`. InputError for an empty
+    list or a list with a text that begins with "-", which no flag can say.
     """
     words: list[str] = []
     for field in dataclasses.fields(config):
@@ -169,7 +140,7 @@ def _build_parser(
             topic = field.metadata["topic"]
             group = groups.setdefault(topic, parser.add_argument_group(topic))
             declared = option_type(config_class, field.name)
-            _add_flag(group, field, declared, _help_text(field, declared, words))
+            _add_flag(group, field, declared, _help_text(field, words))
     return parser
 
 
@@ -211,9 +182,7 @@ class _StoreTuple(argparse.Action):
         setattr(namespace, self.dest, tuple(values))
 
 
-def _help_text(
-    field: dataclasses.Field[Any], declared: OptionType, words: Mapping[str, str]
-) -> str:
+def _help_text(field: dataclasses.Field[Any], words: Mapping[str, str]) -> str:
     bounds = ", ".join(f"{word} {bound:g}" for word, bound in field.metadata["bounds"].items())
     default = field.metadata["shown_default"]
     if default is None:
@@ -251,13 +220,10 @@ def _read_into(arguments: argparse.Namespace, path: Path, parser: argparse.Argum
 
 
 def _parse(
-    parser: argparse.ArgumentParser,
-    arguments: Sequence[str],
-    namespace: argparse.Namespace,
-    where: str = "",
+    parser: argparse.ArgumentParser, words: Sequence[str], into: argparse.Namespace, where: str = ""
 ) -> None:
     try:
-        _, unknown = parser.parse_known_args(arguments, namespace)
+        _, unknown = parser.parse_known_args(words, into)
     except InputError as error:
         raise InputError(f"{where}{error}") from None
     if not unknown:
@@ -266,11 +232,8 @@ def _parse(
     if not name.startswith("-"):
         raise InputError(f"{where}'{name}' is not a flag, and no flag before it takes it")
     flag = name.partition("=")[0]
-    raise InputError(f"{where}unknown flag {flag}{nearest(flag, _known_flags(parser))}")
-
-
-def _known_flags(parser: argparse.ArgumentParser) -> list[str]:
-    return list(parser._option_string_actions)  # argparse offers no public listing
+    known = list(parser._option_string_actions)  # argparse offers no public listing
+    raise InputError(f"{where}unknown flag {flag}{nearest(flag, known)}")
 
 
 def _experiment_files(argv: Sequence[str]) -> list[str]:
@@ -299,12 +262,12 @@ def _read_words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
     return words
 
 
-def _refuse_contradictions(
-    path: Path, words: Sequence[str], parser: argparse.ArgumentParser
-) -> None:
+def _refuse_contradictions(path: Path, words: list[str], parser: argparse.ArgumentParser) -> None:
     """Refuse a file that gives one flag two different values."""
     seen: dict[str, object] = {}
-    for flag_words in _split_at_flags(words):
+    starts = [i for i, word in enumerate(words) if i == 0 or word.startswith("--")]
+    for start, end in pairwise([*starts, len(words)]):
+        flag_words = words[start:end]
         if flag_words[0].partition("=")[0] == EXPERIMENT_ARGS:
             raise InputError(f"{path}: an args file cannot read another with {EXPERIMENT_ARGS}")
         alone = argparse.Namespace()
@@ -312,12 +275,3 @@ def _refuse_contradictions(
         for name, value in vars(alone).items():
             if seen.setdefault(name, value) != value:
                 raise InputError(f"{path}: --{name} is given twice, as {seen[name]} and as {value}")
-
-
-def _split_at_flags(words: Sequence[str]) -> list[list[str]]:
-    chunks: list[list[str]] = []
-    for word in words:
-        if word.startswith("--") or not chunks:
-            chunks.append([])
-        chunks[-1].append(word)
-    return chunks

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Literal
 
 from survkit.configs.options import option, validate
 from survkit.types import InputError
 
-SWEEP = "Sweep"
-LAUNCH = "Launch"
-LOCAL = "This machine (--runner prefect, process or dask)"
-SLURM = "SLURM (--runner slurm)"
+LOCAL, SLURM = "This machine (--runner prefect, process or dask)", "SLURM (--runner slurm)"
+_sweep, _launch = partial(option, topic="Sweep"), partial(option, topic="Launch")
+_local, _slurm = partial(option, topic=LOCAL), partial(option, topic=SLURM)
 
 RUNNERS_OF_TOPIC = {LOCAL: ("prefect", "process", "dask"), SLURM: ("slurm",)}
 RUNNERS_OF_FLAG = {
-    "gpu_list": ("prefect", "process"),
-    "gpu_mb_per_job": ("prefect", "process"),
-    "max_per_gpu": ("prefect", "process"),
+    **dict.fromkeys(("gpu_list", "gpu_mb_per_job", "max_per_gpu"), ("prefect", "process")),
     "dask_address": ("dask",),
 }
 """Flags that fewer runners take than others of their topic."""
@@ -27,87 +25,60 @@ RUNNERS_OF_FLAG = {
 class BatchRunConfig:
     """Which runs a sweep consists of and how they are launched."""
 
-    group: tuple[str, ...] = option(
-        (),
-        topic=SWEEP,
-        help="sweeps of survkit.experiments to run; each is also the group of its records",
+    group: tuple[str, ...] = _sweep(
+        (), "sweeps of survkit.experiments to run; each is also the group of its records"
     )
-    sweep: str | None = option(
-        None,
-        topic=SWEEP,
-        help="YAML file of a sweep; its records go to the group of the file's name, or --group",
+    sweep: str | None = _sweep(
+        None, "YAML file of a sweep; its records go to the group of the file's name, or --group"
     )
-    num_runs: int | None = option(
+    num_runs: int | None = _sweep(
         None,
-        topic=SWEEP,
+        "run a random choice of this many runs of each sweep, always the same one",
         at_least=1,
-        help="run a random choice of this many runs of each sweep, always the same one",
         shown_default="all",
     )
 
-    runner: Literal["prefect", "process", "dask", "slurm"] = option(
-        "prefect", topic=LAUNCH, help="a prefect flow, plain processes, a Dask cluster, or SLURM"
+    runner: Literal["prefect", "process", "dask", "slurm"] = _launch(
+        "prefect", "a prefect flow, plain processes, a Dask cluster, or SLURM"
     )
-    use_slurm: bool = option(False, topic=LAUNCH, help="the same as --runner slurm")
-    dry_run: bool = option(False, topic=LAUNCH, help="print what would be run, and stop")
-    check_wandb: bool = option(
-        False, topic=LAUNCH, help="leave out runs that are finished in Weights & Biases, too"
-    )
-    retries: int = option(
-        0,
-        topic=LAUNCH,
-        at_least=0,
-        help="further attempts at a run that failed, input errors apart",
+    use_slurm: bool = _launch(False, "the same as --runner slurm")
+    dry_run: bool = _launch(False, "print what would be run, and stop")
+    check_wandb: bool = _launch(False, "leave out runs that are finished in Weights & Biases, too")
+    retries: int = _launch(
+        0, "further attempts at a run that failed, input errors apart", at_least=0
     )
 
-    join_seeds: bool = option(
-        True,
-        topic=LOCAL,
-        help="train runs that differ in their seeds only in one process, as one stacked network",
+    join_seeds: bool = _local(
+        True, "train runs that differ in their seeds only in one process, as one stacked network"
     )
-    gpu_list: tuple[int, ...] = option(
-        (), topic=LOCAL, at_least=0, help="GPUs to use, by index", shown_default="all"
-    )
-    gpu_mb_per_job: int = option(
-        2000, topic=LOCAL, at_least=1, help="free GPU memory that a run needs, in MiB"
-    )
-    max_per_gpu: int = option(1, topic=LOCAL, at_least=1, help="runs at the same time on one GPU")
-    max_subprocesses: int | None = option(
+    gpu_list: tuple[int, ...] = _local((), "GPUs to use, by index", at_least=0, shown_default="all")
+    gpu_mb_per_job: int = _local(2000, "free GPU memory that a run needs, in MiB", at_least=1)
+    max_per_gpu: int = _local(1, "runs at the same time on one GPU", at_least=1)
+    max_subprocesses: int | None = _local(
         None,
-        topic=LOCAL,
+        "runs at the same time",
         at_least=1,
-        help="runs at the same time",
         shown_default="one a GPU slot, or one a core where there is no GPU",
     )
-    dask_address: str | None = option(
-        None, topic=LOCAL, help="scheduler of the Dask cluster, as tcp://host:8786"
-    )
+    dask_address: str | None = _local(None, "scheduler of the Dask cluster, as tcp://host:8786")
 
-    cluster: str = option(
-        "generic", topic=SLURM, help="function of survkit.slurm that builds this cluster's jobs"
+    cluster: str = _slurm("generic", "function of survkit.slurm that builds this cluster's jobs")
+    account: str | None = _slurm(None, "account to charge")
+    partition: str | None = _slurm(None, "partition to run in")
+    qos: str | None = _slurm(None, "quality of service")
+    gpu: str | None = _slurm(None, "GPUs of a job, as a number or type:number, such as a100:1")
+    cpu: int = _slurm(2, "cores of a job", at_least=1)
+    memory: str = _slurm("8G", "memory of a job")
+    time: str = _slurm("4:00:00", "time limit of a job")
+    array: bool = _slurm(False, "submit runs as tasks of job arrays")
+    array_limit: int | None = _slurm(None, "tasks of an array at the same time", at_least=1)
+    requeue: bool = _slurm(
+        True, "let a job that nears its time limit requeue itself and go on where it stopped"
     )
-    account: str | None = option(None, topic=SLURM, help="account to charge")
-    partition: str | None = option(None, topic=SLURM, help="partition to run in")
-    qos: str | None = option(None, topic=SLURM, help="quality of service")
-    gpu: str | None = option(
-        None, topic=SLURM, help="GPUs of a job, as a number or type:number, such as a100:1"
+    requeue_seconds: int = _slurm(
+        120, "how long before its time limit a job stops to requeue", at_least=1
     )
-    cpu: int = option(2, topic=SLURM, at_least=1, help="cores of a job")
-    memory: str = option("8G", topic=SLURM, help="memory of a job")
-    time: str = option("4:00:00", topic=SLURM, help="time limit of a job")
-    array: bool = option(False, topic=SLURM, help="submit runs as tasks of job arrays")
-    array_limit: int | None = option(
-        None, topic=SLURM, at_least=1, help="tasks of an array at the same time"
-    )
-    requeue: bool = option(
-        True,
-        topic=SLURM,
-        help="let a job that nears its time limit requeue itself and go on where it stopped",
-    )
-    requeue_seconds: int = option(
-        120, topic=SLURM, at_least=1, help="how long before its time limit a job stops to requeue"
-    )
-    wait: bool = option(False, topic=SLURM, help="follow the jobs to the end")
+    wait: bool = _slurm(False, "follow the jobs to the end")
 
     def __post_init__(self) -> None:
         validate(self)

@@ -11,7 +11,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from operator import ge, gt, le, lt
 from typing import Any, Literal
 
 from survkit.types import InputError
@@ -21,9 +21,9 @@ _DEFAULT = object()
 
 def option(
     default: object,
+    help: str,
     *,
     topic: str,
-    help: str,
     at_least: float | None = None,
     above: float | None = None,
     at_most: float | None = None,
@@ -38,10 +38,10 @@ def option(
     ----------
     default : object
         The default, or a function of no arguments that makes it.
-    topic : str
-        The heading it stands under in `--help`.
     help : str
         What it does, with its unit; range and default are added from the other arguments.
+    topic : str
+        The heading it stands under in `--help`.
     at_least, above, at_most, below : float, optional
         The allowed range of a number, or of every number of a list.
     identity : bool
@@ -54,7 +54,7 @@ def option(
         How `--help` describes a default that depends on the circumstances.
     """
     bounds = {"at least": at_least, "above": above, "at most": at_most, "below": below}
-    metadata: Mapping[str, Any] = {
+    metadata = {
         "topic": topic,
         "help": help,
         "bounds": {word: bound for word, bound in bounds.items() if bound is not None},
@@ -67,12 +67,7 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-_INSIDE: dict[str, Callable[[float, float], bool]] = {
-    "at least": lambda value, bound: value >= bound,
-    "above": lambda value, bound: value > bound,
-    "at most": lambda value, bound: value <= bound,
-    "below": lambda value, bound: value < bound,
-}
+_INSIDE = {"at least": ge, "above": gt, "at most": le, "below": lt}
 
 
 class OptionType(typing.NamedTuple):
@@ -109,13 +104,7 @@ def option_type(config_class: type, name: str) -> OptionType:
 
 
 def validate(config: Any) -> None:
-    """Check every field of a config against its type, choices and range.
-
-    Raises
-    ------
-    InputError
-        Naming the flag, its value and what would be right.
-    """
+    """Check every field of a config against its type, choices and range, else InputError."""
     for field in dataclasses.fields(config):
         declared = option_type(type(config), field.name)
         value = getattr(config, field.name)
@@ -127,15 +116,13 @@ def validate(config: Any) -> None:
             _check_value(field, declared, single)
 
 
-def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: object) -> None:
+def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: Any) -> None:
     accepted = (int, float) if declared.scalar is float else declared.scalar
-    right_type = isinstance(value, accepted) and (
-        declared.scalar is bool or not isinstance(value, bool)
-    )
+    right_type = isinstance(value, accepted) and isinstance(value, bool) is (accepted is bool)
     if not right_type or (declared.choices and value not in declared.choices):
         raise InputError(f"--{field.name} is {value!r}; it must be {declared}")
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"--{field.name} is {value}; it must be finite")
     for word, bound in field.metadata["bounds"].items():
-        if not _INSIDE[word](typing.cast("float", value), bound):
+        if not _INSIDE[word](value, bound):
             raise InputError(f"--{field.name} is {value}; it must be {word} {bound}")

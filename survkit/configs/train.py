@@ -1,32 +1,34 @@
-"""Configuration of one training run."""
+"""Configuration of one training run and of its mirror."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from survkit.configs.options import option, validate
 from survkit.types import InputError
 
-DATA = "Data"
-GRID = "Time grid"
-SUPPORT2 = "SUPPORT2"
-SURVIVAL_MNIST = "Survival MNIST (--dataset mnist or digits)"
-SEPSIS = "Sepsis"
-CSV = "Your own table (--dataset csv)"
-SYNTHETIC = "Synthetic data"
-MODEL = "Model"
-EXPERTS = "Mixture of experts"
-COX = "Cox regression (--model coxph)"
-FOREST = "Random survival forest (--model rsf)"
-BART = "Bayesian additive regression trees (--model bart)"
-OPTIMISATION = "Optimisation"
-REGULARISERS = "Regularisers of the router"
-CALIBRATION = "Calibration"
-EVALUATION = "Evaluation"
-RUN = "Run and record"
+_data = partial(option, topic="Data")
+_grid = partial(option, topic="Time grid")
+_support2 = partial(option, topic="SUPPORT2")
+_mnist = partial(option, topic="Survival MNIST (--dataset mnist or digits)")
+_sepsis = partial(option, topic="Sepsis")
+_csv = partial(option, topic="Your own table (--dataset csv)")
+_synthetic = partial(option, topic="Synthetic data")
+_model = partial(option, topic="Model")
+_experts = partial(option, topic="Mixture of experts")
+_cox = partial(option, topic="Cox regression (--model coxph)")
+_forest = partial(option, topic="Random survival forest (--model rsf)")
+_bart = partial(option, topic="Bayesian additive regression trees (--model bart)")
+_optimisation = partial(option, topic="Optimisation")
+_regularisers = partial(option, topic="Regularisers of the router")
+_calibration = partial(option, topic="Calibration")
+_evaluation = partial(option, topic="Evaluation")
+_run = partial(option, topic="Run and record", identity=False)
+_wandb = partial(option, topic="Weights & Biases", identity=False)
 
 
 def _data_dir() -> str:
@@ -37,316 +39,226 @@ def _data_dir() -> str:
 class TrainConfig:
     """Everything that defines a training run, one field a flag."""
 
-    dataset: str = option(
-        "support2",
-        topic=DATA,
-        help="one of {datasets}",
-    )
-    data_dir: str = option(
+    dataset: str = _data("support2", "one of {datasets}")
+    data_dir: str = _data(
         _data_dir,
-        topic=DATA,
+        "folder of the data files",
         identity=False,
-        help="folder of the data files",
         shown_default="$SURVKIT_DATA_DIR, or ./data",
     )
-    time_bins: int | None = option(
+    time_bins: int | None = _grid(
         None,
-        topic=GRID,
+        "number of cuts of the time grid",
         at_least=2,
-        help="number of cuts of the time grid",
         shown_default="100, or 20 for fewer than 1,000 rows",
     )
-    quantile_event_times: bool = option(
-        False, topic=GRID, help="cuts at quantiles of the training event times, not evenly spaced"
+    quantile_event_times: bool = _grid(
+        False, "cuts at quantiles of the training event times, not evenly spaced"
     )
-    labeling_floor_mode: bool = option(
-        False, topic=GRID, help="label a time by the cut at or before it, not at or after it"
+    labeling_floor_mode: bool = _grid(
+        False, "label a time by the cut at or before it, not at or after it"
     )
 
-    support2_features: Literal["published", "baseline"] = option(
+    support2_features: Literal["published", "baseline"] = _support2(
         "published",
-        topic=SUPPORT2,
-        help="all 42 columns, or only those known at day 3 and not other models' predictions",
+        "all 42 columns, or only those known at day 3 and not other models' predictions",
     )
-    support2_start_day: float | None = option(
-        None, topic=SUPPORT2, above=0, help="count time from this day, of patients still observed"
+    support2_start_day: float | None = _support2(
+        None, "count time from this day, of patients still observed", above=0
     )
-    support2_censor_day: float | None = option(
-        None, topic=SUPPORT2, above=0, help="censor every patient at this day at the latest"
+    support2_censor_day: float | None = _support2(
+        None, "censor every patient at this day at the latest", above=0
     )
 
-    mnist_means: tuple[float, ...] = option(
+    mnist_means: tuple[float, ...] = _mnist(
         (1.0, 5.0, 9.0, 13.0, 17.0, 21.0, 25.0, 29.0, 33.0, 37.0),
-        topic=SURVIVAL_MNIST,
+        "mean event time of each of the 10 digits",
         above=0,
-        help="mean event time of each of the 10 digits",
     )
-    mnist_stds: tuple[float, ...] = option(
+    mnist_stds: tuple[float, ...] = _mnist(
         (1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0, 1.0, 1.0, 1.0),
-        topic=SURVIVAL_MNIST,
+        "standard deviation of the event time of each of the 10 digits",
         above=0,
-        help="standard deviation of the event time of each of the 10 digits",
     )
-    mnist_censoring_percentage: float = option(
-        0.15,
-        topic=SURVIVAL_MNIST,
-        at_least=0,
-        below=1,
-        help="share of the subjects censored before their event",
+    mnist_censoring_percentage: float = _mnist(
+        0.15, "share of the subjects censored before their event", at_least=0, below=1
     )
-    mnist_sample_pct: float = option(
-        1.0, topic=SURVIVAL_MNIST, above=0, at_most=1, help="share of the training rows to keep"
-    )
+    mnist_sample_pct: float = _mnist(1.0, "share of the training rows to keep", above=0, at_most=1)
 
-    single_record: bool = option(
-        True,
-        topic=SEPSIS,
-        help="one row a patient, averaged over hours, not one for every hour before the onset",
+    single_record: bool = _sepsis(
+        True, "one row a patient, averaged over hours, not one for every hour before the onset"
     )
-    num_hours: int | None = option(
+    num_hours: int | None = _sepsis(
         None,
-        topic=SEPSIS,
+        "hours of a patient to read, from the first",
         at_least=1,
-        help="hours of a patient to read, from the first",
         shown_default="all, or those before the landmark",
     )
-    landmark_hours: int | None = option(
+    landmark_hours: int | None = _sepsis(
         None,
-        topic=SEPSIS,
+        "predict at this hour: for patients at risk then, from the hours before it",
         at_least=1,
-        help="predict at this hour: for patients at risk then, from the hours before it",
     )
-    administrative_censoring: bool = option(
+    administrative_censoring: bool = _sepsis(
         True,
-        topic=SEPSIS,
-        help="patients without an onset are event-free up to the horizon, not censored when they "
-        "leave",
+        "patients without an onset are event-free up to the horizon, not censored when they leave",
     )
-    skip_bad_files: bool = option(
-        False, topic=SEPSIS, help="leave out and count files that cannot be used"
+    skip_bad_files: bool = _sepsis(False, "leave out and count files that cannot be used")
+
+    csv_path: str | None = _csv(None, "path of the CSV file", identity=False)
+    time_column: str | None = _csv(None, "column of event or censoring times")
+    event_column: str | None = _csv(None, "column of events: 1 seen, 0 censored")
+    categorical_columns: tuple[str, ...] = _csv(
+        (), "columns to encode as categories; all others are numbers"
     )
 
-    csv_path: str | None = option(None, topic=CSV, identity=False, help="path of the CSV file")
-    time_column: str | None = option(None, topic=CSV, help="column of event or censoring times")
-    event_column: str | None = option(None, topic=CSV, help="column of events: 1 seen, 0 censored")
-    categorical_columns: tuple[str, ...] = option(
-        (), topic=CSV, help="columns to encode as categories; all others are numbers"
+    synthetic_rows: int = _synthetic(4000, "number of subjects to generate", at_least=50)
+    synthetic_process: Literal["proportional", "nonproportional"] = _synthetic(
+        "proportional", "whether hazards keep their ratio over time"
     )
 
-    synthetic_rows: int = option(
-        4000, topic=SYNTHETIC, at_least=50, help="number of subjects to generate"
+    model: str = _model("fixed_moe", "one of {models}")
+    hidden_dim: int = _model(128, "units of a hidden layer", at_least=1)
+    num_hidden_layers: int = _model(2, "number of hidden layers", at_least=0)
+    dropout: float = _model(0.0, "share of units dropped before each layer", at_least=0, below=1)
+    embedding_dimension: int = _model(
+        4, "width of a categorical column's learned embedding", at_least=1
     )
-    synthetic_process: Literal["proportional", "nonproportional"] = option(
-        "proportional", topic=SYNTHETIC, help="whether hazards keep their ratio over time"
-    )
+    one_hot_embed: bool = _model(False, "one-hot categorical columns instead of learned embeddings")
 
-    model: str = option(
-        "fixed_moe",
-        topic=MODEL,
-        help="one of {models}",
+    mixture_components: int = _experts(10, "number of experts", at_least=1)
+    mixture_topk: int | None = _experts(
+        None, "experts kept for each subject", at_least=1, shown_default="all"
     )
-    hidden_dim: int = option(128, topic=MODEL, at_least=1, help="units of a hidden layer")
-    num_hidden_layers: int = option(2, topic=MODEL, at_least=0, help="number of hidden layers")
-    dropout: float = option(
-        0.0, topic=MODEL, at_least=0, below=1, help="share of units dropped before each layer"
+    expert_metric: Literal["dot", "euclidean"] = _experts(
+        "dot", "how the router compares a subject with an expert"
     )
-    embedding_dimension: int = option(
-        4, topic=MODEL, at_least=1, help="width of a categorical column's learned embedding"
+    learn_temperature: bool = _experts(True, "learn the temperature of the router's softmax")
+    logit_temp: float = _experts(2.0, "temperature of the router's softmax at the start", above=0)
+    time_warp_function: Literal["two_logistics", "beta_cdf"] = _experts(
+        "two_logistics", "how adjustable_moe moves the time axis (beta_cdf: CPU only)"
     )
-    one_hot_embed: bool = option(
-        False, topic=MODEL, help="one-hot categorical columns instead of learned embeddings"
-    )
-
-    mixture_components: int = option(10, topic=EXPERTS, at_least=1, help="number of experts")
-    mixture_topk: int | None = option(
+    moe_value_dim: int | None = _experts(
         None,
-        topic=EXPERTS,
+        "width of the value that personalized_moe gives its experts",
         at_least=1,
-        help="experts kept for each subject",
-        shown_default="all",
-    )
-    expert_metric: Literal["dot", "euclidean"] = option(
-        "dot", topic=EXPERTS, help="how the router compares a subject with an expert"
-    )
-    learn_temperature: bool = option(
-        True, topic=EXPERTS, help="learn the temperature of the router's softmax"
-    )
-    logit_temp: float = option(
-        2.0, topic=EXPERTS, above=0, help="temperature of the router's softmax at the start"
-    )
-    time_warp_function: Literal["two_logistics", "beta_cdf"] = option(
-        "two_logistics",
-        topic=EXPERTS,
-        help="how adjustable_moe moves the time axis (beta_cdf: CPU only)",
-    )
-    moe_value_dim: int | None = option(
-        None,
-        topic=EXPERTS,
-        at_least=1,
-        help="width of the value that personalized_moe gives its experts",
         shown_default="hidden_dim",
     )
-    moe_chunk_value_dim: bool = option(
-        True,
-        topic=EXPERTS,
-        help="split that value among the experts instead of giving each all of it",
+    moe_chunk_value_dim: bool = _experts(
+        True, "split that value among the experts instead of giving each all of it"
     )
 
-    cox_alpha: float = option(1e-3, topic=COX, at_least=0, help="weight of the elastic net penalty")
-    cox_l1_ratio: float = option(
-        0.5, topic=COX, above=0, at_most=1, help="share of the L1 norm in the penalty"
+    cox_alpha: float = _cox(1e-3, "weight of the elastic net penalty", at_least=0)
+    cox_l1_ratio: float = _cox(0.5, "share of the L1 norm in the penalty", above=0, at_most=1)
+
+    rsf_n_estimators: int = _forest(100, "number of trees", at_least=1)
+    rsf_min_samples_split: int = _forest(
+        6, "training rows that a node needs to be split", at_least=2
+    )
+    rsf_max_features: Literal["sqrt", "log2", "all"] = _forest(
+        "sqrt", "how many of the columns are tried at each split"
+    )
+    max_memory_gb: float = _forest(
+        8.0, "refuse a forest that is estimated to need more memory, in GB", above=0, identity=False
     )
 
-    rsf_n_estimators: int = option(100, topic=FOREST, at_least=1, help="number of trees")
-    rsf_min_samples_split: int = option(
-        6, topic=FOREST, at_least=2, help="training rows that a node needs to be split"
+    bart_backend: Literal["stochtree", "pymc"] = _bart(
+        "stochtree", "engine: the fast C++ sampler, or pymc-bart's particle Gibbs"
     )
-    rsf_max_features: Literal["sqrt", "log2", "all"] = option(
-        "sqrt", topic=FOREST, help="how many of the columns are tried at each split"
-    )
-    max_memory_gb: float = option(
-        8.0,
-        topic=FOREST,
-        above=0,
-        identity=False,
-        help="refuse a forest that is estimated to need more memory, in GB",
-    )
-
-    bart_backend: Literal["stochtree", "pymc"] = option(
-        "stochtree",
-        topic=BART,
-        help="engine: the fast C++ sampler, or pymc-bart's particle Gibbs",
-    )
-    bart_trees: int = option(50, topic=BART, at_least=1, help="number of trees")
-    bart_tune: int = option(
-        200, topic=BART, at_least=0, help="iterations of a chain that are thrown away"
-    )
-    bart_draws: int = option(
-        200, topic=BART, at_least=1, help="iterations of a chain that are kept"
-    )
-    bart_sweeps: int = option(
-        10, topic=BART, at_least=1, help="updates of every tree in one iteration (stochtree)"
-    )
-    bart_regrow: int = option(
+    bart_trees: int = _bart(50, "number of trees", at_least=1)
+    bart_tune: int = _bart(200, "iterations of a chain that are thrown away", at_least=0)
+    bart_draws: int = _bart(200, "iterations of a chain that are kept", at_least=1)
+    bart_sweeps: int = _bart(10, "updates of every tree in one iteration (stochtree)", at_least=1)
+    bart_regrow: int = _bart(
         0,
-        topic=BART,
-        at_least=0,
-        help="trees that every iteration besides grows anew (stochtree): chains of many rows come "
+        "trees that every iteration besides grows anew (stochtree): chains of many rows come "
         "together, but only approximate the posterior",
+        at_least=0,
     )
-    bart_chains: int = option(4, topic=BART, at_least=1, help="number of chains")
-    bart_cores: int | None = option(
+    bart_chains: int = _bart(4, "number of chains", at_least=1)
+    bart_cores: int | None = _bart(
         None,
-        topic=BART,
+        "chains that run at a time",
         at_least=1,
         identity=False,
-        help="chains that run at a time",
         shown_default="all processors",
     )
-    bart_max_rows: int = option(
+    bart_max_rows: int = _bart(
         200_000,
-        topic=BART,
+        "merge intervals of the grid until there are no more rows of person-period data",
         at_least=1,
-        help="merge intervals of the grid until there are no more rows of person-period data",
     )
-    bart_subsample: int | None = option(
-        None,
-        topic=BART,
-        at_least=2,
-        help="fit on so many training subjects, drawn at random",
-        shown_default="all",
+    bart_subsample: int | None = _bart(
+        None, "fit on so many training subjects, drawn at random", at_least=2, shown_default="all"
     )
 
-    epochs: int = option(1000, topic=OPTIMISATION, at_least=1, help="passes over the data at most")
-    lr: float = option(5e-4, topic=OPTIMISATION, above=0, help="learning rate")
-    batch_size: int = option(64, topic=OPTIMISATION, at_least=1, help="subjects in a batch")
-    optimizer: Literal["Adam", "AdamW", "SGD"] = option(
-        "Adam", topic=OPTIMISATION, help="optimiser (Adam and AdamW with eps 1e-7)"
+    epochs: int = _optimisation(1000, "passes over the data at most", at_least=1)
+    lr: float = _optimisation(5e-4, "learning rate", above=0)
+    batch_size: int = _optimisation(64, "subjects in a batch", at_least=1)
+    optimizer: Literal["Adam", "AdamW", "SGD"] = _optimisation(
+        "Adam", "optimiser (Adam and AdamW with eps 1e-7)"
     )
-    early_stopping_patience: int = option(
-        10, topic=OPTIMISATION, at_least=1, help="epochs without improvement before it stops"
+    early_stopping_patience: int = _optimisation(
+        10, "epochs without improvement before it stops", at_least=1
     )
-    monitored_val_metric: str = option(
-        "loss", topic=OPTIMISATION, help="validation metric that chooses the best epoch"
+    monitored_val_metric: str = _optimisation(
+        "loss", "validation metric that chooses the best epoch"
     )
-    minimize_val_metric: bool = option(
-        True, topic=OPTIMISATION, help="whether smaller is better for that metric"
+    minimize_val_metric: bool = _optimisation(True, "whether smaller is better for that metric")
+
+    group_ent_lambda: float = _regularisers(
+        0.01, "weight of equal use of the experts in a batch", at_least=0
+    )
+    instance_ent_lambda: float = _regularisers(
+        0.0, "weight of the entropy of a subject's routing", at_least=0
+    )
+    cosine_anneal_group_ent_lambda: bool = _regularisers(
+        False, "let group_ent_lambda fall along a cosine"
+    )
+    cosine_anneal_hold_epochs: int = _regularisers(0, "epochs before it begins to fall", at_least=0)
+    cosine_anneal_epochs: int = _regularisers(2, "epochs over which it falls", at_least=1)
+    cosine_anneal_min_lambda_multiplier: float = _regularisers(
+        0.0, "share of it that is left at the end", at_least=0, at_most=1
     )
 
-    group_ent_lambda: float = option(
-        0.01, topic=REGULARISERS, at_least=0, help="weight of equal use of the experts in a batch"
-    )
-    instance_ent_lambda: float = option(
-        0.0, topic=REGULARISERS, at_least=0, help="weight of the entropy of a subject's routing"
-    )
-    cosine_anneal_group_ent_lambda: bool = option(
-        False, topic=REGULARISERS, help="let group_ent_lambda fall along a cosine"
-    )
-    cosine_anneal_hold_epochs: int = option(
-        0, topic=REGULARISERS, at_least=0, help="epochs before it begins to fall"
-    )
-    cosine_anneal_epochs: int = option(
-        2, topic=REGULARISERS, at_least=1, help="epochs over which it falls"
-    )
-    cosine_anneal_min_lambda_multiplier: float = option(
-        0.0, topic=REGULARISERS, at_least=0, at_most=1, help="share of it that is left at the end"
+    calibrate: bool = _calibration(
+        False, "map the predicted probabilities after training, as the validation split suggests"
     )
 
-    calibrate: bool = option(
-        False,
-        topic=CALIBRATION,
-        help="map the predicted probabilities after training, as the validation split suggests",
-    )
-
-    evaluation: Literal["standard", "published"] = option(
+    evaluation: Literal["standard", "published"] = _evaluation(
         "standard",
-        topic=EVALUATION,
-        help="conventions of the metrics: this project's, or those behind the published table",
+        "conventions of the metrics: this project's, or those behind the published table",
     )
-    point_error: Literal["absolute", "relative", "squared", "log"] = option(
-        "absolute", topic=EVALUATION, help="error that point_error_optimal minimises"
+    point_error: Literal["absolute", "relative", "squared", "log"] = _evaluation(
+        "absolute", "error that point_error_optimal minimises"
     )
-    bootstrap: int = option(
-        1000, topic=EVALUATION, at_least=0, help="bootstrap samples for the test intervals"
-    )
+    bootstrap: int = _evaluation(1000, "bootstrap samples for the test intervals", at_least=0)
 
-    seed: int = option(
+    seed: int = _run(
         42,
-        topic=RUN,
+        "seed of initialisation and data order, not of the split",
         at_least=0,
         at_most=2**32 - 1,
-        help="seed of initialisation and data order, not of the split",
+        identity=True,
     )
-    seeds: tuple[int, ...] | None = option(
+    seeds: tuple[int, ...] | None = _run(
         None,
-        topic=RUN,
-        identity=False,
-        at_least=0,
-        at_most=2**32 - 1,
-        help="train with each of these seeds, networks all at once; the records are those that "
+        "train with each of these seeds, networks all at once; the records are those that "
         "--seed makes one by one",
+        at_least=0,
+        at_most=2**32 - 1,
     )
-    device: str | None = option(
+    device: str | None = _run(
         None,
-        topic=RUN,
-        identity=False,
-        help="torch device to train on, as cpu or cuda:1",
+        "torch device to train on, as cpu or cuda:1",
         shown_default="cuda where there is one, else cpu",
     )
-    log_dir: str = option("./logs", topic=RUN, identity=False, help="folder of all records")
-    group: str | None = option(
-        None,
-        topic=RUN,
-        identity=False,
-        help="subfolder of log_dir for this record",
-        shown_default="the dataset's name",
+    log_dir: str = _run("./logs", "folder of all records")
+    group: str | None = _run(
+        None, "subfolder of log_dir for this record", shown_default="the dataset's name"
     )
-    resume: bool = option(
-        True, topic=RUN, identity=False, help="go on where an interrupted run stopped"
-    )
-    overwrite: bool = option(
-        False, topic=RUN, identity=False, help="train again though there is a complete record"
-    )
+    resume: bool = _run(True, "go on where an interrupted run stopped")
+    overwrite: bool = _run(False, "train again though there is a complete record")
 
     def __post_init__(self) -> None:
         validate(self)
@@ -361,3 +273,19 @@ class TrainConfig:
                 f"--mixture_topk is {self.mixture_topk}, more than the "
                 f"{self.mixture_components} experts of --mixture_components"
             )
+
+
+@dataclass(frozen=True)
+class WandbConfig:
+    """How a run is mirrored to Weights & Biases; no run needs it."""
+
+    mode: Literal["online", "offline", "disabled"] | None = _wandb(
+        None,
+        "where the mirror goes",
+        shown_default="online where an API key is configured, else offline",
+    )
+    entity: str | None = _wandb(None, "user or team that owns the project")
+    project: str = _wandb("survkit", "project to log to")
+
+    def __post_init__(self) -> None:
+        validate(self)

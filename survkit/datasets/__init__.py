@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,18 +26,11 @@ __all__ = [
 
 
 class DatasetEntry(NamedTuple):
-    """How a dataset is loaded, and the flags that it reads beyond those of the time grid.
+    """Where a dataset's loader is and what it takes besides the flags of the time grid.
 
-    Parameters
-    ----------
-    path : str
-        Where its loader is, as "module:function"; imported when the dataset is loaded.
-    parameters : tuple of str
-        The flags that the loader reads, as keywords of the same names.
-    arguments : tuple of str
-        What the loader takes besides, by position.
-    downloads : bool
-        Whether the loader downloads files that are missing, unless `download=False`.
+    `path` is "module:function", imported when the dataset is loaded; `parameters` are the flags it
+    reads, as keywords of the same names; `arguments` go by position; `downloads` says whether it
+    downloads files that are missing, unless `download=False`.
     """
 
     path: str
@@ -46,17 +39,15 @@ class DatasetEntry(NamedTuple):
     downloads: bool = False
 
     @property
-    def loader(self) -> Callable[..., Dataset]:
+    def loader(self) -> Any:
         """The function that loads it; the first use imports its module."""
-        loader: Callable[..., Dataset] = resolve_name(self.path)
-        return loader
+        return resolve_name(self.path)
 
 
 GRID_PARAMETERS = ("time_bins", "quantile_event_times", "labeling_floor_mode")
 """The flags of the time grid, which every dataset reads."""
 
 _MNIST = ("mnist_means", "mnist_stds", "mnist_censoring_percentage", "mnist_sample_pct")
-_BUNDLED = "survkit.datasets.bundled:load_bundled"
 
 DATASETS = {
     "support2": DatasetEntry(
@@ -79,12 +70,10 @@ DATASETS = {
             "skip_bad_files",
         ),
     ),
-    "flchain": DatasetEntry(_BUNDLED, arguments=("flchain",)),
-    "gbsg2": DatasetEntry(_BUNDLED, arguments=("gbsg2",)),
-    "whas500": DatasetEntry(_BUNDLED, arguments=("whas500",)),
-    "veteran": DatasetEntry(_BUNDLED, arguments=("veteran",)),
-    "rossi": DatasetEntry(_BUNDLED, arguments=("rossi",)),
-    "lung": DatasetEntry(_BUNDLED, arguments=("lung",)),
+    **{
+        name: DatasetEntry("survkit.datasets.bundled:load_bundled", arguments=(name,))
+        for name in ("flchain", "gbsg2", "whas500", "veteran", "rossi", "lung")
+    },
     "udca": DatasetEntry("survkit.datasets.udca:load_udca", ("data_dir",)),
     "csv": DatasetEntry(
         "survkit.datasets.csv:load_csv",
@@ -99,13 +88,7 @@ ALIASES = {"SUPPORT2": "support2", "MNIST": "mnist", "Sepsis": "sepsis"}
 
 
 def dataset_name(name: str) -> str:
-    """Return the name of a dataset for its name or alias.
-
-    Raises
-    ------
-    InputError
-        For an unknown name; the message has the nearest one.
-    """
+    """Return the name of a dataset for its name or alias; raise InputError for an unknown one."""
     found = ALIASES.get(name, name)
     if found not in DATASETS:
         raise InputError(
@@ -116,15 +99,7 @@ def dataset_name(name: str) -> str:
 
 
 def load_parameters(name: str) -> tuple[str, ...]:
-    """Return the names of all parameters of `load_dataset` that matter for a dataset.
-
-    They are also the names of the flags that set them.
-
-    Raises
-    ------
-    InputError
-        For an unknown dataset.
-    """
+    """Return the parameters of `load_dataset`, also flags, that matter for a dataset."""
     parameters = DATASETS[dataset_name(name)].parameters
     return tuple(dict.fromkeys(("data_dir", *GRID_PARAMETERS, *parameters)))
 
@@ -160,23 +135,23 @@ def load_dataset(
         For an unknown dataset or parameter, or data that cannot be used.
     """
     entry = DATASETS[dataset_name(name)]
-    for parameter in parameters:
-        if parameter not in entry.parameters:
-            raise InputError(
-                f"dataset {name} takes no parameter '{parameter}'; "
-                f"it takes {', '.join(entry.parameters) or 'none'}"
-            )
+    if unknown := [parameter for parameter in parameters if parameter not in entry.parameters]:
+        raise InputError(
+            f"dataset {name} takes no parameter '{unknown[0]}'; "
+            f"it takes {', '.join(entry.parameters) or 'none'}"
+        )
     if "data_dir" in entry.parameters:
         parameters["data_dir"] = data_dir
     if entry.downloads:
         parameters["download"] = download
-    return entry.loader(
+    dataset: Dataset = entry.loader(
         *entry.arguments,
         time_bins=time_bins,
         quantile_event_times=quantile_event_times,
         labeling_floor_mode=labeling_floor_mode,
         **parameters,
     )
+    return dataset
 
 
 def load_configured(configuration: Mapping[str, Any], *, download: bool = True) -> Dataset:

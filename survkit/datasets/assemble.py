@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ class Dataset:
     Parameters
     ----------
     name : str
-        The dataset's name.
     splits : Splits
         Training, validation and test data.
     grid : TimeGrid
@@ -33,7 +32,6 @@ class Dataset:
     preprocessor : Preprocessor or None
         What made the features from raw columns; None where raw columns are the features.
     card : Card
-        Facts about the dataset.
     sha256 : str
         Digest of the raw content; equal on every machine for the same data.
     warnings : tuple of str
@@ -50,12 +48,7 @@ class Dataset:
 
 
 class GridParameters(TypedDict, total=False):
-    """The parameters of `time_grid` that every dataset takes.
-
-    time_bins: number of cuts, or None for 100 (20 below 1,000 rows); quantile_event_times: cuts
-    at quantiles of the training event times; labeling_floor_mode: label a time by the cut at or
-    before it.
-    """
+    """The parameters of `time_grid` that every dataset takes."""
 
     time_bins: int | None
     quantile_event_times: bool
@@ -71,32 +64,17 @@ class SplitRows(NamedTuple):
 
 
 def split_rows(n: int, subject_id: NDArray[np.int64] | None = None) -> SplitRows:
-    """Split rows 80/10/10 by two random splits with a fixed seed, test first.
+    """Split n rows 80/10/10 by two random splits with a fixed seed, test first.
 
     The rows are those of two calls of scikit-learn's `train_test_split` with `random_state` 42.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    subject_id : array, shape (n,), optional
-        Subjects of several rows are split whole.
-
-    Raises
-    ------
-    InputError
-        For fewer than three subjects.
+    With `subject_id`, shape (n,), the rows of a subject stay together.
     """
     subjects = np.arange(n) if subject_id is None else np.unique(subject_id)
-    if len(subjects) < 3:
-        raise InputError(
-            f"{len(subjects)} subjects cannot be split in three; at least 3 are needed"
-        )
+    if (count := len(subjects)) < 3:
+        raise InputError(f"{count} subjects cannot be split in three; at least 3 are needed")
     # Whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more.
-    test_size = -(-len(subjects) // 10)
-    validation_size = -(-(len(subjects) - test_size) // 9)
-    rest, test = random_split(subjects, test_size)
-    train, validation = random_split(rest, validation_size)
+    rest, test = random_split(subjects, -(-count // 10))
+    train, validation = random_split(rest, -(-len(rest) // 9))
     if subject_id is None:
         return SplitRows(train, validation, test)
     parts = (np.flatnonzero(np.isin(subject_id, part)) for part in (train, validation, test))
@@ -106,20 +84,7 @@ def split_rows(n: int, subject_id: NDArray[np.int64] | None = None) -> SplitRows
 def random_split(
     rows: NDArray[np.int64], held_out: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Hold out a random part of some rows with a fixed seed.
-
-    Parameters
-    ----------
-    rows : array, shape (n,), int64
-        Row numbers.
-    held_out : int
-        How many of them to hold out.
-
-    Returns
-    -------
-    tuple of array
-        The other rows and those held out, each in random order.
-    """
+    """Return the other rows and `held_out` random ones, by a fixed seed, each in random order."""
     # RandomState's stream is frozen, and importing scikit-learn takes longer than loading data.
     order = np.random.RandomState(SPLIT_SEED).permutation(len(rows))
     return rows[order[held_out:]], rows[order[:held_out]]
@@ -185,24 +150,15 @@ def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -
 
 
 def preprocess(table: RawTable, rows: SplitRows) -> tuple[Splits, Preprocessor, tuple[str, ...]]:
-    """Return the splits of a raw table, preprocessed by its training rows.
-
-    Returns
-    -------
-    tuple
-        The splits, the preprocessor, and warnings: dropped columns, unseen values.
-
-    Raises
-    ------
-    InputError
-        For features that cannot be used, or a split without rows.
-    """
+    """Return the splits, preprocessed by the training rows, the preprocessor, and warnings."""
     preprocessor = Preprocessor.fit(
         table.features.iloc[rows.train],
         categorical=table.categorical,
         impute=table.impute,
         quantile_bins=table.quantile_bins,
     )
+    optional = ("label", "true_time", "subject_id")
+    given = {name: values for name in optional if (values := getattr(table, name)) is not None}
     parts, warnings = [], list(preprocessor.warnings)
     for part, part_rows in zip(SplitRows._fields, rows, strict=True):
         features, notes = preprocessor.transform(table.features.iloc[part_rows])
@@ -214,28 +170,16 @@ def preprocess(table: RawTable, rows: SplitRows) -> tuple[Splits, Preprocessor, 
                 time=table.time[part_rows],
                 feature_names=preprocessor.feature_names,
                 categorical=preprocessor.categorical,
-                label=_chosen(table.label, part_rows),
-                true_time=_chosen(table.true_time, part_rows),
-                subject_id=_chosen(table.subject_id, part_rows),
+                **{name: values[part_rows] for name, values in given.items()},
             )
         )
     return Splits(*parts), preprocessor, tuple(warnings)
 
 
 def check_events(event: BoolArray, where: str) -> None:
-    """Assert that there are events to learn from.
-
-    Raises
-    ------
-    InputError
-        Where fewer than two events were seen.
-    """
+    """Raise InputError for fewer than two events."""
     events = int(event.sum())
     if events == 0:
         raise InputError(f"all {len(event)} rows of {where} are censored; events are needed")
     if events < MIN_EVENTS:
         raise InputError(f"{where} has {events} event; at least {MIN_EVENTS} are needed")
-
-
-def _chosen(values: NDArray[Any] | None, rows: NDArray[np.int64]) -> NDArray[Any] | None:
-    return None if values is None else values[rows]

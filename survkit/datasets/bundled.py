@@ -6,29 +6,21 @@ from importlib import import_module
 from typing import NamedTuple, Unpack
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
 from survkit.datasets.card import Card
 from survkit.datasets.tables import RawTable, as_numbers
-from survkit.types import BoolArray
 
 
 class Bundled(NamedTuple):
     """Where a bundled dataset is found, and what it holds."""
 
     function: str
-    """Name of its loader."""
     card: Card
     module: str = "sksurv.datasets"
-    """Where the loader is: it returns features and outcomes, or in lifelines one table."""
-    outcome: tuple[str, str] | None = None
-    """The columns of event and time, where the loader returns one table."""
-    categorical: tuple[str, ...] = ()
-    """Columns of numbers that are categories."""
-    ordered: tuple[str, ...] = ()
-    """Columns stored as categories that are numbers."""
+    outcome: tuple[str, str] | None = None  # event and time, where the loader returns one table
+    categorical: tuple[str, ...] = ()  # columns of numbers that are categories
+    ordered: tuple[str, ...] = ()  # columns stored as categories that are numbers
 
 
 _LIFELINES = "shipped with lifelines (MIT); the source states no other terms"
@@ -135,40 +127,19 @@ BUNDLED = {
 
 
 def load_bundled(name: str, **grid: Unpack[GridParameters]) -> Dataset:
-    """Load one of the datasets in `BUNDLED`.
-
-    Parameters
-    ----------
-    name : str
-        A key of `BUNDLED`.
-    **grid
-        As in `time_grid`.
-
-    Raises
-    ------
-    InputError
-        Where the installed package carries other data than the card describes.
-    """
+    """Load one of the datasets in `BUNDLED`; its data must be those that the card describes."""
     bundled = BUNDLED[name]
-    features, event, time = _load(bundled)
+    loaded = getattr(import_module(bundled.module), bundled.function)()
+    if bundled.outcome is None:
+        features, outcome = loaded
+        event, time = (np.asarray(outcome[field]) for field in outcome.dtype.names)
+    else:
+        event, time = (loaded[column].to_numpy() for column in bundled.outcome)
+        features = loaded.drop(columns=list(bundled.outcome))
+    event, time = event.astype(np.bool_), time.astype(np.float64)
     bundled.card.check(len(features), int(event.sum()))
     features = features.drop(columns=list(bundled.card.dropped_columns))
     for column in bundled.ordered:
         features[column] = as_numbers(features[column])
     categories = (*features.select_dtypes("category").columns, *bundled.categorical)
     return build_dataset(RawTable(features, event, time, categories), bundled.card, **grid)
-
-
-def _load(bundled: Bundled) -> tuple[pd.DataFrame, BoolArray, NDArray[np.float64]]:
-    loaded = getattr(import_module(bundled.module), bundled.function)()
-    if bundled.outcome is None:
-        features, outcome = loaded
-        event, time = (outcome[field] for field in outcome.dtype.names)
-    else:
-        event, time = (loaded[column] for column in bundled.outcome)
-        features = loaded.drop(columns=list(bundled.outcome))
-    return (
-        pd.DataFrame(features),
-        np.asarray(event, dtype=np.bool_),
-        np.asarray(time, dtype=np.float64),
-    )

@@ -8,7 +8,7 @@ from typing import Unpack
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
 from survkit.datasets.card import Card
@@ -48,20 +48,16 @@ def load_csv(
         out of range, text in a numeric column, or too few rows or events.
     """
     if csv_path is None or time_column is None or event_column is None:
-        given = {
-            "csv_path": csv_path, "time_column": time_column, "event_column": event_column
-        }  # fmt: skip
+        given = {"csv_path": csv_path, "time_column": time_column, "event_column": event_column}
         absent = ", ".join(f"--{name}" for name, value in given.items() if value is None)
         raise InputError(f"dataset csv needs {absent}")
     frame = read_csv(csv_path)
     _check_columns(frame, time_column, event_column, categorical_columns)
     event, time = _events(frame[event_column]), _times(frame[time_column])
     features = frame.drop(columns=[time_column, event_column])
-    for name in features:
-        if name not in categorical_columns:
-            features[name] = as_numbers(
-                features[name], advice="; list a column of categories in --categorical_columns"
-            )
+    advice = "; list a column of categories in --categorical_columns"
+    for name in features.columns.difference(list(categorical_columns), sort=False):
+        features[name] = as_numbers(features[name], advice=advice)
     table = RawTable(features, event, time, categorical=tuple(categorical_columns))
     card = Card(
         name="csv",
@@ -95,32 +91,24 @@ def _check_columns(
         raise InputError("the table holds no column besides the outcome; features are needed")
 
 
-def _check_present(column: pd.Series) -> None:
-    if column.isna().any():
-        row = int(np.argmax(column.isna()))
-        raise InputError(
-            f"column '{column.name}' has no value in data row {row + 1}; every row needs an outcome"
-        )
+def _refuse(column: pd.Series, bad: ArrayLike, right: str, shown: str = "has no value") -> None:
+    if np.any(bad):
+        row = int(np.argmax(bad))
+        shown = shown.format(column.iloc[row])
+        raise InputError(f"column '{column.name}' {shown} in data row {row + 1}; {right}")
 
 
 def _times(column: pd.Series) -> NDArray[np.float64]:
-    _check_present(column)
+    _refuse(column, column.isna(), "every row needs an outcome")
     time = as_numbers(column)
-    if (time < 0).any():
-        row = int(np.argmax(time < 0))
-        raise InputError(
-            f"column '{column.name}' is {time[row]:g} in data row {row + 1}; times are at least 0"
-        )
+    _refuse(column, time < 0, "times are at least 0", "is {:g}")
     return time
 
 
 def _events(column: pd.Series) -> BoolArray:
-    _check_present(column)
-    events = column.astype(str).str.lower().map(_EVENT_VALUES)
-    if events.isna().any():
-        row = int(np.argmax(events.isna()))
-        raise InputError(
-            f"column '{column.name}' is {str(column.iloc[row])!r} in data row {row + 1}; "
-            "events are 1 (seen) or 0 (censored), or True or False"
-        )
+    _refuse(column, column.isna(), "every row needs an outcome")
+    column = column.astype(str)
+    events = column.str.lower().map(_EVENT_VALUES)
+    right = "events are 1 (seen) or 0 (censored), or True or False"
+    _refuse(column, events.isna(), right, "is {!r}")
     return events.to_numpy(dtype=np.bool_)

@@ -61,15 +61,6 @@ DIGITS_CARD = Card(
 )
 
 
-class Images(NamedTuple):
-    """Images of digits: pixels from 0 to `white`, what they show, and their splits."""
-
-    pixels: NDArray[np.uint8]
-    white: int
-    label: NDArray[np.int64]
-    rows: SplitRows
-
-
 class SurvivalTimes(NamedTuple):
     """Generated outcomes, each of shape (n,)."""
 
@@ -92,14 +83,7 @@ class Process(NamedTuple):
 
 
 def process_of(means: Sequence[float], stds: Sequence[float], censoring: float) -> Process:
-    """Check and return the parameters of the event times.
-
-    Raises
-    ------
-    InputError
-        For other than 10 means or standard deviations, or one that is not above 0; for a share of
-        censored subjects outside [0, 1).
-    """
+    """Return the parameters of the event times; InputError where one is out of range."""
     for name, values in (("mnist_means", means), ("mnist_stds", stds)):
         if len(values) != NUM_DIGITS:
             raise InputError(
@@ -120,19 +104,8 @@ def draw_times(label: NDArray[np.int64], process: Process) -> SurvivalTimes:
 
     The event time is log-normal with mean M and standard deviation s of its digit: its logarithm
     is normal with mean log(M^2 / sqrt(M^2 + s^2)) and variance log(1 + s^2 / M^2). A subject is
-    censored with the given probability, uniformly between 0 and its event time.
-
-    Parameters
-    ----------
-    label : array, shape (n,), int64
-        Digits.
-    process : Process
-        As `process_of` gives it.
-
-    Returns
-    -------
-    SurvivalTimes
-        The same for the same arguments: the seed is the dataset's own.
+    censored with the given probability, uniformly between 0 and its event time. The times are the
+    same for the same arguments: the seed is the dataset's own.
     """
     mean_squared, variance = np.square(process.means), np.square(process.stds)
     location = np.log(mean_squared / np.sqrt(mean_squared + variance))
@@ -183,7 +156,7 @@ def load_mnist(
     pixels, label, num_train = read_mnist(data_dir, download=download)
     train, validation = random_split(np.arange(num_train), VALIDATION_ROWS)
     rows = SplitRows(train, validation, np.arange(num_train, len(label)))
-    return _dataset(MNIST_CARD, Images(pixels, 255, label, rows), process, mnist_sample_pct, grid)
+    return _dataset(MNIST_CARD, pixels, 255, label, rows, process, mnist_sample_pct, grid)
 
 
 def load_digits(
@@ -196,38 +169,47 @@ def load_digits(
 ) -> Dataset:
     """Load a small substitute for Survival MNIST: scikit-learn's 1,797 digits of 8x8 pixels.
 
-    Parameters are those of `load_mnist`; pixels are divided by 16, rows split 80/10/10.
-
-    Raises
-    ------
-    InputError
-        For a parameter out of range.
+    Parameters and errors are those of `load_mnist`; pixels are divided by 16, rows split 80/10/10.
     """
     from sklearn import datasets
 
     process = process_of(mnist_means, mnist_stds, mnist_censoring_percentage)
     pixels, label = datasets.load_digits(return_X_y=True)
-    images = Images(
-        pixels.astype(np.uint8), 16, np.asarray(label, dtype=np.int64), split_rows(len(label))
-    )
-    return _dataset(DIGITS_CARD, images, process, mnist_sample_pct, grid)
+    pixels, label, rows = pixels.astype(np.uint8), label.astype(np.int64), split_rows(len(label))
+    return _dataset(DIGITS_CARD, pixels, 16, label, rows, process, mnist_sample_pct, grid)
 
 
 def _dataset(
-    card: Card, images: Images, process: Process, sample_pct: float, grid: GridParameters
+    card: Card,
+    pixels: NDArray[np.uint8],
+    white: int,
+    label: NDArray[np.int64],
+    rows: SplitRows,
+    process: Process,
+    sample_pct: float,
+    grid: GridParameters,
 ) -> Dataset:
+    """Build the dataset of images, pixels (n, p) from 0 to `white` of the digits `label` (n,)."""
     if not 0 < sample_pct <= 1:
         raise InputError(
             f"--mnist_sample_pct is {sample_pct:g}; it is a share, above 0 and at most 1"
         )
-    times = draw_times(images.label, process)
-    train = images.rows.train
-    rows = images.rows._replace(train=train[: max(1, round(sample_pct * len(train)))])
-    splits = Splits(*(_split(images, times, part) for part in rows))
+    times = draw_times(label, process)
+    rows = rows._replace(train=rows.train[: max(1, round(sample_pct * len(rows.train)))])
+    splits = Splits(
+        *(
+            SurvivalData(
+                features=pixels[part].astype(np.float32) / np.float32(white),
+                label=label[part],
+                **{name: values[part] for name, values in times._asdict().items()},
+            )
+            for part in rows
+        )
+    )
     check_events(splits.train.event, "the training split")
     n = sum(map(len, splits))
-    digest = hashlib.sha256(images.pixels.tobytes())
-    digest.update(images.label.astype("<i8").tobytes())
+    digest = hashlib.sha256(pixels.tobytes())
+    digest.update(label.astype("<i8").tobytes())
     # The parameters stand for the times, whose last digit can differ between machines.
     digest.update(f"{card.name} {_VERSION} {process} {sample_pct}".encode())
     return Dataset(
@@ -237,16 +219,6 @@ def _dataset(
         preprocessor=None,
         card=replace(card, n=n, events=int(sum(part.event.sum() for part in splits))),
         sha256=digest.hexdigest(),
-    )
-
-
-def _split(images: Images, times: SurvivalTimes, rows: NDArray[np.int64]) -> SurvivalData:
-    return SurvivalData(
-        features=images.pixels[rows].astype(np.float32) / np.float32(images.white),
-        event=times.event[rows],
-        time=times.time[rows],
-        label=images.label[rows],
-        true_time=times.true_time[rows],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,13 +27,13 @@ class IdxFile(NamedTuple):
 
     @property
     def header(self) -> bytes:
-        """The bytes before the first value: big-endian numbers of four bytes."""
+        """The bytes before the values, of one byte each: big-endian numbers of four bytes."""
         return np.array([self.magic, *self.shape], dtype=">i4").tobytes()
 
     @property
     def size(self) -> int:
-        """Length in bytes: the header, and one byte a value."""
-        return len(self.header) + int(np.prod(self.shape))
+        """Length in bytes."""
+        return len(self.header) + math.prod(self.shape)
 
 
 FILES = {
@@ -54,11 +55,7 @@ class Mnist(NamedTuple):
 def read_mnist(data_dir: Path | str, *, download: bool = True) -> Mnist:
     """Read MNIST by torchvision's loader, downloading the files that are not there, if wanted.
 
-    Raises
-    ------
-    InputError
-        For a file that is not there or cannot be downloaded, has the wrong length or header, or
-        labels that are not digits.
+    InputError where one is missing, cannot be downloaded, or is not MNIST's.
     """
     from torchvision.datasets import MNIST
 
@@ -99,21 +96,9 @@ def _check(name: str, path: Path) -> None:
 def download_file(
     name: str, path: Path, fetch: Callable[[str, str, str], None] | None = None
 ) -> None:
-    """Download one file of MNIST from the mirrors that torchvision knows, checked by its MD5.
+    """Download a file of `FILES` from the mirrors that torchvision knows, checked by its MD5.
 
-    Parameters
-    ----------
-    name : str
-        A key of `FILES`.
-    path : Path
-        Where the file is to be.
-    fetch : callable, optional
-        Fetches an archive: takes its URL, a folder for it and for what it holds, and the MD5.
-
-    Raises
-    ------
-    InputError
-        Where no mirror gives the file; the message says how to get it by hand.
+    `fetch` takes the URL of an archive, a folder for it and for what it holds, and the MD5.
     """
     from torchvision.datasets import MNIST
 

@@ -83,11 +83,9 @@ class Preprocessor:
     Parameters
     ----------
     numeric : tuple of NumericColumn
-        The scaled columns.
     indicators : tuple of str
         The columns with a missing-indicator.
     coded : tuple of CategoryColumn or BinnedColumn
-        The categorical columns.
     warnings : tuple of str
         Which columns were dropped, and why.
     """
@@ -106,24 +104,10 @@ class Preprocessor:
         impute: Mapping[str, float] | None = None,
         quantile_bins: Mapping[str, int] | None = None,
     ) -> Self:
-        """Fit on the training rows.
+        """Fit on the raw features of the training rows.
 
-        Parameters
-        ----------
-        frame : DataFrame
-            The raw features of the training rows.
-        categorical : sequence of str
-            The columns of categories; all others are numbers.
-        impute : mapping of str to float, optional
-            The value of missing entries of a column; the training median for the others.
-        quantile_bins : mapping of str to int, optional
-            Numeric columns to encode as categories, each with its number of quantile bins (tied
-            quantiles are merged).
-
-        Raises
-        ------
-        InputError
-            For text in a numeric column, infinite values, or no column left to learn from.
+        `categorical`, `impute` and `quantile_bins` are as in `RawTable`; tied quantiles are merged.
+        InputError for text or infinite values in a numeric column, or no column left to learn from.
         """
         fills, bins = impute or {}, quantile_bins or {}
         numeric: list[NumericColumn] = []
@@ -150,18 +134,14 @@ class Preprocessor:
             if 0 < observed.size < numbers.size:
                 indicators.append(name)
         fitted = cls(tuple(numeric), tuple(indicators), tuple(coded), tuple(warnings))
-        fitted._check_names()
-        return fitted
-
-    def _check_names(self) -> None:
-        names = self.feature_names
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
+        names = fitted.feature_names
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise InputError(
                 f"column {repeated[0]} has the name of a missing-indicator; rename the column"
             )
         if not names:
-            raise InputError("no feature is left: " + "; ".join(self.warnings))
+            raise InputError("no feature is left: " + "; ".join(warnings))
+        return fitted
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -179,32 +159,20 @@ class Preprocessor:
     def categorical(self) -> tuple[CategoricalColumn, ...]:
         """Index and cardinality of each categorical column that `transform` returns."""
         first = len(self.numeric) + len(self.indicators)
-        return tuple(
-            CategoricalColumn(first + j, column.cardinality) for j, column in enumerate(self.coded)
-        )
+        return tuple(CategoricalColumn(j, c.cardinality) for j, c in enumerate(self.coded, first))
 
     def transform(self, frame: pd.DataFrame) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-        """Return model inputs for raw features, and warnings.
+        """Return model inputs, shape (n, p), for a frame of `columns`, and warnings.
 
-        Parameters
-        ----------
-        frame : DataFrame, n rows
-            Raw features: every column the preprocessor was fitted on and kept, in any order.
-
-        Returns
-        -------
-        features : array, shape (n, p), float32
-            As `feature_names` and `categorical` describe.
-        warnings : tuple of str
-            How many rows had values unseen in training, or missed a number that no training row
-            missed, per column.
-
-        Raises
-        ------
-        InputError
-            For a missing column, text in a numeric column, or infinite or too large values.
+        The warnings say how many rows of a column had values unseen in training, or missed a
+        number that no training row missed. InputError for a missing column, text in a numeric
+        column, or infinite or too large values.
         """
-        self._check_columns(frame)
+        if absent := [name for name in self.columns if name not in frame.columns]:
+            raise InputError(
+                f"missing column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; "
+                f"the table has {', '.join(map(str, frame.columns))}"
+            )
         # One line per column, filled in turn and transposed at the end, which saves memory.
         matrix = np.empty((len(self.feature_names), len(frame)), dtype=np.float32)
         lines = iter(matrix)
@@ -225,23 +193,13 @@ class Preprocessor:
             warnings += unseen
         return np.ascontiguousarray(matrix.T), tuple(warnings)
 
-    def _check_columns(self, frame: pd.DataFrame) -> None:
-        absent = [name for name in self.columns if name not in frame.columns]
-        if absent:
-            raise InputError(
-                f"missing column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; "
-                f"the table has {', '.join(map(str, frame.columns))}"
-            )
-
     def state(self) -> dict[str, Any]:
         """Return the fitted preprocessor as plain lists, numbers and text."""
         return {
             "numeric": [list(c) for c in self.numeric],
             "indicators": list(self.indicators),
             "coded": [
-                {"name": c.name, "values": list(c.values)}
-                if isinstance(c, CategoryColumn)
-                else {"name": c.name, "edges": list(c.edges)}
+                {key: list(v) if key != "name" else v for key, v in c._asdict().items()}
                 for c in self.coded
             ],
             "warnings": list(self.warnings),

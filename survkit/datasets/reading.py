@@ -21,13 +21,8 @@ def read_csv(path: Path | str) -> pd.DataFrame:
 
     A column whose fields all read as numbers (or are missing) is float64, any other is text.
     Numbers become the nearest double, so a file has the same content on every machine; spaces
-    around a field are dropped.
-
-    Raises
-    ------
-    InputError
-        For a file that cannot be read, is empty or has no rows, repeated column names, or a line
-        whose number of fields differs from the header's (with its line number).
+    around a field are dropped. InputError for a file that cannot be read, is empty or has no rows,
+    repeated column names, or a line whose number of fields differs from the header's.
     """
     path = Path(path)
     try:

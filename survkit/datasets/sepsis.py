@@ -61,7 +61,7 @@ _SEES_ITS_FUTURE = (
 
 
 class Task(NamedTuple):
-    """What is predicted from what: the settings that decide rows and outcomes."""
+    """The settings that decide rows and outcomes."""
 
     single_record: bool
     num_hours: int | None
@@ -77,8 +77,7 @@ class Task(NamedTuple):
     @property
     def hours_read(self) -> float:
         """How many hours of a patient are read."""
-        limits = [each for each in (self.num_hours, self.landmark_hours) if each is not None]
-        return min(limits, default=np.inf)
+        return min(filter(None, (self.num_hours, self.landmark_hours)), default=np.inf)
 
 
 class _Hours(NamedTuple):
@@ -151,6 +150,8 @@ def load_sepsis(
     if single_record:
         splits = Splits(*map(one_row_a_subject, splits))
     check_events(splits.train.event, "the training split")
+    absent = set(range(len(SETS))).difference(records.set_index)
+    missing = (f"{_sets(records)}; {SETS[index]} was not found" for index in sorted(absent))
     parameters = f"{_VERSION} {records.sha256} {task}"
     return Dataset(
         name="sepsis",
@@ -161,7 +162,7 @@ def load_sepsis(
         preprocessor=preprocessor,
         card=_card(records, hours.onset[patients], task),
         sha256=hashlib.sha256(parameters.encode()).hexdigest(),
-        warnings=(*warnings, *_missing_sets(records), *notes),
+        warnings=(*warnings, *missing, *notes),
     )
 
 
@@ -241,15 +242,7 @@ def _split(records: SepsisRecords, patient: NDArray[np.int64]) -> SplitRows:
 def one_row_a_subject(data: SurvivalData) -> SurvivalData:
     """Average the numbers and take the largest category over the rows of each subject.
 
-    Parameters
-    ----------
-    data : SurvivalData
-        Rows of a subject one after another, all with its event and time.
-
-    Returns
-    -------
-    SurvivalData
-        One row per subject, in the order of the subjects' first rows.
+    A subject's rows are one after another, all with its event and time; it gets one row.
     """
     subject = np.asarray(data.subject_id)
     first = np.flatnonzero(np.append(True, subject[1:] != subject[:-1]))
@@ -259,12 +252,6 @@ def one_row_a_subject(data: SurvivalData) -> SurvivalData:
     for column, _ in data.categorical:
         features[:, column] = np.maximum.reduceat(data.features[:, column], first)
     return replace(data.subset(first), features=features.astype(np.float32))
-
-
-def _missing_sets(records: SepsisRecords) -> tuple[str, ...]:
-    found = np.unique(records.set_index)
-    absent = [name for index, name in enumerate(SETS) if index not in found]
-    return tuple(f"{_sets(records)}; {name} was not found" for name in absent)
 
 
 def _sets(records: SepsisRecords) -> str:

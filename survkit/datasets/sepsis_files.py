@@ -35,12 +35,8 @@ class SepsisRecords:
         One line per column of `FEATURES`; missing values are NaN.
     sepsis_label : array, shape (rows,), bool
         True from six hours before the onset on.
-    patient : array, shape (n,), int64
-        The patients' numbers.
-    hours : array, shape (n,), int64
-        How many rows each patient has.
-    set_index : array, shape (n,), int64
-        Which of `SETS` each patient is in.
+    patient, hours, set_index : array, shape (n,), int64
+        Each patient's number, number of rows, and which of `SETS` it is in.
     sha256 : str
         Digest of all of this.
     """
@@ -74,24 +70,10 @@ def read_records(
 ) -> tuple[SepsisRecords, tuple[str, ...]]:
     """Read the patients of whichever sets there are, from a cache where the files are as before.
 
-    Parameters
-    ----------
-    data_dir : Path
-        Folder that holds `physionet.org`.
-    skip_bad_files : bool
-        Leave out files that cannot be used, and say so in a warning, instead of refusing.
-
-    Returns
-    -------
-    tuple
-        The records, and warnings: files left out, a cache that was damaged or cannot be kept.
-
-    Raises
-    ------
-    InputError
-        Where there is no set, a set without files, or a file that cannot be used: a column is
-        missing, it has no rows, a value is not a number, a line is cut off, or its patient has
-        another file.
+    Returns the records, and warnings: files left out, a cache that was damaged or cannot be kept.
+    A file cannot be used where a column is missing, it has no rows, a value is not a number, a line
+    is cut off, or its patient has another file. `skip_bad_files` leaves such files out; otherwise
+    they raise InputError, as do a directory without either set and a set without files.
     """
     files = list(_find(Path(data_dir)))
 
@@ -116,17 +98,15 @@ def read_records(
 
 def _counted(bad: Sequence[str]) -> str:
     more = f"; and {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else ""
-    count = (
-        "1 file that cannot be used" if len(bad) == 1 else f"{len(bad):,} files that cannot be used"
-    )
-    return f"{count}: {'; '.join(bad[:_SHOWN])}{more}"
+    files = f"{len(bad):,} file{'s' if len(bad) > 1 else ''} that cannot be used"
+    return f"{files}: {'; '.join(bad[:_SHOWN])}{more}"
 
 
 def _find(data_dir: Path) -> Iterator[_PatientFile]:
     """List the files of each set, in the order of their names."""
     training = (data_dir / TRAINING).absolute()
-    found = [(index, training / name) for index, name in enumerate(SETS)]
-    found = [(index, folder) for index, folder in found if folder.is_dir()]
+    folders = enumerate(training / name for name in SETS)
+    found = [(index, folder) for index, folder in folders if folder.is_dir()]
     if not found:
         raise InputError(
             f"neither {' nor '.join(SETS)} is in {training}; get them by\n  wget -r -N -c -np "
@@ -156,17 +136,15 @@ def _read(files: Sequence[_PatientFile]) -> tuple[dict[str, NDArray[Any]], list[
     values, labels, hours, good = [], [], [], []
     for start in range(0, len(named), _FILES_AT_ONCE):
         chunk = named[start : start + _FILES_AT_ONCE]
-        contents = [_content(file) for file in chunk]
+        contents = [_content(file.path) for file in chunk]
         try:
             table, lengths = parse(contents)
         except UnusableFileError:
             problems = find_problems(contents)
-            pairs = list(zip(chunk, problems, strict=True))
-            bad += [f"{file.name}: {what}" for file, what in pairs if what]
-            chunk = [file for file, what in pairs if not what]
-            table, lengths = parse(
-                [c for c, what in zip(contents, problems, strict=True) if not what]
-            )
+            triples = list(zip(chunk, contents, problems, strict=True))
+            bad += [f"{file.name}: {what}" for file, _, what in triples if what]
+            chunk = [file for file, _, what in triples if not what]
+            table, lengths = parse([content for _, content, what in triples if not what])
         values.append(table[:-1])
         labels.append(table[-1] == 1)
         hours.append(lengths)
@@ -197,12 +175,11 @@ def _with_own_patient(files: Sequence[_PatientFile]) -> tuple[list[_PatientFile]
     return list(first.values()), bad
 
 
-def _content(file: _PatientFile) -> bytes:
+def _content(path: str) -> bytes:
     try:
-        with open(file.path, "rb") as stream:
-            return stream.read()
+        return Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {file.path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _sha256(arrays: dict[str, NDArray[Any]]) -> str:

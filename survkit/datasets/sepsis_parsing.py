@@ -28,25 +28,12 @@ class UnusableFileError(ValueError):
 
 
 def parse(contents: Sequence[bytes]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Parse files as one table.
+    """Parse the contents of files, a header and then one line per hour, as one table.
 
-    Parameters
-    ----------
-    contents : sequence of bytes
-        The files' contents: a header, then one line per hour.
-
-    Returns
-    -------
-    table : array, shape (37, rows), float32
-        `FEATURES` and the label, one line per column; missing values are NaN.
-    lengths : array, shape (len(contents),), int64
-        How many of the rows each file has.
-
-    Raises
-    ------
-    UnusableFileError
-        Where one of the files has other columns, no rows, a line of another length, text in a
-        number, an infinite value, or a label that is neither 0 nor 1.
+    Returns the table, shape (37, rows), `FEATURES` and the label as lines, with NaN for missing
+    values; and how many of the rows each file has. UnusableFileError where a file has other
+    columns, no rows, a line of another length, text in a number, an infinite value, or a label that
+    is neither 0 nor 1.
     """
     bodies = [_body(content) for content in contents]
     lengths = np.array([body.count(b"\n") for body in bodies], dtype=np.int64)

@@ -7,7 +7,7 @@ import os
 import socket
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,31 +59,17 @@ def ensure_file(
 
     Of several processes that ask at once one fetches; the others wait and find the file.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    fetch : callable, optional
-        Writes the file to the path it is given; None where a file that is not there is an error.
-    check : callable, optional
-        As in `write_atomically`.
-
-    Raises
-    ------
-    InputError
-        Where the folder or the file cannot be written, or the file is not there.
+    `fetch` writes the file to the path it is given; None where a missing file is an error. `check`
+    is as in `write_atomically`. InputError where the file is missing or cannot be written.
     """
     if path.exists():
         return path
     if fetch is None:
         raise InputError(f"{path.absolute()} is not there")
     try:
-        lock = _lock(path)
-        try:
+        with _lock(path):
             if not path.exists():
                 write_atomically(path, fetch, check)
-        finally:
-            lock.release()
     except OSError as error:
         raise cannot_write(path, error) from error
     return path
@@ -94,20 +80,9 @@ def load_cached(
 ) -> tuple[Arrays, tuple[str, ...]]:
     """Return arrays from an npz cache, building them where it is absent, stale or damaged.
 
-    Parameters
-    ----------
-    path : Path
-        The cache, an .npz file without Python objects.
-    build : callable
-        Returns the arrays by name.
-    key : str
-        What the arrays depend on (a digest of sources and settings); a cache with another key is
-        stale and rebuilt.
-
-    Returns
-    -------
-    tuple
-        The arrays, and a warning where a damaged cache was rebuilt or a cache could not be kept.
+    `build` returns the arrays by name. `key` is a digest of the sources and settings that they
+    depend on: a cache with another key is stale. The second value warns where a damaged cache was
+    rebuilt or a cache could not be kept.
     """
     found, damage = _read_cache(path, key)
     if found is not None:
@@ -116,30 +91,23 @@ def load_cached(
         lock = _lock(path)
     except OSError as error:
         return dict(build()), (f"no cache is kept at {path}: {error.strerror}",)
-    try:
+    with lock:
         found, damage = _read_cache(path, key)
         if found is not None:
             return found, ()
         arrays = dict(build())
-        return arrays, (*damage, *_keep(path, arrays, key))
-    finally:
-        lock.release()
+        contents: dict[str, Any] = {**arrays, "cache_key": key}
+        try:
+            write_atomically(path, lambda temporary: np.savez(temporary, **contents))
+        except InputError as error:
+            damage = (*damage, f"no cache is kept: {error}")
+        return arrays, damage
 
 
-def _lock(path: Path) -> FileLock:
+def _lock(path: Path) -> AbstractContextManager[object]:
+    """Acquire the lock on a file; to be released by `with`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    lock.acquire()
-    return lock
-
-
-def _keep(path: Path, arrays: Arrays, key: str) -> tuple[str, ...]:
-    contents: dict[str, Any] = {**arrays, "cache_key": key}
-    try:
-        write_atomically(path, lambda temporary: np.savez(temporary, **contents))
-    except InputError as error:
-        return (f"no cache is kept: {error}",)
-    return ()
+    return FileLock(path.with_name(f".{path.name}.lock")).acquire()
 
 
 def _read_cache(path: Path, key: str) -> tuple[Arrays | None, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 import pandas as pd
@@ -45,8 +45,8 @@ _BASELINE = """
 """
 
 FEATURES = {
-    "baseline": tuple(_BASELINE.split()),
     "published": (*_BASELINE.split(), *UNKNOWN_AT_DAY_3, *OTHER_MODELS),
+    "baseline": tuple(_BASELINE.split()),
 }
 
 DROPPED = {
@@ -104,13 +104,11 @@ def load_support2(
     Raises
     ------
     InputError
-        For a missing file that is not to be or cannot be downloaded, a damaged one, or days out of
-        order.
+        For a file that is missing and not downloaded, a damaged one, or days out of order.
     """
     if support2_features not in FEATURES:
-        raise InputError(
-            f"support2_features is '{support2_features}'; it must be published or baseline"
-        )
+        known = " or ".join(FEATURES)
+        raise InputError(f"support2_features is '{support2_features}'; it must be {known}")
     fetch = _download if download else None
     path = ensure_file(Path(data_dir) / "support2.csv", fetch, _read_checked)
     frame, event, time = _read_checked(path)
@@ -135,14 +133,11 @@ def _read_checked(path: Path) -> tuple[pd.DataFrame, BoolArray, NDArray[np.float
         raise InputError(f"{path} lacks column {', '.join(absent)} of SUPPORT2")
     outcomes = {name: as_numbers(frame[name]) for name in (EVENT, TIME)}
     for name, values in outcomes.items():
-        if np.isnan(values).any():
-            row = int(np.argmax(np.isnan(values)))
-            raise InputError(f"{path}: outcome '{name}' is missing in data row {row + 1}")
-        if (values < 0).any():
-            row = int(np.argmax(values < 0))
+        if (bad := ~(values >= 0)).any():
+            row = int(np.argmax(bad))
+            shown = "missing" if np.isnan(values[row]) else f"{values[row]:g}"
             raise InputError(
-                f"{path}: outcome '{name}' is {values[row]:g} in data row {row + 1}; it must be "
-                "at least 0"
+                f"{path}: outcome '{name}' is {shown} in data row {row + 1}; it must be at least 0"
             )
     event = outcomes[EVENT] == 1
     CARD.check(len(frame), int(event.sum()))
@@ -202,5 +197,4 @@ def _fetch_from_uci() -> pd.DataFrame:
     from ucimlrepo import fetch_ucirepo
 
     with download_timeout():
-        data: Any = fetch_ucirepo(id=880).data
-        return pd.DataFrame(data.original)
+        return pd.DataFrame(fetch_ucirepo(id=880).data.original)

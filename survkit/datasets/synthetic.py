@@ -120,8 +120,6 @@ def _weibull(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     x = np.asarray(features, dtype=np.float64).T
     risk = 1.2 * x[0] - 1.0 * x[1] + 0.8 * np.sin(2 * x[2]) + 0.7 * x[3] * x[4] + 0.5 * x[5] ** 2
-    if process == "proportional":
-        shape = np.full(len(risk), 1.5)
-    else:
-        shape = 0.6 + 3.0 / (1.0 + np.exp(-2.0 * x[2]))
+    varied = 0.6 + 3.0 / (1.0 + np.exp(-2.0 * x[2]))
+    shape = np.full(len(risk), 1.5) if process == "proportional" else varied
     return shape, 4.0 * np.exp(-risk / 1.5)

@@ -25,13 +25,7 @@ CARD = Card(
 
 
 def load_udca(*, data_dir: Path | str, **grid: Unpack[GridParameters]) -> Dataset:
-    """Load UDCA from `udca_dataset.csv` in the data directory.
-
-    Raises
-    ------
-    InputError
-        Where the file is not there, or holds other data than the card describes.
-    """
+    """Load UDCA from `udca_dataset.csv` in the data directory, which must be as its card says."""
     path = Path(data_dir) / FILE
     if not path.exists():
         raise InputError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.ensemble import EnsembleConfig
+from survkit.configs.finished_runs import EnsembleConfig
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that --help answers at once.

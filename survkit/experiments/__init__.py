@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from survkit.experiments.expert_sensitivity import (
-    MNIST_EXPERT_SENSITIVITY,
-    SEPSIS_EXPERT_SENSITIVITY,
-    SUPPORT2_EXPERT_SENSITIVITY,
-)
 from survkit.experiments.sweep import PlannedRun, Sweep, expand
 from survkit.experiments.sweep_file import read_sweep
-from survkit.experiments.table1 import MNIST_MIXTURE, SEPSIS_MIXTURE, SUPPORT2_MIXTURE
+from survkit.experiments.table1 import (
+    MNIST_MIXTURE,
+    SEPSIS_MIXTURE,
+    SUPPORT2_MIXTURE,
+    with_numbers_of_experts,
+)
 from survkit.text import nearest
 from survkit.types import InputError
 
@@ -19,20 +19,14 @@ SWEEPS = {
     "support2_mixture": SUPPORT2_MIXTURE,
     "mnist_mixture": MNIST_MIXTURE,
     "sepsis_mixture": SEPSIS_MIXTURE,
-    "support2_expert_sensitivity": SUPPORT2_EXPERT_SENSITIVITY,
-    "mnist_expert_sensitivity": MNIST_EXPERT_SENSITIVITY,
-    "sepsis_expert_sensitivity": SEPSIS_EXPERT_SENSITIVITY,
+    "support2_expert_sensitivity": with_numbers_of_experts(SUPPORT2_MIXTURE),
+    "mnist_expert_sensitivity": with_numbers_of_experts(MNIST_MIXTURE),
+    "sepsis_expert_sensitivity": with_numbers_of_experts(SEPSIS_MIXTURE),
 }
 
 
 def find_sweep(name: str) -> Sweep:
-    """Return the sweep of a name.
-
-    Raises
-    ------
-    InputError
-        For an unknown name; the message lists the known ones.
-    """
+    """Return the sweep of a name; InputError lists the names where it is unknown."""
     if name not in SWEEPS:
         raise InputError(
             f"unknown sweep '{name}'{nearest(name, SWEEPS)}; the sweeps are {', '.join(SWEEPS)}; "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -54,17 +53,7 @@ class Sweep(NamedTuple):
 
 
 class PlannedRun(NamedTuple):
-    """One run of a sweep.
-
-    Parameters
-    ----------
-    name : str
-        Unique in the sweep, as "mtlr seed=42".
-    config : TrainConfig
-        Its configuration.
-    after : tuple of str
-        Names of the runs that must be done before it starts.
-    """
+    """One run of a sweep: its unique name, such as "mtlr seed=42", and the runs that it needs."""
 
     name: str
     config: TrainConfig
@@ -79,20 +68,10 @@ def expand(
 ) -> list[PlannedRun]:
     """Return all runs of a sweep, each after those that it depends on.
 
-    Parameters
-    ----------
-    sweep : Sweep
-        The sweep.
-    overrides : mapping, optional
-        Values that win over the sweep's, in every run.
-    optional : collection of str
-        Overrides that no run needs to read, since they come from an args file.
-
-    Raises
-    ------
-    InputError
-        For an unknown field, a value that it cannot have, a flag that no run reads, an override
-        of what the sweep varies, an unknown name in `after` or a cycle of them.
+    `overrides` are values that win over the sweep's in every run; those in `optional` come from an
+    args file, so that no run needs to read them. InputError for an unknown field, a value that it
+    cannot have, a flag that no run reads, an override of what the sweep varies, an unknown name in
+    `after` or a cycle of them.
     """
     overrides = overrides or {}
     base = read_args_file(TrainConfig, Path(sweep.experiment_args)) if sweep.experiment_args else {}
@@ -132,10 +111,9 @@ def _reads(config: TrainConfig, flag: str) -> bool:
 def _refuse_unread(what: str, flags: Iterable[str], configs: Sequence[TrainConfig]) -> None:
     unread = [flag for flag in flags if not any(_reads(config, flag) for config in configs)]
     if unread:
-        have = [
-            {getattr(config, kind): None for config in configs} for kind in ("dataset", "model")
-        ]
-        raise InputError(f"{what}: {why_unread(unread, *(', '.join(names) for names in have))}")
+        datasets = ", ".join(dict.fromkeys(config.dataset for config in configs))
+        models = ", ".join(dict.fromkeys(config.model for config in configs))
+        raise InputError(f"{what}: {why_unread(unread, datasets, models)}")
 
 
 def _run_name(label: str, varied: Mapping[str, Any]) -> str:
@@ -149,13 +127,10 @@ def _labels(sweep: Sweep) -> list[str]:
         str(run.get(NAME) or (model if isinstance(model, str) else "run"))
         for run, model in zip(sweep.runs, models, strict=True)
     ]
-    counts = Counter(labels)
-    seen: Counter[str] = Counter()
-    numbered = []
-    for label in labels:
-        seen[label] += 1
-        numbered.append(f"{label}#{seen[label]}" if counts[label] > 1 else label)
-    return numbered
+    return [
+        f"{label}#{labels[:index].count(label) + 1}" if labels.count(label) > 1 else label
+        for index, label in enumerate(labels)
+    ]
 
 
 def _combinations(label: str, flags: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -165,10 +140,8 @@ def _combinations(label: str, flags: Mapping[str, Any]) -> Iterator[dict[str, An
         if name in NO_FLAGS:
             raise InputError(f"{label}: {name} {NO_FLAGS[name]}")
         if name not in FIELDS:
-            raise InputError(
-                f"{label}: survkit.train has no flag '{name}'"
-                f"{nearest(name, [*FIELDS, NAME, AFTER])}"
-            )
+            hint = nearest(name, [*FIELDS, NAME, AFTER])
+            raise InputError(f"{label}: survkit.train has no flag '{name}'{hint}")
         if _is_varied(name, value):
             if not value:
                 raise InputError(f"{label}: {name} is an empty list, which stands for no run")

@@ -21,14 +21,10 @@ class _UniqueKeys(yaml.SafeLoader):
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.tag not in KEY_TAGS:
-                raise yaml.MarkedYAMLError(
-                    problem="a key must be text", problem_mark=key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"'{key.value}' stands twice", problem_mark=key.start_mark
-                )
+            if key.tag not in KEY_TAGS or key.value in seen:
+                text = key.tag in KEY_TAGS
+                problem = f"'{key.value}' stands twice" if text else "a key must be text"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value)
         return node
 
@@ -36,12 +32,8 @@ class _UniqueKeys(yaml.SafeLoader):
 def read_sweep(path: str | Path) -> Sweep:
     """Read a sweep from a YAML file with the keys of `Sweep`.
 
-    A relative `experiment_args` starts from the file's folder.
-
-    Raises
-    ------
-    InputError
-        For a file that cannot be read, is not YAML or has other keys.
+    A relative `experiment_args` starts from the file's folder. InputError for a file that cannot be
+    read, is not YAML or has other keys.
     """
     path = Path(path)
     try:
@@ -68,10 +60,8 @@ def read_sweep(path: str | Path) -> Sweep:
 
 def _check_parts(path: Path, content: dict[str, Any]) -> None:
     runs = content.get("runs", [{}])
-    if not isinstance(content.get("experiment_args"), str | None):
-        raise InputError(
-            f"{path}: experiment_args must be a file, not {content['experiment_args']!r}"
-        )
+    if not isinstance(file := content.get("experiment_args"), str | None):
+        raise InputError(f"{path}: experiment_args must be a file, not {file!r}")
     if not isinstance(content.get("common", {}), dict):
         raise InputError(f"{path}: common must be flags with their values, as 'lr: 0.001'")
     if not (isinstance(runs, list) and runs and all(isinstance(run, dict) for run in runs)):

@@ -21,6 +21,11 @@ PERSONALIZED_MOE = {
     "mixture_components": 8,
 }
 COXPH = {"model": "coxph"}
+NUMBERS_OF_EXPERTS = {
+    "fixed_moe": [2, 5, 10, 20],
+    "adjustable_moe": [2, 5, 10, 20],
+    "personalized_moe": [2, 4, 8, 16],
+}
 
 SUPPORT2_MIXTURE = Sweep(
     common={"dataset": "support2", "seed": SEEDS},
@@ -57,3 +62,14 @@ SEPSIS_MIXTURE = Sweep(
         {"model": "rsf", "rsf_n_estimators": 50, "rsf_min_samples_split": 50},
     ),
 )
+
+
+def with_numbers_of_experts(sweep: Sweep) -> Sweep:
+    """Return a sweep of the mixtures alone, each at four numbers of experts."""
+    return sweep._replace(
+        runs=tuple(
+            {**run, "mixture_components": NUMBERS_OF_EXPERTS[run["model"]]}
+            for run in sweep.runs
+            if run["model"] in NUMBERS_OF_EXPERTS
+        )
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.explain import ExplainConfig
+from survkit.configs.finished_runs import ExplainConfig
 from survkit.types import InputError
 
 PROG = "survkit.explain"

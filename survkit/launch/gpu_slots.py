@@ -17,50 +17,21 @@ from survkit.types import InputError
 
 
 class Gpu(NamedTuple):
-    """A GPU that this process may use.
+    """A GPU that this process may use."""
 
-    Parameters
-    ----------
-    number : int
-        Its place among the GPUs that this process may use.
-    uuid : str
-        What CUDA_VISIBLE_DEVICES calls it.
-    free_mb : int
-        Free memory, in MiB.
-    """
-
-    number: int
+    number: int  # its place among the GPUs that this process may use
     uuid: str
-    free_mb: int
+    free_mb: int  # free memory, in MiB
 
 
 def gpu_slots(
-    *,
-    gpu_list: Sequence[int],
-    gpu_mb_per_job: int,
-    max_per_gpu: int,
-    nvml: Any = None,
+    *, gpu_list: Sequence[int], gpu_mb_per_job: int, max_per_gpu: int, nvml: Any = None
 ) -> list[Gpu]:
     """Return a GPU for each job that can run at the same time; none where there is no GPU.
 
-    A GPU comes as often as jobs fit into its free memory. Every GPU comes once before one comes
-    twice.
-
-    Parameters
-    ----------
-    gpu_list : sequence of int
-        GPUs to use, by their place in CUDA_VISIBLE_DEVICES where that is set; empty for all.
-    gpu_mb_per_job : int
-        Free memory that a job needs, in MiB.
-    max_per_gpu : int
-        Most jobs on one GPU.
-    nvml : module, optional
-        NVIDIA's management library; pynvml unless given.
-
-    Raises
-    ------
-    InputError
-        For a GPU in `gpu_list` that is not there, or where no GPU has the memory.
+    A GPU comes as often as jobs that need `gpu_mb_per_job` MiB fit into its free memory, at most
+    `max_per_gpu` times. Every GPU comes once before one comes twice. `gpu_list` has places in
+    CUDA_VISIBLE_DEVICES where that is set, and is empty for all GPUs.
     """
     gpus = visible_gpus(nvml)
     missing = [index for index in gpu_list if index >= len(gpus)]
@@ -80,13 +51,7 @@ def gpu_slots(
 
 
 def visible_gpus(nvml: Any = None) -> list[Gpu]:
-    """Return the GPUs that this process may use, in the order of CUDA_VISIBLE_DEVICES if set.
-
-    Raises
-    ------
-    InputError
-        Where that names a GPU that is not there, or a GPU does not answer.
-    """
+    """Return the GPUs that this process may use, in the order of CUDA_VISIBLE_DEVICES if set."""
     with _opened(nvml) as library:
         if library is None:
             return []

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from survkit.configs.args_file import to_arguments
-from survkit.configs.train import TrainConfig
-from survkit.configs.wandb import WandbConfig
+from survkit.configs.train import TrainConfig, WandbConfig
 
 ALWAYS_GIVEN = ("dataset", "model", "seed", "data_dir", "log_dir", "group")
 """Flags that a command shows even where they have their defaults."""
@@ -21,34 +20,17 @@ ALWAYS_GIVEN = ("dataset", "model", "seed", "data_dir", "log_dir", "group")
 class Job(NamedTuple):
     """One process of a sweep: a training run, or several that differ in their seeds only.
 
-    Parameters
-    ----------
-    name : str
-        What people call it, such as "support2_mixture mtlr seed=42"; unique among the jobs.
-    config : TrainConfig
-        What to train; all paths in it are absolute.
-    wandb : WandbConfig
-        How the run is mirrored.
-    folder : Path
-        The run's folder, absolute; its last part is the run_id. Of several, the first one's.
-    log : Path
-        File for everything the run prints, absolute; outside `folder`.
-    after : tuple of str
-        Names of the jobs that must be done before this one starts.
-    stack : str
-        Equal for runs that one process can train at once; "" for those that are trained alone.
-    together : tuple of Job
-        The runs, of a job of several.
+    All paths, those in `config` too, are absolute.
     """
 
-    name: str
+    name: str  # such as "support2_mixture mtlr seed=42"; unique among the jobs
     config: TrainConfig
     wandb: WandbConfig
-    folder: Path
-    log: Path
-    after: tuple[str, ...] = ()
-    stack: str = ""
-    together: tuple[Job, ...] = ()
+    folder: Path  # of the run, or the first of several; its last part is the run_id
+    log: Path  # for everything the run prints; outside `folder`
+    after: tuple[str, ...] = ()  # names of the jobs that must be done before this one starts
+    stack: str = ""  # equal for runs that one process can train at once; "" for those trained alone
+    together: tuple[Job, ...] = ()  # the runs, of a job of several
 
     @property
     def arguments(self) -> list[str]:
@@ -120,32 +102,14 @@ class Status(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """How a job ended.
-
-    Parameters
-    ----------
-    job : Job
-        The job.
-    status : Status
-        How it ended.
-    seconds : float, optional
-        Wall-clock time of its last attempt.
-    peak_memory_mb : float, optional
-        Largest resident memory of its process, in MiB.
-    note : str
-        The last line of a failure's log, or another word on the status.
-    exit_status : int, optional
-        Exit status of its last attempt, or minus the number of the signal that killed it.
-    attempts : int, optional
-        How often it was started.
-    """
+    """How a job ended: in its last attempt, if it was started several times."""
 
     job: Job
     status: Status
     seconds: float | None = None
-    peak_memory_mb: float | None = None
-    note: str = ""
-    exit_status: int | None = None
+    peak_memory_mb: float | None = None  # largest resident memory of its process, in MiB
+    note: str = ""  # the last line of a failure's log, or another word on the status
+    exit_status: int | None = None  # or minus the number of the signal that killed it
     attempts: int | None = None
 
     def of_runs(self) -> list[Outcome]:

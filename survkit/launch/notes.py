@@ -21,16 +21,7 @@ def write_note(
 ) -> None:
     """Note how the runs of a job ended; a full disk costs a warning only.
 
-    Parameters
-    ----------
-    outcome : Outcome
-        How the job ended.
-    place : str
-        Where it ran.
-    gpu : str, optional
-        UUID of the GPU that it was given.
-    job_id : str, optional
-        Its id on a SLURM cluster.
+    `gpu` is the UUID of the GPU that it was given, `job_id` its id on a SLURM cluster.
     """
     for run, ended in zip(outcome.job.runs, outcome.of_runs(), strict=True):
         note = {

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean, median
-from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from survkit.launch.jobs import Outcome, Status
@@ -33,15 +32,8 @@ class _Running(NamedTuple):
 class Overview:
     """Reports every run that starts or ends: a live view on a terminal, else a line for each.
 
-    The live view is shown while the overview is entered as a context; without it, or where the
-    output is no terminal, every start and end is one line.
-
-    Parameters
-    ----------
-    total : int
-        Number of runs that are going to end.
-    console : rich.console.Console, optional
-        Where to print; the standard output unless given.
+    The live view of the `total` runs is shown while the overview is entered as a context; without
+    it, or where the output is no terminal, every start and end is one line.
     """
 
     def __init__(self, total: int, console: Console | None = None) -> None:
@@ -59,39 +51,24 @@ class Overview:
         console = self._console or Console()
         if console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(
-                console=console,
-                get_renderable=self._view,
-                refresh_per_second=2,
-                transient=True,
+                console=console, get_renderable=self._view, refresh_per_second=2, transient=True
             )
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def started(self, name: str, note: str = "", folder: Path | None = None) -> None:
-        """Report that a run has started.
+        """Report that a run has started, and where, such as "GPU 0" or "job 17".
 
-        Parameters
-        ----------
-        name : str
-            The job's name.
-        note : str
-            Where it runs, such as "GPU 0" or "job 17".
-        folder : Path, optional
-            The run's folder, for its last epoch in the live view.
+        Its folder is for the last epoch in the live view.
         """
         self._running[name] = _Running(note, time.monotonic(), folder)
         if self._live is None:
-            self._print(f"started {name}{f' ({note})' if note else ''}")
+            self.tell(f"started {name}{f' ({note})' if note else ''}")
 
     def ended(self, outcome: Outcome) -> None:
         """Report that a run has ended."""
@@ -99,20 +76,17 @@ class Overview:
         self._ended.append(outcome)
         seconds = "" if outcome.seconds is None else f" after {outcome.seconds:.0f} s"
         note = f": {outcome.note}" if outcome.note else ""
-        self._print(f"{outcome.status} {outcome.job.name}{seconds}{note}")
+        self.tell(f"{outcome.status} {outcome.job.name}{seconds}{note}")
 
     def postponed(self, name: str, why: str) -> None:
         """Report, once, that a run waits although it could start or has started."""
         self._running.pop(name, None)
         if name not in self._postponed:
             self._postponed.add(name)
-            self._print(f"postponed {name}: {why}")
+            self.tell(f"postponed {name}: {why}")
 
     def tell(self, text: str) -> None:
-        """Print a line that concerns no single run."""
-        self._print(text)
-
-    def _print(self, text: str) -> None:
+        """Print a line."""
         line = f"{datetime.now():%H:%M:%S} [{len(self._ended)}/{self._total}] {text}"
         if self._live is not None:
             self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -149,8 +123,7 @@ class Overview:
         known = [o.seconds for o in self._ended if o.status is Status.DONE and o.seconds]
         if not (known and self._running):
             return None
-        mean = fmean(known)
-        now = time.monotonic()
+        mean, now = fmean(known), time.monotonic()
         begun = [max(0.0, mean - (now - run.since)) for run in self._running.values()]
         waiting = self._total - len(self._ended) - len(begun)
         return (sum(begun) + waiting * mean) / len(begun)

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import survkit
 from survkit.configs.args_file import build_config
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.train import TrainConfig
-from survkit.configs.wandb import WandbConfig
+from survkit.configs.train import TrainConfig, WandbConfig
 from survkit.datasets import load_configured, load_parameters
 from survkit.datasets.assemble import Dataset
 from survkit.experiments import PlannedRun, Sweep, expand, find_sweep, read_sweep
@@ -29,18 +28,11 @@ from survkit.training.tracking import finished_runs
 from survkit.types import InputError
 
 SAMPLING_SEED = 0
+Load = Callable[[TrainConfig], Dataset]
 
 
 class Plan(NamedTuple):
-    """What sweeps come to.
-
-    Parameters
-    ----------
-    jobs : list of Job
-        The runs to make, each after those that it depends on.
-    skipped : list of Outcome
-        The runs that are finished already.
-    """
+    """The runs to make, each after those that it depends on, and those that are finished."""
 
     jobs: list[Job]
     skipped: list[Outcome]
@@ -51,19 +43,9 @@ def plan_sweeps(
 ) -> Plan:
     """Resolve every run of the sweeps and find out which are still to be made.
 
-    Parameters
-    ----------
-    config : BatchRunConfig
-        Names the sweeps.
-    given : mapping
-        Values for fields of `TrainConfig`, which win over the sweep's, and of `WandbConfig`.
-    of_files : collection of str
-        Those that only args files give: no run needs to read them.
-
-    Raises
-    ------
-    InputError
-        For an unknown sweep, or a run that cannot be made; nothing has been started then.
+    `given` has values for fields of `TrainConfig`, which win over the sweep's, and of
+    `WandbConfig`; those in `of_files` come from args files alone, so that no run needs to read
+    them. InputError for an unknown sweep, or a run that cannot be made.
     """
     if given.get("seeds"):
         raise InputError("--seeds cannot be given here: the sweep says which seeds its runs have")
@@ -102,7 +84,7 @@ def _sample(runs: Sequence[PlannedRun], num_runs: int | None) -> list[PlannedRun
     return [run for run in runs if run.name in chosen]
 
 
-def _remember_datasets() -> Callable[[TrainConfig], Dataset]:
+def _remember_datasets() -> Load:
     """Return a function that loads the dataset of a configuration, each only once."""
     loaded: dict[str, Dataset] = {}
 
@@ -116,12 +98,7 @@ def _remember_datasets() -> Callable[[TrainConfig], Dataset]:
     return load
 
 
-def _jobs(
-    group: str,
-    runs: Sequence[PlannedRun],
-    wandb: WandbConfig,
-    load: Callable[[TrainConfig], Dataset],
-) -> list[Job]:
+def _jobs(group: str, runs: Sequence[PlannedRun], wandb: WandbConfig, load: Load) -> list[Job]:
     jobs: dict[str, Job] = {}
     finders: dict[Path, RunFinder] = {}
     for run in runs:
@@ -136,11 +113,7 @@ def _jobs(
 
 
 def _job(
-    group: str,
-    run: PlannedRun,
-    wandb: WandbConfig,
-    load: Callable[[TrainConfig], Dataset],
-    finders: dict[Path, RunFinder],
+    group: str, run: PlannedRun, wandb: WandbConfig, load: Load, finders: dict[Path, RunFinder]
 ) -> Job:
     config = canonical(replace(_with_absolute_paths(run.config), group=group))
     group_folder = Path(config.log_dir) / group
@@ -192,11 +165,8 @@ def _why_finished(job: Job, finished: Collection[str]) -> str:
         print(f"warning: {message}", file=sys.stderr)
     if result is not None:
         if result["survkit_version"] != survkit.__version__:
-            print(
-                f"warning: {job.folder} was made by survkit {result['survkit_version']}, "
-                f"this is {survkit.__version__}",
-                file=sys.stderr,
-            )
+            made_by = f"was made by survkit {result['survkit_version']}, this is"
+            print(f"warning: {job.folder} {made_by} {survkit.__version__}", file=sys.stderr)
         return "its record is complete"
     return "finished in Weights & Biases" if job.folder.name in finished else ""
 

@@ -34,13 +34,8 @@ GRACE_SECONDS = 20.0
 """How long a process may take to end after SIGTERM, before SIGKILL."""
 
 THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_MAX_THREADS",
-    "NUMBA_NUM_THREADS",
-    "POLARS_MAX_THREADS",
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+    *("NUMEXPR_MAX_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS"),
     "LOKY_MAX_CPU_COUNT",  # what joblib, and so a random survival forest, takes for all cores
 )
 
@@ -48,23 +43,11 @@ RESUMED_NEXT_TIME = "resumed next time, from its last checkpoint if it has one"
 
 
 class Place(NamedTuple):
-    """Where a job runs.
+    """Where a job runs."""
 
-    Parameters
-    ----------
-    name : str
-        What people call it, such as "GPU 0".
-    threads : int
-        Threads that the job may use.
-    cuda_visible_devices : str, optional
-        The GPU that it sees; None leaves the variable as it is.
-    slurm_job_id : str, optional
-        The SLURM job that it is.
-    """
-
-    name: str
+    name: str  # such as "GPU 0"
     threads: int
-    cuda_visible_devices: str | None = None
+    cuda_visible_devices: str | None = None  # None leaves the variable as it is
     slurm_job_id: str | None = None
 
 
@@ -84,20 +67,9 @@ def run_job(
 ) -> Outcome | None:
     """Run a job to its end and note how it ended; return None where another process trains it.
 
-    Bad input is not tried again; any other failure is, `retries` times.
-
-    Parameters
-    ----------
-    job : Job
-        The job; its log is appended to.
-    place : Place
-        Where it runs.
-    retries : int
-        Further attempts at a job that failed.
-    stop : callable
-        Asked ten times a second; once it is True, SIGTERM ends the process.
-    grace_seconds : float
-        How long the process may take to end before SIGKILL.
+    Its log is appended to. Bad input is not tried again; any other failure is, `retries` times.
+    `stop` is called ten times a second: once it is True, SIGTERM ends the process, and SIGKILL
+    after `grace_seconds`.
     """
     if stop():
         return Outcome(job, Status.STOPPED, note=RESUMED_NEXT_TIME)
@@ -215,14 +187,13 @@ def python_environment() -> dict[str, str]:
 
 def job_environment(place: Place) -> dict[str, str]:
     """Return the environment of a job, with its share of the machine."""
-    environment = {
+    gpu = place.cuda_visible_devices
+    return {
         **python_environment(),
         **dict.fromkeys(THREAD_VARIABLES, str(place.threads)),
         "PYTHONUNBUFFERED": "1",
+        **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
     }
-    if place.cuda_visible_devices is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = place.cuda_visible_devices
-    return environment
 
 
 def _outcome(job: Job, ended: _Ended, header: str, *, stopped: bool) -> Outcome:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from survkit import __version__
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.predict import PredictConfig
+from survkit.configs.finished_runs import PredictConfig
 from survkit.types import InputError
 
 # The functions below import the heavy modules, so that --help answers at once.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
-from survkit.configs.report import ReportConfig
+from survkit.configs.finished_runs import ReportConfig
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that --help answers at once.

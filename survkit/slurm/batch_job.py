@@ -19,8 +19,7 @@ from typing import Any
 from survkit.cli import FAILED, RUNS_ELSEWHERE, TERMINATED
 from survkit.configs.args_file import parse_configs
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.train import TrainConfig
-from survkit.configs.wandb import WandbConfig
+from survkit.configs.train import TrainConfig, WandbConfig
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.notes import write_note
 from survkit.launch.process import Place, run_job
@@ -32,17 +31,9 @@ NO_CHECKPOINT = "no checkpoint within the time limit; give the job a longer --ti
 
 def job_text(job: Job, config: BatchRunConfig) -> str:
     """Return what the process of a job must know, as one line of ASCII."""
-    return json.dumps(
-        {
-            "name": job.name,
-            "folder": str(job.folder),
-            "log": str(job.log),
-            "threads": config.cpu,
-            "retries": config.retries,
-            "requeue": config.requeue,
-            "arguments": job.arguments,
-        }
-    )
+    texts = {"name": job.name, "folder": str(job.folder), "log": str(job.log)}
+    numbers = {"threads": config.cpu, "retries": config.retries, "requeue": config.requeue}
+    return json.dumps({**texts, **numbers, "arguments": job.arguments})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,16 +27,10 @@ _ESCAPES |= {ord("\\"): "\\\\", ord("'"): "\\'"}
 
 
 def batches(jobs: Sequence[Job], *, array: bool, largest_array: int) -> list[Batch]:
-    """Return the submissions that jobs come to, each after those that it depends on.
+    """Return the submissions that jobs come to, each after those that it depends on, as jobs are.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        The jobs, each after those that it depends on.
-    array : bool
-        Whether jobs that wait for the same others become tasks of one array.
-    largest_array : int
-        Largest number of tasks of an array.
+    With `array`, jobs that wait for the same others become tasks of one array, or of several where
+    they are more than `largest_array`.
     """
     if not array:
         return [(job,) for job in jobs]
@@ -54,17 +48,7 @@ def batches(jobs: Sequence[Job], *, array: bool, largest_array: int) -> list[Bat
 
 
 def batch_script(batch: Batch, config: BatchRunConfig, after: Sequence[str]) -> str:
-    """Return the script of a submission, as sbatch reads it.
-
-    Parameters
-    ----------
-    batch : sequence of Job
-        What it runs.
-    config : BatchRunConfig
-        What it asks the cluster for.
-    after : sequence of str
-        Ids of the jobs that it waits for.
-    """
+    """Return the script of a submission that waits for the job ids `after`, as sbatch reads it."""
     first = batch[0]
     if len(batch) == 1:
         submission = Submission(_one_line(first.name), run_comment(first), first.log, tuple(after))

@@ -25,18 +25,10 @@ USUAL_REASONS = ("None", "Priority", "Resources", "Dependency", "BeginTime", "Jo
 
 
 class Follower:
-    """Follows jobs in the queue to their ends.
+    """Follows jobs, each after those that it depends on, in the queue to their ends.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        The jobs, each after those that it depends on.
-    job_ids : mapping of str to str
-        The ids of those in the queue, by name.
-    outcomes : dict of str to Outcome
-        What has become of every job, by name; the end of each in the queue is noted here.
-    overview : Overview
-        Shows every start and end.
+    `job_ids` are the ids of those in the queue, by name; how each of them ends is noted in
+    `outcomes`, which has what became of every job, by name.
     """
 
     def __init__(
@@ -69,9 +61,7 @@ class Follower:
     def _look(self) -> None:
         try:
             queue = {queued.job_id: queued for queued in list_queue()}
-        except (
-            InputError
-        ) as error:  # the controller is busy or being restarted; the jobs keep running
+        except InputError as error:  # the controller is busy or restarting; the jobs keep running
             self._say(str(error), f"cannot see the queue for now: {error}")
             return
         for job in list(self._pending.values()):

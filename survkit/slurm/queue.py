@@ -14,16 +14,8 @@ from survkit.launch.jobs import Job
 from survkit.types import InputError
 
 ENDED = (
-    "BOOT_FAIL",
-    "CANCELLED",
-    "COMPLETED",
-    "DEADLINE",
-    "FAILED",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "PREEMPTED",
-    "REVOKED",
-    "TIMEOUT",
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED"),
+    *("NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"),
 )
 """The states of a job that will not run again; SLURM remembers such jobs for some minutes."""
 
@@ -38,24 +30,12 @@ class SubmissionRefusedError(InputError):
 
 
 class QueuedJob(NamedTuple):
-    """A job, or a task of a job array, as the queue shows it.
+    """A job, or a task of a job array, as the queue shows it."""
 
-    Parameters
-    ----------
-    job_id : str
-        As "17", or "17_3" for a task.
-    state : str
-        As "PENDING"; see `ENDED`.
-    reason : str
-        Why it waits, or why it ended.
-    comment : str
-        As it was submitted with.
-    """
-
-    job_id: str
-    state: str
-    reason: str
-    comment: str
+    job_id: str  # such as "17", or "17_3" for a task
+    state: str  # such as "PENDING"
+    reason: str  # why it waits, or why it ended
+    comment: str  # that it was submitted with
 
     @property
     def has_ended(self) -> bool:
@@ -80,21 +60,9 @@ def run_comment(job: Job) -> str:
 
 
 def list_queue() -> list[QueuedJob]:
-    """Return all jobs of this user that SLURM knows, those that ended lately included.
-
-    Raises
-    ------
-    InputError
-        Where SLURM does not answer; the message is squeue's own.
-    """
-    listing = _slurm(
-        "squeue",
-        "--noheader",
-        "--array",
-        "--states=all",
-        f"--user={os.getuid()}",
-        "--format=%i|%T|%r|%k",
-    )
+    """Return all jobs of this user that SLURM knows, those that ended lately included."""
+    which = ("--noheader", "--array", "--states=all", f"--user={os.getuid()}")
+    listing = _slurm("squeue", *which, "--format=%i|%T|%r|%k")
     return [QueuedJob(*line.split("|", 3)) for line in listing.splitlines() if "|" in line]
 
 
@@ -136,13 +104,7 @@ def largest_array() -> int:
 
 
 def submit(script: str) -> str:
-    """Submit a script and return its job id.
-
-    Raises
-    ------
-    SubmissionRefusedError
-        With sbatch's own words.
-    """
+    """Submit a script and return its job id."""
     try:
         answer = _slurm("sbatch", "--parsable", stdin=script)
     except InputError as error:
@@ -151,18 +113,12 @@ def submit(script: str) -> str:
 
 
 def requeue(job_id: str) -> None:
-    """Put a running job back into the queue.
-
-    Raises
-    ------
-    InputError
-        With scontrol's own words.
-    """
+    """Put a running job back into the queue."""
     _slurm("scontrol", "requeue", job_id)
 
 
 def _slurm(*command: str, stdin: str = "") -> str:
-    """Run a command of SLURM and return what it prints.
+    """Run a command of SLURM and return what it prints; its own words are the InputError's.
 
     Neither Ctrl-C in the terminal, which a session of its own does not hear, nor the death of this
     process, which would cut a pipe short, leaves sbatch with half a script.
@@ -177,8 +133,6 @@ def _slurm(*command: str, stdin: str = "") -> str:
         except FileNotFoundError:
             raise InputError(f"there is no {command[0]} on the path") from None
     if process.returncode:
-        lines = process.stderr.decode(errors="replace").splitlines()
-        raise InputError(
-            "; ".join(lines) or f"{command[0]} ended with exit status {process.returncode}"
-        )
+        words = "; ".join(process.stderr.decode(errors="replace").splitlines())
+        raise InputError(words or f"{command[0]} ended with exit status {process.returncode}")
     return process.stdout.decode(errors="replace")

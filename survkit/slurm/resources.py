@@ -22,22 +22,15 @@ _NAME = re.compile(r"[^\s-][^\s]*")
 
 
 def check_resources(jobs: Iterable[Job], config: BatchRunConfig) -> None:
-    """Check the SLURM flags, and that jobs which are requeued do not start over.
-
-    Raises
-    ------
-    InputError
-        Naming the flag, its value and what would be right.
-    """
+    """Check the SLURM flags, and that jobs which are requeued do not start over."""
     if config.cluster not in CLUSTERS:
         raise InputError(
             f"--cluster is '{config.cluster}'{nearest(config.cluster, CLUSTERS)}; "
             f"known are {', '.join(CLUSTERS)}; add others in survkit/slurm/simple_slurm_script.py"
         )
+    names = ((flag, _NAME, "a name without spaces") for flag in ("account", "partition", "qos"))
     for name, pattern, right in (
-        ("account", _NAME, "a name without spaces"),
-        ("partition", _NAME, "a name without spaces"),
-        ("qos", _NAME, "a name without spaces"),
+        *names,
         ("gpu", _GPU, "a number or type:number, such as 1 or a100:1"),
         ("memory", _MEMORY, "a whole number with K, M, G or T, such as 8G"),
     ):
@@ -58,13 +51,7 @@ def check_resources(jobs: Iterable[Job], config: BatchRunConfig) -> None:
 
 
 def check_commands() -> None:
-    """Check that SLURM's commands are there.
-
-    Raises
-    ------
-    InputError
-        Where one is not on the path.
-    """
+    """Raise InputError where one of SLURM's commands is not on the path."""
     for command in COMMANDS:
         if shutil.which(command) is None:
             raise InputError(
@@ -76,21 +63,12 @@ def check_commands() -> None:
 def time_limit_seconds(text: str) -> int | None:
     """Return a time limit in seconds; None where it is unlimited.
 
-    Parameters
-    ----------
-    text : str
-        In a form that sbatch takes: minutes, minutes:seconds, hours:minutes:seconds, days-hours,
-        days-hours:minutes or days-hours:minutes:seconds.
-
-    Raises
-    ------
-    InputError
-        For any other text.
+    The text has a form that sbatch takes: minutes, minutes:seconds, hours:minutes:seconds,
+    days-hours, days-hours:minutes or days-hours:minutes:seconds.
     """
     if text.casefold() in UNLIMITED:
         return None
-    match = _TIME.fullmatch(text)
-    if match is None:
+    if not _TIME.fullmatch(text):
         raise InputError(
             f"--time is '{text}'; it must be minutes, hours:minutes:seconds or "
             "days-hours:minutes:seconds, such as 4:00:00"

@@ -16,27 +16,13 @@ from survkit.configs.batch_run import BatchRunConfig
 
 
 class Submission(NamedTuple):
-    """What sets one submission of a sweep apart from the others.
+    """What sets one submission of a sweep apart from the others."""
 
-    Parameters
-    ----------
-    name : str
-        What `squeue` shows.
-    comment : str
-        By which a later launcher knows what the submission runs.
-    output : Path
-        File for what SLURM itself says.
-    after : tuple of str
-        Ids of the jobs that must end well before.
-    tasks : int, optional
-        Number of tasks of a job array; None for a job of its own.
-    """
-
-    name: str
-    comment: str
-    output: Path
-    after: tuple[str, ...] = ()
-    tasks: int | None = None
+    name: str  # what squeue shows
+    comment: str  # by which a later launcher knows what the submission runs
+    output: Path  # file for what SLURM itself says
+    after: tuple[str, ...] = ()  # ids of the jobs that must end well before
+    tasks: int | None = None  # number of tasks of a job array; None for a job of its own
 
 
 def generic(config: BatchRunConfig, submission: Submission) -> Slurm:
@@ -90,8 +76,7 @@ CLUSTERS: dict[str, Callable[[BatchRunConfig, Submission], Slurm]] = {
 
 def quoted(text: str) -> str:
     r"""Quote text for an #SBATCH line: between double quotes, sbatch reads \\ and \" as one."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def quoted_path(path: Path) -> str:

@@ -22,30 +22,11 @@ from survkit.slurm.submission import submit_jobs
 def slurm_launch(
     jobs: Sequence[Job], config: BatchRunConfig, *, stop: threading.Event, overview: Overview
 ) -> list[Outcome]:
-    """Submit jobs and, with `--wait`, follow them to their ends.
+    """Submit jobs, each after those that it depends on; with `--wait`, follow them to their ends.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        The jobs, each after those that it depends on; none is complete.
-    config : BatchRunConfig
-        What to ask the cluster for.
-    stop : threading.Event
-        Once set, no further job is submitted or followed; those in the queue stay.
-    overview : Overview
-        Shows every start and end.
-
-    Returns
-    -------
-    list of Outcome
-        One per job, in their order. A job in the queue that is not followed is `submitted`. A
-        script that SLURM refuses is a failure of its jobs, unless it is the first.
-
-    Raises
-    ------
-    InputError
-        For flags that cannot be used, a command of SLURM that is not there, or sbatch's own
-        refusal of the first script; nothing has been submitted then.
+    Once `stop` is set, no further job is submitted or followed; those in the queue stay. A job in
+    the queue that is not followed is `submitted`. A script that SLURM refuses is a failure of its
+    jobs; if it is the first, sbatch's own words are the InputError's, and nothing is submitted.
     """
     check_resources(jobs, config)
     check_commands()
@@ -64,11 +45,6 @@ def slurm_scripts(jobs: Sequence[Job], config: BatchRunConfig) -> list[str]:
     """Return the scripts that `slurm_launch` would submit, in their order.
 
     An id that SLURM has not given yet is the name of the job in angle brackets.
-
-    Raises
-    ------
-    InputError
-        For flags that cannot be used.
     """
     check_resources(jobs, config)
     size = largest_array() if config.array else 1

@@ -26,15 +26,7 @@ from survkit.types import InputError
 
 
 class Submitted(NamedTuple):
-    """What has become of jobs by name.
-
-    Parameters
-    ----------
-    outcomes : dict of str to Outcome
-        Of every job; those in the queue are `submitted`.
-    job_ids : dict of str to str
-        Of the jobs in the queue.
-    """
+    """What has become of every job, and the ids of those in the queue, by name."""
 
     outcomes: dict[str, Outcome]
     job_ids: dict[str, str]
@@ -45,14 +37,7 @@ class Submitted(NamedTuple):
 
 
 def submit_jobs(jobs: Sequence[Job], config: BatchRunConfig, stop: threading.Event) -> Submitted:
-    """Submit the jobs that neither wait nor run in the queue already.
-
-    Raises
-    ------
-    InputError
-        Where nothing could be submitted: SLURM does not answer or refuses the first script, or a
-        log folder cannot be written.
-    """
+    """Submit the jobs that are not in the queue yet; where it raises InputError, none is."""
     submitted = Submitted({}, {})
     with _sole_launcher(jobs, stop):
         queue = active_runs(list_queue())

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from survkit.configs.args_file import parse_configs
-from survkit.configs.explain import ExplainConfig
+from survkit.configs.finished_runs import ExplainConfig
 from survkit.types import InputError
 
 

@@ -25,24 +25,11 @@ WAKE_SECONDS = 0.2
 def launch_locally(
     jobs: Sequence[Job], config: BatchRunConfig, *, stop: threading.Event, overview: Overview
 ) -> list[Outcome]:
-    """Run jobs and return how each ended, in their order.
+    """Run jobs, each after those that it depends on, and return how each ended, in their order.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        The jobs, none of them complete, each after those that it depends on.
-    config : BatchRunConfig
-        The runner, the GPUs or the number of slots, and the number of retries.
-    stop : threading.Event
-        Once set, what runs is ended, and nothing starts any more.
-    overview : Overview
-        Shows every job that starts or ends.
-
-    Raises
-    ------
-    InputError
-        Before anything starts: for GPUs that are not there or not free, or a Dask cluster that
-        does not answer or cannot run the jobs.
+    Once `stop` is set, what runs is ended, and nothing starts any more. InputError, before anything
+    starts, for GPUs that are not there or not free, or a Dask cluster that does not answer or
+    cannot run the jobs.
     """
     with _site(jobs, config, stop) as site, overview:
         schedule = Schedule(jobs, site.places, stop=stop, overview=overview, is_free=site.is_free)

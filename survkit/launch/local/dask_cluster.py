@@ -46,27 +46,9 @@ def dask_site(
 ) -> Iterator[Site]:
     """Run jobs on the workers of a Dask cluster, a thread of a worker for each.
 
-    A GPU is the cluster's to hand out, as dask-cuda does: a job sees what its worker sees.
-
-    Parameters
-    ----------
-    address : str
-        Address of the scheduler, such as tcp://host:8786.
-    log_folder : Path
-        Folder for the jobs' logs; it is made where there is none.
-    num_jobs : int
-        Number of jobs.
-    max_subprocesses : int, optional
-        Most jobs at the same time; the threads of all workers now unless given.
-    retries : int
-        Further attempts at a job that failed.
-    stop : threading.Event
-        Once set, the jobs are ended.
-
-    Raises
-    ------
-    InputError
-        Where the scheduler does not answer, or its workers cannot run the jobs.
+    A GPU is the cluster's to hand out, as dask-cuda does: a job sees what its worker sees. At most
+    `max_subprocesses` jobs run at the same time, or as many as all workers have threads now.
+    InputError where the scheduler does not answer, or its workers cannot run the jobs.
     """
     with _connected(address) as client:
         threads = _threads_by_host(client, address)

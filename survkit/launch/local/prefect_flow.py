@@ -25,14 +25,7 @@ _schedule: ContextVar[tuple[Schedule, Run]] = ContextVar("_schedule")
 def run_as_flow(schedule: Schedule, run: Run, task_runner: TaskRunner[Any]) -> None:
     """Run a schedule as a flow; prefect's exceptions are passed on.
 
-    Parameters
-    ----------
-    schedule : Schedule
-        The jobs.
-    run : callable
-        Runs one job in a place; called where the task runner puts it.
-    task_runner : prefect.task_runners.TaskRunner
-        Runs the tasks.
+    `run` runs one job in a place; it is called where the task runner puts it.
     """
     _schedule.set((schedule, run))
     flow = Flow(

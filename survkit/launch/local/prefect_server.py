@@ -44,25 +44,12 @@ class PrefectServerError(Exception):
 def prefect_api(stop: threading.Event) -> Iterator[None]:
     """Have prefect use the server of PREFECT_API_URL, or else one that ends with this context.
 
-    Parameters
-    ----------
-    stop : threading.Event
-        Once set, a server that is still starting is given up.
-
-    Raises
-    ------
-    ImportError
-        Where prefect cannot be imported.
-    PrefectServerError
-        Where the server does not answer.
+    Once `stop` is set, a server that is still starting is given up. PrefectServerError where the
+    server does not answer.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    from prefect.settings import (
-        PREFECT_API_URL,
-        PREFECT_LOCAL_STORAGE_PATH,
-        temporary_settings,
-    )
+    from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 
     address = PREFECT_API_URL.value()
     if address:
@@ -75,11 +62,8 @@ def prefect_api(stop: threading.Event) -> Iterator[None]:
     try:
         with _process() as server:
             port, home = _greeting(server)
-            ours = {
-                PREFECT_API_URL: f"http://127.0.0.1:{port}/api",
-                PREFECT_LOCAL_STORAGE_PATH: home,
-            }
-            with temporary_settings(ours):
+            api = f"http://127.0.0.1:{port}/api"
+            with temporary_settings({PREFECT_API_URL: api, PREFECT_LOCAL_STORAGE_PATH: home}):
                 _wait_until_it_answers(server, stop)
                 yield
     finally:

@@ -19,7 +19,6 @@ POLL_SECONDS = 0.2
 RECHECK_SECONDS = 1.0
 """How often a run that another process trains, or a place that is not free, is checked again."""
 
-
 GIVE_UP_SECONDS = GRACE_SECONDS + 10
 """How long after a stop a job that does not end is waited for."""
 
@@ -49,18 +48,9 @@ class _Started(NamedTuple):
 class Schedule:
     """Jobs on their way to an outcome.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        The jobs; a name in `after` that is none of theirs counts as done.
-    places : sequence of Place
-        As many jobs run at the same time, each in one of these.
-    stop : threading.Event
-        Once set, no job starts any more, and `run` ends when those that run have ended.
-    overview : Overview
-        Shows every job that starts or ends.
-    is_free : callable
-        Asked before a job starts in a place; a place that is not free waits.
+    A name in a job's `after` that is none of theirs counts as done. As many jobs run at the same
+    time as there are places, each in one that `is_free`. Once `stop` is set, no job starts any
+    more, and `run` ends when those that run have ended.
     """
 
     def __init__(

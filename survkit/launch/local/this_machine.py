@@ -21,27 +21,13 @@ Run = Callable[[Job, Place], Outcome | None]
 
 
 class Site(NamedTuple):
-    """Where jobs run.
+    """Where jobs run."""
 
-    Parameters
-    ----------
-    places : list of Place
-        As many jobs run at the same time.
-    run : callable
-        Runs one job in a place.
-    executor : Executor
-        Calls `run` where it belongs.
-    task_runner : callable
-        Makes what does the same for a prefect flow.
-    is_free : callable
-        Returns whether a place can be used now.
-    """
-
-    places: list[Place]
-    run: Run
-    executor: Executor
-    task_runner: Callable[[], TaskRunner[Any]]
-    is_free: Callable[[Place], bool] = lambda place: True
+    places: list[Place]  # as many jobs run at the same time
+    run: Run  # runs one job in a place
+    executor: Executor  # calls `run` where it belongs
+    task_runner: Callable[[], TaskRunner[Any]]  # makes what does the same for a prefect flow
+    is_free: Callable[[Place], bool] = lambda place: True  # whether a place can be used now
 
 
 @contextmanager
@@ -56,20 +42,8 @@ def local_site(
 ) -> Iterator[Site]:
     """Run jobs on this machine, which shares out its cores evenly among those that run at once.
 
-    Parameters
-    ----------
-    gpus : sequence of Gpu
-        A GPU for each job that can run at the same time; empty to run on the cores alone.
-    num_jobs : int
-        Number of jobs.
-    max_subprocesses : int, optional
-        Most jobs at the same time; the slots of the GPUs, or the cores, unless given.
-    gpu_mb_per_job : int
-        Free memory that a GPU must have, in MiB, when a job starts there.
-    retries : int
-        Further attempts at a job that failed.
-    stop : threading.Event
-        Once set, the jobs are ended.
+    `gpus` has a GPU for each job that can run at the same time; it is empty to run on the cores
+    alone. A GPU must have `gpu_mb_per_job` MiB free when a job starts there.
     """
     cores = available_cores()
     count = len(gpus) or max_subprocesses or cores

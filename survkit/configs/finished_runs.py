@@ -1,0 +1,172 @@
+"""Configurations of the commands that read finished runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from survkit.configs.options import option, validate
+from survkit.types import InputError
+
+_members = partial(option, topic="Members")
+_choices = partial(option, topic="Choices on the validation split")
+_record = partial(option, topic="Record")
+_explain = partial(option, topic="Run to explain")
+_survlime = partial(option, topic="SurvLIME")
+_prediction = partial(option, topic="Prediction")
+_similar = partial(option, topic="Similar training patients")
+_report = partial(option, topic="Report")
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """Which runs are combined, and how."""
+
+    log_dir: str = _members("./logs", "folder of all records")
+    group: str | None = _members(None, "group of runs, a subfolder of log_dir")
+    models: tuple[str, ...] = _members(
+        (), "models to combine the runs of", shown_default="all of the group"
+    )
+    data_dir: str | None = _members(
+        None, "folder of the data files", shown_default="that of the runs"
+    )
+
+    select: bool = _choices(
+        False,
+        "make one ensemble over the models, weighed to lower integrated_brier together, "
+        "instead of one over the seeds of each model",
+    )
+    calibrate: bool = _choices(
+        False, "map the ensemble's probabilities as the validation rows suggest"
+    )
+
+    bootstrap: int = _record(1000, "bootstrap samples for the test intervals", at_least=0)
+    overwrite: bool = _record(False, "make an ensemble again though there is a complete record")
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if not self.group:
+            raise InputError("--group is needed: the group of runs, a subfolder of --log_dir")
+        if len(set(self.models)) < len(self.models):
+            raise InputError(f"--models names a model twice: {' '.join(self.models)}")
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    """Which subjects of a run to explain, and how."""
+
+    run: str | None = _explain(None, "folder of a trained run, as logs/group/id")
+    rows: tuple[int, ...] = _explain(
+        (0,), "places in the test split of the subjects to explain", at_least=0, shown_default="0"
+    )
+    data_dir: str | None = _explain(None, "folder of the data files", shown_default="the run's own")
+
+    num_repetitions: int = _survlime(10, "sets of neighbours for each subject", at_least=1)
+    num_samples: int = _survlime(1000, "neighbours in a set", at_least=1)
+    kernel_width: float | None = _survlime(
+        None,
+        "width of the neighbourhood, in standard deviations",
+        above=0,
+        shown_default="Silverman's",
+    )
+    functional_norm: str = _survlime(
+        "2", "norm that compares log hazards: a number of at least 1, or inf"
+    )
+    baseline: Literal["model", "nelson-aalen"] = _survlime(
+        "model", "baseline hazard: the model's own at the subject, or the paper's, which is biased"
+    )
+    weighting: Literal["equal", "density"] = _survlime(
+        "equal",
+        "draw near neighbours and weight them alike, or the paper's weights, which need "
+        "very many neighbours where there are many features",
+    )
+    max_difference_time_allowed: float | None = _survlime(
+        None, "longer intervals between times count as this long", above=0, shown_default="no bound"
+    )
+    max_hazard_value_allowed: float | None = _survlime(
+        None,
+        "larger cumulative hazards count as this",
+        above=0,
+        shown_default="36.04, which is survival of 2.2e-16",
+    )
+    batch_size: int | None = _survlime(
+        None,
+        "most rows in one call of the model",
+        at_least=1,
+        shown_default="what gives four million values, or one set of neighbours",
+    )
+    num_workers: int = _survlime(1, "threads; they change no answer", at_least=1)
+    seed: int = _survlime(42, "seed of the neighbours", at_least=0)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Which run predicts, for whom, and what."""
+
+    run: str | None = _prediction(None, "folder of the run, with checkpoint.pt")
+    csv: str | None = _prediction(
+        None, "table of the patients, with the columns that the run was trained on"
+    )
+    times: tuple[float, ...] = _prediction(
+        (), "times at which survival is predicted, in the data's unit", at_least=0
+    )
+    id_column: str | None = _prediction(
+        None,
+        "column of the table that names a patient and is no feature",
+        shown_default="none: patients are numbered by row",
+    )
+    out: str | None = _prediction(
+        None, "table to write", shown_default="PATIENTS_predictions.csv beside PATIENTS.csv"
+    )
+
+    similar: int = _similar(3, "most similar training patients to name for each", at_least=0)
+    data_dir: str | None = _similar(
+        None, "folder of the data files that the run was trained on", shown_default="the run's"
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        for name, what in (
+            ("run", "the folder of a run, as logs/support2/0123456789abcdef"),
+            ("csv", "a table of patients"),
+            ("times", "one or more times, as 30 180 365"),
+        ):
+            if not getattr(self, name):
+                raise InputError(f"--{name} is needed: {what}")
+        if len(set(self.times)) < len(self.times):
+            raise InputError(
+                f"--times names a time twice: {' '.join(map('{:g}'.format, self.times))}"
+            )
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Which runs to report on, and how to compare them."""
+
+    log_dir: str = _report("./logs", "folder of all records")
+    group: str | None = _report(None, "group of runs, a subfolder of log_dir")
+    metrics: tuple[str, ...] = _report(
+        (),
+        "test metrics of the tables, or other numbers of the records such as peak_memory_mb",
+        shown_default="concordance, Brier scores and calibration error; on the page also loss",
+    )
+    reference: str | None = _report(
+        None,
+        "model that the others are compared with",
+        shown_default="mtlr, or the first one without it",
+    )
+    bootstrap: int = _report(
+        1000,
+        "resamples of the test subjects for the intervals of differences; 0 for none",
+        at_least=0,
+    )
+    data_dir: str | None = _report(
+        None, "folder of the data files", shown_default="that of the runs, or $SURVKIT_DATA_DIR"
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
