@@ -30,22 +30,9 @@ from survkit.types import InputError, SurvivalModel
 class Candidate(NamedTuple):
     """The finished runs of one model, which differ in nothing but the seed.
 
-    Parameters
-    ----------
-    label : str
-        The model, and the flags that tell it from others of the group.
-    model : str
-        Its key in `MODELS`.
-    runs : tuple of Path
-        The runs' folders, in the order of their seeds.
-    seeds : tuple of int
-        Their seeds.
-    settings : dict
-        The configuration that they share.
-    missing : tuple of str
-        What is known of runs that are not finished.
-    not_converged : dict of str to str
-        Why the fit of a run is no optimum, by its identifier; without the runs that converged.
+    `label` is the model and the flags that tell it from others of the group; `runs` are the
+    folders in the order of the seeds and `settings` the configuration that they share. `missing`
+    says what is known of unfinished runs; `not_converged` says why, by the run's identifier.
     """
 
     label: str
@@ -65,12 +52,7 @@ class Candidate(NamedTuple):
         """Return the fitted models, and warnings of those that another version made.
 
         A record may know that a fit did not converge where its checkpoint, of an earlier version,
-        does not; the model then says what the record says.
-
-        Raises
-        ------
-        InputError
-            For a checkpoint that is missing, damaged or cannot be read.
+        does not; the model then says what the record says. Errors are those of `load_fitted`.
         """
         members, warnings = [], []
         for run in self.runs:
@@ -92,16 +74,7 @@ class Candidate(NamedTuple):
 def find_candidates(
     log_dir: Path, group: str, models: Sequence[str] = ()
 ) -> tuple[list[Candidate], list[str]]:
-    """Return the models of a group with their finished runs, and notes on runs left out.
-
-    Parameters
-    ----------
-    log_dir : Path
-        Folder of all records.
-    group : str
-        The group.
-    models : sequence of str
-        Models, by name or alias; all where none is given.
+    """Return the models (by name or alias; all by default) of a group, and notes on runs left out.
 
     Raises
     ------
@@ -121,7 +94,7 @@ def find_candidates(
     absent = missing_seeds(runs, labels, open_now)
     candidates = []
     for label, own in runs.groupby(labels, sort=False):
-        model, paths = str(own["model"].iloc[0]), list(own["path"])
+        model = str(own["model"].iloc[0])
         unfinished = [_not_finished(run) for run in open_now if run.model == model]
         missing = [missing_seeds_text(label, absent[label])] if label in absent else []
         reasons = [(row["run_id"], why_not_converged(row)) for row in own.to_dict("records")]
@@ -129,9 +102,9 @@ def find_candidates(
             Candidate(
                 label=str(label),
                 model=model,
-                runs=tuple(map(Path, paths)),
-                seeds=tuple(int(seed) for seed in own["seed"]),
-                settings=shared_settings([configs[path] for path in paths]),
+                runs=tuple(map(Path, own["path"])),
+                seeds=tuple(map(int, own["seed"])),
+                settings=shared_settings([configs[path] for path in own["path"]]),
                 missing=(*unfinished, *missing),
                 not_converged={run_id: why for run_id, why in reasons if why is not None},
             )
@@ -218,18 +191,13 @@ def _configuration(run: Path) -> dict[str, Any]:
 
 def _check_agreement(configs: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse runs on other data, of other conventions or on another grid."""
-    for name in ("dataset", "data_sha256", "evaluation", "point_error"):
-        _check_same(name, configs)
-    (dataset,) = {config["dataset"] for config in configs.values()}
-    for name in load_parameters(dataset):
-        if name not in PATHS:
-            _check_same(name, configs)
-
-
-def _check_same(name: str, configs: Mapping[str, Mapping[str, Any]]) -> None:
-    values = sorted({str(config[name]) for config in configs.values()})
-    if len(values) > 1:
-        raise InputError(
-            f"the runs differ in {name} ({', '.join(values)}); members of an ensemble predict the "
-            "same subjects on one time grid under one convention; --models can choose among them"
-        )
+    of_data = load_parameters(next(iter(configs.values()))["dataset"])
+    conventions = ("dataset", "data_sha256", "evaluation", "point_error")
+    for name in (*conventions, *(name for name in of_data if name not in PATHS)):
+        values = sorted({str(config[name]) for config in configs.values()})
+        if len(values) > 1:
+            raise InputError(
+                f"the runs differ in {name} ({', '.join(values)}); members of an ensemble predict "
+                "the same subjects on one time grid under one convention; --models can choose "
+                "among them"
+            )

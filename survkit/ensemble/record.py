@@ -45,18 +45,8 @@ def make_record(
 ) -> dict[str, Any]:
     """Make the ensemble of the candidates, write its record and return the result.
 
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-        One model, whose runs are combined, or several to choose from.
-    choices : Choices
-        How.
-    dataset : Dataset
-        What every run was trained on.
-    folder : RunFolder
-        The ensemble's folder, locked.
-    command : sequence of str
-        The command line, for the record.
+    The runs of one candidate are combined; of several, candidates are chosen. The folder is
+    locked, and the command line is for the record.
 
     Raises
     ------
@@ -72,17 +62,17 @@ def make_record(
     model, table = _combine(
         candidates, members, selection, calibrate=choices.calibrate, dataset=dataset
     )
-    _warn_of_members(candidates, table, folder)
+    reasons = {run: why for each in candidates for run, why in each.not_converged.items()}
+    for row in table:
+        if row["run_id"] in reasons:
+            folder.warn(f"member {row['run_id']} did not converge: {reasons[row['run_id']]}")
     return finish_run(
         folder,
         model,
         dataset,
         settings,
         outcomes=evaluated_outcomes(dataset, settings["evaluation"]),
-        seconds={
-            "load_seconds": loaded - started,
-            "fit_seconds": time.perf_counter() - loaded,
-        },
+        seconds={"load_seconds": loaded - started, "fit_seconds": time.perf_counter() - loaded},
         facts={
             "configuration": folder.path.name,
             "notes": _selection_notes(selection),
@@ -116,9 +106,7 @@ def _load(candidates: Sequence[Candidate], folder: RunFolder) -> dict[str, list[
     members = {}
     for candidate in candidates:
         members[candidate.label], warnings = candidate.load()
-        for message in candidate.missing:
-            folder.warn(f"without a member: {message}")
-        for message in warnings:
+        for message in (*(f"without a member: {m}" for m in candidate.missing), *warnings):
             folder.warn(message)
     return members
 
@@ -165,22 +153,11 @@ def _combine(
             f"the validation split prefers {table[0]['model']} alone, of which there is one run, "
             f"{table[0]['run_id']}; an ensemble needs two members at least"
         )
-    each = [row["weight"] for row in table]
-    ensemble = EnsembleModel(models, grid=dataset.grid, weights=each)
+    ensemble = EnsembleModel(models, grid=dataset.grid, weights=[row["weight"] for row in table])
     if not calibrate:
         return ensemble, table
     calibrated = CalibratedModel(ensemble, grid=dataset.grid)
     return calibrated.calibrate(dataset.splits.validation), table
-
-
-def _warn_of_members(
-    candidates: Sequence[Candidate], table: Sequence[Mapping[str, Any]], folder: RunFolder
-) -> None:
-    """Note the members whose fit did not converge."""
-    reasons = {run: why for each in candidates for run, why in each.not_converged.items()}
-    for row in table:
-        if row["run_id"] in reasons:
-            folder.warn(f"member {row['run_id']} did not converge: {reasons[row['run_id']]}")
 
 
 def _selection_rows(selection: Selection) -> list[dict[str, Any]]:
@@ -215,12 +192,8 @@ def _card(
     seeds = ", ".join(map(str, settings["seeds"]))
     # The flags of the members' model are the ensemble's, where it is of one model.
     model = settings["model"].removesuffix("_ensemble")
-    card = model_card(
-        dataset,
-        {**settings, "model": model, "seed": seeds},
-        {**result, "seed": seeds},
-        folder=folder,
-    )
+    settings, result = {**settings, "model": model, "seed": seeds}, {**result, "seed": seeds}
+    card = model_card(dataset, settings, result, folder=folder)
     rows = [f"| {r['run_id']} | {r['model']} | {r['seed']} | {r['weight']:.4g} |" for r in table]
     lines = [
         "## Members",

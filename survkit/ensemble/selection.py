@@ -23,18 +23,10 @@ LEAST_WEIGHT = 0.01
 
 
 class Selection(NamedTuple):
-    """Models chosen for an ensemble.
+    """Models chosen for an ensemble, by weights that sum to 1.
 
-    Parameters
-    ----------
-    weights : dict of str to float
-        Weight of each chosen model; they sum to 1.
-    value : float
-        The ensemble's integrated Brier score.
-    alone : dict of str to float
-        The integrated Brier score of each model that could be chosen.
-    shrinkage : float
-        The penalty that draws the weights towards equal ones.
+    `value` is the ensemble's integrated Brier score and `alone` that of each model that could be
+    chosen; `shrinkage` is the penalty that draws the weights towards equal ones.
     """
 
     weights: dict[str, float]
@@ -61,9 +53,7 @@ def select_models(
     Parameters
     ----------
     predictions : mapping of str to SurvivalPrediction
-        By model, for the same n subjects.
-    data : SurvivalData
-        Their outcomes: validation rows, never test rows.
+        By model, for the subjects of `data`: validation rows, never test rows.
     train, grid, convention
         As in `survkit.metrics.evaluate`.
 
@@ -95,29 +85,24 @@ def select_models(
     )
     subject = np.arange(len(data)) if data.subject_id is None else data.subject_id
     shrinkage = _shrinkage(squares, subject)
-    found = squares.minimum(np.arange(len(data)), shrinkage)
+    rows = np.arange(len(data))
+    found = squares.minimum(rows, shrinkage)
     found = np.where(found < LEAST_WEIGHT, 0.0, found)
     found /= found.sum()
-    alone = [squares.scores(np.arange(len(data)), weights).mean() for weights in np.eye(len(found))]
+    alone = [squares.scores(rows, weights).mean() for weights in np.eye(len(found))]
     return Selection(
         {name: float(w) for name, w in zip(predictions, found, strict=True) if w},
-        float(squares.scores(np.arange(len(data)), found).mean()),
+        float(squares.scores(rows, found).mean()),
         dict(zip(predictions, map(float, alone), strict=True)),
         shrinkage,
     )
 
 
 class _Squares(NamedTuple):
-    """The integrated Brier score of mixtures.
+    """The integrated Brier score of mixtures of M models.
 
-    Parameters
-    ----------
-    curves : array, shape (M, n, k)
-        Survival of n subjects at k cuts, under each model.
-    happened : array, shape (n, k), bool
-        Whether the event was at or before the cut.
-    weights : array, shape (n, k)
-        Of each square in the score of a subject.
+    `curves` (M, n, k) are the survival of n subjects at k cuts; `happened` (n, k) tells whether
+    the event was at or before the cut; `weights` (n, k) are those of the squares in the score.
     """
 
     curves: FloatArray

@@ -24,22 +24,12 @@ MIN_EVENTS = 20
 
 
 class Calibration(NamedTuple):
-    """A map of predicted survival, and why it is used or not.
+    """A map of predicted survival, and why it is applied or not.
 
-    Parameters
-    ----------
-    applied : bool
-        Whether predictions are mapped; if not, they stay as they are.
-    intercept, slope : float
-        The map that was fitted, whether it is applied or not; 0 and 1 where none could be.
-    gain : float or None
-        Held-out log-likelihood that it gained over the identity in cross-validation, a subject.
-    gain_error : float or None
-        Standard error of that gain.
-    n_used : int
-        Rows that it was fitted on.
-    n_impossible : int
-        Rows whose outcome has probability 0 under every such map, which say nothing about it.
+    `intercept` and `slope` are those that were fitted, even if not applied; 0 and 1 where none
+    could be. `gain` is the held-out log-likelihood per subject that the map gained over the
+    identity in cross-validation, `gain_error` its standard error. `n_used` rows were fitted on;
+    `n_impossible` have an outcome of probability 0 under every such map.
     """
 
     applied: bool
@@ -68,9 +58,7 @@ class Calibration(NamedTuple):
             )
         fitted = f"logit S' = {self.intercept:.3f} + {self.slope:.3f} logit S"
         gain = f"{self.gain:.4f} (standard error {self.gain_error:.4f}) a subject"
-        decision = (
-            f"mapped by {fitted}" if self.applied else f"left as it is, not mapped by {fitted}"
-        )
+        decision = f"{'' if self.applied else 'left as it is, not '}mapped by {fitted}"
         sentences = [
             f"Post-hoc calibration on the validation split: {decision}, which gains {gain} of "
             f"log-likelihood in {FOLDS}-fold cross-validation."
@@ -107,10 +95,8 @@ def fit_calibration(
 
     Parameters
     ----------
-    prediction : SurvivalPrediction
-        Predicted curves of n subjects that the model was not trained on.
-    data : SurvivalData
-        Their outcomes.
+    prediction, data : SurvivalPrediction, SurvivalData
+        Predicted curves and outcomes of n subjects that the model was not trained on.
     grid : TimeGrid
         The cuts that make the classes.
 

@@ -20,19 +20,16 @@ from survkit.types import SurvivalData, SurvivalPrediction, TimeGrid
 HIGHER_IS_BETTER = ("concordance", "auc", "accuracy", "purity", "ari", "nmi", "d_calibration_p")
 """First words of the metrics of which more is better; of all others less is."""
 
+_DIFFERENCE = ("difference", "difference_low", "difference_high")
+
 _CHUNK_ELEMENTS = 10_000_000
 """Most counts (resamples x subjects) handled at once: bounds the memory."""
 
 
 class Resampled(NamedTuple):
-    """Metrics of one prediction, in the sample and in its resamples.
+    """q metrics of one prediction, in the sample (q,) and in its resamples (b, q).
 
-    Parameters
-    ----------
-    estimate : array, shape (q,), float64
-        Each metric on the subjects themselves; NaN where it is undefined or unknown.
-    resamples : array, shape (b, q), float64
-        Each metric in every resample.
+    A metric that is undefined or unknown is NaN.
     """
 
     estimate: NDArray[np.float64]
@@ -63,27 +60,14 @@ def resample_metrics(
     Parameters
     ----------
     predictions : mapping of str to SurvivalPrediction
-        By model, for the same n subjects.
-    data : SurvivalData
-        Their outcomes.
-    metrics : sequence of str
-        Names of metrics as in `survkit.metrics.evaluate`.
-    train : SurvivalData
-        The training rows, whose outcomes give the censoring distribution.
-    grid, convention
-        As in `survkit.metrics.evaluate`.
-    resamples, seed : int
-        Number of resamples, and their seed.
+        By model, for the subjects of `data`.
+    metrics, train, grid, convention
+        As in `survkit.metrics.evaluate`; it raises the same errors.
 
     Returns
     -------
     dict of str to Resampled
         By model; a metric that has no resamples (a null distribution's mean, say) is NaN.
-
-    Raises
-    ------
-    InputError
-        As `survkit.metrics.evaluate`.
     """
     counts = resample_counts(len(data), resamples=resamples, seed=seed, subject_id=data.subject_id)
     resampled = {}
@@ -126,89 +110,67 @@ def paired_differences(
 
     Parameters
     ----------
-    resampled : mapping of str to Resampled
-        From `resample_metrics`.
-    metrics : sequence of str
-        The metrics it was called with.
+    resampled, metrics
+        What `resample_metrics` returned, and the metrics it was called with.
     reference : str
         One of the models.
 
     Returns
     -------
     DataFrame
-        A row for each model and metric: model, metric, value, low, high (of the prediction
-        averaged over seeds), difference, difference_low, difference_high (model less reference;
-        NaN for the reference itself).
+        A row for each model and metric: model, metric, value, low, high, difference,
+        difference_low, difference_high (model minus reference; NaN for the reference itself).
 
     References
     ----------
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, sections 10.2 and 13.3.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     base = resampled[reference]
     for model, own in resampled.items():
         for j, metric in enumerate(metrics):
-            low, high = _interval(metric, own.estimate[j], own.resamples[:, j])
-            row = {"model": model, "metric": metric, "value": own.estimate[j]}
-            row |= {"low": low, "high": high}
-            difference = (np.nan,) * 3
-            if model != reference:
-                difference = difference_of(own, base, j, metric)
-            names = ("difference", "difference_low", "difference_high")
-            rows.append(row | dict(zip(names, difference, strict=True)))
-    return pd.DataFrame(rows)
+            value = _with_interval(metric, own.estimate[j], own.resamples[:, j])
+            unknown = (np.nan,) * 3
+            difference = unknown if model == reference else _difference(own, base, j, metric)
+            rows.append((model, metric, *value, *difference))
+    return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high", *_DIFFERENCE])
 
 
-def difference_of(
+def _difference(
     one: Resampled, other: Resampled, column: int, metric: str
 ) -> tuple[float, float, float]:
     """Return the difference of one metric between two models, and its 95 % interval."""
-    difference = float(one.estimate[column] - other.estimate[column])
     resamples = one.resamples[:, column] - other.resamples[:, column]
-    return difference, *_interval(metric, difference, resamples)
+    return _with_interval(metric, one.estimate[column] - other.estimate[column], resamples)
 
 
 def best_models(resampled: Mapping[str, Resampled], metrics: Sequence[str]) -> pd.DataFrame:
     """Return for each metric the best model, the second, and which cannot be told from the best.
 
-    Parameters
-    ----------
-    resampled, metrics
-        As in `paired_differences`.
+    The parameters are those of `paired_differences`.
 
     Returns
     -------
     DataFrame
-        A row a metric that at least two models have: metric, best, value, low, high, second,
-        difference, difference_low, difference_high (best less second), and `level`, the models
-        whose interval of the difference to the best holds 0.
+        A row for each metric that at least two models have: metric, best, value, low, high,
+        second, difference, difference_low, difference_high (best minus second), and `level`, the
+        models whose interval of the difference to the best includes zero.
     """
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for j, metric in enumerate(metrics):
         sign = -1 if higher_is_better(metric) else 1
         defined = [m for m, own in resampled.items() if not np.isnan(own.estimate[j])]
         order = sorted(defined, key=lambda model: sign * resampled[model].estimate[j])
         if len(order) < 2:
             continue
-        best = resampled[order[0]]
-        differences = {m: difference_of(best, resampled[m], j, metric) for m in order[1:]}
-        low, high = _interval(metric, best.estimate[j], best.resamples[:, j])
-        second = differences[order[1]]
-        rows.append(
-            {
-                "metric": metric,
-                "best": order[0],
-                "value": best.estimate[j],
-                "low": low,
-                "high": high,
-                "second": order[1],
-                "difference": second[0],
-                "difference_low": second[1],
-                "difference_high": second[2],
-                "level": [m for m, (_, lo, hi) in differences.items() if not leaves_out_0(lo, hi)],
-            }
-        )
-    return pd.DataFrame(rows)
+        best, second = order[:2]
+        own = resampled[best]
+        value = _with_interval(metric, own.estimate[j], own.resamples[:, j])
+        differences = {m: _difference(own, resampled[m], j, metric) for m in order[1:]}
+        level = [m for m, (_, lo, hi) in differences.items() if not leaves_out_0(lo, hi)]
+        rows.append((metric, best, *value, second, *differences[second], level))
+    names = ["metric", "best", "value", "low", "high", "second", *_DIFFERENCE, "level"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def leaves_out_0(low: float, high: float) -> bool:
@@ -216,9 +178,11 @@ def leaves_out_0(low: float, high: float) -> bool:
     return low > 0 or high < 0
 
 
-def _interval(metric: str, estimate: float, resamples: NDArray[np.float64]) -> tuple[float, float]:
+def _with_interval(
+    metric: str, estimate: float, resamples: NDArray[np.float64]
+) -> tuple[float, float, float]:
     if np.isnan(estimate):
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     biased = metric.startswith(RAISED_BY_RESAMPLING)
     interval = bootstrap_interval(resamples, float(estimate) if biased else None)
-    return (np.nan, np.nan) if interval is None else interval
+    return float(estimate), *(interval or (np.nan, np.nan))

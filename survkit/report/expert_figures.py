@@ -1,7 +1,8 @@
-"""Figures of the groups that a mixture of experts makes; each returns the axes it draws on.
+"""Figures of the groups that a mixture of experts makes.
 
-A subject belongs to the expert of its largest router weight. An expert keeps its number (from 1),
-its colour and its line style in every figure.
+A subject belongs to the expert of its largest router weight (`expert_weights`, shape (n, E)). An
+expert keeps its number (from 1), its colour and its line style in every figure. Each function
+draws on `axes`, or on its own where not given, and returns them; `time_unit` is for labels.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 from survkit.heads.mtlr import class_scores
 from survkit.metrics.clustering import chosen_expert, expert_load
 from survkit.models.calibrated import without_calibration
-from survkit.report.figures import draw_kaplan_meier, time_label
-from survkit.report.palette import COLOURS, GREY, legend_below, new_axes, style
+from survkit.report.figures import draw_kaplan_meier
+from survkit.report.palette import COLOURS, GREY, label_survival, legend_below, new_axes, style
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
 from survkit.types import FloatArray, InputError, IntArray, SurvivalData, SurvivalModel
@@ -32,15 +33,7 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 def expert_load_bars(expert_weights: FloatArray, *, axes: Axes | None = None) -> Axes:
-    """Draw the share of subjects of each expert (bars) and its mean weight (diamonds).
-
-    Parameters
-    ----------
-    expert_weights : array, shape (n, E)
-        The router's weights.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
-    """
+    """Draw the share of subjects of each expert (bars) and its mean weight (diamonds)."""
     axes = new_axes(axes)
     load, experts = expert_load(expert_weights), expert_weights.shape[1]
     numbers = np.arange(1, experts + 1)
@@ -50,27 +43,15 @@ def expert_load_bars(expert_weights: FloatArray, *, axes: Axes | None = None) ->
     axes.axhline(1 / experts, color=GREY, linewidth=1, linestyle="--", label="even load")
     axes.set(xlabel="expert", ylabel="share", xlim=(0.3, experts + 0.7), ylim=(0, None))
     axes.set_xticks(numbers)
-    legend_below(axes)
-    return axes
+    return legend_below(axes)
 
 
 def kaplan_meier_by_expert(
     expert_weights: FloatArray, data: SurvivalData, *, time_unit: str = "", axes: Axes | None = None
 ) -> Axes:
-    """Draw the Kaplan-Meier curve of the events of each expert's subjects, and of all subjects.
+    """Draw the Kaplan-Meier curves of each expert's subjects, if any, and of all subjects.
 
-    Experts without subjects have no curve; up to four curves have their 95 % interval.
-
-    Parameters
-    ----------
-    expert_weights : array, shape (n, E)
-        The router's weights.
-    data : SurvivalData
-        The outcomes of the n subjects.
-    time_unit : str
-        For the axis label.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    Up to four curves have their 95 % interval.
     """
     axes = new_axes(axes, 6, 4.8)
     draw_kaplan_meier(axes, data.time, data.event, label=f"all (n = {len(data)})", band=False)
@@ -88,9 +69,7 @@ def kaplan_meier_by_expert(
             linewidth=1.4,
             **style(int(expert)),
         )
-    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
-    legend_below(axes)
-    return axes
+    return label_survival(axes, time_unit)
 
 
 def expert_prototypes(
@@ -110,10 +89,6 @@ def expert_prototypes(
         From `survkit.records.load_fitted`; calibration does not change the prototypes.
     load : array, shape (E,), optional
         Share of the subjects of each expert; experts without any are drawn thin and grey.
-    time_unit : str
-        For the axis label.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
 
     Raises
     ------
@@ -139,25 +114,13 @@ def expert_prototypes(
             if expert == np.argmax(unused):
                 look["label"] = f"{unused.sum()} without subjects"
         axes.step(fitted.grid.cuts, curve, where="post", **look)
-    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
-    legend_below(axes)
-    return axes
+    return label_survival(axes, time_unit)
 
 
 def router_heatmap(
     expert_weights: FloatArray, label: IntArray, *, axes: Axes | None = None
 ) -> Axes:
-    """Draw the mean router weight of each expert (columns) for each known label (rows), in percent.
-
-    Parameters
-    ----------
-    expert_weights : array, shape (n, E)
-        The router's weights.
-    label : array, shape (n,), int
-        The known group of each subject.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
-    """
+    """Draw each expert's mean router weight (columns) by known label (n,) (rows), in percent."""
     labels, row = np.unique(label, return_inverse=True)
     sums = np.zeros((len(labels), expert_weights.shape[1]))
     np.add.at(sums, row, expert_weights)
@@ -185,22 +148,10 @@ def heatmap(
     limits: tuple[float, float],
     digits: int = 0,
 ) -> None:
-    """Draw a table of numbers with coloured cells; a cell of NaN stays empty.
+    """Draw a table of numbers (r, c) with coloured cells; a cell of NaN stays empty.
 
-    Parameters
-    ----------
-    axes : Axes
-        Where to draw.
-    values : array, shape (r, c)
-        The numbers.
-    rows, columns : sequence of str
-        Names of the r rows (the first on top) and c columns.
-    colours : str
-        A colour map of matplotlib.
-    limits : tuple of float
-        The values at its two ends.
-    digits : int
-        Decimals of the numbers.
+    `rows` names the r rows (the first on top) and `columns` the c columns; `limits` are the values
+    at the two ends of matplotlib's colour map `colours`, and `digits` the decimals shown.
     """
     cells = np.ma.masked_invalid(values)
     mesh = axes.pcolormesh(cells, cmap=colours, norm=Normalize(*limits), edgecolors="none")

@@ -1,8 +1,12 @@
-"""Figures of predictions; each draws on the axes it is given, or its own, and returns them."""
+"""Figures of predictions.
+
+Each draws on `axes`, or on its own where not given, and returns them; `time_unit` is for labels.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,15 +17,17 @@ from sksurv.nonparametric import kaplan_meier_estimator
 from survkit.metrics.brier import brier_contributions
 from survkit.metrics.censoring import Convention, kaplan_meier
 from survkit.metrics.problem import build_problem
-from survkit.report.palette import GREY, legend_below, line_styles, new_axes
+from survkit.report.palette import (
+    GREY,
+    label_survival,
+    legend_below,
+    line_styles,
+    new_axes,
+    time_label,
+)
 from survkit.types import BoolArray, FloatArray, SurvivalData, SurvivalPrediction, TimeGrid
 
 QUANTILE_GROUPS = 10
-
-
-def time_label(time_unit: str) -> str:
-    """Return the label of a time axis."""
-    return f"time ({time_unit})" if time_unit else "time"
 
 
 def survival_curves(
@@ -40,19 +46,13 @@ def survival_curves(
         For the same n subjects.
     time, event : array, shape (n,)
         Their outcomes.
-    time_unit : str
-        For the axis label.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.6)
     draw_kaplan_meier(axes, time, event, label="Kaplan-Meier, 95 %")
     for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
         mean = prediction.survival.mean(axis=0)
         axes.step(prediction.times, mean, where="post", linewidth=1.4, label=name, **style)
-    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
-    legend_below(axes)
-    return axes
+    return label_survival(axes, time_unit)
 
 
 def calibration_curves(
@@ -72,16 +72,10 @@ def calibration_curves(
 
     Parameters
     ----------
-    predictions : mapping of model name to SurvivalPrediction
-        For the same n subjects.
-    time, event : array, shape (n,)
-        Their outcomes.
+    predictions, time, event
+        As in `survival_curves`.
     at : float
         The time.
-    time_unit : str
-        For the title.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 4.2, 4.8)
     axes.set_title(f"by {at:.4g} {time_unit}".rstrip())
@@ -100,18 +94,7 @@ def calibration_over_time(
 ) -> Axes:
     """Draw observed against predicted event probability of one model, a line for each time.
 
-    Parameters
-    ----------
-    prediction : SurvivalPrediction
-        For n subjects.
-    time, event : array, shape (n,)
-        Their outcomes.
-    times : sequence of float
-        The times.
-    time_unit : str
-        For the legend.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    Groups and intervals are those of `calibration_curves`; `time` and `event` have shape (n,).
     """
     lines = {
         f"by {at:.4g} {time_unit}".rstrip(): _calibration_points(prediction, time, event, at)
@@ -145,47 +128,25 @@ def brier_over_time(
         The training rows, whose outcomes give the censoring distribution.
     grid, convention
         As in `survkit.metrics.evaluate`.
-    time_unit : str
-        For the axis label.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.6)
     same_for_all = np.tile(kaplan_meier(train.time, train.event).at(grid.cuts), (len(data), 1))
-    lines: list[tuple[str, SurvivalPrediction, dict[str, Any]]] = [
-        (name, prediction, style)
-        for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False)
-    ]
     without = SurvivalPrediction(grid.cuts, same_for_all)
-    lines.insert(0, ("Kaplan-Meier, no features", without, {"color": GREY}))
-    for name, prediction, style in lines:
+    named = [("Kaplan-Meier, no features", without), *predictions.items()]
+    styles = chain([{"color": GREY}], line_styles())
+    for style, (name, prediction) in zip(styles, named, strict=False):
         problem = build_problem(prediction, data, train.time, train.event, grid, convention)
         cuts = slice(0, problem.last_cut + 1)
         score = brier_contributions(problem.survival[:, cuts], problem.happened, problem.at_cuts)
         axes.plot(grid.cuts[cuts], score.mean(axis=0), linewidth=1.4, label=name, **style)
     axes.set(xlabel=time_label(time_unit), ylabel="Brier score", ylim=(0, None), xlim=(0, None))
-    legend_below(axes)
-    return axes
+    return legend_below(axes)
 
 
 def draw_kaplan_meier(
     axes: Axes, time: FloatArray, event: BoolArray, *, label: str, band: bool = True, **line: Any
 ) -> None:
-    """Draw a Kaplan-Meier curve of events, with its 95 % interval (log-log) where wanted.
-
-    Parameters
-    ----------
-    axes : Axes
-        Where to draw.
-    time, event : array, shape (n,)
-        The outcomes; event is True where the event was seen.
-    label : str
-        For the legend.
-    band : bool
-        Whether to shade the interval.
-    **line
-        Style of the line; grey where not given.
-    """
+    """Draw a Kaplan-Meier curve, with its 95 % interval (log-log) if `band`; grey by default."""
     style = {"color": GREY, "linewidth": 1.2, **line}
     times, survival, (low, high) = _kaplan_meier(time, event)
     axes.step(times, survival, where="post", label=label, **style)
@@ -217,8 +178,7 @@ def _draw_calibration(axes: Axes, lines: Mapping[str, tuple[NDArray[Any], ...]])
         ylim=(-0.01, 1.01),
         aspect="equal",
     )
-    legend_below(axes)
-    return axes
+    return legend_below(axes)
 
 
 def _calibration_points(

@@ -32,13 +32,9 @@ PROFILE_FEATURES = 20
 
 
 def mixture_section(material: Material) -> tuple[Section, pd.DataFrame]:
-    """Return the part on each mixture's groups, and the profiles of all of them.
+    """Return the part on each mixture's groups, empty without mixtures, and their profiles.
 
-    Returns
-    -------
-    tuple
-        The section, without parts where no model is a mixture; and the frames of
-        `cohort_profile` with a first column `model`.
+    The profiles are the frames of `cohort_profile` with a first column `model`.
     """
     parts, profiles = [], []
     for model in material.models:

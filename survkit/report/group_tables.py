@@ -1,4 +1,7 @@
-"""Tables of the groups that mixtures make: against known labels, unused experts, other seeds."""
+"""Tables of the groups that mixtures make: against known labels, unused experts, other seeds.
+
+Runs are from `load_runs`; those that are no mixtures do not count.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,9 @@ import numpy as np
 import pandas as pd
 
 from survkit.metrics.clustering import adjusted_rand_index, chosen_expert, contingency
-from survkit.report.summary_tables import head
+from survkit.report.summary_tables import mean_cells
 from survkit.report.tables import seed_means
 from survkit.report.text_tables import TextTable
-from survkit.runs.metric_text import format_mean
 from survkit.runs.predictions import read_test_predictions
 from survkit.runs.table import seed_text
 from survkit.runs.variants import variant_labels
@@ -22,18 +24,7 @@ CLUSTERING = ("purity", "nmi", "ari")
 
 
 def mixture_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs of mixtures: those whose records tell each expert's load.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`.
-
-    Raises
-    ------
-    InputError
-        Where there is none.
-    """
+    """Return the runs of mixtures, whose records have each expert's load; at least one."""
     known = runs[runs["test_expert_load"].notna()] if "test_expert_load" in runs else runs[:0]
     if known.empty:
         raise InputError(f"no run of a mixture among those of {', '.join(set(runs['model']))}")
@@ -42,11 +33,6 @@ def mixture_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 def clustering_table(runs: pd.DataFrame) -> TextTable:
     """Return how well each mixture's experts match the known labels, over seeds.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`; runs that are no mixtures do not count.
 
     Raises
     ------
@@ -63,16 +49,12 @@ def clustering_table(runs: pd.DataFrame) -> TextTable:
     rows = {}
     for model, own in seed_means(mixtures, CLUSTERING).groupby("model", sort=False):
         loads = mixtures.loc[labels == model, "test_expert_load"]
-        cells = {
-            head(row["metric"]): format_mean(row["metric"], row["mean"], row["standard_deviation"])
-            for row in own.to_dict("records")
-        }
         unused = [len(unrouted_experts(load)) for load in loads]
         range_of_unused = dict.fromkeys(map(str, (min(unused), max(unused))))
         rows[str(model)] = {
             "runs": str(len(loads)),
             "experts": str(len(loads.iloc[0])),
-            **cells,
+            **mean_cells(own),
             "experts without subjects": " to ".join(range_of_unused),
         }
     text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
@@ -93,11 +75,6 @@ def clustering_table(runs: pd.DataFrame) -> TextTable:
 def unrouted_table(runs: pd.DataFrame) -> TextTable:
     """Return for each run of a mixture the experts to which no test subject is routed.
 
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`; runs that are no mixtures do not count.
-
     Raises
     ------
     InputError
@@ -117,43 +94,23 @@ def unrouted_table(runs: pd.DataFrame) -> TextTable:
 
 
 def unrouted_experts(load: Sequence[float] | FloatArray) -> list[int]:
-    """Return the numbers, from 1, of the experts whose load is 0.
-
-    Parameters
-    ----------
-    load : sequence of float, length E
-        The share of the subjects of each expert.
-    """
+    """Return the numbers, from 1, of the experts whose load, the share of subjects, is 0."""
     return [int(expert) + 1 for expert in np.flatnonzero(np.asarray(load) == 0)]
 
 
 def pairwise_agreement(weights: Sequence[FloatArray]) -> dict[tuple[int, int], float]:
     """Return the adjusted Rand index of the groups of every two routers of the same subjects.
 
-    Parameters
-    ----------
-    weights : sequence of array, shape (n, E)
-        Each router's weights; a subject belongs to the expert of the largest.
-
-    Returns
-    -------
-    dict
-        By the places (i, j), i < j, of the two in `weights`.
+    Each router's weights have shape (n, E); the keys are the places (i, j), i < j, of two of them.
     """
-    groups = [chosen_expert(own) for own in weights]
     return {
-        (i, j): float(adjusted_rand_index(contingency(groups[i], groups[j]))[0])
-        for i, j in combinations(range(len(groups)), 2)
+        (i, j): float(adjusted_rand_index(contingency(one, other))[0])
+        for (i, one), (j, other) in combinations(enumerate(map(chosen_expert, weights)), 2)
     }
 
 
 def agreement_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     """Return how far the groups of every two seeds of a mixture agree.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`; runs that are no mixtures do not count.
 
     Returns
     -------
@@ -179,13 +136,7 @@ def agreement_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement_table(agreement: pd.DataFrame) -> TextTable:
-    """Return the mean, least and largest agreement of two seeds, by model.
-
-    Parameters
-    ----------
-    agreement : DataFrame
-        From `agreement_over_seeds`.
-    """
+    """Return the mean, least and largest agreement of two seeds, by model."""
     by_model = agreement.groupby("model", sort=False)["adjusted_rand_index"]
     numbers = by_model.agg(["count", "mean", "min", "max"])
     text = numbers.map("{:.3f}".format).assign(count=numbers["count"].astype(str))
@@ -201,22 +152,13 @@ def agreement_table(agreement: pd.DataFrame) -> TextTable:
 
 
 def agreement_matrix(agreement: pd.DataFrame, model: str) -> TextTable:
-    """Return the agreement of every two seeds of one model.
-
-    Parameters
-    ----------
-    agreement : DataFrame
-        From `agreement_over_seeds`.
-    model : str
-        One of its models, as it is called there.
-    """
+    """Return the agreement of every two seeds of one model of `agreement_over_seeds`."""
     own = agreement[agreement["model"] == model]
     seeds = list(dict.fromkeys([*own["seed"], *own["other_seed"]]))
     text = pd.DataFrame("", index=pd.Index(seeds, name="seed"), columns=seeds)
     for row in own.to_dict("records"):
-        cell = f"{row['adjusted_rand_index']:.3f}"
-        text.loc[row["seed"], row["other_seed"]] = cell
-        text.loc[row["other_seed"], row["seed"]] = cell
+        for pair in ((row["seed"], row["other_seed"]), (row["other_seed"], row["seed"])):
+            text.loc[pair] = f"{row['adjusted_rand_index']:.3f}"
     none = f"No two runs of {model} differ in their seed alone."
     caption = f"Adjusted Rand index of {model}, seed by seed"
     return TextTable(caption, text, notes=(none,) if own.empty else ())

@@ -1,4 +1,4 @@
-"""What a report is made of: the runs of a group, their predictions, and the data where at hand."""
+"""What a report is made of: the runs of a group, their predictions, and the data if present."""
 
 from __future__ import annotations
 
@@ -34,31 +34,10 @@ from survkit.types import SurvivalData, SurvivalPrediction
 class Material:
     """A group of comparable finished runs.
 
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`.
-    labels : Series
-        What each run's model is called, from `variant_labels`.
-    metrics : tuple of str
-        The metrics of the tables.
-    means : DataFrame
-        From `seed_means`.
-    predictions : dict of str to SurvivalPrediction
-        Test predictions of each model, averaged over its seeds; those that differ.
-    repeats : dict of str to str
-        Models without predictions of their own, as an ensemble of all of a model's runs, and the
-        model whose predictions they repeat.
-    test : SurvivalData
-        The test subjects; without features where the dataset is not at hand.
-    dataset : Dataset, optional
-        What the runs were made on.
-    why_not : str
-        Why the dataset is not at hand.
-    reference : str
-        The model that the others are compared with.
-    resampled : dict of str to Resampled
-        Metrics in the bootstrap resamples; empty without the dataset, or without resamples.
+    `runs` are from `load_runs`, `labels` from `variant_labels` and `means` from `seed_means`.
+    `predictions` has each model's test predictions, averaged over its seeds; a model that repeats
+    another's, such as an ensemble of all its runs, is in `repeats` with that other instead. Where
+    the dataset is missing (`why_not` says why), `test` has no features and `resampled` is empty.
     """
 
     runs: pd.DataFrame
@@ -90,17 +69,7 @@ class Material:
 
 @dataclass(frozen=True)
 class State:
-    """How complete a group is.
-
-    Parameters
-    ----------
-    open : list of OpenRun
-        Runs without a finished record.
-    missing : list of str
-        Sentences on seeds that some models lack.
-    not_converged : dict of str to list of str
-        Sentences on runs that did not converge, by model.
-    """
+    """Unfinished runs of a group, and sentences on missing seeds and, by model, convergence."""
 
     open: list[OpenRun]
     missing: list[str]
@@ -129,10 +98,8 @@ def gather(
 
     Parameters
     ----------
-    runs : DataFrame
-        From `load_runs`, of one group.
-    metrics : sequence of str
-        Test metrics, or other columns of numbers.
+    runs, metrics
+        As in `comparison_table`.
     reference : str, optional
         As in `choose_reference`.
     data_dir : str, optional
@@ -186,12 +153,11 @@ def _without_repeats(
     own: dict[str, SurvivalPrediction] = {}
     repeats: dict[str, str] = {}
     for model in sorted(predictions, key=lambda model: model != reference):
-        same = (known for known, p in own.items() if _same_curves(p, predictions[model]))
-        known = next(same, None)
-        if known is None:
-            own[model] = predictions[model]
+        same = [known for known, p in own.items() if _same_curves(p, predictions[model])]
+        if same:
+            repeats[model] = same[0]
         else:
-            repeats[model] = known
+            own[model] = predictions[model]
     return {model: p for model, p in predictions.items() if model in own}, repeats
 
 
@@ -226,8 +192,7 @@ def group_state(group_folder: Path, runs: pd.DataFrame | None = None) -> State:
 def _in_order(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     """Return runs with those of one label together, by seed, and their labels."""
     labels = variant_labels(runs)
-    place = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-    keys = pd.DataFrame({"place": labels.map(place), "seed": runs["seed"]})
+    keys = pd.DataFrame({"place": pd.factorize(labels)[0], "seed": runs["seed"]})
     order = keys.sort_values(["place", "seed"], kind="stable").index
     return runs.loc[order].reset_index(drop=True), labels.loc[order].reset_index(drop=True)
 

@@ -36,18 +36,7 @@ class NothingToShowError(InputError):
 def find_runs(
     log_dir: str | Path, group: str, *, models: Sequence[str] = (), labelled: bool = False
 ) -> pd.DataFrame:
-    """Return the finished runs of a group, where there are such as a notebook needs.
-
-    Parameters
-    ----------
-    log_dir : path
-        Folder of all records.
-    group : str
-        The group.
-    models : sequence of str
-        Models of which there must be runs.
-    labelled : bool
-        Whether the subjects must have known labels.
+    """Return the finished runs of a group: of all `models`, and if `labelled` on labelled data.
 
     Raises
     ------
@@ -111,13 +100,7 @@ def find_groups(
 
 
 def find_dataset(run: str | Path, data_dir: str | Path | None = None) -> Dataset:
-    """Return the dataset that a run was made on, as `load_recorded_dataset`.
-
-    Raises
-    ------
-    NothingToShowError
-        Where it is not at hand.
-    """
+    """Return the dataset of a run, as `load_recorded_dataset`; NothingToShowError if absent."""
     try:
         return load_recorded_dataset(run, data_dir)
     except NotAtHandError as error:
@@ -128,20 +111,10 @@ def find_dataset(run: str | Path, data_dir: str | Path | None = None) -> Dataset
 
 
 def metric_tables(material: Material, group_folder: str | Path) -> list[TextTable]:
-    """Return the comparison of a group's models with a row a metric and a column a model.
+    """Return the comparison of a group's models with a row per metric and a column per model.
 
-    Parameters
-    ----------
-    material : Material
-        From `gather`.
-    group_folder : path
-        The group's folder, which tells of runs that failed or did not converge.
-
-    Returns
-    -------
-    list of TextTable
-        Means over seeds; where the dataset is at hand also the differences to the reference with
-        their intervals, and the best model by each metric.
+    The tables are means over seeds and, where the dataset is present, differences to the reference
+    with their intervals and the best model by each metric.
     """
     dataset = str(material.runs["dataset"].iloc[0])
     state = group_state(Path(group_folder), material.runs)
@@ -168,18 +141,8 @@ def panels(
 ) -> list[Axes]:
     """Draw several figures beside each other, each under its name.
 
-    Parameters
-    ----------
-    figures : mapping of str to callable
-        What draws each, on the axes it is given by the keyword `axes`.
-    title : str
-        What stands above all of them.
-    columns : int
-        How many stand side by side.
-    width, height : float
-        Size of one, in inches.
-    same_scale : bool
-        Whether all get the longest of their horizontal axes.
+    `width` and `height` are those of one figure in inches; with `same_scale` all get the longest
+    of their horizontal axes.
     """
     columns = min(columns, len(figures))
     rows = math.ceil(len(figures) / columns)

@@ -30,22 +30,10 @@ _TEMPLATE = "page.html.jinja"
 
 
 def write_report(material: Material | None, state: State, group_folder: Path) -> list[Path]:
-    """Write `report.html` and the table files of a group into its folder.
+    """Write `report.html` and the table files of a group into its folder, and return their paths.
 
-    Parameters
-    ----------
-    material : Material, optional
-        The finished runs; None where there is none.
-    state : State
-        How complete the group is.
-    group_folder : Path
-        The group's folder.
-
-    Returns
-    -------
-    list of Path
-        What was written: report.html; where there are finished runs comparison.md,
-        comparison.tex and comparison.csv; where there are mixtures profiles.csv.
+    The tables are comparison.md, comparison.tex and comparison.csv where there are finished runs,
+    and profiles.csv where there are mixtures.
 
     Raises
     ------

@@ -36,8 +36,19 @@ def new_axes(axes: Axes | None, width: float = 5.0, height: float = 3.6) -> Axes
     return axes or plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def legend_below(axes: Axes, columns: int = 2) -> None:
-    """Put the legend under the axes, where it hides nothing."""
+def label_survival(axes: Axes, time_unit: str, columns: int = 2) -> Axes:
+    """Label axes of survival over time, put the legend below and return the axes."""
+    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
+    return legend_below(axes, columns)
+
+
+def time_label(time_unit: str) -> str:
+    """Return the label of a time axis."""
+    return f"time ({time_unit})" if time_unit else "time"
+
+
+def legend_below(axes: Axes, columns: int = 2) -> Axes:
+    """Put the legend under the axes, where it hides nothing, and return the axes."""
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, -0.16),
@@ -46,3 +57,4 @@ def legend_below(axes: Axes, columns: int = 2) -> None:
         fontsize="small",
         handlelength=2.4,
     )
+    return axes

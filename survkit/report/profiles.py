@@ -42,9 +42,7 @@ def cohort_profile(
     Parameters
     ----------
     expert_weights : array, shape (n, E)
-        The router's weights; a subject belongs to the expert of the largest.
-    data : SurvivalData
-        The n subjects with their features.
+        The router's weights for the subjects of `data`; each belongs to the expert of the largest.
     preprocessor : Preprocessor, optional
         What made the features: with it means are in raw units and categories have names.
 
@@ -86,12 +84,9 @@ def cohort_profile(
 
 
 def standardised_difference(inside: FloatArray, outside: FloatArray) -> float:
-    """Difference of two groups' means over the root mean of their variances, NaN where that is 0.
+    """Difference of the means of groups (n,) and (k,) over the root mean of their variances.
 
-    Parameters
-    ----------
-    inside, outside : array, shape (n,), (k,)
-        The values of the two groups.
+    It is NaN where neither group varies, or one is empty.
     """
     if len(inside) == 0 or len(outside) == 0:
         return np.nan
@@ -102,16 +97,8 @@ def standardised_difference(inside: FloatArray, outside: FloatArray) -> float:
 def profile_heatmap(profile: pd.DataFrame, *, features: int = 20, axes: Axes | None = None) -> Axes:
     """Draw the standardised differences of the features that set some expert's subjects apart most.
 
-    Rows are labelled with the mean and standard deviation (or the share) among all subjects.
-
-    Parameters
-    ----------
-    profile : DataFrame
-        From `cohort_profile`.
-    features : int
-        How many features to draw; the title tells of how many they are.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    Rows are labelled with the mean and standard deviation (or the share) among all subjects. Of
+    the features of a `cohort_profile`, that many are drawn, on `axes` or new ones.
 
     Raises
     ------
@@ -143,12 +130,7 @@ def profile_heatmap(profile: pd.DataFrame, *, features: int = 20, axes: Axes | N
 def profile_table(profile: pd.DataFrame, *, features: int = 5) -> TextTable:
     """Return what sets the subjects of each expert apart most, in the features' own units.
 
-    Parameters
-    ----------
-    profile : DataFrame
-        From `cohort_profile`.
-    features : int
-        How many features to name: those of the largest standardised differences.
+    From a `cohort_profile`: that many features, with the largest standardised differences.
     """
     rows = {}
     for expert, own in profile.groupby("expert"):
@@ -192,17 +174,17 @@ def _overall_label(name: str, row: pd.Series) -> str:
 
 def _columns(data: SurvivalData, preprocessor: Preprocessor | None) -> list[_Column]:
     codes = {column.column: column.cardinality for column in data.categorical}
-    values = data.features.astype(np.float64)
+    features = data.features.astype(np.float64)
     raw = {} if preprocessor is None else {c.name: c for c in preprocessor.numeric}
     columns: list[_Column] = []
     for j, name in enumerate(data.feature_names):
+        values = features[:, j]
         if j in codes:
-            columns += _shares(name, values[:, j], codes[j], preprocessor)
+            columns += _shares(name, values, codes[j], preprocessor)
         elif name in raw:
-            columns.append(_Column(name, values[:, j] * raw[name].scale + raw[name].mean, False))
+            columns.append(_Column(name, values * raw[name].scale + raw[name].mean, False))
         else:  # an indicator, or a number that nothing scaled
-            is_share = bool(np.isin(values[:, j], (0, 1)).all())
-            columns.append(_Column(name, values[:, j], is_share))
+            columns.append(_Column(name, values, bool(np.isin(values, (0, 1)).all())))
     return columns
 
 

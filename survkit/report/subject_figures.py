@@ -1,4 +1,7 @@
-"""Figures of subjects whose group is known; each returns the axes it draws on."""
+"""Figures of subjects whose group is known.
+
+Each draws on `axes`, or on its own where not given, and returns them; `time_unit` is for labels.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from survkit.metrics.clustering import chosen_expert
-from survkit.report.figures import draw_kaplan_meier, time_label
-from survkit.report.palette import GREY, legend_below, new_axes, style
+from survkit.report.figures import draw_kaplan_meier
+from survkit.report.palette import GREY, label_survival, new_axes, style
 from survkit.types import InputError, IntArray, SurvivalData, SurvivalPrediction
 
 
@@ -17,15 +20,6 @@ def survival_by_label(data: SurvivalData, *, time_unit: str = "", axes: Axes | N
     """Draw the survival of the subjects of each known label.
 
     That of their true event times where the data have these, else its Kaplan-Meier estimate.
-
-    Parameters
-    ----------
-    data : SurvivalData
-        The outcomes of n subjects with labels.
-    time_unit : str
-        For the axis label.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
 
     Raises
     ------
@@ -36,9 +30,7 @@ def survival_by_label(data: SurvivalData, *, time_unit: str = "", axes: Axes | N
     labels = _labels(data)
     for number, label in enumerate(np.unique(labels)):
         _draw_survival(axes, data, np.flatnonzero(labels == label), label=label, **style(number))
-    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
-    legend_below(axes, columns=5)
-    return axes
+    return label_survival(axes, time_unit, columns=5)
 
 
 def subject_curves(
@@ -58,17 +50,9 @@ def subject_curves(
     Parameters
     ----------
     prediction : SurvivalPrediction
-        Of a mixture, for n subjects.
-    data : SurvivalData
-        Their outcomes and labels.
-    label : int
-        The label.
+        Of a mixture, for the subjects of `data`.
     subjects : int
         How many subjects to draw: the first of that label.
-    time_unit : str
-        For the axis label.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
 
     Raises
     ------
@@ -92,9 +76,7 @@ def subject_curves(
         axes.plot([], [], label=f"expert {expert + 1} ({share})", **look)
     name = "Kaplan-Meier" if data.true_time is None else "truth"
     _draw_survival(axes, data, own, label=name, color=GREY, linewidth=5, alpha=0.5, zorder=1)
-    axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))
-    legend_below(axes)
-    return axes
+    return label_survival(axes, time_unit)
 
 
 def _labels(data: SurvivalData) -> IntArray:

@@ -22,19 +22,9 @@ def best_table(
 ) -> TextTable:
     """Return which model is best by each metric, by how much, and how surely.
 
-    Parameters
-    ----------
-    best : DataFrame
-        From `best_models`.
-    marks : mapping of str to str
-        Footnote marks of the models.
-    test_subjects : int
-        Number of test subjects.
-    notes : sequence of str
-        Further notes below the table.
+    `best` is from `best_models`; `test_subjects` is their number.
     """
-    rows = {}
-    bold = []
+    rows, bold = {}, []
     for row in best.to_dict("records"):
         metric = row["metric"]
         value = _with_interval(metric, row["value"], row["low"], row["high"])
@@ -67,27 +57,14 @@ def best_table(
 def means_table(
     means: pd.DataFrame, seconds: pd.Series, marks: Marks, notes: Sequence[str] = ()
 ) -> TextTable:
-    """Return each model's metrics as mean and standard deviation over seeds.
+    """Return each model's metrics (from `seed_means`) as mean and standard deviation over seeds.
 
-    Parameters
-    ----------
-    means : DataFrame
-        From `seed_means`.
-    seconds : Series of str
-        Mean seconds of a run, by model.
-    marks : mapping of str to str
-        Footnote marks of the models.
-    notes : sequence of str
-        The footnotes.
+    `seconds` are the mean seconds of a run, by model.
     """
     rows = {}
     for model, own in means.groupby("model", sort=False):
-        cells = {
-            head(row["metric"]): format_mean(row["metric"], row["mean"], row["standard_deviation"])
-            for row in own.to_dict("records")
-        }
-        name = f"{model}{marks.get(str(model), '')}"
-        rows[name] = {"runs": str(own["runs"].iloc[0]), **cells, "seconds": seconds[str(model)]}
+        name, count = f"{model}{marks.get(str(model), '')}", str(own["runs"].iloc[0])
+        rows[name] = {"runs": count, **mean_cells(own), "seconds": seconds[str(model)]}
     text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     first = "Mean and standard deviation over seeds (no deviation: one run, or a model that no "
     first += "seed changes). The deviation says nothing of the sampling of subjects."
@@ -97,18 +74,9 @@ def means_table(
 def differences_table(
     differences: pd.DataFrame, reference: str, marks: Marks, notes: Sequence[str] = ()
 ) -> TextTable:
-    """Return each model's difference to a reference with its interval, bold where it leaves out 0.
+    """Return each model's difference to a reference with its interval, bold where it excludes zero.
 
-    Parameters
-    ----------
-    differences : DataFrame
-        From `paired_differences`.
-    reference : str
-        The model it was called with.
-    marks : mapping of str to str
-        Footnote marks of the models.
-    notes : sequence of str
-        More sentences below the table.
+    `differences` is what `paired_differences` returned for that reference.
     """
     rows: dict[str, dict[str, str]] = {}
     bold: dict[str, dict[str, bool]] = {}
@@ -136,14 +104,7 @@ def differences_table(
 def calibration_table(runs: pd.DataFrame, labels: pd.Series, marks: Marks) -> TextTable:
     """Return each model's calibration error beside what a calibrated model would have.
 
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`.
-    labels : Series
-        From `variant_labels`.
-    marks : mapping of str to str
-        Footnote marks of the models.
+    `runs` are from `load_runs`, `labels` from `variant_labels`.
     """
     rows = {}
     for label, own in runs.groupby(labels, sort=False):
@@ -179,29 +140,31 @@ def calibration_table(runs: pd.DataFrame, labels: pd.Series, marks: Marks) -> Te
 def runs_table(
     runs: pd.DataFrame, labels: pd.Series, marks: Marks, notes: Sequence[str]
 ) -> TextTable:
-    """Return the seeds, size and cost of each model's runs.
-
-    Parameters
-    ----------
-    runs, labels, marks
-        As in `calibration_table`.
-    notes : sequence of str
-        The footnotes.
-    """
+    """Return the seeds, size and cost of each model's runs."""
+    columns = {
+        "parameters": "num_parameters",
+        "training rows": "n_train",
+        "epochs": "epochs_trained",
+        "best epoch": "best_epoch",
+        "seconds": "timing_total_seconds",
+        "memory (MiB)": "peak_memory_mb",
+    }
     rows = {}
     for label, own in runs.groupby(labels, sort=False):
-        seeds = own["seed"].dropna().astype(int).astype(str)
         rows[f"{label}{marks.get(str(label), '')}"] = {
-            "seeds": ", ".join(seeds) or "-",
-            "parameters": _range(_numbers(own, "num_parameters"), 0),
-            "training rows": _range(_numbers(own, "n_train"), 0),
-            "epochs": _range(_numbers(own, "epochs_trained"), 0),
-            "best epoch": _range(_numbers(own, "best_epoch"), 0),
-            "seconds": _range(_numbers(own, "timing_total_seconds"), 0),
-            "memory (MiB)": _range(_numbers(own, "peak_memory_mb"), 0),
+            "seeds": ", ".join(own["seed"].dropna().astype(int).astype(str)) or "-",
+            **{name: _range(_numbers(own, column), 0) for name, column in columns.items()},
         }
     text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     return TextTable("Finished runs", text, notes=tuple(notes))
+
+
+def mean_cells(means: pd.DataFrame) -> dict[str, str]:
+    """Return one model's means over seeds as text, by the heads of their columns."""
+    return {
+        head(row["metric"]): format_mean(row["metric"], row["mean"], row["standard_deviation"])
+        for row in means.to_dict("records")
+    }
 
 
 def head(metric: str) -> str:

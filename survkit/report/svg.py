@@ -33,17 +33,9 @@ _FURNITURE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL
 def draw_svg(draw: Callable[..., object], *, width: float, height: float, label: str) -> str:
     """Return what a function draws on the axes it is given, as an SVG element for a page.
 
-    Black becomes the colour of the text around the figure, and blue `--blue` of the page, which
-    can be lighter on a dark page.
-
-    Parameters
-    ----------
-    draw : callable
-        Draws on the axes that it is given by the keyword `axes`.
-    width, height : float
-        Size in inches.
-    label : str
-        What the figure shows, for people who cannot see it; different for every figure of a page.
+    It is given the axes by the keyword `axes`; sizes are in inches. Black becomes the colour of
+    the text around the figure, and blue `--blue` of the page, which can be lighter on a dark page.
+    `label` says what the figure shows to people who cannot see it, and must be unique in the page.
     """
     with mpl.rc_context(_STYLE | {"svg.hashsalt": label}):  # names of parts, unique in the page
         figure = Figure(figsize=(width, height), layout="constrained")

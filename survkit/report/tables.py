@@ -13,14 +13,7 @@ from survkit.runs.variants import check_comparable, variant_labels
 from survkit.text import nearest
 from survkit.types import InputError
 
-COMPARISON = (
-    "concordance",
-    "brier@25",
-    "brier@50",
-    "brier@75",
-    "integrated_brier",
-    "ece",
-)
+COMPARISON = ("concordance", "brier@25", "brier@50", "brier@75", "integrated_brier", "ece")
 
 PAGE_METRICS = ("loss", *COMPARISON, "ece_equal_mass")
 
@@ -69,10 +62,7 @@ def page_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
 def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:
     """Return mean and standard deviation over seeds of each model and metric.
 
-    Parameters
-    ----------
-    runs, metrics
-        As in `comparison_table`.
+    Parameters and errors are those of `comparison_table`.
 
     Returns
     -------
@@ -80,11 +70,6 @@ def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.Da
         A row for each model and metric: model, metric, runs (their number), mean,
         standard_deviation (NaN for one run, or where no seed can change it). The mean is NaN
         where the metric is undefined in any run. Shares are in percent.
-
-    Raises
-    ------
-    InputError
-        As `comparison_table`.
     """
     check_comparable(runs)
     columns = {metric: _column(runs, metric) for metric in dict.fromkeys(metrics)}

@@ -14,20 +14,10 @@ _MARKDOWN_SPECIAL = re.compile(r"([\\`*|<])")
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """A table as it is read.
+    """A table of text, whose index holds the first column, with sentences below it.
 
-    Parameters
-    ----------
-    caption : str
-        What the table shows.
-    text : DataFrame of str
-        The cells; the index holds the first column, its name that column's head.
-    bold : DataFrame of bool, optional
-        The cells in bold, of the shape of `text`; none where not given.
-    notes : tuple of str
-        What a reader must know, in sentences below the table.
-    words : tuple of str
-        Columns of words, which are aligned to the left; numbers are to the right.
+    `bold` tells which cells are in bold, none where it is empty; `words` are the columns of words,
+    which are aligned to the left, and numbers to the right.
     """
 
     caption: str
@@ -46,13 +36,7 @@ class TextTable:
 
 
 def transposed(table: TextTable) -> TextTable:
-    """Return a table with its rows as columns.
-
-    Parameters
-    ----------
-    table : TextTable
-        A table without columns of words.
-    """
+    """Return a table without columns of words with its rows as columns."""
     text = table.text.T.rename_axis(index="", columns=None)
     return TextTable(table.caption, text, table.bold.T, table.notes)
 
@@ -105,12 +89,6 @@ def _latex_text(text: str) -> str:
 def _latex_signs(text: str) -> str:
     """Set signs that LaTeX's plain text lacks, or shows as hyphens, in mathematics."""
     text = re.sub(r"(?<![\w.\\-])-(?=\d)", "$-$", text)
-    pairs = {
-        "\u00a0": "~",
-        "±": r"$\pm$",
-        "↑": r"$\uparrow$",
-        "↓": r"$\downarrow$",
-        "<": "$<$",
-        ">": "$>$",
-    }
-    return "".join(pairs.get(character, character) for character in text)
+    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+    signs = {"\u00a0": "~", "±": r"$\pm$", **arrows, "<": "$<$", ">": "$>$"}
+    return "".join(signs.get(character, character) for character in text)

@@ -1,4 +1,4 @@
-"""Figures of how models were trained; each returns the axes it draws on."""
+"""Figures of how models were trained; each draws on `axes`, or its own, and returns them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,9 @@ from survkit.types import InputError
 
 
 def read_history(run: str | Path) -> pd.DataFrame:
-    """Return the history of a run, a row an epoch; no rows for a model without epochs.
+    """Return the history of a run, one row per epoch; no rows for a model without epochs.
 
-    Returns
-    -------
-    DataFrame
-        Columns as the model logged them: epoch, train_loss, validation_loss, ...
+    The columns are those that the model logged: epoch, train_loss, validation_loss, ...
 
     Raises
     ------
@@ -49,11 +46,9 @@ def learning_curves(
     Parameters
     ----------
     histories : mapping of name to DataFrame
-        From `read_history`, of runs of one model, say, named by their seeds.
+        From `read_history`.
     best_epochs : mapping of name to int, optional
         The epoch whose weights were kept; marked by a dot.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
 
     Raises
     ------
@@ -75,8 +70,7 @@ def learning_curves(
             axes.plot([best] * len(kept), kept, color=colour, marker="o", markersize=5)
     axes.set(xlabel="epoch", ylabel="loss", xlim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend_below(axes, columns=3)
-    return axes
+    return legend_below(axes, columns=3)
 
 
 def loss_against_experts(
@@ -84,14 +78,7 @@ def loss_against_experts(
 ) -> Axes:
     """Draw a test metric against the number of experts: each run, and the mean over seeds.
 
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`, of mixtures with several numbers of experts, alike in everything else.
-    metric : str
-        A test metric.
-    axes : Axes, optional
-        Where to draw; new axes where not given.
+    The runs, from `load_runs`, are of mixtures that differ in the number of experts alone.
 
     Raises
     ------
@@ -104,20 +91,15 @@ def loss_against_experts(
     axes = new_axes(axes)
     experts = runs["config_mixture_components"].astype(float)
     values = runs[column].astype(float) * scale
-    for style, (model, group) in zip(
-        line_styles(), runs.groupby("model", sort=False), strict=False
-    ):
-        own = values[group.index]
-        means = own.groupby(experts[group.index]).mean()
-        axes.plot(
-            experts[group.index], own, "o", markersize=4, alpha=0.5, color=style["color"], mew=0
-        )
+    groups = runs.groupby("model", sort=False)
+    for style, (model, group) in zip(line_styles(), groups, strict=False):
+        own, number = values[group.index], experts[group.index]
+        axes.plot(number, own, "o", markersize=4, alpha=0.5, color=style["color"], mew=0)
+        means = own.groupby(number).mean()
         axes.plot(means.index, means, **style, linewidth=1.4, label=str(model))
     ticks = sorted(experts.unique())
     axes.set_xscale("log")
     axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    unit = " (%)" if scale > 1 else ""
-    axes.set(xlabel="number of experts", ylabel=f"test {metric}{unit}")
-    legend_below(axes)
-    return axes
+    axes.set(xlabel="number of experts", ylabel=f"test {metric}{' (%)' if scale > 1 else ''}")
+    return legend_below(axes)

@@ -49,16 +49,6 @@ def is_read(flag: str, dataset: str, model: str) -> bool:
     return flag in dataset_and_model_flags(dataset, model) or not any(readers(flag).values())
 
 
-def unread_reset(config: TrainConfig) -> TrainConfig:
-    """Return a configuration in which the flags that its run does not read have their defaults.
-
-    An args file may hold flags for several models, and the flags of a sweep are for those of its
-    runs that read them.
-    """
-    unread = [name for name in DEFAULTS if not is_read(name, config.dataset, config.model)]
-    return replace(config, **{name: DEFAULTS[name] for name in unread})
-
-
 def canonical(config: TrainConfig) -> TrainConfig:
     """Name dataset and model as their registries do, fill in the group, reset unread flags.
 
@@ -67,9 +57,11 @@ def canonical(config: TrainConfig) -> TrainConfig:
     InputError
         For an unknown dataset or model, with the nearest known name.
     """
-    dataset = dataset_name(config.dataset)
-    named = replace(config, dataset=dataset, model=model_name(config.model))
-    return unread_reset(replace(named, group=config.group or dataset))
+    dataset, model = dataset_name(config.dataset), model_name(config.model)
+    # An args file may hold flags for several models, and a sweep those of all its runs.
+    unread = {name: value for name, value in DEFAULTS.items() if not is_read(name, dataset, model)}
+    group = config.group or dataset
+    return replace(config, dataset=dataset, model=model, group=group, **unread)
 
 
 def refuse_unread(config: TrainConfig, given: Given) -> None:

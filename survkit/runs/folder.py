@@ -36,14 +36,12 @@ RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scip
 class RunFolder:
     """The record of one run; it is also the monitor that a model is fitted under.
 
-    Parameters
-    ----------
-    path : Path
-        The folder, made when the first file is written.
+    The folder `path` is made when the first file is written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._last_path, self._history_path = path / "last.pt", path / "history.jsonl"
         self.listeners: list[Callable[[int, Mapping[str, float]], None]] = []
         """Called with (epoch, values) after every epoch."""
         self.warnings: list[str] = []
@@ -52,14 +50,6 @@ class RunFolder:
     def checkpoint_path(self) -> Path:
         """The fitted model, for prediction in another process."""
         return self.path / "checkpoint.pt"
-
-    @property
-    def _last_path(self) -> Path:
-        return self.path / "last.pt"
-
-    @property
-    def _history_path(self) -> Path:
-        return self.path / "history.jsonl"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -139,21 +129,21 @@ class RunFolder:
         A state that is damaged or of another version is warned of, and the fit starts again from
         the beginning.
         """
-        state, again = None, "training started again"
+        state, trouble = None, ""
         if self._last_path.exists():
             try:
                 state = load_checkpoint(self._last_path)
                 if state.get("form") != UNFINISHED_FORM:
-                    state = None
-                    self.warn(f"{self._last_path.name} is of another version; {again}")
+                    state, trouble = None, "is of another version"
             except InputError:
-                state = None
-                self.warn(f"{self._last_path.name} was damaged; {again}")
-        epochs = 0 if state is None else state["epoch"]
+                trouble = "was damaged"
+        if trouble:
+            self.warn(f"{self._last_path.name} {trouble}; training started again")
         if self._history_path.exists():
             lines = self._history_path.read_text("utf-8").splitlines(keepends=True)
-            write_bytes(self._history_path, "".join(lines[:epochs]).encode())
-        for message in [] if state is None else state["warnings"]:
+            kept = lines[: state["epoch"] if state else 0]
+            write_bytes(self._history_path, "".join(kept).encode())
+        for message in state["warnings"] if state else []:
             self.warn(message)
         return state
 

@@ -23,16 +23,9 @@ from survkit.types import InputError
 
 
 def run_id(config: TrainConfig, data_sha256: str, *, without: Sequence[str] = ()) -> str:
-    """Return the identifier of a run, 16 hex digits.
+    """Return the identifier of a run, 16 hex digits, as if it had no flags `without`.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        The resolved configuration: names as in the registries, `time_bins` as the grid has them.
-    data_sha256 : str
-        Digest of the loaded data.
-    without : sequence of str
-        Flags that do not count either: without "seed", runs that differ in nothing else agree.
+    The configuration is resolved, with `time_bins` from the grid; the digest is of the loaded data.
     """
     flags = {}
     for field in fields(config):
@@ -86,10 +79,7 @@ def recorded_run_id(record: Mapping[str, Any], *, without: Sequence[str] = ()) -
 class RunFinder:
     """Finds the folders of runs in a group, those that earlier versions named otherwise too.
 
-    Parameters
-    ----------
-    group_folder : Path
-        Holds a folder for each run; it need not exist.
+    The group's folder need not exist.
     """
 
     def __init__(self, group_folder: Path) -> None:

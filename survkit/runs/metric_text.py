@@ -33,15 +33,7 @@ def format_mean(metric: str, mean: float, deviation: float) -> str:
 
 
 def decimals(metric: str, value: float) -> int:
-    """Return how many decimals of a metric a table shows: 2 of shares, of others 3, or 1 of 100 up.
-
-    Parameters
-    ----------
-    metric : str
-        The metric.
-    value : float
-        A value of it, in the table's unit.
-    """
+    """Return the decimals of a value in a table: 2 for shares, else 3, or 1 from 100 upwards."""
     if scale_of(metric) > 1:
         return 2
     return 3 if abs(value) < 100 else 1

@@ -23,16 +23,8 @@ def model_card(
 ) -> str:
     """Return the model card of a run as Markdown.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        What it was trained on.
-    config : mapping
-        Its resolved configuration, by flag.
-    result : mapping
-        Its record, as in `result.json`; NaN may stand for None.
-    folder : Path
-        The run's folder, for the command that predicts with it.
+    `config` is its resolved configuration by flag and `result` its record, with NaN or None. The
+    card's command that predicts names the run's folder.
     """
     sections = {
         f"Model card: {result['model']} on {result['dataset']}": _summary(result),
@@ -72,8 +64,7 @@ def _summary(result: Mapping[str, Any]) -> list[str]:
 
 
 def _data(dataset: Dataset) -> list[str]:
-    card = dataset.card
-    splits = dataset.splits
+    card, splits = dataset.card, dataset.splits
     return [
         f"{card.name}: {card.n:,} subjects, {card.events:,} events ({card.events / card.n:.0%}). "
         f"Time in {card.time_unit}.",
@@ -93,18 +84,14 @@ def _data(dataset: Dataset) -> list[str]:
 
 
 def _features(dataset: Dataset) -> list[str]:
-    preprocessor = dataset.preprocessor
-    if preprocessor is None:
+    left_out = [f"`{name}`: {why}" for name, why in dataset.card.dropped_columns.items()]
+    if dataset.preprocessor is None:
         used = [f"{dataset.splits.train.features.shape[1]} columns, used as they are."]
     else:
-        used = _encoded(preprocessor)
-    left_out = [f"`{name}`: {why}" for name, why in dataset.card.dropped_columns.items()]
-    left_out += [] if preprocessor is None else preprocessor.warnings
-    return [
-        *used,
-        "",
-        *(["Left out:", "", *_bullets(left_out)] if left_out else ["Left out: none."]),
-    ]
+        used = _encoded(dataset.preprocessor)
+        left_out += dataset.preprocessor.warnings
+    listed = ["Left out:", "", *_bullets(left_out)] if left_out else ["Left out: none."]
+    return [*used, "", *listed]
 
 
 def _encoded(preprocessor: Preprocessor) -> list[str]:
@@ -157,7 +144,7 @@ def _convergence(result: Mapping[str, Any]) -> list[str]:
 
 def _metrics(result: Mapping[str, Any], n_test: int) -> list[str]:
     rows = [
-        (f"`{metric}`", _value(result, "test", metric), _interval(result, metric))
+        (f"`{metric}`", _value(result, metric), _interval(result, metric))
         for metric in SUMMARY
         if metric in result["test"]
     ]
@@ -169,12 +156,12 @@ def _metrics(result: Mapping[str, Any], n_test: int) -> list[str]:
     ]
 
 
-def _value(result: Mapping[str, Any], split: str, metric: str) -> str:
-    value = result[split].get(metric)
-    if not _is_number(value):
-        reason = result.get(f"{split}_details", {}).get(metric, {}).get("reason", "")
-        return f"undefined ({reason})" if reason else "undefined"
-    return _text(metric, value)
+def _value(result: Mapping[str, Any], metric: str) -> str:
+    value = result["test"].get(metric)
+    if _is_number(value):
+        return _text(metric, value)
+    reason = result.get("test_details", {}).get(metric, {}).get("reason", "")
+    return f"undefined ({reason})" if reason else "undefined"
 
 
 def _interval(result: Mapping[str, Any], metric: str) -> str:

@@ -1,4 +1,4 @@
-"""The recorded predictions of a group, and the dataset they were made on where it is at hand."""
+"""The recorded predictions of a group, and the dataset they were made on if it is present."""
 
 from __future__ import annotations
 
@@ -26,12 +26,7 @@ class NotAtHandError(InputError):
 def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -> Dataset:
     """Load the dataset that a run was made on, without downloading anything.
 
-    Parameters
-    ----------
-    run : path
-        A run's folder.
-    data_dir : path, optional
-        Folder of the data files; where not given, the run's own, then $SURVKIT_DATA_DIR.
+    The data files are in `data_dir`; by default in the run's own, then in $SURVKIT_DATA_DIR.
 
     Raises
     ------
@@ -71,30 +66,20 @@ def _load_checked(config: Mapping[str, Any]) -> Dataset:
 def read_test_predictions(
     paths: Sequence[str | Path],
 ) -> tuple[list[SurvivalPrediction], SurvivalData]:
-    """Return the test predictions of runs, and the outcomes that they share.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        The runs' folders, at least one.
+    """Return the test predictions of runs, at least one, and the outcomes that they share.
 
     Raises
     ------
     InputError
         Where a file cannot be read, or the runs have other test subjects.
     """
-    predictions: list[SurvivalPrediction] = []
-    shared: SurvivalData | None = None
-    for path in paths:
-        prediction, data = read_predictions(Path(path), "test")
-        if shared is None:
-            shared = data
-        elif not same_outcomes(shared, data):
-            raise InputError(f"the test subjects of {path} are not those of {paths[0]}")
-        predictions.append(prediction)
-    if shared is None:
+    if not paths:
         raise InputError("no run to read predictions of")
-    return predictions, shared
+    predictions, outcomes = zip(*(read_predictions(Path(p), "test") for p in paths), strict=True)
+    for path, data in zip(paths, outcomes, strict=True):
+        if not same_outcomes(outcomes[0], data):
+            raise InputError(f"the test subjects of {path} are not those of {paths[0]}")
+    return list(predictions), outcomes[0]
 
 
 def average_prediction(
@@ -102,12 +87,7 @@ def average_prediction(
 ) -> SurvivalPrediction:
     """Return the mean of survival curves of the same subjects, without expert weights.
 
-    Parameters
-    ----------
-    predictions : sequence of SurvivalPrediction
-        At least one.
-    grid : TimeGrid, optional
-        Where to read the curves; the first prediction's times where not given.
+    Curves are read at the grid's cuts; by default at the times of the first of the predictions.
 
     Raises
     ------
@@ -128,19 +108,8 @@ def average_predictions(
 ) -> tuple[dict[str, SurvivalPrediction], SurvivalData]:
     """Return each model's test predictions averaged over its seeds, and the test outcomes.
 
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`.
-    labels : Series
-        The model of each run, from `variant_labels`.
-    grid : TimeGrid, optional
-        As in `average_prediction`.
-
-    Raises
-    ------
-    InputError
-        As `read_test_predictions` and `average_prediction`.
+    The runs are from `load_runs` and their models from `variant_labels`. Errors are those of
+    `read_test_predictions` and `average_prediction`.
     """
     predictions, data = read_test_predictions(list(runs["path"]))
     averages = {

@@ -52,16 +52,14 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
     root = Path(log_dir)
     rows = []
     for path in sorted(root.glob(f"{group or '*'}/*/result.json")):
-        folder = RunFolder(path.parent)
-        result = folder.result()
+        result = RunFolder(path.parent).result()
         if result is None:
             warnings.warn(f"left out: {path} is damaged; train that run again", stacklevel=2)
         else:
             config = read_config(path.parent) or {}
-            known = {
-                "configuration": recorded_run_id(config, without=("seed",)) or result["run_id"]
-            }
-            rows.append({**_flat(result), **known, **_flags(config), "path": str(path.parent)})
+            known = recorded_run_id(config, without=("seed",)) or result["run_id"]
+            own = {"configuration": known, **_flags(config), "path": str(path.parent)}
+            rows.append(_flat(result) | own)
     if not rows:
         raise InputError(f"no finished run in {root / (group or '*')}")
     return _frame(rows)
@@ -81,11 +79,6 @@ def load_wandb_runs(project: str, group: str | None = None, *, api: Any = None) 
         Read this group only.
     api : wandb.Api, optional
         A session of one's own; the default one where not given.
-
-    Returns
-    -------
-    DataFrame
-        As `load_runs` returns.
 
     Raises
     ------

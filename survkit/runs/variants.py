@@ -54,15 +54,7 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
     any of its runs did not converge. Models trained in epochs have no such mark: the weights of
     their best epoch are a choice rather than an optimum.
 
-    Parameters
-    ----------
-    runs : DataFrame
-        From `load_runs`.
-
-    Returns
-    -------
-    Series of str
-        With the index of `runs`.
+    The labels have the index of `runs`, which are from `load_runs`.
 
     Raises
     ------
