@@ -38,10 +38,14 @@ class BartBaseline:
     ----------
     grid : TimeGrid
         The cuts at which survival is predicted.
-    max_rows, subsample : int
-        Most rows of person-period data; training subjects to draw, with the seed (default: all).
-    cores, **sampler
-        As in `Bart`; the fields of `SamplerSettings`.
+    max_rows : int
+        Most rows of person-period data.
+    subsample : int, optional
+        Fit on so many of the training subjects, drawn with the seed.
+    cores : int, optional
+        Chains that run at a time; all processors where not given.
+    **sampler
+        Engine, trees, prior, chains and seed: the fields of `SamplerSettings`.
     """
 
     def __init__(
@@ -62,12 +66,13 @@ class BartBaseline:
     def fit(
         self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
     ) -> Self:
-        """Sample the posterior; warn of changes to the data, and where the chains do not agree.
+        """Sample the posterior; what is changed about the data, and no convergence, are warned of.
 
         Raises
         ------
         InputError
-            For no event, times in one interval only, or rows that exceed `max_rows` when merged.
+            For training rows without an event or all in one interval, or more person-period rows
+            than `max_rows` though intervals are merged.
         """
         require_events(train, 1, "bart")
         warn = monitor.warn if monitor else print
@@ -172,10 +177,20 @@ class BartBaseline:
 def fill_in(
     survival: NDArray[np.float64], known: FloatArray, asked: FloatArray | IntArray
 ) -> NDArray[np.float64]:
-    """Return survival (n, m) at the positions asked (m,), from survival (n, k) at known ones (k,).
+    """Return survival between known positions: it falls by the same factor at every step.
 
-    It is 1 at position 0, falls by the same factor at every step between known positions, which
-    increase from above 0, and stays where it is beyond the last of them.
+    Parameters
+    ----------
+    survival : array, shape (n, k)
+        Survival at the known positions; 1 at position 0.
+    known : array, shape (k,)
+        Increasing positions above 0.
+    asked : array, shape (m,)
+        Positions of at least 0; beyond the last known one survival stays where it is.
+
+    Returns
+    -------
+    array, shape (n, m)
     """
     knots = np.concatenate([[0.0], known])
     values = np.column_stack([np.ones(len(survival)), survival])

@@ -21,7 +21,13 @@ from survkit.types import InputError, SurvivalData
 
 
 class MarginalMeans(NamedTuple):
-    """Means over the subjects, (d, k) for d draws: hazard E_i[p_ij] and survival E_i[S_i(t_j)]."""
+    """Means over the subjects, one per posterior draw.
+
+    Parameters
+    ----------
+    hazard, survival : array, shape (d, k)
+        E_i[p_ij] and E_i[S_i(t_j)].
+    """
 
     hazard: NDArray[np.float64]
     survival: NDArray[np.float64]
@@ -33,8 +39,10 @@ class MarginalEffects(NamedTuple):
     Parameters
     ----------
     times : array, shape (k,)
-    difference, risk_ratio : array, shape (d, k)
-        Second minus first of E_i[S_i(t_j)]; second over first of E_i[p_ij].
+    difference : array, shape (d, k)
+        E_i[S_i(t_j) | second] - E_i[S_i(t_j) | first].
+    risk_ratio : array, shape (d, k)
+        E_i[p_ij | second] / E_i[p_ij | first].
     hazard_ratio : array, shape (d, k)
         The same with means over subjects and all times up to t_j.
     """
@@ -53,7 +61,13 @@ class MarginalEffects(NamedTuple):
 class PartialDependence(NamedTuple):
     """Mean survival with a covariate set to one value after the other.
 
-    `survival` has shape (g, d, k): g values, d draws, k times; a mean over the subjects.
+    Parameters
+    ----------
+    column : str
+    values : array, shape (g,)
+    times : array, shape (k,)
+    survival : array, shape (g, d, k)
+        Mean over the subjects, one per posterior draw.
     """
 
     column: str
@@ -73,8 +87,10 @@ def marginal_means(
 
     Parameters
     ----------
-    model, data : Bart, SurvivalData
-        The fitted model, and the subjects; their outcomes are not used.
+    model : Bart
+        Fitted.
+    data : SurvivalData
+        The subjects; their outcomes are not used.
     values : mapping of column name to value
         The intervention, on one covariate or several; none leaves the subjects as they are.
     thin : int

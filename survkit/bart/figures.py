@@ -32,10 +32,13 @@ def survival_bands(
 
     Parameters
     ----------
-    times, curves : array, shape (k,), and mapping of label to Summary
-        Posterior mean and interval of survival at the times, shape (k,) each.
-    time_unit, axes : str, and Axes, optional
-        For the axis label; where to draw, new axes by default.
+    times : array, shape (k,)
+    curves : mapping of label to Summary
+        Posterior mean and interval of survival, shape (k,) each.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
     """
     axes = _axes(axes)
     from_zero = np.concatenate([[0.0], times])
@@ -63,10 +66,13 @@ def effect_over_time(
 
     Parameters
     ----------
-    times, summary : array, shape (k,), and Summary
-        Posterior mean and interval at the times, shape (k,) each.
-    name, no_effect : str, float
-        Label of the axis; where a line marks no effect: 0 for a difference, 1 for a ratio.
+    times : array, shape (k,)
+    summary : Summary
+        Posterior mean and interval, shape (k,) each.
+    name : str
+        Name of the effect, for the axis label.
+    no_effect : float
+        Where a line marks no effect: 0 for a difference, 1 for a ratio.
     time_unit, axes
         As in `survival_bands`.
     """
@@ -85,10 +91,13 @@ def dependence_curve(
 
     Parameters
     ----------
-    dependence, at : PartialDependence, float
-        What to draw at which time; survival is read at the last fitted time up to it.
-    level, axes
-        Probability of the interval; as in `survival_bands`.
+    dependence : PartialDependence
+    at : float
+        The time; survival is read at the last fitted time up to it.
+    level : float
+        Probability of the interval.
+    axes : Axes, optional
+        As in `survival_bands`.
     """
     axes = _axes(axes)
     column = max(int(np.searchsorted(dependence.times, at, side="right")) - 1, 0)

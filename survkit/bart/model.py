@@ -134,7 +134,13 @@ class Bart:
 
     @property
     def fitted(self) -> Fitted:
-        """What the fit left; an InputError where the model has not been fitted."""
+        """What the fit left.
+
+        Raises
+        ------
+        InputError
+            Where the model has not been fitted.
+        """
         if self._fitted is None:
             raise InputError("this BART model has not been fitted; call fit first")
         return self._fitted
@@ -147,9 +153,10 @@ class Bart:
     def posterior(
         self, features: NDArray[np.floating] | SurvivalData, *, thin: int = 1
     ) -> SurvivalPosterior:
-        """Return posterior draws, chain by chain; 8 bytes per draw, subject and time at once.
+        """Return posterior draws for any subjects, those of one chain together.
 
-        `chunks` and `summary` bound the memory.
+        All of them are held in memory, 8 bytes per draw, subject and time; `chunks` and `summary`
+        bound that.
 
         Parameters
         ----------

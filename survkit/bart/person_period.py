@@ -26,8 +26,18 @@ ROUNDING = 1e-9
 class TrainingRows(NamedTuple):
     """The training augmented dataset: a row for each subject and time up to the subject's own.
 
-    For r rows, shape (r,): the number of the subject, the row's time as an index of the distinct,
-    increasing times (k,), whether the event was in that interval, and the subject's weight.
+    Parameters
+    ----------
+    subject : array, shape (r,), int64
+        The observation that a row belongs to, counted from 0.
+    interval : array, shape (r,), int64
+        The row's time, as an index of `times`.
+    status : array, shape (r,), bool
+        True where the subject had its event in the interval.
+    times : array, shape (k,), float64
+        The distinct times, increasing.
+    weights : array, shape (r,), float64, optional
+        The weight of the row's subject.
     """
 
     subject: NDArray[np.int64]
@@ -45,8 +55,12 @@ class TrainingRows(NamedTuple):
 def downscale(time: ArrayLike, scale: float) -> NDArray[np.float64]:
     """Return ceil(time / scale): times in units of `scale`, rounded up.
 
-    A quotient that misses a whole number by rounding alone (1.1 / 0.1) counts as that number. A
-    scale or scaled time that is not positive raises an InputError.
+    A quotient that misses a whole number by rounding alone (1.1 / 0.1) counts as that number.
+
+    Raises
+    ------
+    InputError
+        Where the scale is not positive, or a time is not positive after scaling.
     """
     if not (np.isfinite(scale) and scale > 0):
         raise InputError(f"scale is {scale}; it must be positive")
@@ -86,10 +100,14 @@ def training_rows(
 
     Parameters
     ----------
-    time, event, weights : array, shape (n,)
-        Time of the event or of censoring, whether it was the event, and weights of at least 0.
-    scale, max_times : float, int
-        Times become `ceil(time / scale) * scale` where given; most distinct times there may be.
+    time, event : array, shape (n,)
+        Time of the event or of censoring, and whether the event was seen.
+    scale : float, optional
+        Times become `ceil(time / scale) * scale`; as they are where not given.
+    weights : array, shape (n,), optional
+        Weight of each subject, at least 0.
+    max_times : int
+        Most distinct times.
 
     Raises
     ------
@@ -153,7 +171,13 @@ def sufficient_scale(times: FloatArray, max_times: int) -> float:
 
 
 def check_weights(weights: FloatArray | None, n: int) -> None:
-    """Raise an InputError for weights of n subjects that have another length or are not >= 0."""
+    """Refuse weights of n subjects that are of another length, negative or not finite.
+
+    Raises
+    ------
+    InputError
+        Naming the first bad row.
+    """
     if weights is None:
         return
     if np.shape(weights) != (n,):
@@ -171,7 +195,22 @@ def check_weights(weights: FloatArray | None, n: int) -> None:
 def with_values(
     features: NDArray[np.floating], names: Sequence[str], values: Mapping[str, float]
 ) -> NDArray[np.floating]:
-    """Return features (n, p) with some columns, by name, set to one value for every subject."""
+    """Return features with some columns set to one value for every subject.
+
+    Parameters
+    ----------
+    features : array, shape (n, p)
+        Features, left as they are.
+    names : sequence of str, length p
+        The columns' names.
+    values : mapping of column name to value
+        The intervention.
+
+    Raises
+    ------
+    InputError
+        For an unknown column, with the nearest known one.
+    """
     changed = np.array(features)
     for name, value in values.items():
         changed[:, column_index(name, names)] = value

@@ -16,7 +16,8 @@ class SurvivalPosterior(NamedTuple):
 
     Parameters
     ----------
-    times : array, shape (k,), each the end of an interval
+    times : array, shape (k,)
+        Each ends an interval.
     hazard : array, shape (d, n, k)
         p_ij, the probability of the event in interval j for a subject at risk.
     """
@@ -32,8 +33,12 @@ class SurvivalPosterior(NamedTuple):
     def at(self, times: ArrayLike) -> NDArray[np.float64]:
         """Return survival at any times up to the last, shape (d, n, number of times).
 
-        It is a right-continuous step function, 1 before the first time; an InputError is raised
-        for a time beyond the last.
+        Survival is a right-continuous step function, 1 before the first time.
+
+        Raises
+        ------
+        InputError
+            For a time beyond the last.
         """
         asked = np.atleast_1d(np.asarray(times, dtype=np.float64))
         if (asked > self.times[-1]).any():

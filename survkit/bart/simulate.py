@@ -22,7 +22,8 @@ class Simulation:
     ----------
     data : SurvivalData
         What a study would see; `true_time` is the event time before censoring.
-    shape, scale : array, shape (n,), of the Weibull distributions
+    shape, scale : array, shape (n,)
+        The subjects' Weibull parameters.
     """
 
     data: SurvivalData
@@ -53,12 +54,16 @@ def simulate_survival(
 
     Parameters
     ----------
-    features, feature_names, categorical
-        As in `SurvivalData`.
+    features : array, shape (n, p)
+        The subjects.
     shape, scale : float or function of the features
         Positive Weibull parameters, one for all or one per subject.
-    end_of_study, mean_censoring_time : float
-        When all still at risk are censored; mean of exponential censoring times, none if not given.
+    end_of_study : float
+        Everyone still at risk is censored then.
+    mean_censoring_time : float, optional
+        Mean of exponential censoring times; no random censoring where not given.
+    feature_names, categorical
+        As in `SurvivalData`.
     seed : int
         Of the event and censoring times.
 

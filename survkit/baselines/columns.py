@@ -24,7 +24,14 @@ class FeatureColumns(NamedTuple):
         return cls(data.feature_names, data.categorical)
 
     def check(self, features: NDArray[np.float32]) -> None:
-        """Raise an InputError for a wrong shape, values that are not finite, or unknown codes."""
+        """Refuse features of another shape, with values that are not finite or unknown codes.
+
+        Raises
+        ------
+        InputError
+            Where the features are not of shape (n, p), p the number of training columns, or
+            naming the column and the first bad row.
+        """
         if features.ndim != 2 or features.shape[1] != len(self.names):
             raise InputError(
                 f"features must have shape (n, {len(self.names)}), not {features.shape}"
@@ -48,7 +55,13 @@ class FeatureColumns(NamedTuple):
 
 
 def require_events(data: SurvivalData, least: int, model: str) -> None:
-    """Raise an InputError for training rows with fewer events than a model needs."""
+    """Refuse training rows with fewer events than a model needs.
+
+    Raises
+    ------
+    InputError
+        Naming the model, the events there are and the events it needs.
+    """
     events = int(data.event.sum())
     if events < least:
         raise InputError(

@@ -67,7 +67,11 @@ class CoxPH:
     ) -> Self:
         """Fit the coefficients and the baseline hazard to the training rows.
 
-        An InputError is raised where none has an event, or the optimisation breaks down.
+        Raises
+        ------
+        InputError
+            For training rows without an event, or features for which the optimisation breaks
+            down.
         """
         require_events(train, 1, "coxph")
         self.columns = FeatureColumns.of(train)
@@ -163,10 +167,16 @@ class CoxPH:
 
 
 def penalty_path(largest: float, alpha: float) -> list[float]:
-    """Return falling weights of the penalty that end with `alpha`, the one asked for, at least 0.
+    """Return falling weights of the penalty that end with `alpha`.
 
     The optimisation starts from the solution before, and diverges where it starts too far off.
-    `largest` is the smallest weight for which every coefficient is 0.
+
+    Parameters
+    ----------
+    largest : float
+        The smallest weight for which every coefficient is 0.
+    alpha : float
+        The weight asked for, at least 0.
     """
     if alpha >= largest:
         return [alpha]

@@ -13,12 +13,21 @@ from survkit.types import FitMonitor, FitSummary, SurvivalData, SurvivalPredicti
 
 
 class KaplanMeier:
-    """Predicts the curve of Kaplan & Meier (1958, JASA 53:457) of the training rows for everybody.
+    """Predicts the Kaplan-Meier curve of the training rows for every subject.
 
     The baseline that every table of survival models needs: it ranks nobody, and a model that uses
     features is worth no more than what it gains over this curve. scikit-survival estimates the
     curve on the raw times, and it is read at the cuts of the grid; beyond the last training time
     it stays where it is.
+
+    Parameters
+    ----------
+    grid : TimeGrid
+        The cuts at which survival is predicted.
+
+    References
+    ----------
+    Kaplan & Meier (1958), Journal of the American Statistical Association 53:457.
     """
 
     def __init__(self, *, grid: TimeGrid) -> None:

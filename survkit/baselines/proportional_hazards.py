@@ -11,10 +11,21 @@ from survkit.types import BoolArray, FloatArray
 def baseline_cumulative_hazard(
     log_risk: FloatArray, event: BoolArray, time: FloatArray, cuts: FloatArray
 ) -> NDArray[np.float64]:
-    """Estimate the baseline cumulative hazard (Breslow 1972) and read it at the cuts, (m,).
+    """Estimate the baseline cumulative hazard (Breslow 1972) and read it at the cuts.
 
-    `log_risk` (n,) is the logarithm of each training row's hazard relative to the baseline. The
-    step function is 0 before the first event, and constant from the last one on.
+    Parameters
+    ----------
+    log_risk : array, shape (n,)
+        Logarithm of each training row's hazard relative to the baseline.
+    event, time : array, shape (n,)
+        Outcomes of the training rows, on their own time scale.
+    cuts : array, shape (m,)
+        Times at which the step function is read.
+
+    Returns
+    -------
+    array, shape (m,), float64
+        0 before the first event; constant from the last one on.
     """
     from sksurv.linear_model.coxph import BreslowEstimator
 
@@ -27,7 +38,15 @@ def baseline_cumulative_hazard(
 def proportional_hazards_survival(
     log_risk: FloatArray, baseline: FloatArray
 ) -> NDArray[np.float64]:
-    """Return S(t) = exp(-H0(t) exp(log_risk)), (n, m), for the cumulative hazard H0 at m times."""
+    """Return S(t) = exp(-H0(t) exp(log_risk)), shape (n, m), for H0 at m times.
+
+    Parameters
+    ----------
+    log_risk : array, shape (n,)
+        Logarithm of each subject's hazard relative to the baseline.
+    baseline : array, shape (m,)
+        Cumulative baseline hazard H0, at least 0 and not falling.
+    """
     # On the log scale no risk, however large, meets a hazard of 0 as infinity times 0, and an
     # overflow of the hazard is a survival of 0.
     with np.errstate(divide="ignore", over="ignore"):

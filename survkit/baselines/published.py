@@ -18,7 +18,24 @@ def leave_out_fold(train: SurvivalData, seed: int) -> SurvivalData:
 
     Seed s leaves out chunk s - 42 (modulo 5) of a fixed permutation of the rows. This is where
     the published spread of a deterministic model over seeds comes from; the rows left out are
-    used for nothing. An InputError is raised where there are fewer rows than folds.
+    used for nothing.
+
+    Parameters
+    ----------
+    train : SurvivalData
+        All training rows, n of them.
+    seed : int
+        The run's seed.
+
+    Returns
+    -------
+    SurvivalData
+        n - n/5 rows, in their order.
+
+    Raises
+    ------
+    InputError
+        Where there are fewer rows than folds.
     """
     if len(train) < FOLDS:
         raise InputError(
@@ -35,7 +52,11 @@ def leave_out_fold(train: SurvivalData, seed: int) -> SurvivalData:
 def renormalised(prediction: SurvivalPrediction) -> tuple[SurvivalPrediction, int]:
     """Spread each curve's probability beyond the horizon over the grid.
 
-    Also returns how many curves never fall: they have nothing to spread and stay at 1.
+    Returns
+    -------
+    SurvivalPrediction, int
+        The prediction, and how many of its curves never fall: they have nothing to spread and
+        stay at 1.
     """
     survival = prediction.survival.copy()
     falls = survival[:, -1] < 1.0

@@ -58,10 +58,20 @@ def rank_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
 
 
 def deepsurv_loss(output: Tensor, rank: Tensor, event: Tensor) -> Tensor:
-    """Negative Cox partial log-likelihood within the batch (Katzman et al. 2018), shape (...).
+    """Negative Cox partial log-likelihood within the batch (Katzman et al. 2018).
 
-    `output` (..., B, 1) are log hazard ratios; rank of the time, int64, and event, bool, have shape
-    (..., B). Returns the mean over events, 0 where there are none.
+    Parameters
+    ----------
+    output : Tensor, shape (..., B, 1)
+        Log hazard ratios.
+    rank : Tensor, shape (..., B), int64
+        Rank of the time.
+    event : Tensor, shape (..., B), bool
+
+    Returns
+    -------
+    Tensor, shape (...)
+        The mean over events; 0 where there are none.
     """
     order = rank.argsort(-1, descending=True)
     log_risk, event = output.squeeze(-1).gather(-1, order), event.gather(-1, order)
@@ -71,10 +81,20 @@ def deepsurv_loss(output: Tensor, rank: Tensor, event: Tensor) -> Tensor:
 
 
 def logistic_hazard_loss(output: Tensor, cut: Tensor, event: Tensor) -> Tensor:
-    """Negative log-likelihood of discrete hazards (Kvamme and Borgan 2019, eq. 3.3), shape (...).
+    """Negative log-likelihood of discrete hazards (Kvamme and Borgan 2019, eq. 3.3).
 
-    `output` (..., B, m) are logits of the hazards at the cuts; `cut` (..., B), int64, is that of an
-    event, or the last one that a censored subject is known to survive. A mean over subjects.
+    Parameters
+    ----------
+    output : Tensor, shape (..., B, m)
+        Logits of the hazards at the cuts.
+    cut : Tensor, shape (..., B), int64
+        The cut of an event, or the last cut that a censored subject is known to survive.
+    event : Tensor, shape (..., B), bool
+
+    Returns
+    -------
+    Tensor, shape (...)
+        The mean over subjects.
     """
     index = cut.unsqueeze(-1)
     survived = -F.logsigmoid(-output).cumsum(-1)  # -log prod_{j <= k} (1 - hazard_j)
@@ -83,10 +103,19 @@ def logistic_hazard_loss(output: Tensor, cut: Tensor, event: Tensor) -> Tensor:
 
 
 def deephit_loss(output: Tensor, cut: Tensor, event: Tensor) -> Tensor:
-    """Likelihood of the event's cut plus a ranking loss over pairs (Lee et al. 2018), shape (...).
+    """Likelihood of the event's cut plus a ranking loss over pairs (Lee et al. 2018).
 
-    `output` (..., B, m) are logits of the cuts; that of the time beyond the horizon is 0. `cut` and
-    `event` are those of `logistic_hazard_loss`.
+    Parameters
+    ----------
+    output : Tensor, shape (..., B, m)
+        Logits of the cuts; that of the time beyond the horizon is 0.
+    cut, event
+        As in `logistic_hazard_loss`.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        The mean over subjects of the likelihood, and over pairs of the ranking loss.
     """
     logits = F.pad(output, (0, 1))
     index = cut.unsqueeze(-1)

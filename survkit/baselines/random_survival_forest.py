@@ -77,8 +77,10 @@ class RandomSurvivalForest:
     ) -> Self:
         """Print the memory estimate, then grow the trees on all processors.
 
-        An InputError is raised for fewer events than a leaf has rows, or an estimate above
-        `max_memory_gb`.
+        Raises
+        ------
+        InputError
+            For fewer events than a leaf has rows, or an estimate above `max_memory_gb`.
         """
         from sksurv.ensemble import RandomSurvivalForest as Forest
         from sksurv.util import Surv
@@ -151,10 +153,16 @@ class RandomSurvivalForest:
 
 
 def times_on_grid(data: SurvivalData, grid: TimeGrid) -> tuple[BoolArray, NDArray[np.float64]]:
-    """Bring outcomes to the cuts of a grid: return events and times, (n,) each.
+    """Bring outcomes to the cuts of a grid.
 
     A time becomes the cut of its class. An event beyond the horizon becomes a censoring at the
     horizon: all that the grid shows of it is that it came later.
+
+    Returns
+    -------
+    event : array, shape (n,), bool
+    time : array, shape (n,), float64
+        Each one of the cuts.
     """
     classes = grid.classify(data.time)
     beyond = classes == len(grid.cuts)
@@ -168,6 +176,15 @@ def forest_memory(
 
     The number of leaves is what trees on real data were seen to have at most; a node holds two
     doubles for each time, and the arrays read from a leaf one float.
+
+    Parameters
+    ----------
+    num_rows : int
+        Training rows n.
+    num_times : int
+        Distinct training times.
+    n_estimators, min_samples_split : int
+        As in `RandomSurvivalForest`.
     """
     most = min(IN_BAG * num_rows / MIN_SAMPLES_LEAF, 2 * num_rows / min_samples_split)
     leaves = max(1, int(most))

@@ -17,9 +17,18 @@ PREDICTION_ROWS = 4096
 class SurvivalTrees(NamedTuple):
     """A forest of K nodes and L leaves in all its trees.
 
-    `roots` are the nodes at which the trees begin. Each node (K,) has the nodes below it in `left`
-    and `right`, the feature it splits by, and the threshold up to which values go left; a leaf has
-    the feature -1, and in `left` its row of `survival` (L, m), Kaplan-Meier curves at m times.
+    Parameters
+    ----------
+    roots : array, shape (trees,), int32
+        Node at which each tree begins.
+    left, right : array, shape (K,), int32
+        Nodes below each node; a leaf has its row of `survival` in `left`.
+    feature : array, shape (K,), int32
+        Column that each node splits on; -1 for a leaf.
+    threshold : array, shape (K,), float64
+        Values up to it go left.
+    survival : array, shape (L, m), float32
+        Kaplan-Meier curve of each leaf, at m times.
     """
 
     roots: NDArray[np.int32]
@@ -31,9 +40,14 @@ class SurvivalTrees(NamedTuple):
 
     @classmethod
     def take_from(cls, forest: Any, times: FloatArray) -> Self:
-        """Take the trees out of a fitted forest of scikit-survival, which has none afterwards.
+        """Take the trees out of a fitted `RandomSurvivalForest`, which has none afterwards.
 
-        Each tree is let go once its leaves' step functions are read at the times (m,).
+        Parameters
+        ----------
+        forest : sksurv.ensemble.RandomSurvivalForest
+            A fitted forest; each of its trees is let go once it is read.
+        times : array, shape (m,)
+            Times at which the leaves' step functions are read.
         """
         # Column of `value` that holds at each time, counted from 1: 0 is before the first one.
         columns = np.searchsorted(forest.unique_times_, times, side="right")

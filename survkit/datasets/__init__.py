@@ -26,11 +26,18 @@ __all__ = [
 
 
 class DatasetEntry(NamedTuple):
-    """Where a dataset's loader is and what it takes besides the flags of the time grid.
+    """How a dataset is loaded, and the flags that it reads beyond those of the time grid.
 
-    `path` is "module:function", imported when the dataset is loaded; `parameters` are the flags it
-    reads, as keywords of the same names; `arguments` go by position; `downloads` says whether it
-    downloads files that are missing, unless `download=False`.
+    Parameters
+    ----------
+    path : str
+        Where its loader is, as "module:function"; imported when the dataset is loaded.
+    parameters : tuple of str
+        The flags that the loader reads, as keywords of the same names.
+    arguments : tuple of str
+        What the loader takes besides, by position.
+    downloads : bool
+        Whether the loader downloads files that are missing, unless `download=False`.
     """
 
     path: str
@@ -88,7 +95,13 @@ ALIASES = {"SUPPORT2": "support2", "MNIST": "mnist", "Sepsis": "sepsis"}
 
 
 def dataset_name(name: str) -> str:
-    """Return the name of a dataset for its name or alias; raise InputError for an unknown one."""
+    """Return the name of a dataset for its name or alias.
+
+    Raises
+    ------
+    InputError
+        For an unknown name; the message has the nearest one.
+    """
     found = ALIASES.get(name, name)
     if found not in DATASETS:
         raise InputError(
@@ -99,7 +112,15 @@ def dataset_name(name: str) -> str:
 
 
 def load_parameters(name: str) -> tuple[str, ...]:
-    """Return the parameters of `load_dataset`, also flags, that matter for a dataset."""
+    """Return the names of all parameters of `load_dataset` that matter for a dataset.
+
+    They are also the names of the flags that set them.
+
+    Raises
+    ------
+    InputError
+        For an unknown dataset.
+    """
     parameters = DATASETS[dataset_name(name)].parameters
     return tuple(dict.fromkeys(("data_dir", *GRID_PARAMETERS, *parameters)))
 

@@ -25,6 +25,7 @@ class Dataset:
     Parameters
     ----------
     name : str
+        The dataset's name.
     splits : Splits
         Training, validation and test data.
     grid : TimeGrid
@@ -32,6 +33,7 @@ class Dataset:
     preprocessor : Preprocessor or None
         What made the features from raw columns; None where raw columns are the features.
     card : Card
+        Facts about the dataset.
     sha256 : str
         Digest of the raw content; equal on every machine for the same data.
     warnings : tuple of str
@@ -64,10 +66,21 @@ class SplitRows(NamedTuple):
 
 
 def split_rows(n: int, subject_id: NDArray[np.int64] | None = None) -> SplitRows:
-    """Split n rows 80/10/10 by two random splits with a fixed seed, test first.
+    """Split rows 80/10/10 by two random splits with a fixed seed, test first.
 
     The rows are those of two calls of scikit-learn's `train_test_split` with `random_state` 42.
-    With `subject_id`, shape (n,), the rows of a subject stay together.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    subject_id : array, shape (n,), optional
+        Subjects of several rows are split whole.
+
+    Raises
+    ------
+    InputError
+        For fewer than three subjects.
     """
     subjects = np.arange(n) if subject_id is None else np.unique(subject_id)
     if (count := len(subjects)) < 3:
@@ -84,7 +97,20 @@ def split_rows(n: int, subject_id: NDArray[np.int64] | None = None) -> SplitRows
 def random_split(
     rows: NDArray[np.int64], held_out: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the other rows and `held_out` random ones, by a fixed seed, each in random order."""
+    """Hold out a random part of some rows with a fixed seed.
+
+    Parameters
+    ----------
+    rows : array, shape (n,), int64
+        Row numbers.
+    held_out : int
+        How many of them to hold out.
+
+    Returns
+    -------
+    tuple of array
+        The other rows and those held out, each in random order.
+    """
     # RandomState's stream is frozen, and importing scikit-learn takes longer than loading data.
     order = np.random.RandomState(SPLIT_SEED).permutation(len(rows))
     return rows[order[held_out:]], rows[order[:held_out]]
@@ -150,7 +176,18 @@ def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -
 
 
 def preprocess(table: RawTable, rows: SplitRows) -> tuple[Splits, Preprocessor, tuple[str, ...]]:
-    """Return the splits, preprocessed by the training rows, the preprocessor, and warnings."""
+    """Return the splits of a raw table, preprocessed by its training rows.
+
+    Returns
+    -------
+    tuple
+        The splits, the preprocessor, and warnings: dropped columns, unseen values.
+
+    Raises
+    ------
+    InputError
+        For features that cannot be used, or a split without rows.
+    """
     preprocessor = Preprocessor.fit(
         table.features.iloc[rows.train],
         categorical=table.categorical,
@@ -177,7 +214,13 @@ def preprocess(table: RawTable, rows: SplitRows) -> tuple[Splits, Preprocessor, 
 
 
 def check_events(event: BoolArray, where: str) -> None:
-    """Raise InputError for fewer than two events."""
+    """Assert that there are events to learn from.
+
+    Raises
+    ------
+    InputError
+        Where fewer than two events were seen.
+    """
     events = int(event.sum())
     if events == 0:
         raise InputError(f"all {len(event)} rows of {where} are censored; events are needed")

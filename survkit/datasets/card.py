@@ -15,8 +15,11 @@ class Card:
     Parameters
     ----------
     name : str
-    n, events : int
-        Number of subjects, and of those whose event was seen.
+        The dataset's name.
+    n : int
+        Number of subjects.
+    events : int
+        Number of subjects whose event was seen.
     time_unit : str
         Unit of every time of this dataset.
     source : str
@@ -42,7 +45,13 @@ class Card:
     notes: tuple[str, ...] = ()
 
     def check(self, n: int, events: int) -> None:
-        """Raise InputError where loaded data have other counts than this card says."""
+        """Assert the counts of loaded data.
+
+        Raises
+        ------
+        InputError
+            Where the data have another number of subjects or events than this card says.
+        """
         if (n, events) != (self.n, self.events):
             raise InputError(
                 f"dataset {self.name}: found {n:,} subjects with {events:,} events, expected "

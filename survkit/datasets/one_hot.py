@@ -20,8 +20,21 @@ def one_hot(
     A missing or unseen value (code 0) is a row of zeros: it needs no column of its own, which
     would be constant wherever no training row misses the value.
 
-    Returns a matrix of shape (n, q), the other columns of the (n, p) features first, then
-    `cardinality - 1` for each categorical one, and q names, `<name>=<code>` for the new columns.
+    Parameters
+    ----------
+    features : array, shape (n, p), float32
+        Features with integer codes in the categorical columns.
+    categorical : sequence of CategoricalColumn
+        The columns of codes.
+    feature_names : sequence of str, length p
+        The columns' names.
+
+    Returns
+    -------
+    matrix : array, shape (n, q), float32
+        The other columns first, then `cardinality - 1` columns for each categorical one.
+    names : tuple of str, length q
+        `<name>=<code>` for the new columns.
     """
     coded = {c.column for c in categorical}
     kept = [j for j in range(features.shape[1]) if j not in coded]

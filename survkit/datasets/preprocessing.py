@@ -83,9 +83,11 @@ class Preprocessor:
     Parameters
     ----------
     numeric : tuple of NumericColumn
+        The scaled columns.
     indicators : tuple of str
         The columns with a missing-indicator.
     coded : tuple of CategoryColumn or BinnedColumn
+        The categorical columns.
     warnings : tuple of str
         Which columns were dropped, and why.
     """
@@ -104,10 +106,24 @@ class Preprocessor:
         impute: Mapping[str, float] | None = None,
         quantile_bins: Mapping[str, int] | None = None,
     ) -> Self:
-        """Fit on the raw features of the training rows.
+        """Fit on the training rows.
 
-        `categorical`, `impute` and `quantile_bins` are as in `RawTable`; tied quantiles are merged.
-        InputError for text or infinite values in a numeric column, or no column left to learn from.
+        Parameters
+        ----------
+        frame : DataFrame
+            The raw features of the training rows.
+        categorical : sequence of str
+            The columns of categories; all others are numbers.
+        impute : mapping of str to float, optional
+            The value of missing entries of a column; the training median for the others.
+        quantile_bins : mapping of str to int, optional
+            Numeric columns to encode as categories, each with its number of quantile bins (tied
+            quantiles are merged).
+
+        Raises
+        ------
+        InputError
+            For text in a numeric column, infinite values, or no column left to learn from.
         """
         fills, bins = impute or {}, quantile_bins or {}
         numeric: list[NumericColumn] = []
@@ -162,11 +178,25 @@ class Preprocessor:
         return tuple(CategoricalColumn(j, c.cardinality) for j, c in enumerate(self.coded, first))
 
     def transform(self, frame: pd.DataFrame) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-        """Return model inputs, shape (n, p), for a frame of `columns`, and warnings.
+        """Return model inputs for raw features, and warnings.
 
-        The warnings say how many rows of a column had values unseen in training, or missed a
-        number that no training row missed. InputError for a missing column, text in a numeric
-        column, or infinite or too large values.
+        Parameters
+        ----------
+        frame : DataFrame, n rows
+            Raw features: every column the preprocessor was fitted on and kept, in any order.
+
+        Returns
+        -------
+        features : array, shape (n, p), float32
+            As `feature_names` and `categorical` describe.
+        warnings : tuple of str
+            How many rows had values unseen in training, or missed a number that no training row
+            missed, per column.
+
+        Raises
+        ------
+        InputError
+            For a missing column, text in a numeric column, or infinite or too large values.
         """
         if absent := [name for name in self.columns if name not in frame.columns]:
             raise InputError(

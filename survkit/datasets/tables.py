@@ -22,8 +22,10 @@ class RawTable:
     ----------
     features : DataFrame, n rows
         Numeric columns, and categorical columns of text or whole numbers; missing values are NaN.
-    event, time : array, shape (n,)
-        True where the event was seen; time of event or censoring.
+    event : array, shape (n,), bool
+        True where the event was seen.
+    time : array, shape (n,), float64
+        Time of event or censoring.
     categorical : tuple of str
         The columns that hold categories.
     impute : mapping of str to float
@@ -70,10 +72,20 @@ class RawTable:
 
 
 def as_numbers(column: pd.Series, *, advice: str = "") -> NDArray[np.float64]:
-    """Return numbers, booleans or text that reads as numbers as float64, missing values as NaN.
+    """Return a column as float64, missing values as NaN.
 
-    InputError for other text (`advice` says what would be right) or an infinite value, with the
-    column and the row, counted from 1 without the header.
+    Parameters
+    ----------
+    column : Series, n rows
+        Numbers, booleans, or text that reads as numbers.
+    advice : str
+        What to add to the error about text: what would be right.
+
+    Raises
+    ------
+    InputError
+        For text or an infinite value; the message names the column and the row, counted from 1
+        without the header.
     """
     plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
     numbers = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)

@@ -69,10 +69,20 @@ def _times(values: NDArray[Any]) -> Float64Array:
 
 
 def as_table(X: Any) -> pd.DataFrame:  # noqa: N803
-    """Return a DataFrame or an array, shape (n, p), as a table with the columns x0, x1, ...
+    """Return features as a table; an array's columns become x0, x1, ...
 
-    Column names of text stay, and may not be repeated. Missing values are NaN or None. Anything
-    else is refused by scikit-learn.
+    Parameters
+    ----------
+    X : DataFrame or array, shape (n, p)
+        Numbers, and in a DataFrame or an array of objects also categories. Missing values are
+        NaN or None.
+
+    Raises
+    ------
+    InputError
+        For repeated column names.
+    ValueError, TypeError
+        From scikit-learn, for anything that is not such an array.
     """
     if not isinstance(X, pd.DataFrame):
         array = check_array(X, dtype=None, ensure_all_finite="allow-nan")
@@ -91,7 +101,14 @@ def categorical_columns(X: Any, table: pd.DataFrame) -> tuple[str, ...]:  # noqa
     """Return the names of the columns of categories.
 
     Of a DataFrame these are the columns of text, objects, booleans or pandas' categories; of an
-    array of objects those that hold anything but numbers. Others, such as dates, are refused.
+    array of objects those that hold anything but numbers.
+
+    Raises
+    ------
+    InputError
+        For a column that is neither, such as dates.
+    TypeError
+        For a cell that is neither text nor a number.
     """
     of_frame = isinstance(X, pd.DataFrame)
     return tuple(str(name) for name in table if _is_category(table[name], of_frame))
@@ -127,8 +144,21 @@ def hold_out(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split rows at random, the same share of those with and without an event.
 
-    Returns the rows kept and those held out, at least one each, for events (n,) with n >= 2.
     scikit-learn's stratified split refuses a class of one row, such as a single censored subject.
+
+    Parameters
+    ----------
+    event : array, shape (n,), bool
+        At least two rows.
+    fraction : float
+        Share to hold out, in (0, 1); at least one row is held out, and one is not.
+    random : RandomState
+        What draws them.
+
+    Returns
+    -------
+    tuple of array
+        The rows kept and those held out.
     """
     n = len(event)
     share = np.empty(n)  # each row's place in the random order of its kind, from 0 to 1

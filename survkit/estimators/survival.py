@@ -24,12 +24,18 @@ class MTLRSurvival(NeuralSurvival):
         Units of a hidden layer, and their number.
     dropout : float
         Share of units dropped before each layer while training.
-    embedding_dimension, one_hot_embed : int and bool
-        Width of a categorical column's learned embedding, and whether it is one-hot instead.
-    epochs, batch_size : int
-        Passes over the data at most, and subjects in a batch.
-    optimizer, lr : {"Adam", "AdamW", "SGD"} and float
-        Optimiser and its learning rate.
+    embedding_dimension : int
+        Width of a categorical column's learned embedding.
+    one_hot_embed : bool
+        One-hot categorical columns instead of learned embeddings.
+    epochs : int
+        Passes over the data at most.
+    lr : float
+        Learning rate.
+    batch_size : int
+        Subjects in a batch.
+    optimizer : {"Adam", "AdamW", "SGD"}
+        Optimiser.
     early_stopping_patience : int
         Epochs without a lower loss of the held-out rows before training stops.
     validation_fraction : float
@@ -68,10 +74,14 @@ class FixedMoESurvival(MixtureSurvival):
         Experts kept for each subject; all where not given.
     expert_metric : {"dot", "euclidean"}
         How the router compares a subject with an expert.
-    learn_temperature, logit_temp : bool and float
-        Whether to learn the temperature of the router's softmax, and its value at the start.
-    group_ent_lambda, instance_ent_lambda : float
-        Weights of equal use of the experts in a batch, and of the entropy of a subject's routing.
+    learn_temperature : bool
+        Learn the temperature of the router's softmax.
+    logit_temp : float
+        That temperature at the start.
+    group_ent_lambda : float
+        Weight of equal use of the experts in a batch.
+    instance_ent_lambda : float
+        Weight of the entropy of a subject's routing.
     cosine_anneal_group_ent_lambda : bool
         Let `group_ent_lambda` fall along a cosine: after `cosine_anneal_hold_epochs` (int), over
         `cosine_anneal_epochs` (int), down to `cosine_anneal_min_lambda_multiplier` (float) of it.

@@ -26,7 +26,13 @@ SWEEPS = {
 
 
 def find_sweep(name: str) -> Sweep:
-    """Return the sweep of a name; InputError lists the names where it is unknown."""
+    """Return the sweep of a name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name; the message lists the known ones.
+    """
     if name not in SWEEPS:
         raise InputError(
             f"unknown sweep '{name}'{nearest(name, SWEEPS)}; the sweeps are {', '.join(SWEEPS)}; "

@@ -53,7 +53,17 @@ class Sweep(NamedTuple):
 
 
 class PlannedRun(NamedTuple):
-    """One run of a sweep: its unique name, such as "mtlr seed=42", and the runs that it needs."""
+    """One run of a sweep.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the sweep, as "mtlr seed=42".
+    config : TrainConfig
+        Its configuration.
+    after : tuple of str
+        Names of the runs that must be done before it starts.
+    """
 
     name: str
     config: TrainConfig
@@ -68,10 +78,20 @@ def expand(
 ) -> list[PlannedRun]:
     """Return all runs of a sweep, each after those that it depends on.
 
-    `overrides` are values that win over the sweep's in every run; those in `optional` come from an
-    args file, so that no run needs to read them. InputError for an unknown field, a value that it
-    cannot have, a flag that no run reads, an override of what the sweep varies, an unknown name in
-    `after` or a cycle of them.
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    overrides : mapping, optional
+        Values that win over the sweep's, in every run.
+    optional : collection of str
+        Overrides that no run needs to read, since they come from an args file.
+
+    Raises
+    ------
+    InputError
+        For an unknown field, a value that it cannot have, a flag that no run reads, an override
+        of what the sweep varies, an unknown name in `after` or a cycle of them.
     """
     overrides = overrides or {}
     base = read_args_file(TrainConfig, Path(sweep.experiment_args)) if sweep.experiment_args else {}

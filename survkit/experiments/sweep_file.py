@@ -32,8 +32,12 @@ class _UniqueKeys(yaml.SafeLoader):
 def read_sweep(path: str | Path) -> Sweep:
     """Read a sweep from a YAML file with the keys of `Sweep`.
 
-    A relative `experiment_args` starts from the file's folder. InputError for a file that cannot be
-    read, is not YAML or has other keys.
+    A relative `experiment_args` starts from the file's folder.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, is not YAML or has other keys.
     """
     path = Path(path)
     try:

@@ -16,7 +16,17 @@ from survkit.types import Float64Array, InputError
 
 
 class Cost(NamedTuple):
-    """Seconds from call to answer, those of them spent in the model, and calls of the model."""
+    """What an explanation took.
+
+    Parameters
+    ----------
+    seconds : float
+        From call to answer.
+    model_seconds : float
+        Of these, spent in the model's own predictions.
+    num_model_calls : int
+        How often the model was called.
+    """
 
     seconds: float
     model_seconds: float
@@ -64,10 +74,14 @@ class Explanation(_ArrayLike):
     coefficients : array, shape (d,)
         Log hazard ratios; positive raises the hazard. d is the number of features p where no
         categorical feature has more than two values.
-    feature_names, values : tuple of str, length d, and array, shape (d,)
-        What each belongs to, and the subject's features as the local model sees them.
-    neighbours, weights : array, shape (N, p) and (N,)
-        The neighbours that were drawn, and their weights, at most 1.
+    feature_names : tuple of str, length d
+        What each belongs to.
+    values : array, shape (d,)
+        The subject's features, as the local model sees them.
+    neighbours : array, shape (N, p)
+        The neighbours that were drawn.
+    weights : array, shape (N,)
+        Their weights, at most 1.
     r_squared : float
         Fit of the local model to the model's log hazards, weighted as in expression (9); below 0
         it fits worse than a constant, NaN where the log hazards do not vary.
@@ -116,10 +130,14 @@ class MonteCarloExplanation(_ArrayLike):
     ----------
     repetitions : array, shape (h, R, d)
         The coefficients of every repetition; NaN in a repetition whose solver failed.
-    feature_names, values : tuple of str, length d, and array, shape (h, d)
+    feature_names : tuple of str, length d
+        What each coefficient belongs to.
+    values : array, shape (h, d)
+        The subjects' features, as the local model sees them.
+    r_squared : array, shape (h, R)
+        Fit of each local model; NaN in a repetition whose solver failed.
+    effective_neighbours : array, shape (h, R)
         As in `Explanation`.
-    r_squared, effective_neighbours : array, shape (h, R)
-        As in `Explanation`; the fit is NaN in a repetition whose solver failed.
     failures : tuple of str
         What the solver said of each repetition that failed.
     cost : Cost

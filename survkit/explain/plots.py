@@ -34,8 +34,10 @@ def bar_chart(
 
     Parameters
     ----------
-    coefficients, names : array, shape (d,), and sequence of str, length d
-        Log hazard ratios and their names.
+    coefficients : array, shape (d,)
+        Log hazard ratios.
+    names : sequence of str, length d
+        Their names.
     with_colour : bool
         Red for what raises the hazard and blue for what lowers it, or grey for all.
     absolute_vals : bool
@@ -44,8 +46,10 @@ def bar_chart(
         What is drawn.
     figsize : tuple of float, optional
         Width and height in inches; by default the height grows with the number of bars.
-    figure_path, axes : path and Axes, optional
-        Where to save the figure as PNG, and where to draw it; new axes where not given.
+    figure_path : path, optional
+        Where to save the figure as PNG.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
     """
     drawn = np.abs(coefficients) if absolute_vals else coefficients
     order = np.argsort(-drawn, kind="stable")

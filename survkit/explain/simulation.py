@@ -29,10 +29,12 @@ class RandomSurvivalData:
 
     Parameters
     ----------
-    center, coefficients : sequence of float, length p
-        Centre of the ball, and the log hazard ratios.
+    center : sequence of float, length p
+        Centre of the ball.
     radius : float
-        Radius of the ball, above 0.
+        Its radius, above 0.
+    coefficients : sequence of float, length p
+        The log hazard ratios.
     prob_event : float
         Probability in (0, 1) that the event is seen.
     lambda_weibull, v_weibull : float

@@ -169,8 +169,10 @@ class SurvLimeExplainer:
             What a function returns.
         num_samples : int
             Number of neighbours N.
-        max_difference_time_allowed, max_hazard_value_allowed : float, optional
-            Longer intervals between training times, or larger cumulative hazards, count as this.
+        max_difference_time_allowed : float, optional
+            Longer intervals between training times count as this long.
+        max_hazard_value_allowed : float, optional
+            Larger cumulative hazards count as this.
         verbose : bool
             Whether cvxpy's solvers show their messages.
         batch_size : int, optional

@@ -49,10 +49,26 @@ HEADS: dict[str, HeadEntry] = {
 def build_head(
     name: str, hidden_dim: int, num_classes: int, parameters: Mapping[str, Any]
 ) -> nn.Module:
-    """Build a head of the registry, for m + 1 classes, taking from `parameters` those it reads.
+    """Build a head of the registry, taking from `parameters` those that it reads.
 
-    It maps hidden (B, hidden_dim) to `survkit.heads.routing.HeadOutput`. An InputError is raised
-    for values that the head refuses.
+    Parameters
+    ----------
+    name : str
+        A key of `HEADS`.
+    hidden_dim, num_classes : int
+        Width of the hidden state; time classes m + 1.
+    parameters : mapping
+        Values for all names in the head's `HeadEntry.parameters`; others are not read.
+
+    Returns
+    -------
+    nn.Module
+        Maps hidden (B, hidden_dim) to `survkit.heads.routing.HeadOutput`.
+
+    Raises
+    ------
+    InputError
+        For values that the head refuses.
     """
     entry = HEADS[name]
     values = {key: parameters[key] for key in entry.parameters}

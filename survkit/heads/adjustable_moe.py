@@ -28,7 +28,12 @@ class AdjustableMoEHead(nn.Module):
     time_warp_function : {"two_logistics", "beta_cdf"}
         Family of the warp, see `survkit.heads.time_warp`; "beta_cdf" runs on the CPU only.
     **router
-        As in `survkit.heads.routing.Router`, with the errors raised there.
+        As in `survkit.heads.routing.Router`.
+
+    Raises
+    ------
+    InputError
+        As in `survkit.heads.routing.Router`, and for an unknown warp or fewer than 2 classes.
     """
 
     def __init__(
@@ -73,7 +78,18 @@ class AdjustableMoEHead(nn.Module):
 
 
 def interpolate(values: Tensor, positions: Tensor) -> Tensor:
-    """Interpolate values (E, m + 1) at knots 0, 1/m, ..., 1 to positions (B, E, K) in [0, 1]."""
+    """Read values at evenly spaced knots 0, 1/m, ..., 1 linearly between the knots.
+
+    Parameters
+    ----------
+    values : Tensor, shape (E, m + 1), float
+        A row for each expert.
+    positions : Tensor, shape (B, E, K), float, in [0, 1]
+
+    Returns
+    -------
+    Tensor, shape (B, E, K)
+    """
     last = values.shape[-1] - 1
     scaled = positions * last
     # Clamped as integers, so that NaN of a diverged network reads a knot instead of failing.

@@ -24,19 +24,27 @@ class Backbone(nn.Module):
 
     Parameters
     ----------
-    num_features, categorical : int, and sequence of CategoricalColumn
-        Columns p, and those that hold codes 0 .. cardinality - 1; all others are continuous.
-    hidden_dim, num_hidden_layers : int
-        Width and number of the hidden layers; with 0 the hidden state is the embedded input itself.
+    num_features : int
+        Columns p of the features.
+    categorical : sequence of CategoricalColumn
+        The columns that hold codes 0 .. cardinality - 1; all others are continuous.
+    hidden_dim : int
+        Width of every hidden layer.
+    num_hidden_layers : int
+        0 or more; with 0 the hidden state is the embedded input itself.
     dropout : float
         Share of units set to zero before each hidden layer while training, in [0, 1).
-    embedding_dimension, one_hot_embed : int, bool
-        Width of a category's embedding; whether to use one-hot vectors instead.
+    embedding_dimension : int
+        Width of a category's embedding.
+    one_hot_embed : bool
+        Use one-hot vectors in place of learned embeddings.
 
     Attributes
     ----------
-    widths, output_dim : list of int, int
-        Widths of the embedded input and each hidden layer; the last of them, of the hidden state.
+    widths : list of int
+        Width of the embedded input, then of each hidden layer.
+    output_dim : int
+        Width of the hidden state, the last of them.
 
     Raises
     ------
@@ -96,9 +104,14 @@ class Backbone(nn.Module):
         """Return the hidden state (B, output_dim) of features (B, p).
 
         Codes arrive as whole numbers in the features' dtype and must lie within their column's
-        cardinality, which `SurvivalData` checks. The units before each hidden layer are multiplied
-        by the masks (B, width) of `draw_dropout_masks`; without any, dropout draws its own while
-        training.
+        cardinality, which `SurvivalData` checks.
+
+        Parameters
+        ----------
+        features : Tensor, shape (B, p)
+        dropout_masks : sequence of Tensor, shape (B, width)
+            What the units before each hidden layer are multiplied by, from `draw_dropout_masks`;
+            where not given, dropout draws its own while training.
         """
         hidden = self.embed(features)
         if not dropout_masks:

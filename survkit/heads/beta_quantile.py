@@ -21,11 +21,26 @@ RELATIVE_STEP = 1e-5
 
 
 def beta_quantile(a: Tensor, b: Tensor, y: Tensor) -> Tensor:
-    """Return u with I_u(a, b) = y, elementwise; an InputError for tensors that are not on the CPU.
+    """Return u with I_u(a, b) = y, elementwise.
 
-    Solved in double precision, for shapes a and b above 0 and constants y strictly between 0 and 1.
-    The derivatives with respect to a and b (first order) are implicit, -(dI/da) / density, with
-    dI/da by central differences in double precision.
+    Solved in double precision. The derivatives with respect to a and b (first order) are
+    implicit, -(dI/da) / density, with dI/da by central differences in double precision.
+
+    Parameters
+    ----------
+    a, b : Tensor, shape (...), float
+        Shapes of the beta distribution, above 0.
+    y : Tensor, shape (...), float
+        Probabilities strictly between 0 and 1, taken as constants.
+
+    Returns
+    -------
+    Tensor, shape (...)
+
+    Raises
+    ------
+    InputError
+        For tensors on another device than the CPU.
     """
     if a.device.type != "cpu":
         raise InputError(

@@ -27,7 +27,12 @@ class FixedMoEHead(nn.Module):
     hidden_dim, num_classes : int
         Width of the hidden state, and time classes m + 1.
     **router
-        As in `survkit.heads.routing.Router`, with the errors raised there.
+        As in `survkit.heads.routing.Router`.
+
+    Raises
+    ------
+    InputError
+        As in `survkit.heads.routing.Router`.
     """
 
     def __init__(

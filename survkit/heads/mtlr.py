@@ -8,10 +8,18 @@ from survkit.heads.routing import HeadOutput
 
 
 def class_scores(logits: Tensor) -> Tensor:
-    """Turn logits a (..., m + 1) into scores of the time classes, log p_k up to a constant.
+    """Turn logits a into scores of the time classes, log p_k up to a constant.
 
     The scores s_k = sum_{j >= k} a_j are counted from s_0, as -sum_{j < k} a_j, which is the same
     distribution. They are linear in the logits, so that a layer may fold them into its weights.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (..., m + 1), float
+
+    Returns
+    -------
+    Tensor, shape (..., m + 1)
 
     References
     ----------
@@ -22,7 +30,15 @@ def class_scores(logits: Tensor) -> Tensor:
 
 
 class MTLRHead(nn.Module):
-    """Multi-task logistic regression (Yu et al. 2011) on the hidden state, for m + 1 classes."""
+    """Multi-task logistic regression (Yu et al. 2011) on the hidden state.
+
+    Parameters
+    ----------
+    hidden_dim : int
+        Width of the hidden state.
+    num_classes : int
+        Time classes m + 1.
+    """
 
     def __init__(self, hidden_dim: int, num_classes: int) -> None:
         super().__init__()

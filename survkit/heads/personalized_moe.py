@@ -17,19 +17,21 @@ class PersonalizedMoEHead(nn.Module):
 
     Parameters
     ----------
-    hidden_dim, num_classes : int
-        Width of the hidden state, the query and the keys; time classes m + 1.
+    hidden_dim : int
+        Width of the hidden state, the query and the keys.
+    num_classes : int
+        Time classes m + 1.
     moe_value_dim : int, optional
         Width of the value vector; `hidden_dim` where not given.
     moe_chunk_value_dim : bool
         Split the value in E equal chunks, one per expert; otherwise every expert reads all of it.
     **router
-        As in `survkit.heads.routing.Router`, with the errors raised there.
+        As in `survkit.heads.routing.Router`.
 
     Raises
     ------
     InputError
-        For a value that does not split into E chunks.
+        As in `survkit.heads.routing.Router`, and for a value that does not split in E chunks.
     """
 
     def __init__(

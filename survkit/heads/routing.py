@@ -62,9 +62,19 @@ EXPERT_METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class Temperature(nn.Module):
-    """A positive temperature softplus(tau); tau is a parameter where learned, otherwise a buffer.
+    """A positive temperature softplus(tau).
 
-    An InputError is raised for a start that is not a positive finite number.
+    Parameters
+    ----------
+    start : float
+        The temperature at the start, above 0.
+    learned : bool
+        Whether tau is a parameter; otherwise it is a buffer.
+
+    Raises
+    ------
+    InputError
+        For a start that is not a positive finite number.
     """
 
     tau: Tensor
@@ -107,7 +117,17 @@ def kept_experts(log_gates: Tensor) -> Tensor:
 
 
 def mix(log_gates: Tensor, expert_log_probs: Tensor) -> Tensor:
-    """Mix distributions: log p = logsumexp_e(log g_e + log p_e), (B, m + 1), of (B, E, m + 1)."""
+    """Mix the experts' distributions: log p = logsumexp_e(log g_e + log p_e).
+
+    Parameters
+    ----------
+    log_gates : Tensor, shape (B, E)
+    expert_log_probs : Tensor, shape (B, E, m + 1)
+
+    Returns
+    -------
+    Tensor, shape (B, m + 1)
+    """
     return (log_gates.unsqueeze(-1) + expert_log_probs).logsumexp(-2)
 
 
@@ -134,8 +154,10 @@ class Router(nn.Module):
         Experts kept for each subject, 1 to E; all where not given.
     expert_metric : {"dot", "euclidean"}
         Score of a key: the inner product, or minus the Euclidean distance.
-    learn_temperature, logit_temp : bool, float
-        Whether temperatures are learned; the one at the start, by which the scores are divided.
+    learn_temperature : bool
+        Whether the temperatures are learned.
+    logit_temp : float
+        Temperature at the start, by which the scores are divided.
     second_temperature : bool
         Divide the kept scores by another temperature, which starts at 1.
 

@@ -27,10 +27,14 @@ class TwoLogistics(NamedTuple):
 
     Attributes
     ----------
-    slopes, centres : Tensor, shape (2, ..., 1)
-        s_i, in (0.01, 40); c_i, in (0, 1), increasing.
-    value_scale, slope_scale : Tensor, shape (2, ..., 1)
-        2 w_i sigmoid(s_i c_i) / normaliser; w_i s_i / normaliser.
+    slopes : Tensor, shape (2, ..., 1)
+        s_i, in (0.01, 40).
+    centres : Tensor, shape (2, ..., 1)
+        c_i, in (0, 1), increasing.
+    value_scale : Tensor, shape (2, ..., 1)
+        2 w_i sigmoid(s_i c_i) / normaliser.
+    slope_scale : Tensor, shape (2, ..., 1)
+        w_i s_i / normaliser.
     """
 
     slopes: Tensor
@@ -74,10 +78,15 @@ class TwoLogistics(NamedTuple):
 
 
 class WarpAt(NamedTuple):
-    """A warp of two logistics at points u: F(u) and F'(u), shape (..., K).
+    """A warp of two logistics at points u.
 
-    Of each logistic, shape (2, ..., K), `upper` is sigmoid(s (u - c)), `lower` sigmoid(-s (u - c))
-    and `risen` (1 - exp(-s u)) sigmoid(s (u - c)) / 2.
+    Attributes
+    ----------
+    value, slope : Tensor, shape (..., K)
+        F(u) and F'(u).
+    upper, lower, risen : Tensor, shape (2, ..., K)
+        Of each logistic sigmoid(s (u - c)), sigmoid(-s (u - c)) and
+        (1 - exp(-s u)) sigmoid(s (u - c)) / 2.
     """
 
     value: Tensor
@@ -99,8 +108,17 @@ def inverse_two_logistics(raw: Tensor, intervals: int) -> Tensor:
     one step reaches the rounding of single precision, two that of double precision. The bracket
     is kept, for plateaus where rounding in F is larger than its slope.
 
-    Takes unconstrained parameters (..., 6), see `TwoLogistics.from_raw`, and returns u in [0, 1],
-    shape (..., K), for k = 1 to K = intervals - 1, with first derivatives with respect to `raw`.
+    Parameters
+    ----------
+    raw : Tensor, shape (..., 6), float
+        Unconstrained parameters, see `TwoLogistics.from_raw`.
+    intervals : int
+        Solved for k = 1 to K = intervals - 1.
+
+    Returns
+    -------
+    Tensor, shape (..., K)
+        u in [0, 1], with first derivatives with respect to `raw`.
     """
     solution: Tensor = _InverseTwoLogistics.apply(*TwoLogistics.from_raw(raw), intervals)
     return solution
@@ -190,8 +208,24 @@ def _inner_knots(intervals: int, like: Tensor) -> Tensor:
 def inverse_beta_cdf(raw: Tensor, intervals: int) -> Tensor:
     """Solve I_u(a, b) = k / intervals for the distribution function of the beta distribution.
 
-    The shapes are a, b = exp(3 tanh(raw / 3)), between 0.05 and 20; raw (..., 2) = 0 gives the
-    identity. Returns what `inverse_two_logistics` does, on the CPU only (an InputError elsewhere).
+    The shapes are a, b = exp(3 tanh(raw / 3)), between 0.05 and 20; raw = 0 gives the identity.
+
+    Parameters
+    ----------
+    raw : Tensor, shape (..., 2), float
+        Unconstrained parameters, on the CPU.
+    intervals : int
+        Solved for k = 1 to K = intervals - 1.
+
+    Returns
+    -------
+    Tensor, shape (..., K)
+        u in [0, 1], with first derivatives with respect to `raw`.
+
+    Raises
+    ------
+    InputError
+        For tensors on another device than the CPU.
     """
     shapes = (3 * (raw / 3).tanh()).exp()
     shapes = shapes.unsqueeze(-1).expand(*shapes.shape, intervals - 1)

@@ -27,15 +27,25 @@ def resample_counts(
 
     Parameters
     ----------
-    n, resamples, seed : int
-        Rows; resamples b, at least 0 (an InputError otherwise); seed of the draws.
+    n : int
+        Rows.
+    resamples : int
+        Bootstrap resamples, b.
+    seed : int
+        Seed of the draws.
     subject_id : array, shape (n,), optional
-        The subject of each row, whose rows are drawn together; by default each row is one.
+        The subject of each row: a subject's rows are drawn together. Each row is a subject of its
+        own where not given.
 
     Returns
     -------
     array, shape (b, n), float32
         Whole numbers (exact in float32); the resamples of one row are contiguous.
+
+    Raises
+    ------
+    InputError
+        For fewer than no resamples.
 
     References
     ----------
@@ -49,9 +59,19 @@ def resample_counts(
 def resample_chunks(
     n: int, *, resamples: int, seed: int, subject_id: IntArray | None = None, at_once: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield what `resample_counts` returns in chunks of at most `at_once` resamples, at least 1.
+    """Yield the rows of `resample_counts` in chunks: all of them may be too much for the memory.
 
-    All of them together may be too much for the memory.
+    Parameters
+    ----------
+    n, resamples, seed, subject_id
+        As in `resample_counts`.
+    at_once : int
+        Most resamples in a chunk, at least 1.
+
+    Raises
+    ------
+    InputError
+        For fewer than no resamples.
     """
     if resamples < 0:
         raise InputError(f"bootstrap is {resamples}; it is a number of resamples, at least 0")
@@ -108,11 +128,16 @@ def bootstrap_interval(
     Parameters
     ----------
     resampled : array, shape (b,)
-        The metric in each resample, NaN where undefined; None is returned where all of them are.
+        The metric in each resample; NaN where it is undefined there.
     estimate : float, optional
         The metric in the sample itself, for a metric that resampling pushes upwards.
     level : float
         Coverage in (0, 1).
+
+    Returns
+    -------
+    tuple of two floats, or None
+        Over the resamples in which the metric is defined; None where there is none.
 
     References
     ----------

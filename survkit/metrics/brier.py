@@ -16,10 +16,13 @@ def brier_contributions(
 
     Parameters
     ----------
-    survival, happened : array, shape (n, k)
-        Predicted survival at the cuts; whether the subject's event was at or before the cut.
+    survival : array, shape (n, k)
+        Predicted survival at the cuts.
+    happened : array, shape (n, k), bool
+        Whether the subject's event was at or before the cut.
     weights : array, shape (n, k)
-        Inverse-probability-of-censoring weights (0 after censoring); ones without censoring.
+        Inverse-probability-of-censoring weights (0 after censoring); ones where nothing is
+        censored.
 
     Returns
     -------
@@ -38,7 +41,13 @@ def brier_contributions(
 
 
 def integration_weights(cuts: FloatArray) -> NDArray[np.float64]:
-    """Weights of the trapezoid mean over increasing cuts, shape (k,): they sum to 1."""
+    """Weights of the trapezoid mean over cuts, shape (k,): they sum to 1.
+
+    Parameters
+    ----------
+    cuts : array, shape (k,)
+        Increasing times; a single one has weight 1.
+    """
     if len(cuts) == 1:
         return np.ones(1)
     widths = np.diff(cuts) / (cuts[-1] - cuts[0])
@@ -51,8 +60,12 @@ def accuracy_contributions(
     """Return what each subject adds to the weight of correct predictions, shape (n, k).
 
     Accuracy is their sum over the sum of the weights (a Hajek estimate, so that it stays in
-    [0, 1]). The event is predicted by a cut where survival there is at most 1/2. The arguments
-    are those of `brier_contributions`.
+    [0, 1]). The event is predicted by a cut where survival there is at most 1/2.
+
+    Parameters
+    ----------
+    survival, happened, weights : array, shape (n, k)
+        As for `brier_contributions`.
     """
     return np.asarray(weights * ((survival <= 0.5) == happened))
 
@@ -69,10 +82,12 @@ def cumulative_dynamic_auc(
 
     Parameters
     ----------
-    survival, cut : array, shape (n,), and float
+    survival : array, shape (n,)
         Predicted survival at the cut; ties count one half.
     time, event : array, shape (n,)
         Times of event or censoring, and whether the event was seen.
+    cut : float
+        The time.
     event_weight : array, shape (n,)
         1/G(T-) of the events. (Those at risk share one weight, which cancels.)
     counts : array, shape (b, n), optional

@@ -31,19 +31,37 @@ _CACHED_ELEMENTS = 200_000
 
 
 def equal_width_bins(predicted: FloatArray) -> NDArray[np.int8]:
-    """Bin predicted probabilities, of any shape, by [0, 0.1), ..., [0.9, 1]: 0 to 9, int8.
+    """Bin predicted probabilities by [0, 0.1), ..., [0.9, 1].
 
-    Rounding outside [0, 1] goes to the first or last bin.
+    Parameters
+    ----------
+    predicted : array, any shape
+        Probabilities; rounding outside [0, 1] goes to the first or last bin.
+
+    Returns
+    -------
+    array of the same shape, int8
+        Bin of each, 0 to 9.
     """
     scaled = predicted * BINS
     return np.clip(np.floor(scaled, out=scaled), 0, BINS - 1, out=scaled).astype(np.int8)
 
 
 def equal_mass_bins(predicted: FloatArray) -> NDArray[np.int8]:
-    """Bin predicted probabilities (n, k) by tenths of the subjects, at each cut: 0 to 9, int8.
+    """Bin predicted probabilities by tenths of the subjects, at each cut.
 
     Equal predictions share a bin (that of their mean rank), so bins hold equal numbers only as
     far as ties allow, and the order of subjects does not matter.
+
+    Parameters
+    ----------
+    predicted : array, shape (n, k)
+        Probabilities of n subjects at k cuts.
+
+    Returns
+    -------
+    array, shape (n, k), int8
+        Bin of each, 0 to 9.
     """
     n, k = predicted.shape
     bins = np.zeros((k, n), dtype=np.int8)
@@ -90,8 +108,10 @@ def expected_calibration_error(
 
     Parameters
     ----------
-    predicted, happened : array, shape (n, k)
-        Predicted probability of an event by each cut, 1 - S; whether it was at or before the cut.
+    predicted : array, shape (n, k)
+        Predicted probability of an event by each cut: 1 - S.
+    happened : array, shape (n, k), bool
+        Whether the subject's event was at or before the cut.
     weights : array, shape (n, k)
         Inverse-probability-of-censoring weights (0 after censoring).
     bins : array, shape (n, k), int
@@ -182,12 +202,20 @@ def calibration_error_null(
 
     Parameters
     ----------
-    survival, cuts, bins : array, shape (n, K), (K,) and (n, K)
-        Predicted survival at cuts 1..K, those cuts, and the bins of the predictions.
-    censoring, weights : SurvivalStep, CensoringWeights
-        G, and the weights used for the real outcomes.
-    draws, seed : int
-        Number and seed of the draws.
+    survival : array, shape (n, K)
+        Predicted survival at cuts 1..K.
+    cuts : array, shape (K,)
+        Those cuts.
+    bins : array, shape (n, K)
+        The bins of the predictions.
+    censoring : SurvivalStep
+        G.
+    weights : CensoringWeights
+        The weights used for the real outcomes.
+    draws : int
+        Number of draws.
+    seed : int
+        Seed of the draws.
 
     Returns
     -------

@@ -142,12 +142,19 @@ def censoring_weights(
 
     Parameters
     ----------
-    time, event, cuts : array, shape (n,), (n,) and (m,)
-        Outcomes of the evaluated subjects, and the time grid.
+    time, event : array, shape (n,)
+        The evaluated subjects.
+    cuts : array, shape (m,)
+        The time grid.
     censoring : SurvivalStep
         G, from the training rows.
     convention : {"standard", "published"}
-        See above; an InputError for another one.
+        See above.
+
+    Raises
+    ------
+    InputError
+        For another convention.
 
     References
     ----------
@@ -179,10 +186,18 @@ def _inverse(probability: FloatArray, used: BoolArray | None = None) -> NDArray[
 def weights_at_cuts(
     time: FloatArray, cuts: FloatArray, weights: CensoringWeights
 ) -> NDArray[np.float64]:
-    """Weight at cuts 0..K of subjects with the `time` (n,) of event or censoring, (n, K + 1).
+    """Weight of each subject at cuts 0..K, shape (n, K + 1).
 
-    1/G(T-) once the event happened, 1/G(c) while at risk, 0 after censoring. `weights` come from
-    `censoring_weights` for the same subjects and grid.
+    1/G(T-) once the event happened, 1/G(c) while at risk, 0 after censoring.
+
+    Parameters
+    ----------
+    time : array, shape (n,)
+        Times of event or censoring.
+    cuts : array, shape (m,)
+        The time grid.
+    weights : CensoringWeights
+        From `censoring_weights` for the same subjects and grid.
     """
     at_risk = time[:, None] > cuts[None, : weights.last_cut + 1]
     return np.where(at_risk, weights.at_cut, weights.at_event[:, None])

@@ -36,10 +36,19 @@ def router_entropy(expert_weights: FloatArray) -> NDArray[np.float64]:
 def contingency(
     cluster: IntArray, label: IntArray, counts: FloatArray | None = None
 ) -> NDArray[np.float64]:
-    """Count subjects by cluster (n,) and label (n,) in every resample, (b, clusters, labels).
+    """Count subjects by cluster and label in every resample.
 
-    Only clusters and labels that occur have a place. `counts` (b, n) says how often each subject
-    is drawn; once each where not given (b = 1).
+    Parameters
+    ----------
+    cluster, label : array, shape (n,)
+        Two groupings of the subjects.
+    counts : array, shape (b, n), optional
+        How often each subject is drawn; once each where not given (b = 1).
+
+    Returns
+    -------
+    array, shape (b, clusters, labels), float64
+        Only the clusters and labels that occur.
     """
     counts = once_each(len(cluster)) if counts is None else counts
     clusters, row = np.unique(cluster, return_inverse=True)

@@ -45,7 +45,15 @@ class ComparablePairs(NamedTuple):
 def comparable_pairs(
     time: FloatArray, event: BoolArray, risk: FloatArray | None = None
 ) -> ComparablePairs:
-    """Find all comparable pairs of n subjects, in O(n log n); equal outcomes are sorted by risk."""
+    """Find all comparable pairs of n subjects, in O(n log n).
+
+    Parameters
+    ----------
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
+    risk : array, shape (n,), optional
+        What those of equal time and event are sorted by.
+    """
     order = np.lexsort((~event, time) if risk is None else (risk, ~event, time))
     sorted_time, anchors = time[order], np.flatnonzero(event[order])
     event_time = sorted_time[anchors]

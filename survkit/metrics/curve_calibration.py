@@ -27,7 +27,11 @@ def survival_bounds(
     survival, times : array, shape (n, t) and (t,)
         Predicted survival and its times.
     time, event : array, shape (n,)
-        The outcomes; the lower and upper bounds have this shape too.
+        The outcomes.
+
+    Returns
+    -------
+    lower, upper : array, shape (n,), float64
     """
     interval = np.searchsorted(times, time, side="left")
     step = np.searchsorted(times, time, side="right")
@@ -37,10 +41,17 @@ def survival_bounds(
 
 
 def d_calibration_histogram(lower: FloatArray, upper: FloatArray) -> NDArray[np.float64]:
-    """Spread each of n subjects uniformly over the bins of survival between its bounds.
+    """Spread each subject uniformly over the bins of survival between its bounds.
 
-    Returns the subjects by survival in [0, 0.1), ..., [0.9, 1], shape (10,). A subject counts in
-    one bin where its bounds (n,), from `survival_bounds`, are equal.
+    Parameters
+    ----------
+    lower, upper : array, shape (n,)
+        From `survival_bounds`. Where they are equal the subject counts in one bin.
+
+    Returns
+    -------
+    array, shape (10,), float64
+        Subjects by survival in [0, 0.1), ..., [0.9, 1]; sums to n.
     """
     edges = np.linspace(0.0, 1.0, BINS + 1)
     width = upper - lower
@@ -56,8 +67,13 @@ def d_calibration_histogram(lower: FloatArray, upper: FloatArray) -> NDArray[np.
 def d_calibration(lower: FloatArray, upper: FloatArray) -> float:
     """p-value of the chi-square test that survival at the own event time is uniform.
 
-    Takes the bounds (n,) from `survival_bounds`. Spreading subjects over bins makes the test
-    conservative: p is larger than uniform under calibration.
+    Spreading subjects over bins makes the test conservative: p is larger than uniform under
+    calibration.
+
+    Parameters
+    ----------
+    lower, upper : array, shape (n,)
+        From `survival_bounds`.
 
     References
     ----------
@@ -84,8 +100,10 @@ def km_calibration(
 
     Parameters
     ----------
-    survival, cuts : array, shape (n, k) and (k,)
-        Predicted survival at increasing times from 0 to the end of the comparison.
+    survival : array, shape (n, k)
+        Predicted survival at the cuts.
+    cuts : array, shape (k,)
+        Increasing times from 0 to the end of the comparison.
     time, event : array, shape (n,)
         The outcomes from which Kaplan-Meier is estimated; after the last one its value holds.
     counts : array, shape (b, n), optional

@@ -38,9 +38,18 @@ def add_by_bin(
     bins: IntArray,
     weights: CensoringWeights,
 ) -> None:
-    """Add the weights of subjects, and of those with an event, to two sums (draws, k, num_bins).
+    """Add the weights of the subjects, and of those with an event, in each bin.
 
-    `bins` (n, k) are those of the subjects at cuts 1..k.
+    Parameters
+    ----------
+    weight, happened : array, shape (draws, k, num_bins)
+        The sums that are added to.
+    drawn : DrawnOutcomes
+        Outcomes of n subjects.
+    bins : array, shape (n, k), int
+        Bin of each subject at cuts 1..k.
+    weights : CensoringWeights
+        The weights at the cuts.
     """
     (draws, n), (_, k, num_bins) = drawn.seen.shape, weight.shape
     seen = np.flatnonzero(drawn.seen)

@@ -76,17 +76,20 @@ def evaluate(
 
     Parameters
     ----------
-    prediction, data : SurvivalPrediction, SurvivalData
-        Predicted curves of n subjects, which must reach the grid's horizon; their outcomes.
+    prediction : SurvivalPrediction
+        Predicted curves of n subjects; must reach the grid's horizon.
+    data : SurvivalData
+        Their outcomes.
     train_time, train_event, grid, convention
         As in `Outcomes`.
     point_error : {"absolute", "relative", "squared", "log"}
         The error behind `point_error_optimal`.
-    bootstrap, null_draws : int
-        Resamples, 0 for no intervals; outcomes drawn for `ece_null_mean` and `ece_null_p95`, which
-        are left out for 0.
+    bootstrap : int
+        Number of resamples; 0 for no intervals.
     seed : int
         Seed of the resamples and of the calibration error's null distribution.
+    null_draws : int
+        Outcomes drawn for `ece_null_mean` and `ece_null_p95`; 0 leaves the two out.
 
     Returns
     -------

@@ -25,10 +25,18 @@ _BLOCK_ROWS = 500
 
 @dataclass(frozen=True, eq=False)
 class MeanMetric:
-    """A metric that is one sum over subjects divided by another, given what each adds, (n,).
+    """A metric that is one sum over subjects divided by another.
 
-    `n_used` subjects carry weight, at most `max_weight`; the arrays of a metric that is undefined
-    for some reason are empty.
+    Parameters
+    ----------
+    numerator, denominator : array, shape (n,)
+        What each subject adds to the two sums.
+    n_used : int
+        Subjects that carry weight.
+    max_weight : float
+        Largest censoring weight.
+    reason : str, optional
+        Why the metric is undefined; then the arrays are empty.
     """
 
     numerator: FloatArray

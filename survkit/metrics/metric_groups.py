@@ -39,7 +39,14 @@ class Metric:
 class MetricGroup:
     """Metrics computed together: counts (b, n) -> values (b, len(metrics)).
 
-    `resampled` says whether a bootstrap interval makes sense.
+    Parameters
+    ----------
+    metrics : list of Metric
+        One for each column of the values.
+    compute : callable
+        The values in every resample.
+    resampled : bool
+        Whether a bootstrap interval makes sense.
     """
 
     metrics: list[Metric]
@@ -58,7 +65,14 @@ def metric_groups(
 ) -> list[MetricGroup]:
     """Return every metric that has one number: the given means, and the metrics that are not means.
 
-    `null_draws` and `seed` are of the calibration error's null distribution; none for 0 draws.
+    Parameters
+    ----------
+    problem : Problem
+        The prediction and its outcomes.
+    means : dict of MeanMetric
+        From `mean_metrics`.
+    null_draws, seed : int
+        Size and seed of the calibration error's null distribution; none where the size is 0.
     """
     return [
         *_mean_groups(means),

@@ -23,9 +23,23 @@ def wins_twice(
     """Count twice the draws at later positions that each anchor's risk exceeds; equal risks once.
 
     Anchors that share a row of risks are compared by sorting, in O(n log n); where few share one,
-    with each other position. `risk` (t, n) has a row for each time; `row` (a,), not falling, is
-    that of each anchor, and `anchors` (a,) are increasing positions. The result (a, b) has the
-    type of `drawn` (n, b): whole numbers, exact in float32 up to 8 million draws.
+    with each other position.
+
+    Parameters
+    ----------
+    risk : array, shape (t, n)
+        One row of risks for each time at which they are compared.
+    row : array, shape (a,)
+        The row of each anchor, not falling.
+    anchors : array, shape (a,)
+        Positions, increasing.
+    drawn : array, shape (n, b)
+        How often each position is drawn in each of b resamples.
+
+    Returns
+    -------
+    array, shape (a, b), of the type of `drawn`
+        Whole numbers, exact in float32 up to 8 million draws.
     """
     won = np.zeros((len(anchors), drawn.shape[1]), dtype=drawn.dtype)
     for begin, end, few in _runs(row):

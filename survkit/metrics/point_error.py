@@ -100,14 +100,17 @@ def pseudo_observations(
 
     Parameters
     ----------
-    time, event, train_time, train_event : array, shape (n,) and (N,)
-        The evaluated subjects; the training rows, at least one with an event after time 0.
+    time, event : array, shape (n,)
+        The evaluated subjects.
+    train_time, train_event : array, shape (N,)
+        The training rows, at least one with an event after time 0.
 
     Returns
     -------
-    target, weight : array, shape (n,), float64
-        The event time, or the pseudo-observation; 1 for events, 1 - S(c) of the training rows'
-        Kaplan-Meier for a subject censored at c.
+    target : array, shape (n,), float64
+        The event time, or the pseudo-observation.
+    weight : array, shape (n,), float64
+        1 for events, 1 - S(c) of the training rows' Kaplan-Meier for a subject censored at c.
 
     References
     ----------

@@ -128,7 +128,15 @@ class Outcomes:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One prediction, its outcomes, and both on the time grid: survival at its cuts is (n, m)."""
+    """One prediction, its outcomes, and both on the time grid.
+
+    Parameters
+    ----------
+    prediction, outcomes
+        The prediction and what happened.
+    survival : array, shape (n, m)
+        Predicted survival at the grid's cuts.
+    """
 
     prediction: SurvivalPrediction
     outcomes: Outcomes
@@ -197,8 +205,11 @@ def build_problem(
 ) -> Problem:
     """Check that a prediction fits its data and grid, and compute what its metrics share.
 
-    An InputError is raised for different numbers of subjects, training outcomes of wrong shape, an
-    unknown convention, or a prediction that ends before the horizon.
+    Raises
+    ------
+    InputError
+        For different numbers of subjects, training outcomes of wrong shape, an unknown
+        convention, or a prediction that ends before the horizon.
     """
     return problem_of(prediction, Outcomes(data, train_time, train_event, grid, convention))
 
@@ -218,7 +229,10 @@ def problem_of(prediction: SurvivalPrediction, outcomes: Outcomes) -> Problem:
 def survival_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[np.float64]:
     """Predicted survival at the grid's cuts, shape (n, m); times may differ by rounding.
 
-    An InputError is raised where the prediction ends before the horizon.
+    Raises
+    ------
+    InputError
+        Where the prediction ends before the horizon.
     """
     rounding = _TIME_ROUNDING * grid.horizon
     if prediction.times[-1] < grid.horizon - rounding:
@@ -247,8 +261,18 @@ def class_likelihood(
 ) -> NDArray[np.float64]:
     """Likelihood of each subject's class, shape (n,): p_k of an event, sum_{j>=k} p_j censored.
 
-    Takes survival (n, m) at the grid's cuts and the class of each time, 0 to m (Yu, Greiner, Lin &
-    Baracos (2011), NeurIPS, equation 4).
+    Parameters
+    ----------
+    survival : array, shape (n, m)
+        Predicted survival at the grid's cuts.
+    event : array, shape (n,), bool
+        True where the event was seen.
+    event_class : array, shape (n,), int64
+        Class of each time, 0 to m.
+
+    References
+    ----------
+    Yu, Greiner, Lin & Baracos (2011), NeurIPS, equation 4.
     """
     before = survival_entering(survival, event_class)
     return np.where(event, before - survival_entering(survival, event_class + 1), before)
@@ -257,7 +281,12 @@ def class_likelihood(
 def survival_entering(survival: FloatArray, interval: IntArray) -> NDArray[np.float64]:
     """Survival at the start of an interval: survival[:, interval - 1], 1 at 0 and 0 at t + 1.
 
-    The t times of survival (n, t) bound intervals 0 to t; each row has its own interval.
+    Parameters
+    ----------
+    survival : array, shape (n, t)
+        Survival at t times, which bound intervals 0 to t.
+    interval : array, shape (n,)
+        One for each row, 0 to t + 1.
     """
     t = survival.shape[1]
     inside = survival[np.arange(len(survival)), np.clip(interval - 1, 0, t - 1)]

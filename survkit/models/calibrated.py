@@ -18,10 +18,16 @@ CALIBRATED = "calibrated"
 
 
 class CalibratedModel:
-    """A model, or ensemble, whose predictions are calibrated on the validation rows.
+    """A model whose predictions are calibrated on the validation rows.
 
-    The calibration maximises the likelihood of the classes of `grid`. Before it is fitted (or
-    given, from an earlier fit), predictions stay as they are.
+    Parameters
+    ----------
+    inner : SurvivalModel
+        The model: an ensemble, or a model of the registry.
+    grid : TimeGrid
+        The classes of the likelihood that the calibration is fitted by.
+    calibration : Calibration, optional
+        From an earlier fit; without it predictions stay as they are.
     """
 
     def __init__(
@@ -76,7 +82,13 @@ def without_calibration(model: SurvivalModel) -> SurvivalModel:
 
 
 def rebuild(saved: Mapping[str, Any]) -> SurvivalModel:
-    """Rebuild a fitted model from what its `state` returned, in this version or an earlier one.
+    """Rebuild a fitted model from what its `state` returned.
+
+    Parameters
+    ----------
+    saved : mapping
+        A state, which names its kind under "model": a key of `MODELS`, `ENSEMBLE` or
+        `CALIBRATED`; or what an earlier version saved, see `with_kind`.
 
     Raises
     ------

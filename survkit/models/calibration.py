@@ -24,12 +24,22 @@ MIN_EVENTS = 20
 
 
 class Calibration(NamedTuple):
-    """A map of predicted survival, and why it is applied or not.
+    """A map of predicted survival, and why it is used or not.
 
-    `intercept` and `slope` are those that were fitted, even if not applied; 0 and 1 where none
-    could be. `gain` is the held-out log-likelihood per subject that the map gained over the
-    identity in cross-validation, `gain_error` its standard error. `n_used` rows were fitted on;
-    `n_impossible` have an outcome of probability 0 under every such map.
+    Parameters
+    ----------
+    applied : bool
+        Whether predictions are mapped; if not, they stay as they are.
+    intercept, slope : float
+        The map that was fitted, whether it is applied or not; 0 and 1 where none could be.
+    gain : float or None
+        Held-out log-likelihood that it gained over the identity in cross-validation, a subject.
+    gain_error : float or None
+        Standard error of that gain.
+    n_used : int
+        Rows that it was fitted on.
+    n_impossible : int
+        Rows whose outcome has probability 0 under every such map, which say nothing about it.
     """
 
     applied: bool
@@ -95,8 +105,10 @@ def fit_calibration(
 
     Parameters
     ----------
-    prediction, data : SurvivalPrediction, SurvivalData
-        Predicted curves and outcomes of n subjects that the model was not trained on.
+    prediction : SurvivalPrediction
+        Predicted curves of n subjects that the model was not trained on.
+    data : SurvivalData
+        Their outcomes.
     grid : TimeGrid
         The cuts that make the classes.
 

@@ -34,7 +34,12 @@ class EnsembleModel:
     grid : TimeGrid
         Predictions are made at its cuts; every member predicts up to its horizon.
     weights : sequence of float, optional
-        Positive, with sum 1, one per member (InputError if not); equal weights by default.
+        Positive weights of the members that sum to 1; equal weights by default.
+
+    Raises
+    ------
+    InputError
+        For no members, or for weights of another number, sign or sum.
 
     References
     ----------

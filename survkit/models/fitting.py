@@ -15,7 +15,12 @@ from survkit.types import FitMonitor, InputError, SurvivalData, SurvivalModel, S
 
 
 def use_device(device: str | None) -> str:
-    """Return the torch device to train on (by default the GPU, if any), and train in one thread.
+    """Return the name of the device to train on, and train in one thread.
+
+    Parameters
+    ----------
+    device : str, optional
+        A torch device; by default "cuda" where there is one, else "cpu".
 
     Raises
     ------
@@ -32,9 +37,19 @@ def use_device(device: str | None) -> str:
 
 
 def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalModel:
-    """Return a new model, which follows the metrics of the validation split, on its time grid.
+    """Return a new model of the registry, which follows the metrics of the validation split.
 
-    `settings` is the resolved configuration, by flag. Errors are those of `ModelEntry.build`.
+    Parameters
+    ----------
+    settings : mapping
+        The resolved configuration, by flag.
+    validation : Outcomes
+        Outcomes of the validation split, on the time grid of the model.
+
+    Raises
+    ------
+    InputError
+        For parameters that do not fit together.
     """
 
     def validation_metrics(prediction: SurvivalPrediction) -> dict[str, float]:
@@ -61,7 +76,19 @@ def fit_models(
 ) -> list[InputError | None]:
     """Fit models that differ only in their seeds: networks as one stack, others one by one.
 
-    Returns for each model why it could not be fitted, or None.
+    Parameters
+    ----------
+    models : sequence of SurvivalModel
+        Models that are equal but for their seeds.
+    train, validation : SurvivalData
+        The rows of all models.
+    monitors : sequence of FitMonitor
+        One for each model.
+
+    Returns
+    -------
+    list of InputError or None
+        For each model that could not be fitted, why; the others are fitted.
     """
     networks = [model for model in models if isinstance(model, NeuralSurvivalModel)]
     if len(networks) == len(models):

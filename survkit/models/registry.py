@@ -22,10 +22,20 @@ from survkit.types import InputError, SurvivalModel, SurvivalPrediction, TimeGri
 class ModelEntry(NamedTuple):
     """How a model is built and rebuilt, and how its runs are treated.
 
-    `path` is "module:class"; `parameters` has the flags that it reads, with the keywords of its
-    class. `network` names a network, and is "" for any other model. The published evaluation fits
-    a baseline on four fifths of the training rows and renormalises what it predicts beyond the
-    horizon. A deterministic model is the same for every seed.
+    Parameters
+    ----------
+    path : str
+        Where its class is, as "module:class".
+    parameters : mapping of str to str
+        The flags that it reads, each with the keyword that its class takes it by.
+    network : str
+        For a network, which one; "" for any other model. Networks that differ in their seeds
+        only are trained as one stack.
+    is_baseline : bool
+        Whether the published evaluation fits it on four fifths of the training rows and
+        renormalises what it predicts beyond the horizon.
+    is_deterministic : bool
+        Whether the same rows give the same model for every seed.
     """
 
     path: str
@@ -43,11 +53,20 @@ class ModelEntry(NamedTuple):
         device: str = "cpu",
         validation_metrics: Callable[[SurvivalPrediction], Mapping[str, float]] | None = None,
     ) -> SurvivalModel:
-        """Build the model, not fitted yet, to predict at the cuts of `grid`.
+        """Build the model, not fitted yet.
 
-        `parameters` has values for all flags in `ModelEntry.parameters`; others are not read. A
-        network is trained on the torch device, and computes `validation_metrics` of its
-        validation predictions after every epoch.
+        Parameters
+        ----------
+        grid : TimeGrid
+            The cuts at which it predicts.
+        parameters : mapping
+            Values for all flags in `ModelEntry.parameters`; others are not read.
+        seed : int
+            Seed of everything random in the fit.
+        device : str
+            The torch device that a network is trained on.
+        validation_metrics : callable, optional
+            What a network computes of its validation predictions after every epoch.
 
         Raises
         ------

@@ -15,8 +15,16 @@ _KIND = ("model", "head", "name")
 def with_kind(saved: Mapping[str, Any]) -> dict[str, Any]:
     """Return a model's state with its kind under "model", whichever version saved it.
 
-    `saved` is what `state` returned; or {"model": kind, "state": state} of an earlier version.
-    Further keys beside "state", such as a checkpoint's, are ignored.
+    Parameters
+    ----------
+    saved : mapping
+        What `state` returned; or {"model": kind, "state": state}, as earlier versions saved a
+        model. Further keys beside "state", as in a checkpoint, are ignored.
+
+    Raises
+    ------
+    KeyError
+        Where no key names the kind.
     """
     state = saved.get("state", saved)
     for mapping in (saved, state):

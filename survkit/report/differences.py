@@ -27,9 +27,14 @@ _CHUNK_ELEMENTS = 10_000_000
 
 
 class Resampled(NamedTuple):
-    """q metrics of one prediction, in the sample (q,) and in its resamples (b, q).
+    """Metrics of one prediction, in the sample and in its resamples.
 
-    A metric that is undefined or unknown is NaN.
+    Parameters
+    ----------
+    estimate : array, shape (q,), float64
+        Each metric on the subjects themselves; NaN where it is undefined or unknown.
+    resamples : array, shape (b, q), float64
+        Each metric in every resample.
     """
 
     estimate: NDArray[np.float64]
@@ -60,14 +65,27 @@ def resample_metrics(
     Parameters
     ----------
     predictions : mapping of str to SurvivalPrediction
-        By model, for the subjects of `data`.
-    metrics, train, grid, convention
-        As in `survkit.metrics.evaluate`; it raises the same errors.
+        By model, for the same n subjects.
+    data : SurvivalData
+        Their outcomes.
+    metrics : sequence of str
+        Names of metrics as in `survkit.metrics.evaluate`.
+    train : SurvivalData
+        The training rows, whose outcomes give the censoring distribution.
+    grid, convention
+        As in `survkit.metrics.evaluate`.
+    resamples, seed : int
+        Number of resamples, and their seed.
 
     Returns
     -------
     dict of str to Resampled
         By model; a metric that has no resamples (a null distribution's mean, say) is NaN.
+
+    Raises
+    ------
+    InputError
+        As `survkit.metrics.evaluate`.
     """
     counts = resample_counts(len(data), resamples=resamples, seed=seed, subject_id=data.subject_id)
     resampled = {}
@@ -110,16 +128,19 @@ def paired_differences(
 
     Parameters
     ----------
-    resampled, metrics
-        What `resample_metrics` returned, and the metrics it was called with.
+    resampled : mapping of str to Resampled
+        From `resample_metrics`.
+    metrics : sequence of str
+        The metrics it was called with.
     reference : str
         One of the models.
 
     Returns
     -------
     DataFrame
-        A row for each model and metric: model, metric, value, low, high, difference,
-        difference_low, difference_high (model minus reference; NaN for the reference itself).
+        A row for each model and metric: model, metric, value, low, high (of the prediction
+        averaged over seeds), difference, difference_low, difference_high (model less reference;
+        NaN for the reference itself).
 
     References
     ----------
@@ -147,14 +168,17 @@ def _difference(
 def best_models(resampled: Mapping[str, Resampled], metrics: Sequence[str]) -> pd.DataFrame:
     """Return for each metric the best model, the second, and which cannot be told from the best.
 
-    The parameters are those of `paired_differences`.
+    Parameters
+    ----------
+    resampled, metrics
+        As in `paired_differences`.
 
     Returns
     -------
     DataFrame
-        A row for each metric that at least two models have: metric, best, value, low, high,
-        second, difference, difference_low, difference_high (best minus second), and `level`, the
-        models whose interval of the difference to the best includes zero.
+        A row a metric that at least two models have: metric, best, value, low, high, second,
+        difference, difference_low, difference_high (best less second), and `level`, the models
+        whose interval of the difference to the best holds 0.
     """
     rows: list[tuple[Any, ...]] = []
     for j, metric in enumerate(metrics):

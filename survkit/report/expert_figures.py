@@ -33,7 +33,15 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 def expert_load_bars(expert_weights: FloatArray, *, axes: Axes | None = None) -> Axes:
-    """Draw the share of subjects of each expert (bars) and its mean weight (diamonds)."""
+    """Draw the share of subjects of each expert (bars) and its mean weight (diamonds).
+
+    Parameters
+    ----------
+    expert_weights : array, shape (n, E)
+        The router's weights.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+    """
     axes = new_axes(axes)
     load, experts = expert_load(expert_weights), expert_weights.shape[1]
     numbers = np.arange(1, experts + 1)
@@ -49,9 +57,20 @@ def expert_load_bars(expert_weights: FloatArray, *, axes: Axes | None = None) ->
 def kaplan_meier_by_expert(
     expert_weights: FloatArray, data: SurvivalData, *, time_unit: str = "", axes: Axes | None = None
 ) -> Axes:
-    """Draw the Kaplan-Meier curves of each expert's subjects, if any, and of all subjects.
+    """Draw the Kaplan-Meier curve of the events of each expert's subjects, and of all subjects.
 
-    Up to four curves have their 95 % interval.
+    Experts without subjects have no curve; up to four curves have their 95 % interval.
+
+    Parameters
+    ----------
+    expert_weights : array, shape (n, E)
+        The router's weights.
+    data : SurvivalData
+        The outcomes of the n subjects.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.8)
     draw_kaplan_meier(axes, data.time, data.event, label=f"all (n = {len(data)})", band=False)
@@ -89,6 +108,10 @@ def expert_prototypes(
         From `survkit.records.load_fitted`; calibration does not change the prototypes.
     load : array, shape (E,), optional
         Share of the subjects of each expert; experts without any are drawn thin and grey.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
 
     Raises
     ------
@@ -120,7 +143,17 @@ def expert_prototypes(
 def router_heatmap(
     expert_weights: FloatArray, label: IntArray, *, axes: Axes | None = None
 ) -> Axes:
-    """Draw each expert's mean router weight (columns) by known label (n,) (rows), in percent."""
+    """Draw the mean router weight of each expert (columns) for each known label (rows), in percent.
+
+    Parameters
+    ----------
+    expert_weights : array, shape (n, E)
+        The router's weights.
+    label : array, shape (n,), int
+        The known group of each subject.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+    """
     labels, row = np.unique(label, return_inverse=True)
     sums = np.zeros((len(labels), expert_weights.shape[1]))
     np.add.at(sums, row, expert_weights)
@@ -148,10 +181,22 @@ def heatmap(
     limits: tuple[float, float],
     digits: int = 0,
 ) -> None:
-    """Draw a table of numbers (r, c) with coloured cells; a cell of NaN stays empty.
+    """Draw a table of numbers with coloured cells; a cell of NaN stays empty.
 
-    `rows` names the r rows (the first on top) and `columns` the c columns; `limits` are the values
-    at the two ends of matplotlib's colour map `colours`, and `digits` the decimals shown.
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    values : array, shape (r, c)
+        The numbers.
+    rows, columns : sequence of str
+        Names of the r rows (the first on top) and c columns.
+    colours : str
+        A colour map of matplotlib.
+    limits : tuple of float
+        The values at its two ends.
+    digits : int
+        Decimals of the numbers.
     """
     cells = np.ma.masked_invalid(values)
     mesh = axes.pcolormesh(cells, cmap=colours, norm=Normalize(*limits), edgecolors="none")

@@ -46,6 +46,10 @@ def survival_curves(
         For the same n subjects.
     time, event : array, shape (n,)
         Their outcomes.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.6)
     draw_kaplan_meier(axes, time, event, label="Kaplan-Meier, 95 %")
@@ -72,10 +76,16 @@ def calibration_curves(
 
     Parameters
     ----------
-    predictions, time, event
-        As in `survival_curves`.
+    predictions : mapping of model name to SurvivalPrediction
+        For the same n subjects.
+    time, event : array, shape (n,)
+        Their outcomes.
     at : float
         The time.
+    time_unit : str
+        For the title.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 4.2, 4.8)
     axes.set_title(f"by {at:.4g} {time_unit}".rstrip())
@@ -94,7 +104,18 @@ def calibration_over_time(
 ) -> Axes:
     """Draw observed against predicted event probability of one model, a line for each time.
 
-    Groups and intervals are those of `calibration_curves`; `time` and `event` have shape (n,).
+    Parameters
+    ----------
+    prediction : SurvivalPrediction
+        For n subjects.
+    time, event : array, shape (n,)
+        Their outcomes.
+    times : sequence of float
+        The times.
+    time_unit : str
+        For the legend.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
     """
     lines = {
         f"by {at:.4g} {time_unit}".rstrip(): _calibration_points(prediction, time, event, at)
@@ -128,6 +149,10 @@ def brier_over_time(
         The training rows, whose outcomes give the censoring distribution.
     grid, convention
         As in `survkit.metrics.evaluate`.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.6)
     same_for_all = np.tile(kaplan_meier(train.time, train.event).at(grid.cuts), (len(data), 1))
@@ -146,7 +171,21 @@ def brier_over_time(
 def draw_kaplan_meier(
     axes: Axes, time: FloatArray, event: BoolArray, *, label: str, band: bool = True, **line: Any
 ) -> None:
-    """Draw a Kaplan-Meier curve, with its 95 % interval (log-log) if `band`; grey by default."""
+    """Draw a Kaplan-Meier curve of events, with its 95 % interval (log-log) where wanted.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    time, event : array, shape (n,)
+        The outcomes; event is True where the event was seen.
+    label : str
+        For the legend.
+    band : bool
+        Whether to shade the interval.
+    **line
+        Style of the line; grey where not given.
+    """
     style = {"color": GREY, "linewidth": 1.2, **line}
     times, survival, (low, high) = _kaplan_meier(time, event)
     axes.step(times, survival, where="post", label=label, **style)

@@ -24,7 +24,18 @@ CLUSTERING = ("purity", "nmi", "ari")
 
 
 def mixture_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs of mixtures, whose records have each expert's load; at least one."""
+    """Return the runs of mixtures: those whose records tell each expert's load.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
     known = runs[runs["test_expert_load"].notna()] if "test_expert_load" in runs else runs[:0]
     if known.empty:
         raise InputError(f"no run of a mixture among those of {', '.join(set(runs['model']))}")
@@ -33,6 +44,11 @@ def mixture_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 def clustering_table(runs: pd.DataFrame) -> TextTable:
     """Return how well each mixture's experts match the known labels, over seeds.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`; runs that are no mixtures do not count.
 
     Raises
     ------
@@ -75,6 +91,11 @@ def clustering_table(runs: pd.DataFrame) -> TextTable:
 def unrouted_table(runs: pd.DataFrame) -> TextTable:
     """Return for each run of a mixture the experts to which no test subject is routed.
 
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`; runs that are no mixtures do not count.
+
     Raises
     ------
     InputError
@@ -94,14 +115,28 @@ def unrouted_table(runs: pd.DataFrame) -> TextTable:
 
 
 def unrouted_experts(load: Sequence[float] | FloatArray) -> list[int]:
-    """Return the numbers, from 1, of the experts whose load, the share of subjects, is 0."""
+    """Return the numbers, from 1, of the experts whose load is 0.
+
+    Parameters
+    ----------
+    load : sequence of float, length E
+        The share of the subjects of each expert.
+    """
     return [int(expert) + 1 for expert in np.flatnonzero(np.asarray(load) == 0)]
 
 
 def pairwise_agreement(weights: Sequence[FloatArray]) -> dict[tuple[int, int], float]:
     """Return the adjusted Rand index of the groups of every two routers of the same subjects.
 
-    Each router's weights have shape (n, E); the keys are the places (i, j), i < j, of two of them.
+    Parameters
+    ----------
+    weights : sequence of array, shape (n, E)
+        Each router's weights; a subject belongs to the expert of the largest.
+
+    Returns
+    -------
+    dict
+        By the places (i, j), i < j, of the two in `weights`.
     """
     return {
         (i, j): float(adjusted_rand_index(contingency(one, other))[0])
@@ -111,6 +146,11 @@ def pairwise_agreement(weights: Sequence[FloatArray]) -> dict[tuple[int, int], f
 
 def agreement_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     """Return how far the groups of every two seeds of a mixture agree.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`; runs that are no mixtures do not count.
 
     Returns
     -------
@@ -136,7 +176,13 @@ def agreement_over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement_table(agreement: pd.DataFrame) -> TextTable:
-    """Return the mean, least and largest agreement of two seeds, by model."""
+    """Return the mean, least and largest agreement of two seeds, by model.
+
+    Parameters
+    ----------
+    agreement : DataFrame
+        From `agreement_over_seeds`.
+    """
     by_model = agreement.groupby("model", sort=False)["adjusted_rand_index"]
     numbers = by_model.agg(["count", "mean", "min", "max"])
     text = numbers.map("{:.3f}".format).assign(count=numbers["count"].astype(str))
@@ -152,7 +198,15 @@ def agreement_table(agreement: pd.DataFrame) -> TextTable:
 
 
 def agreement_matrix(agreement: pd.DataFrame, model: str) -> TextTable:
-    """Return the agreement of every two seeds of one model of `agreement_over_seeds`."""
+    """Return the agreement of every two seeds of one model.
+
+    Parameters
+    ----------
+    agreement : DataFrame
+        From `agreement_over_seeds`.
+    model : str
+        One of its models, as it is called there.
+    """
     own = agreement[agreement["model"] == model]
     seeds = list(dict.fromkeys([*own["seed"], *own["other_seed"]]))
     text = pd.DataFrame("", index=pd.Index(seeds, name="seed"), columns=seeds)

@@ -42,7 +42,9 @@ def cohort_profile(
     Parameters
     ----------
     expert_weights : array, shape (n, E)
-        The router's weights for the subjects of `data`; each belongs to the expert of the largest.
+        The router's weights; a subject belongs to the expert of the largest.
+    data : SurvivalData
+        The n subjects with their features.
     preprocessor : Preprocessor, optional
         What made the features: with it means are in raw units and categories have names.
 
@@ -84,9 +86,12 @@ def cohort_profile(
 
 
 def standardised_difference(inside: FloatArray, outside: FloatArray) -> float:
-    """Difference of the means of groups (n,) and (k,) over the root mean of their variances.
+    """Difference of two groups' means over the root mean of their variances, NaN where that is 0.
 
-    It is NaN where neither group varies, or one is empty.
+    Parameters
+    ----------
+    inside, outside : array, shape (n,), (k,)
+        The values of the two groups.
     """
     if len(inside) == 0 or len(outside) == 0:
         return np.nan
@@ -97,8 +102,16 @@ def standardised_difference(inside: FloatArray, outside: FloatArray) -> float:
 def profile_heatmap(profile: pd.DataFrame, *, features: int = 20, axes: Axes | None = None) -> Axes:
     """Draw the standardised differences of the features that set some expert's subjects apart most.
 
-    Rows are labelled with the mean and standard deviation (or the share) among all subjects. Of
-    the features of a `cohort_profile`, that many are drawn, on `axes` or new ones.
+    Rows are labelled with the mean and standard deviation (or the share) among all subjects.
+
+    Parameters
+    ----------
+    profile : DataFrame
+        From `cohort_profile`.
+    features : int
+        How many features to draw; the title tells of how many they are.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
 
     Raises
     ------
@@ -130,7 +143,12 @@ def profile_heatmap(profile: pd.DataFrame, *, features: int = 20, axes: Axes | N
 def profile_table(profile: pd.DataFrame, *, features: int = 5) -> TextTable:
     """Return what sets the subjects of each expert apart most, in the features' own units.
 
-    From a `cohort_profile`: that many features, with the largest standardised differences.
+    Parameters
+    ----------
+    profile : DataFrame
+        From `cohort_profile`.
+    features : int
+        How many features to name: those of the largest standardised differences.
     """
     rows = {}
     for expert, own in profile.groupby("expert"):

@@ -21,6 +21,15 @@ def survival_by_label(data: SurvivalData, *, time_unit: str = "", axes: Axes | N
 
     That of their true event times where the data have these, else its Kaplan-Meier estimate.
 
+    Parameters
+    ----------
+    data : SurvivalData
+        The outcomes of n subjects with labels.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+
     Raises
     ------
     InputError
@@ -50,9 +59,17 @@ def subject_curves(
     Parameters
     ----------
     prediction : SurvivalPrediction
-        Of a mixture, for the subjects of `data`.
+        Of a mixture, for n subjects.
+    data : SurvivalData
+        Their outcomes and labels.
+    label : int
+        The label.
     subjects : int
         How many subjects to draw: the first of that label.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
 
     Raises
     ------

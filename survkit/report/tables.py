@@ -62,7 +62,10 @@ def page_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
 def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:
     """Return mean and standard deviation over seeds of each model and metric.
 
-    Parameters and errors are those of `comparison_table`.
+    Parameters
+    ----------
+    runs, metrics
+        As in `comparison_table`.
 
     Returns
     -------
@@ -70,6 +73,11 @@ def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.Da
         A row for each model and metric: model, metric, runs (their number), mean,
         standard_deviation (NaN for one run, or where no seed can change it). The mean is NaN
         where the metric is undefined in any run. Shares are in percent.
+
+    Raises
+    ------
+    InputError
+        As `comparison_table`.
     """
     check_comparable(runs)
     columns = {metric: _column(runs, metric) for metric in dict.fromkeys(metrics)}

@@ -16,9 +16,12 @@ from survkit.types import InputError
 
 
 def read_history(run: str | Path) -> pd.DataFrame:
-    """Return the history of a run, one row per epoch; no rows for a model without epochs.
+    """Return the history of a run, a row an epoch; no rows for a model without epochs.
 
-    The columns are those that the model logged: epoch, train_loss, validation_loss, ...
+    Returns
+    -------
+    DataFrame
+        Columns as the model logged them: epoch, train_loss, validation_loss, ...
 
     Raises
     ------
@@ -46,9 +49,11 @@ def learning_curves(
     Parameters
     ----------
     histories : mapping of name to DataFrame
-        From `read_history`.
+        From `read_history`, of runs of one model, say, named by their seeds.
     best_epochs : mapping of name to int, optional
         The epoch whose weights were kept; marked by a dot.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
 
     Raises
     ------
@@ -78,7 +83,14 @@ def loss_against_experts(
 ) -> Axes:
     """Draw a test metric against the number of experts: each run, and the mean over seeds.
 
-    The runs, from `load_runs`, are of mixtures that differ in the number of experts alone.
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`, of mixtures with several numbers of experts, alike in everything else.
+    metric : str
+        A test metric.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
 
     Raises
     ------

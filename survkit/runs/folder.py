@@ -36,7 +36,10 @@ RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scip
 class RunFolder:
     """The record of one run; it is also the monitor that a model is fitted under.
 
-    The folder `path` is made when the first file is written.
+    Parameters
+    ----------
+    path : Path
+        The folder, made when the first file is written.
     """
 
     def __init__(self, path: Path) -> None:

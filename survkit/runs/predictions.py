@@ -26,7 +26,12 @@ class NotAtHandError(InputError):
 def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -> Dataset:
     """Load the dataset that a run was made on, without downloading anything.
 
-    The data files are in `data_dir`; by default in the run's own, then in $SURVKIT_DATA_DIR.
+    Parameters
+    ----------
+    run : path
+        A run's folder.
+    data_dir : path, optional
+        Folder of the data files; where not given, the run's own, then $SURVKIT_DATA_DIR.
 
     Raises
     ------
@@ -66,7 +71,12 @@ def _load_checked(config: Mapping[str, Any]) -> Dataset:
 def read_test_predictions(
     paths: Sequence[str | Path],
 ) -> tuple[list[SurvivalPrediction], SurvivalData]:
-    """Return the test predictions of runs, at least one, and the outcomes that they share.
+    """Return the test predictions of runs, and the outcomes that they share.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        The runs' folders, at least one.
 
     Raises
     ------
@@ -87,7 +97,12 @@ def average_prediction(
 ) -> SurvivalPrediction:
     """Return the mean of survival curves of the same subjects, without expert weights.
 
-    Curves are read at the grid's cuts; by default at the times of the first of the predictions.
+    Parameters
+    ----------
+    predictions : sequence of SurvivalPrediction
+        At least one.
+    grid : TimeGrid, optional
+        Where to read the curves; the first prediction's times where not given.
 
     Raises
     ------
@@ -108,8 +123,19 @@ def average_predictions(
 ) -> tuple[dict[str, SurvivalPrediction], SurvivalData]:
     """Return each model's test predictions averaged over its seeds, and the test outcomes.
 
-    The runs are from `load_runs` and their models from `variant_labels`. Errors are those of
-    `read_test_predictions` and `average_prediction`.
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+    labels : Series
+        The model of each run, from `variant_labels`.
+    grid : TimeGrid, optional
+        As in `average_prediction`.
+
+    Raises
+    ------
+    InputError
+        As `read_test_predictions` and `average_prediction`.
     """
     predictions, data = read_test_predictions(list(runs["path"]))
     averages = {

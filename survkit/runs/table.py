@@ -80,6 +80,11 @@ def load_wandb_runs(project: str, group: str | None = None, *, api: Any = None) 
     api : wandb.Api, optional
         A session of one's own; the default one where not given.
 
+    Returns
+    -------
+    DataFrame
+        As `load_runs` returns.
+
     Raises
     ------
     InputError
