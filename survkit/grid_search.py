@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from survkit.cli import FAILED, INTERRUPTED, TERMINATED, run_command
 from survkit.configs.args_file import Given, build_config, given_flags
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.train import TrainConfig, WandbConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
 from survkit.launch.jobs import Job, Outcome, join_seeds
 from survkit.launch.overview import Overview, closing_table
 from survkit.runs.flags import registry_names

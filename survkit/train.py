@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from survkit.cli import RunsElsewhereError, run_command
 from survkit.configs.args_file import build_config, given_flags
-from survkit.configs.train import TrainConfig, WandbConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
 from survkit.runs.flags import canonical, refuse_unread, registry_names
 from survkit.runs.identity import RunFinder, configuration_id, run_id, with_grid
 from survkit.types import InputError

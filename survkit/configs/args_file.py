@@ -35,7 +35,15 @@ def parse_configs(
 
 
 class Given(NamedTuple):
-    """The values that flags on the command line and in files give, by field, and no defaults."""
+    """The values that flags give, by field, and no defaults.
+
+    Parameters
+    ----------
+    typed : dict
+        Given on the command line.
+    of_files : dict
+        Given in args files.
+    """
 
     typed: dict[str, Any]
     of_files: dict[str, Any]
@@ -76,14 +84,26 @@ def given_flags(
 
 
 def read_args_file(config_class: type, path: Path) -> dict[str, Any]:
-    """Return the values that the flags of an args file give, by field; errors as `given_flags`."""
+    """Return the values that the flags of an args file give, by field, and no defaults.
+
+    Raises
+    ------
+    InputError
+        As `given_flags`.
+    """
     arguments = argparse.Namespace()
     _read_into(arguments, path, _build_parser((config_class,), prog="", description="", words={}))
     return vars(arguments)
 
 
 def build_config(config_class: type, given: Mapping[str, Any]) -> Any:
-    """Build a config from those of the given values that are its fields."""
+    """Build a config from those of the given values that are its fields.
+
+    Raises
+    ------
+    InputError
+        For a value of the wrong type or out of range.
+    """
     names = [field.name for field in dataclasses.fields(config_class)]
     return config_class(**{name: given[name] for name in names if name in given})
 
@@ -91,8 +111,18 @@ def build_config(config_class: type, given: Mapping[str, Any]) -> Any:
 def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
     """Return the flags that make `parse_configs` build an equal config.
 
-    Fields that have their default are left out, but for those in `always`. InputError for an empty
-    list or a list with a text that begins with "-", which no flag can say.
+    Parameters
+    ----------
+    config : dataclass instance
+        The config.
+    always : sequence of str
+        Fields to give in any case; others are left out where they have their default, which is
+        the same on every machine.
+
+    Raises
+    ------
+    InputError
+        For an empty list or a list with a text that begins with "-", which no flag can say.
     """
     words: list[str] = []
     for field in dataclasses.fields(config):

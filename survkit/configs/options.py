@@ -104,7 +104,13 @@ def option_type(config_class: type, name: str) -> OptionType:
 
 
 def validate(config: Any) -> None:
-    """Check every field of a config against its type, choices and range, else InputError."""
+    """Check every field of a config against its type, choices and range.
+
+    Raises
+    ------
+    InputError
+        Naming the flag, its value and what would be right.
+    """
     for field in dataclasses.fields(config):
         declared = option_type(type(config), field.name)
         value = getattr(config, field.name)

@@ -1,4 +1,4 @@
-"""Configuration of one training run and of its mirror."""
+"""Configuration of one training run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ _regularisers = partial(option, topic="Regularisers of the router")
 _calibration = partial(option, topic="Calibration")
 _evaluation = partial(option, topic="Evaluation")
 _run = partial(option, topic="Run and record", identity=False)
-_wandb = partial(option, topic="Weights & Biases", identity=False)
 
 
 def _data_dir() -> str:
@@ -273,19 +272,3 @@ class TrainConfig:
                 f"--mixture_topk is {self.mixture_topk}, more than the "
                 f"{self.mixture_components} experts of --mixture_components"
             )
-
-
-@dataclass(frozen=True)
-class WandbConfig:
-    """How a run is mirrored to Weights & Biases; no run needs it."""
-
-    mode: Literal["online", "offline", "disabled"] | None = _wandb(
-        None,
-        "where the mirror goes",
-        shown_default="online where an API key is configured, else offline",
-    )
-    entity: str | None = _wandb(None, "user or team that owns the project")
-    project: str = _wandb("survkit", "project to log to")
-
-    def __post_init__(self) -> None:
-        validate(self)

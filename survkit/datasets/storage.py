@@ -59,8 +59,19 @@ def ensure_file(
 
     Of several processes that ask at once one fetches; the others wait and find the file.
 
-    `fetch` writes the file to the path it is given; None where a missing file is an error. `check`
-    is as in `write_atomically`. InputError where the file is missing or cannot be written.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    fetch : callable, optional
+        Writes the file to the path it is given; None where a file that is not there is an error.
+    check : callable, optional
+        As in `write_atomically`.
+
+    Raises
+    ------
+    InputError
+        Where the folder or the file cannot be written, or the file is not there.
     """
     if path.exists():
         return path
@@ -80,9 +91,20 @@ def load_cached(
 ) -> tuple[Arrays, tuple[str, ...]]:
     """Return arrays from an npz cache, building them where it is absent, stale or damaged.
 
-    `build` returns the arrays by name. `key` is a digest of the sources and settings that they
-    depend on: a cache with another key is stale. The second value warns where a damaged cache was
-    rebuilt or a cache could not be kept.
+    Parameters
+    ----------
+    path : Path
+        The cache, an .npz file without Python objects.
+    build : callable
+        Returns the arrays by name.
+    key : str
+        What the arrays depend on (a digest of sources and settings); a cache with another key is
+        stale and rebuilt.
+
+    Returns
+    -------
+    tuple
+        The arrays, and a warning where a damaged cache was rebuilt or a cache could not be kept.
     """
     found, damage = _read_cache(path, key)
     if found is not None:

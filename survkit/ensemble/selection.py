@@ -23,10 +23,18 @@ LEAST_WEIGHT = 0.01
 
 
 class Selection(NamedTuple):
-    """Models chosen for an ensemble, by weights that sum to 1.
+    """Models chosen for an ensemble.
 
-    `value` is the ensemble's integrated Brier score and `alone` that of each model that could be
-    chosen; `shrinkage` is the penalty that draws the weights towards equal ones.
+    Parameters
+    ----------
+    weights : dict of str to float
+        Weight of each chosen model; they sum to 1.
+    value : float
+        The ensemble's integrated Brier score.
+    alone : dict of str to float
+        The integrated Brier score of each model that could be chosen.
+    shrinkage : float
+        The penalty that draws the weights towards equal ones.
     """
 
     weights: dict[str, float]
@@ -53,7 +61,9 @@ def select_models(
     Parameters
     ----------
     predictions : mapping of str to SurvivalPrediction
-        By model, for the subjects of `data`: validation rows, never test rows.
+        By model, for the same n subjects.
+    data : SurvivalData
+        Their outcomes: validation rows, never test rows.
     train, grid, convention
         As in `survkit.metrics.evaluate`.
 

@@ -31,8 +31,16 @@ class HazardReader:
     """Turns curves into cumulative hazards (n, m) at fixed times, counting what it has to cap.
 
     Hazards are interpolated linearly between the model's times, from 0 at time 0, and stay
-    constant after the last one (Pachón-García et al. 2024, section 3.4). Models that do not give
-    their times have `model_output_times` (q,), or `times` (m,). No hazard exceeds `max_hazard`.
+    constant after the last one (Pachón-García et al. 2024, section 3.4).
+
+    Parameters
+    ----------
+    times : array, shape (m,)
+        The times at which hazards are needed.
+    model_output_times : array, shape (q,), optional
+        The times of models that do not give theirs; `times` by default.
+    max_hazard : float, optional
+        Larger hazards are set to it.
     """
 
     def __init__(
@@ -45,7 +53,14 @@ class HazardReader:
         self.num_survival = self.num_capped = self.num_zero = 0
 
     def read(self, curves: Curves, num_rows: int) -> Float64Array:
-        """Check curves that should be of `num_rows` subjects; return cumulative hazards (n, m)."""
+        """Return the cumulative hazards (n, m) of curves that should be for `num_rows` subjects.
+
+        Raises
+        ------
+        InputError
+            For a wrong shape or wrong times, NaN, values out of range, curves that go the wrong
+            way, or survival where a cumulative hazard was announced.
+        """
         times = self._times_of(curves)
         _check_shape(curves.values, num_rows, len(times))
         _check_curves(curves, times)

@@ -51,8 +51,19 @@ class Neighbourhood:
     of a variance that grows as (2 / sqrt(3))^p. `weighting="equal"` draws from N(x, S / 2) at
     once and weights all alike: the same expression (9) in the limit of many neighbours.
 
-    The d unknowns of the local model are in the order of the features; a category with more than
-    two values has one for each value but its reference.
+    Parameters
+    ----------
+    bandwidth : float
+        The kernel's width b, in standard deviations.
+    deviation : array, shape (p,)
+        Standard deviation of each feature; 0 for constants and categories, which get no noise.
+    categorical : tuple of CategoricalFeature
+        The features drawn from their observed values.
+    design_columns : tuple of DesignColumn, length d
+        The unknowns of the local model, in the order of the features. A category with more than
+        two values has one column for each value but its reference.
+    weighting : {"density", "equal"}
+        See above.
     """
 
     bandwidth: float
@@ -72,7 +83,23 @@ class Neighbourhood:
         bandwidth: float | None,
         weighting: Weighting,
     ) -> Self:
-        """Measure the spread of training features (n, p); categories are given by their columns."""
+        """Measure the spread of training features (n, p).
+
+        Parameters
+        ----------
+        features : array, shape (n, p)
+            The training rows.
+        names : sequence of str, length p
+            The features' names.
+        categorical : sequence of int
+            Columns of categories.
+        category_labels : mapping of column to mapping of value to text, optional
+            Names of the values of a categorical column.
+        bandwidth : float, optional
+            Silverman's by default: (4 / (n (p + 2)))^(1 / (p + 4)), p counting the numbers.
+        weighting : {"density", "equal"}
+            See the class.
+        """
         coded = {column: _observed(features, column) for column in sorted(set(categorical))}
         deviation = features.std(axis=0)
         # Rounding gives a constant column a tiny deviation, so that its range decides.

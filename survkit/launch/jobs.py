@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from survkit.configs.args_file import to_arguments
-from survkit.configs.train import TrainConfig, WandbConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
 
 ALWAYS_GIVEN = ("dataset", "model", "seed", "data_dir", "log_dir", "group")
 """Flags that a command shows even where they have their defaults."""

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import survkit
 from survkit.configs.args_file import build_config
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.train import TrainConfig, WandbConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
 from survkit.datasets import load_configured, load_parameters
 from survkit.datasets.assemble import Dataset
 from survkit.experiments import PlannedRun, Sweep, expand, find_sweep, read_sweep

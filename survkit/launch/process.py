@@ -43,7 +43,19 @@ RESUMED_NEXT_TIME = "resumed next time, from its last checkpoint if it has one"
 
 
 class Place(NamedTuple):
-    """Where a job runs."""
+    """Where a job runs.
+
+    Parameters
+    ----------
+    name : str
+        What people call it, such as "GPU 0".
+    threads : int
+        Threads that the job may use.
+    cuda_visible_devices : str, optional
+        The GPU that it sees; None leaves the variable as it is.
+    slurm_job_id : str, optional
+        The SLURM job that it is.
+    """
 
     name: str  # such as "GPU 0"
     threads: int
@@ -67,9 +79,20 @@ def run_job(
 ) -> Outcome | None:
     """Run a job to its end and note how it ended; return None where another process trains it.
 
-    Its log is appended to. Bad input is not tried again; any other failure is, `retries` times.
-    `stop` is called ten times a second: once it is True, SIGTERM ends the process, and SIGKILL
-    after `grace_seconds`.
+    Bad input is not tried again; any other failure is, `retries` times.
+
+    Parameters
+    ----------
+    job : Job
+        The job; its log is appended to.
+    place : Place
+        Where it runs.
+    retries : int
+        Further attempts at a job that failed.
+    stop : callable
+        Asked ten times a second; once it is True, SIGTERM ends the process.
+    grace_seconds : float
+        How long the process may take to end before SIGKILL.
     """
     if stop():
         return Outcome(job, Status.STOPPED, note=RESUMED_NEXT_TIME)

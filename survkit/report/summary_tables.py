@@ -22,7 +22,7 @@ def best_table(
 ) -> TextTable:
     """Return which model is best by each metric, by how much, and how surely.
 
-    `best` is from `best_models`; `test_subjects` is their number.
+    `best` is from `best_models`; `test_subjects` is the number of test subjects.
     """
     rows, bold = {}, []
     for row in best.to_dict("records"):

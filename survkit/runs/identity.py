@@ -23,9 +23,16 @@ from survkit.types import InputError
 
 
 def run_id(config: TrainConfig, data_sha256: str, *, without: Sequence[str] = ()) -> str:
-    """Return the identifier of a run, 16 hex digits, as if it had no flags `without`.
+    """Return the identifier of a run, 16 hex digits.
 
-    The configuration is resolved, with `time_bins` from the grid; the digest is of the loaded data.
+    Parameters
+    ----------
+    config : TrainConfig
+        The resolved configuration: names as in the registries, `time_bins` as the grid has them.
+    data_sha256 : str
+        Digest of the loaded data.
+    without : sequence of str
+        Flags that do not count either: without "seed", runs that differ in nothing else agree.
     """
     flags = {}
     for field in fields(config):
@@ -79,7 +86,10 @@ def recorded_run_id(record: Mapping[str, Any], *, without: Sequence[str] = ()) -
 class RunFinder:
     """Finds the folders of runs in a group, those that earlier versions named otherwise too.
 
-    The group's folder need not exist.
+    Parameters
+    ----------
+    group_folder : Path
+        Holds a folder for each run; it need not exist.
     """
 
     def __init__(self, group_folder: Path) -> None:

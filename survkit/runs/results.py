@@ -25,7 +25,15 @@ SPLITS = ("validation", "test")
 
 
 def evaluated_outcomes(dataset: Dataset, convention: Any) -> dict[str, Outcomes]:
-    """Return the outcomes of the validation and the test split; `convention` is `--evaluation`."""
+    """Return the outcomes of the validation and the test split, which all runs share.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data.
+    convention : {"standard", "published"}
+        The flag `--evaluation`.
+    """
     train = dataset.splits.train
     return {
         split: Outcomes(
@@ -38,7 +46,17 @@ def evaluated_outcomes(dataset: Dataset, convention: Any) -> dict[str, Outcomes]
 def training_rows(dataset: Dataset, settings: Mapping[str, Any]) -> SurvivalData:
     """Return the rows to fit on: all training rows, fewer for a published baseline.
 
-    Errors are those of `leave_out_fold`.
+    Parameters
+    ----------
+    dataset : Dataset
+        The data.
+    settings : mapping
+        The resolved configuration, by flag.
+
+    Raises
+    ------
+    InputError
+        As `leave_out_fold`.
     """
     train = dataset.splits.train
     return leave_out_fold(train, settings["seed"]) if _is_published_baseline(settings) else train
@@ -56,12 +74,16 @@ def finish_run(
     mirror: Callable[[Mapping[str, Any]], None] | None = None,
     card: Callable[..., str] = model_card,
 ) -> dict[str, Any]:
-    """Evaluate a fitted model, write the rest of its record and return the result as recorded.
+    """Evaluate a fitted model, write what remains of its record and return the result.
 
     Parameters
     ----------
     folder : RunFolder
         The run's folder, started and locked.
+    model : SurvivalModel
+        The fitted model.
+    dataset : Dataset
+        The data that it was fitted on.
     settings : mapping
         The resolved configuration, by flag; `device` may be missing.
     outcomes : mapping
@@ -74,6 +96,11 @@ def finish_run(
         Takes the result, before the record is complete; its warnings still enter the record.
     card : callable
         Makes the model card, from the arguments of `model_card`.
+
+    Returns
+    -------
+    dict
+        The result as it reads from `result.json`: NaN is None there.
     """
     started = time.perf_counter()
     _write_checkpoint(folder, model, dataset, settings)

@@ -23,11 +23,21 @@ _STOPPING = ("epochs_trained", "best_epoch", "config_epochs", "config_early_stop
 
 
 class OpenRun(NamedTuple):
-    """A run of a group that has no finished record, with its model and seed where known.
+    """A run of a group that has no finished record.
 
-    `status` is "unfinished", "damaged" (its record cannot be read), or how the launcher says it
-    ended: failed, blocked, stopped, submitted. `note` is the last line of its log, or how far it
-    came.
+    Parameters
+    ----------
+    run_id : str
+        Its identifier.
+    model : str, optional
+        Its model, where that is known.
+    seed : int, optional
+        Its seed; None for an ensemble, or where it is not known.
+    status : str
+        "unfinished", "damaged" (its record cannot be read), or how the launcher says it ended:
+        failed, blocked, stopped, submitted.
+    note : str
+        The last line of its log, or how far it came.
     """
 
     run_id: str
@@ -45,7 +55,13 @@ class OpenRun(NamedTuple):
 
 
 def open_runs(group_folder: Path) -> list[OpenRun]:
-    """Return the runs of a group that were begun, or launched, and have no finished record."""
+    """Return the runs of a group that were begun, or launched, and have no finished record.
+
+    Parameters
+    ----------
+    group_folder : Path
+        Holds a folder for each run, and `launcher/` where a launcher made them.
+    """
     found: dict[str, OpenRun] = {}
     files = [*group_folder.glob("*/config.json"), *group_folder.glob("*/result.json")]
     for folder in sorted({path.parent for path in files}):
@@ -68,10 +84,23 @@ def open_runs(group_folder: Path) -> list[OpenRun]:
 def missing_seeds(
     runs: pd.DataFrame, labels: pd.Series, begun: Iterable[OpenRun]
 ) -> dict[str, list[int]]:
-    """Return, by label, the seeds that some models of a group have and others lack.
+    """Return the seeds that some models of a group have and others lack.
 
-    Models that no seed changes lack nothing; runs that were begun are not missing. The arguments
-    are from `load_runs`, `variant_labels` and `open_runs`.
+    Models that no seed changes lack nothing; runs that were begun are not missing.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+    labels : Series
+        From `variant_labels`.
+    begun : iterable of OpenRun
+        From `open_runs`.
+
+    Returns
+    -------
+    dict of str to list of int
+        The missing seeds, by label; without the labels that lack none.
     """
     begun_seeds = {(run.model, run.seed) for run in begun}
     seeds = sorted({int(seed) for seed in runs["seed"].dropna()})
@@ -95,8 +124,13 @@ def missing_seeds_text(label: str, seeds: Iterable[int]) -> str:
 def why_not_converged(run: Mapping[Any, Any]) -> str | None:
     """Return why a run's fit is no optimum; None where it converged, or nothing is known.
 
-    The run is a row of `load_runs`. A record from before the field `converged` is judged by its
-    epochs: `--epochs` must not have ended the training while the monitored metric still improved.
+    A record from before the field `converged` is judged by its epochs: `--epochs` must not have
+    ended the training while the monitored metric still improved.
+
+    Parameters
+    ----------
+    run : mapping
+        A row of `load_runs`.
     """
     converged = run.get("converged")
     if isinstance(converged, bool | np.bool_):

@@ -54,7 +54,15 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
     any of its runs did not converge. Models trained in epochs have no such mark: the weights of
     their best epoch are a choice rather than an optimum.
 
-    The labels have the index of `runs`, which are from `load_runs`.
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+
+    Returns
+    -------
+    Series of str
+        With the index of `runs`.
 
     Raises
     ------

@@ -19,7 +19,8 @@ from typing import Any
 from survkit.cli import FAILED, RUNS_ELSEWHERE, TERMINATED
 from survkit.configs.args_file import parse_configs
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.train import TrainConfig, WandbConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.notes import write_note
 from survkit.launch.process import Place, run_job

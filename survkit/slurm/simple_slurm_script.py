@@ -16,7 +16,21 @@ from survkit.configs.batch_run import BatchRunConfig
 
 
 class Submission(NamedTuple):
-    """What sets one submission of a sweep apart from the others."""
+    """What sets one submission of a sweep apart from the others.
+
+    Parameters
+    ----------
+    name : str
+        What `squeue` shows.
+    comment : str
+        By which a later launcher knows what the submission runs.
+    output : Path
+        File for what SLURM itself says.
+    after : tuple of str
+        Ids of the jobs that must end well before.
+    tasks : int, optional
+        Number of tasks of a job array; None for a job of its own.
+    """
 
     name: str  # what squeue shows
     comment: str  # by which a later launcher knows what the submission runs

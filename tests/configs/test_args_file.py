@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from survkit.configs.args_file import given_flags, parse_configs, read_args_file, to_arguments
 from survkit.configs.batch_run import BatchRunConfig
-from survkit.configs.train import TrainConfig, WandbConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
 from survkit.types import InputError
 
 

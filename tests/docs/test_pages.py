@@ -16,7 +16,8 @@ from docs import make_figures, make_tables
 from survkit.configs.args_file import given_flags
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.finished_runs import EnsembleConfig, ExplainConfig, PredictConfig, ReportConfig
-from survkit.configs.train import TrainConfig, WandbConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
 from survkit.datasets import DATASETS, load_dataset
 from survkit.models.registry import MODELS
 from survkit.types import InputError

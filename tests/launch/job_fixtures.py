@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from survkit.configs.train import TrainConfig, WandbConfig
+from survkit.configs.train import TrainConfig
+from survkit.configs.wandb import WandbConfig
 from survkit.launch.jobs import Job
 
 
