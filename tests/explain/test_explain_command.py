@@ -13,10 +13,11 @@ import pytest
 from survkit.explain.__main__ import main
 from survkit.explain.runs import explain_rows, open_run
 from survkit.train import main as train
+from tests.args_files import FOLDER
 
 pytestmark = pytest.mark.slow
 
-QUICK = ["--epochs", "2", "--bootstrap", "0", "--mode", "disabled", "--hidden_dim", "20"]
+QUICK = ["--experiment_args", str(FOLDER / "small.args"), "--bootstrap", "0"]
 
 
 def trained(folder: Path, *flags: str) -> Path:

@@ -22,7 +22,10 @@ from survkit.train import main as train
 VARYING = ("timing", "peak_memory_mb")
 
 COXPH = {"model": "coxph"}
-LONG = {"model": "mtlr", "dataset": "synthetic", "synthetic_rows": 500, "epochs": 500}
+LONG = {
+    **{"model": "mtlr", "dataset": "synthetic", "synthetic_rows": 500},
+    **{"epochs": 500, "early_stopping_patience": 1000},
+}
 """Some seconds of epochs."""
 
 FAILING = {"name": "bad", "model": "rsf", "max_memory_gb": 1e-9}
@@ -33,7 +36,7 @@ def plan(
 ) -> tuple[list[Job], BatchRunConfig]:
     """Return the jobs of a sweep that have no record yet, and a configuration to launch them."""
     sweep = folder / "sweep.yaml"
-    common = {"dataset": "veteran", "bootstrap": 0, "early_stopping_patience": 1000}
+    common = {"dataset": "veteran", "bootstrap": 0}
     sweep.write_text(json.dumps({"common": common, "runs": [dict(run) for run in runs]}))
     config = BatchRunConfig(
         sweep=str(sweep),
