@@ -13,6 +13,7 @@ import pytest
 
 from survkit.report.__main__ import main as report
 from survkit.train import main as train
+from tests.args_files import SMALL
 
 pytestmark = pytest.mark.cluster
 
@@ -33,13 +34,12 @@ DESKTOP, PHONE = (1280, 900), (390, 844)
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a small group: two mixtures, a baseline, a run that failed."""
     folder = tmp_path_factory.mktemp("logs")
-    small = "--dataset gbsg2 --epochs 2 --bootstrap 20 --mode disabled --group small"
     for model in ("mtlr", "fixed_moe --mixture_components 20", "personalized_moe", "coxph"):
-        flags = f"{small} --hidden_dim 20 --model {model} --log_dir {folder}"
-        assert train(flags.split()) == 0
+        flags = f"--dataset gbsg2 --group small --model {model} --log_dir {folder}"
+        assert train([*SMALL, *flags.split()]) == 0
     launcher = folder / "small" / "launcher"
     launcher.mkdir()
-    note = {"status": "failed", "note": "word " * 60, "command": ["--model=rsf", "--seed=42"]}
+    note = {"status": "failed", "note": "word " * 60, "model": "rsf", "seed": 42}
     (launcher / "0123456789abcdef.json").write_text(json.dumps(note))
     assert report(["--log_dir", str(folder), "--group", "small", "--bootstrap", "50"]) == 0
     return folder / "small" / "report.html"
