@@ -62,7 +62,7 @@ class BinnedColumn(NamedTuple):
 
     @property
     def cardinality(self) -> int:
-        """The number of codes: one per bin, of which there is one more than edges, and 0."""
+        """The number of codes: one per bin (one more than there are edges), and 0."""
         return len(self.edges) + 2
 
     def codes(self, column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:

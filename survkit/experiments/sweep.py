@@ -38,7 +38,7 @@ class Sweep(NamedTuple):
         Flags of `survkit.train` by name, for every run. A list stands for one run with each of
         its values; several lists for every combination. (A flag that takes several values has a
         list for its value, and a list of lists to vary it.) It counts for the runs whose dataset
-        or model reads it, of which there must be one.
+        or model reads it; there must be at least one such run.
     runs : sequence of mappings
         More flags, one mapping for each kind of run; they win over `common`. Two further keys:
         `name`, what to call it (default: its model), and `after`, a list of the names of kinds

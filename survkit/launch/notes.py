@@ -1,4 +1,4 @@
-"""What is noted of a job beside its log: how it ended, where, and by what command.
+"""Notes on jobs, kept beside their logs: how each ended, where, and by what command.
 
 The note on the log `NAME.log` is `NAME.json`; runs that one process trains share a log, and each
 has its note. A job of this machine or of a cluster writes it at its end, a launcher where the job

@@ -79,7 +79,7 @@ def fit_models(
     Parameters
     ----------
     models : sequence of SurvivalModel
-        Models that are equal but for their seeds.
+        Models that differ only in their seeds.
     train, validation : SurvivalData
         The rows of all models.
     monitors : sequence of FitMonitor
