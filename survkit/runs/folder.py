@@ -91,7 +91,7 @@ class RunFolder:
                 self.path.parent.rmdir()
 
     def result(self) -> dict[str, Any] | None:
-        """Return the finished record, or None where there is none or it is damaged."""
+        """Return the finished record, or None where it is missing or, with a warning, damaged."""
         try:
             result: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
