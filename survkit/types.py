@@ -1,6 +1,6 @@
 """The types every part of survkit shares: survival data, time grids, predictions, models.
 
-Only numpy is imported here, so that any module can use these types at no cost.
+Nothing but numpy is needed here, so that any module can use these types at no cost.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from survkit.curves import area_under, curve_values, time_of_level
+
 FloatArray = NDArray[np.floating[Any]]
 Float64Array = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
@@ -19,6 +21,9 @@ BoolArray = NDArray[np.bool_]
 
 SURVIVAL_TOLERANCE = 1e-6
 """Rounding by which a survival curve may leave [0, 1] or rise before it is refused."""
+
+_SINGLE_ROUNDING = 2.0**-24
+_DOUBLE_ROUNDING = 2.0**-50
 
 
 class InputError(ValueError):
@@ -234,9 +239,25 @@ class TimeGrid:
         """One class a cut, and one beyond the horizon: m + 1."""
         return len(self.cuts) + 1
 
-    def classify(self, time: ArrayLike) -> NDArray[np.int64]:
-        """Return the class, 0 to m, of each time (any shape)."""
+    def snap(self, time: ArrayLike) -> NDArray[np.float64]:
+        """Return times (any shape), those that equal a cut in their own precision as that cut.
+
+        Times that all fit in single precision were rounded to it, or are whole numbers, which no
+        cut comes that close to by accident. Other times are compared to a few units in the last
+        place, as the cuts themselves are rounded.
+        """
         time = np.asarray(time, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            is_single = np.array_equal(time, time.astype(np.float32))
+        rounding = _SINGLE_ROUNDING if is_single else _DOUBLE_ROUNDING
+        right = np.clip(np.searchsorted(self.cuts, time), 1, len(self.cuts) - 1)
+        before, after = self.cuts[right - 1], self.cuts[right]
+        nearest = np.where(time - before < after - time, before, after)
+        return np.where(np.abs(time - nearest) <= rounding * nearest, nearest, time)
+
+    def classify(self, time: ArrayLike) -> NDArray[np.int64]:
+        """Return the class, 0 to m, of each time (any shape), as `snap` brings it to the cuts."""
+        time = self.snap(time)
         if self.floor:
             classes = np.searchsorted(self.cuts, time, side="right") - 1
             return np.where(time > self.horizon, len(self.cuts), classes).astype(np.int64)
@@ -255,9 +276,9 @@ class Splits(NamedTuple):
 class SurvivalPrediction:
     """Predicted survival curves of n subjects on a common time axis.
 
-    Each curve is a right-continuous step function: it holds survival[:, j] from times[j] until
-    the next time, and 1 before times[0]. What is left at the last time is the probability of an
-    event beyond the horizon.
+    A curve is 1 at time 0 (unless its first time is 0 too) and linear between its times, or a
+    right-continuous step function that falls at its times alone. What is left at the last time is
+    the probability of an event beyond the horizon.
 
     Parameters
     ----------
@@ -267,17 +288,26 @@ class SurvivalPrediction:
         P(event time > times[j]), in [0, 1], not rising along a row.
     expert_weights : array, shape (n, E), float64, optional
         The router's weights of a mixture of experts; each row sums to 1.
+    step : bool
+        Whether the curves are step functions, whose times are exact event times (Cox regression,
+        Kaplan-Meier); those of models on a time grid are linear between the cuts.
 
     Raises
     ------
     InputError
         For wrong shapes, NaN, values outside [0, 1] or a rising curve (by more than 1e-6; smaller
         rounding is accepted and left as it is).
+
+    References
+    ----------
+    Kvamme & Borgan (2021), Lifetime Data Analysis 27:710, section 4.1: constant density between
+    the cuts of a grid.
     """
 
     times: NDArray[np.float64]
     survival: NDArray[np.float64]
     expert_weights: NDArray[np.float64] | None = None
+    step: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "times", np.asarray(self.times, dtype=np.float64))
@@ -326,7 +356,7 @@ class SurvivalPrediction:
         Parameters
         ----------
         times : array, shape (t,)
-            Any times; before the first predicted time survival is 1.
+            Any times of at least 0.
         extrapolate : {None, "constant"}
             Beyond the last predicted time nothing is known: None refuses, "constant" keeps the
             last value.
@@ -334,41 +364,78 @@ class SurvivalPrediction:
         Raises
         ------
         InputError
-            For a time beyond the last one, where `extrapolate` is None.
+            For a negative time, NaN, or a time beyond the last one where `extrapolate` is None.
         """
         times = np.atleast_1d(np.asarray(times, dtype=np.float64))
-        if extrapolate is None and (times > self.times[-1]).any():
-            raise InputError(
-                f"survival is predicted up to time {self.times[-1]}, asked for {times.max()}; "
-                "extrapolate='constant' keeps the last value"
-            )
-        with_start = np.column_stack([np.ones(len(self.survival)), self.survival])
-        columns = np.searchsorted(self.times, times, side="right")
-        survival: NDArray[np.float64] = with_start[:, columns]
-        return survival
+        if not (times >= 0).all():
+            bad = times[~(times >= 0)][0]
+            raise InputError(f"survival is asked for at time {bad}; times are at least 0")
+        if extrapolate is None:
+            check_horizon(times, self.times[-1])
+        return curve_values(self.times, self.survival, times, step=self.step)
+
+    def read(self, times: ArrayLike | None) -> SurvivalPrediction:
+        """Return the prediction at other times, or as it is where None is given.
+
+        It stays a step function where `times` hold every step up to the last of them; otherwise
+        what is left of it is read linearly.
+
+        Raises
+        ------
+        InputError
+            For times that do not increase, or that `at` refuses.
+        """
+        if times is None or np.array_equal(times, self.times):
+            return self
+        times = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        step = self.step and holds_steps(times, self.times)
+        return SurvivalPrediction(times, self.at(times), self.expert_weights, step)
+
+    def quantile(self, q: float, extrapolate: Literal["line"] | None = None) -> NDArray[np.float64]:
+        """Time by which the event has happened with probability q, shape (n,).
+
+        Parameters
+        ----------
+        q : float
+            In (0, 1]; the median is 0.5.
+        extrapolate : {None, "line"}
+            For a curve that stays above 1 - q: None gives infinity, "line" continues it along the
+            straight line through (0, 1) and its last point (infinite for one that never falls).
+
+        Raises
+        ------
+        InputError
+            For another q.
+        """
+        if not 0 < q <= 1:
+            raise InputError(f"q is {q}; it is a probability above 0 and at most 1")
+        reached = time_of_level(self.times, self.survival, 1 - q, step=self.step)
+        if extrapolate is None:
+            return reached
+        fall = 1.0 - self.survival[:, -1]
+        beyond = np.divide(q * self.times[-1], fall, out=np.full_like(fall, np.inf), where=fall > 0)
+        return np.where(np.isinf(reached), beyond, reached)
 
     def median(self) -> NDArray[np.float64]:
-        """Predicted median time, shape (n,): where the linearly interpolated curve crosses 1/2.
+        """Predicted median time, shape (n,): where the curve reaches 1/2.
 
         A curve that stays above 1/2 is continued along the straight line through (0, 1) and its
         last point; one that never falls has an infinite median.
         """
-        times, survival = self.times, self.survival
-        if times[0] > 0:
-            times = np.concatenate([[0.0], times])
-            survival = np.column_stack([np.ones(len(survival)), survival])
-        below = survival <= 0.5
-        right = np.argmax(below, axis=1)
-        left = np.maximum(right - 1, 0)
-        rows = np.arange(len(survival))
-        high, low = survival[rows, left], survival[rows, right]
-        drop = high - low
-        share = np.divide(high - 0.5, drop, out=np.zeros_like(drop), where=drop > 0)
-        inside = times[left] + share * (times[right] - times[left])
-        fall = 1.0 - survival[:, -1]
-        beyond = np.divide(0.5 * times[-1], fall, out=np.full_like(fall, np.inf), where=fall > 0)
-        median: NDArray[np.float64] = np.where(below.any(axis=1), inside, beyond)
-        return median
+        return self.quantile(0.5, extrapolate="line")
+
+    def restricted_mean(self, until: float) -> NDArray[np.float64]:
+        """Mean time without the event up to a time, shape (n,): the area under the curve.
+
+        Raises
+        ------
+        InputError
+            For a time that is not above 0, or beyond the last predicted one.
+        """
+        if not until > 0:
+            raise InputError(f"the restricted mean is asked for until {until}; it must be above 0")
+        check_horizon(np.array([until]), self.times[-1])
+        return area_under(self.times, self.survival, float(until), step=self.step)
 
     def risk_score(self) -> NDArray[np.float64]:
         """Return a score per subject, shape (n,), higher = riskier: minus the median time."""
@@ -377,7 +444,54 @@ class SurvivalPrediction:
     def subset(self, rows: IntArray | BoolArray) -> SurvivalPrediction:
         """Return the predictions of the rows chosen by an index or boolean array."""
         weights = None if self.expert_weights is None else self.expert_weights[rows]
-        return SurvivalPrediction(self.times, self.survival[rows], weights)
+        return SurvivalPrediction(self.times, self.survival[rows], weights, self.step)
+
+
+def check_horizon(times: Float64Array, horizon: float) -> None:
+    """Refuse times beyond the last one at which survival is known.
+
+    Raises
+    ------
+    InputError
+        Naming the last time and the one asked for.
+    """
+    if (times > horizon).any():
+        raise InputError(
+            f"survival is predicted up to time {horizon}, asked for {times.max()}; "
+            "extrapolate='constant' keeps the last value"
+        )
+
+
+def holds_steps(times: Float64Array, steps: Float64Array) -> bool:
+    """Whether times hold all steps up to the last of them."""
+    return bool(np.isin(steps[steps <= times[-1]], times).all())
+
+
+class Knots(NamedTuple):
+    """The times that decide a model's curves.
+
+    Parameters
+    ----------
+    cuts : array, shape (m,), float64
+        Times between which its curves are linear; the last is the horizon.
+    steps : array, shape (s,), float64
+        Exact event times at which its curves fall in a step; none for a model on a time grid.
+    """
+
+    cuts: NDArray[np.float64]
+    steps: NDArray[np.float64]
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """The times at which a prediction holds the whole curve, whichever way it is read.
+
+        Between two cuts a curve with steps and slopes is linear from a step to the last number
+        before the next one.
+        """
+        if len(self.cuts) == 1:
+            return np.union1d(self.steps, self.cuts)
+        before = np.nextafter(self.steps[self.steps > 0], 0.0)
+        return np.union1d(self.cuts, np.concatenate([before, self.steps]))
 
 
 class FitMonitor(Protocol):
@@ -423,13 +537,23 @@ class SurvivalModel(Protocol):
 
     fit_summary: FitSummary
 
+    @property
+    def knots(self) -> Knots:
+        """The times that decide its curves: `predict(features, knots.times)` loses nothing."""
+
     def fit(
         self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
     ) -> Self:
         """Fit the model; validation rows serve early stopping only."""
 
-    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
-        """Predict survival curves for features of shape (n, p)."""
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict survival curves for features of shape (n, p).
+
+        They are given at the cuts of the time grid, or at increasing `times` up to the horizon:
+        exactly, where the model knows more than its curves at the cuts.
+        """
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as a dict of arrays and plain values."""

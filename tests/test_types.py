@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
+from survkit.types import InputError, Knots, SurvivalData, SurvivalPrediction, TimeGrid
 
 
 def data(**changes: object) -> SurvivalData:
@@ -105,16 +105,94 @@ def test_a_time_lies_in_the_interval_of_its_class(steps: np.ndarray, times: np.n
     assert (times <= bounds[classes + 1]).all()
 
 
-def prediction() -> SurvivalPrediction:
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_time_that_equals_a_cut_in_its_own_precision_belongs_to_it(dtype: type) -> None:
+    grid = TimeGrid.evenly_spaced(2.9, 30)
+    times = grid.cuts.astype(dtype)
+    assert grid.classify(times).tolist() == list(range(30))
+    # SurvivalData keeps times in double precision; what they were rounded to is still seen.
+    data = SurvivalData(np.ones((30, 1)), np.ones(30, bool), times)
+    assert grid.classify(data.time).tolist() == list(range(30))
+    np.testing.assert_array_equal(grid.snap(data.time), grid.cuts)
+    later = times + times.dtype.type(1e-5)
+    assert grid.classify(later).tolist() == list(range(1, 31))
+
+
+def test_decimals_belong_to_the_evenly_spaced_cut_that_rounding_moved() -> None:
+    for horizon, bins in [(1.0, 11), (2.9, 30), (0.7, 8), (4.9, 50)]:
+        grid = TimeGrid.evenly_spaced(horizon, bins)
+        decimals = [round(0.1 * k, 1) for k in range(bins)]
+        assert grid.classify(decimals).tolist() == list(range(bins))
+
+
+def prediction(*, step: bool = False) -> SurvivalPrediction:
     return SurvivalPrediction(
         np.array([1.0, 2.0, 4.0]),
         np.array([[0.9, 0.6, 0.2], [0.8, 0.8, 0.7], [0.3, 0.3, 0.0], [1.0, 1.0, 1.0]]),
+        step=step,
     )
 
 
-def test_prediction_is_a_right_continuous_step_function() -> None:
-    curve = prediction().at([0, 0.999, 1, 3.9, 4])[0]
+def test_a_curve_on_a_grid_is_linear_between_its_times() -> None:
+    curve = prediction().at([0, 0.5, 1, 1.5, 3, 4])[0]
+    np.testing.assert_allclose(curve, [1, 0.95, 0.9, 0.75, 0.4, 0.2])
+    at_once = SurvivalPrediction(np.array([0.0, 2.0]), np.array([[0.8, 0.4]]))
+    np.testing.assert_allclose(at_once.at([0, 1, 2])[0], [0.8, 0.6, 0.4])
+
+
+def test_a_curve_of_exact_event_times_is_a_right_continuous_step_function() -> None:
+    curve = prediction(step=True).at([0, 0.999, 1, 3.9, 4])[0]
     assert curve.tolist() == [1, 1, 0.9, 0.6, 0.2]
+    np.testing.assert_allclose(prediction(step=True).median(), [4, 20 / 3, 1, np.inf])
+
+
+def test_quantiles_and_restricted_means() -> None:
+    linear, step = prediction(), prediction(step=True)
+    np.testing.assert_allclose(linear.quantile(0.2), [4 / 3, 1, 2 / 7, np.inf])
+    np.testing.assert_allclose(step.quantile(0.2), [2, 1, 1, np.inf])
+    np.testing.assert_allclose(linear.quantile(0.9), [np.inf, np.inf, 10 / 3, np.inf])
+    np.testing.assert_allclose(linear.restricted_mean(3)[0], 0.95 + 0.75 + 0.5)
+    np.testing.assert_allclose(step.restricted_mean(3)[0], 1 + 0.9 + 0.6)
+    with pytest.raises(InputError, match="asked for 5"):
+        linear.restricted_mean(5)
+    with pytest.raises(InputError, match="q is 0"):
+        linear.quantile(0)
+
+
+@given(st.booleans(), hnp.arrays(float, 5, elements=st.floats(0.0, 4.0)), st.floats(0.01, 1.0))
+def test_a_quantile_never_contradicts_survival(step: bool, times: np.ndarray, q: float) -> None:
+    curves = prediction(step=step)
+    reached = curves.quantile(q)[:, None]
+    survival = curves.at(times)
+    # Rounding may move the time at which a line crosses the level.
+    assert (survival[times < reached - 1e-9] > 1 - q - 1e-12).all()
+    assert (survival[times > reached + 1e-9] <= 1 - q + 1e-12).all()
+
+
+@given(st.booleans(), hnp.arrays(float, 3, elements=st.floats(0.05, 1.0)))
+def test_a_prediction_read_at_more_times_is_the_same_curve(step: bool, gaps: np.ndarray) -> None:
+    curves = prediction(step=step)
+    finer = curves.read(np.union1d(curves.times, np.cumsum(gaps)))
+    anywhere = np.linspace(0, 4, 41)
+    np.testing.assert_allclose(finer.at(anywhere), curves.at(anywhere), atol=1e-12)
+    assert finer.step == step
+    np.testing.assert_array_equal(finer.at(curves.times), curves.survival)
+
+
+def test_a_step_function_that_lost_steps_is_read_linearly() -> None:
+    assert not prediction(step=True).read([2.0, 4.0]).step
+    assert prediction(step=True).read([1.0, 1.5, 2.0]).step
+
+
+def test_knots_hold_the_whole_of_a_mixture_of_slopes_and_steps() -> None:
+    knots = Knots(np.array([0.0, 2.0, 4.0]), np.array([1.0, 3.0]))
+    slopes = SurvivalPrediction(knots.cuts, np.array([[1.0, 0.5, 0.0]]))
+    steps = SurvivalPrediction(knots.steps, np.array([[0.4, 0.2]]), step=True)
+    mean = (slopes.at(knots.times) + steps.at(knots.times, extrapolate="constant")) / 2
+    whole = SurvivalPrediction(knots.times, mean)
+    anywhere = np.linspace(0, 4, 81)
+    expected = (slopes.at(anywhere) + steps.at(anywhere, extrapolate="constant")) / 2
+    np.testing.assert_allclose(whole.at(anywhere), expected, atol=1e-12)
 
 
 def test_prediction_does_not_go_past_its_horizon_unless_told() -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.convergence import Convergence
@@ -21,6 +21,7 @@ from survkit.types import (
     FloatArray,
     InputError,
     IntArray,
+    Knots,
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
@@ -142,10 +143,20 @@ class BartBaseline:
         convergence = self.convergence()
         return FitSummary(converged=convergence.converged, convergence_reason=str(convergence))
 
-    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
-        """Predict the posterior mean survival at the grid's cuts for features of shape (n, p)."""
+    @property
+    def knots(self) -> Knots:
+        """The cuts of the grid."""
+        return Knots(self.grid.cuts, np.empty(0))
+
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict the posterior mean survival for features of shape (n, p).
+
+        It is given at the grid's cuts, or at other times up to the horizon.
+        """
         filled = fill_in(self.bart.predict(features), self.bart.times, self._cut_positions())
-        return SurvivalPrediction(self.grid.cuts, filled)
+        return SurvivalPrediction(self.grid.cuts, filled).read(times)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""

@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.baselines.columns import FeatureColumns, require_events
-from survkit.baselines.proportional_hazards import (
-    baseline_cumulative_hazard,
-    proportional_hazards_survival,
-)
+from survkit.baselines.proportional_hazards import CumulativeHazard
 from survkit.types import (
     FitMonitor,
     FitSummary,
     InputError,
+    Knots,
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
@@ -38,9 +36,10 @@ TOLERANCE = 1e-9
 class CoxPH:
     """Proportional hazards regression (Cox 1972) with an elastic net penalty.
 
-    The partial likelihood (Breslow's for ties) uses the raw times of all training rows; the
-    fitted survival curves, step functions of those times, are read at the cuts of the grid.
-    Beyond the last training event a curve stays where it is. scikit-survival's
+    The partial likelihood (Breslow's for ties) uses the raw times of all training rows. The fitted
+    survival curves are step functions of those times, and `predict` reads them at any time: at
+    the cuts of the grid by default. Beyond the last training event a curve stays where it is.
+    scikit-survival's
     `CoxnetSurvivalAnalysis` finds the coefficients by coordinate descent along a path of falling
     penalties (Simon et al. 2011), which needs no matrix of full rank: a constant column gets the
     coefficient 0, and identical columns share one effect. Where `alpha` is 0 nothing tells such
@@ -49,7 +48,7 @@ class CoxPH:
     Parameters
     ----------
     grid : TimeGrid
-        The cuts at which survival is predicted.
+        The cuts at which survival is predicted by default; its horizon is the last time.
     alpha : float
         Weight of the penalty, at least 0, on coefficients of the features as they are.
     l1_ratio : float
@@ -79,8 +78,8 @@ class CoxPH:
         self.center = matrix.mean(axis=0)
         self.coefficients = self._coefficients(matrix, train, monitor)
         log_risk = (matrix - self.center) @ self.coefficients
-        outcome = train.event, train.time
-        self.baseline = baseline_cumulative_hazard(log_risk, *outcome, self.grid.cuts)
+        time = self.grid.snap(train.time)
+        self.baseline = CumulativeHazard.breslow(log_risk, train.event, time)
         return self
 
     def _coefficients(
@@ -128,12 +127,18 @@ class CoxPH:
         )
         return np.asarray(model.coef_[:, -1], dtype=np.float64)
 
-    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
-        """Predict survival at the grid's cuts for features of shape (n, p)."""
+    @property
+    def knots(self) -> Knots:
+        """The training event times, at which curves fall, and the horizon."""
+        return self.baseline.knots(self.grid)
+
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict survival for features of shape (n, p), at the grid's cuts or at other times."""
         matrix = self.columns.one_hot(features).astype(np.float64)
         log_risk = (matrix - self.center) @ self.coefficients
-        survival = proportional_hazards_survival(log_risk, self.baseline)
-        return SurvivalPrediction(self.grid.cuts, survival)
+        return self.baseline.survival(log_risk, self.grid, times)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
@@ -146,7 +151,7 @@ class CoxPH:
             "columns": self.columns.state(),
             "center": self.center,
             "coefficients": self.coefficients,
-            "baseline": self.baseline,
+            "baseline": self.baseline.state(),
             "fit_summary": list(self.fit_summary),
         }
 
@@ -159,8 +164,9 @@ class CoxPH:
             l1_ratio=state["l1_ratio"],
         )
         model.columns = FeatureColumns.from_state(state["columns"])
-        for name in ("center", "coefficients", "baseline"):
+        for name in ("center", "coefficients"):
             setattr(model, name, np.asarray(state[name]))
+        model.baseline = CumulativeHazard.from_state(state["baseline"], model.grid.cuts)
         # Earlier versions did not save how the fit ended.
         model.fit_summary = FitSummary(*state.get("fit_summary", [len(model.coefficients)]))
         return model

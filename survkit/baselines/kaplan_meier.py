@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.baselines.columns import FeatureColumns
-from survkit.types import FitMonitor, FitSummary, SurvivalData, SurvivalPrediction, TimeGrid
+from survkit.metrics.censoring import SurvivalStep
+from survkit.types import (
+    FitMonitor,
+    FitSummary,
+    Knots,
+    SurvivalData,
+    SurvivalPrediction,
+    TimeGrid,
+    check_horizon,
+    holds_steps,
+)
 
 
 class KaplanMeier:
@@ -17,13 +27,13 @@ class KaplanMeier:
 
     The baseline that every table of survival models needs: it ranks nobody, and a model that uses
     features is worth no more than what it gains over this curve. scikit-survival estimates the
-    curve on the raw times, and it is read at the cuts of the grid; beyond the last training time
-    it stays where it is.
+    curve on the raw times. It is a step function, which `predict` reads at any time: at the cuts
+    of the grid by default. Beyond the last training time it stays where it is.
 
     Parameters
     ----------
     grid : TimeGrid
-        The cuts at which survival is predicted.
+        The cuts at which survival is predicted by default; its horizon is the last time.
 
     References
     ----------
@@ -41,15 +51,32 @@ class KaplanMeier:
         from sksurv.nonparametric import kaplan_meier_estimator
 
         self.columns = FeatureColumns.of(train)
-        times, survival = kaplan_meier_estimator(train.event, train.time)
-        steps = np.concatenate([[1.0], survival])
-        self.survival = steps[np.searchsorted(times, self.grid.cuts, side="right")]
+        time = self.grid.snap(train.time)
+        times, survival = kaplan_meier_estimator(train.event, time)
+        falls = np.diff(survival, prepend=1.0) < 0
+        self.curve, self.exact = SurvivalStep(times[falls], survival[falls]), True
         return self
 
-    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
-        """Predict survival at the grid's cuts for features of shape (n, p)."""
+    @property
+    def knots(self) -> Knots:
+        """The training event times, at which the curve falls, and the horizon."""
+        if not self.exact:
+            return Knots(self.grid.cuts, np.empty(0))
+        times = self.curve.times
+        return Knots(self.grid.cuts[-1:], times[times <= self.grid.horizon])
+
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict survival for features of shape (n, p), at the grid's cuts or at other times."""
         self.columns.check(features)
-        return SurvivalPrediction(self.grid.cuts, np.tile(self.survival, (len(features), 1)))
+        if times is None or not self.exact:
+            at_cuts = np.tile(self.curve.at(self.grid.cuts), (len(features), 1))
+            return SurvivalPrediction(self.grid.cuts, at_cuts).read(times)
+        asked = np.atleast_1d(np.asarray(times, np.float64))
+        check_horizon(asked, self.grid.horizon)
+        survival = np.tile(self.curve.at(asked), (len(features), 1))
+        return SurvivalPrediction(asked, survival, step=holds_steps(asked, self.curve.times))
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
@@ -58,7 +85,8 @@ class KaplanMeier:
             "cuts": self.grid.cuts,
             "floor": self.grid.floor,
             "columns": self.columns.state(),
-            "survival": self.survival,
+            "times": self.curve.times,
+            "survival": self.curve.values,
         }
 
     @classmethod
@@ -66,5 +94,7 @@ class KaplanMeier:
         """Rebuild a fitted model from what `state` returned."""
         model = cls(grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]))
         model.columns = FeatureColumns.from_state(state["columns"])
-        model.survival = np.asarray(state["survival"])
+        # Earlier versions kept the curve at the cuts alone.
+        times, model.exact = state.get("times", state["cuts"]), "times" in state
+        model.curve = SurvivalStep(np.asarray(times), np.asarray(state["survival"]))
         return model

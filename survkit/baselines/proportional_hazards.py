@@ -2,37 +2,107 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from survkit.types import BoolArray, FloatArray
+from survkit.types import (
+    BoolArray,
+    FloatArray,
+    Knots,
+    SurvivalPrediction,
+    TimeGrid,
+    check_horizon,
+    holds_steps,
+)
 
 
-def baseline_cumulative_hazard(
-    log_risk: FloatArray, event: BoolArray, time: FloatArray, cuts: FloatArray
-) -> NDArray[np.float64]:
-    """Estimate the baseline cumulative hazard (Breslow 1972) and read it at the cuts.
+class CumulativeHazard(NamedTuple):
+    """A cumulative baseline hazard: a step function, 0 before its first time.
 
     Parameters
     ----------
-    log_risk : array, shape (n,)
-        Logarithm of each training row's hazard relative to the baseline.
-    event, time : array, shape (n,)
-        Outcomes of the training rows, on their own time scale.
-    cuts : array, shape (m,)
-        Times at which the step function is read.
-
-    Returns
-    -------
-    array, shape (m,), float64
-        0 before the first event; constant from the last one on.
+    times : array, shape (s,), float64
+        The distinct event times of the training rows.
+    values : array, shape (s,), float64
+        The hazard from each time on.
+    exact : bool
+        False where it is known at the cuts of the grid alone, as in records of earlier versions.
     """
-    from sksurv.linear_model.coxph import BreslowEstimator
 
-    estimate = BreslowEstimator().fit(np.asarray(log_risk, np.float64), event, time)
-    hazard = estimate.cum_baseline_hazard_
-    steps = np.concatenate([[0.0], hazard.y])
-    return np.asarray(steps[np.searchsorted(hazard.x, cuts, side="right")])
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+    exact: bool = True
+
+    @classmethod
+    def breslow(cls, log_risk: FloatArray, event: BoolArray, time: FloatArray) -> Self:
+        """Estimate the hazard from the training rows (Breslow 1972).
+
+        Parameters
+        ----------
+        log_risk : array, shape (n,)
+            Logarithm of each row's hazard relative to the baseline.
+        event, time : array, shape (n,)
+            Their outcomes.
+        """
+        from sksurv.linear_model.coxph import BreslowEstimator
+
+        estimate = BreslowEstimator().fit(np.asarray(log_risk, np.float64), event, time)
+        hazard = estimate.cum_baseline_hazard_
+        rises = np.diff(hazard.y, prepend=0.0) > 0
+        return cls(hazard.x[rises], hazard.y[rises])
+
+    def at(self, times: ArrayLike) -> NDArray[np.float64]:
+        """Return the hazard at any times; constant from the last event on."""
+        steps = np.searchsorted(self.times, np.asarray(times, np.float64), side="right")
+        return np.asarray(np.concatenate([[0.0], self.values])[steps])
+
+    def knots(self, grid: TimeGrid) -> Knots:
+        """Return the knots of the survival curves that follow from it, up to the horizon."""
+        if not self.exact:
+            return Knots(grid.cuts, np.empty(0))
+        return Knots(grid.cuts[-1:], self.times[self.times <= grid.horizon])
+
+    def survival(
+        self, log_risk: FloatArray, grid: TimeGrid, times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Return the survival curves of subjects, at the cuts or at increasing times.
+
+        Parameters
+        ----------
+        log_risk : array, shape (n,)
+            Logarithm of each subject's hazard relative to the baseline.
+        grid : TimeGrid
+            The grid whose cuts are the default, and whose horizon is the last time.
+        times : array, shape (t,), optional
+            Other times.
+
+        Raises
+        ------
+        InputError
+            For a time beyond the horizon, or times that do not increase.
+        """
+        at_cuts = times is None
+        asked = grid.cuts if times is None else np.atleast_1d(np.asarray(times, np.float64))
+        if not (at_cuts or self.exact):
+            return self.survival(log_risk, grid).read(asked)
+        check_horizon(asked, grid.horizon)
+        survival = proportional_hazards_survival(log_risk, self.at(asked))
+        step = not at_cuts and holds_steps(asked, self.times)
+        return SurvivalPrediction(asked, survival, step=step)
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """Return times and values by name."""
+        return {"times": self.times, "values": self.values}
+
+    @classmethod
+    def from_state(cls, state: Any, cuts: FloatArray) -> Self:
+        """Rebuild what `state` returned, or what earlier versions kept: the values at the cuts."""
+        if isinstance(state, Mapping):
+            return cls(np.asarray(state["times"]), np.asarray(state["values"]))
+        return cls(np.asarray(cuts), np.asarray(state), exact=False)
 
 
 def proportional_hazards_survival(

@@ -12,14 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from survkit.baselines.proportional_hazards import (
-    baseline_cumulative_hazard,
-    proportional_hazards_survival,
-)
 from survkit.training.objective import (
     Labels,
     Objective,
@@ -146,17 +141,12 @@ def comparable_pairs(cut: Tensor, event: Tensor) -> Tensor:
     return ((row < column) | survived) & event.unsqueeze(-1)
 
 
-def _hazard_ratio_survival(output: Tensor, baseline: NDArray[np.float64]) -> Survival:
-    log_risk = output[:, 0].double().cpu().numpy()
-    return proportional_hazards_survival(log_risk, baseline), None
-
-
-def _class_survival(output: Tensor, baseline: None) -> Survival:
+def _class_survival(output: Tensor) -> Survival:
     probabilities = F.pad(output.double(), (0, 1)).softmax(1)  # beyond the horizon: logit 0
     return survival_from_class_probabilities(probabilities.cpu().numpy()), None
 
 
-def _discrete_hazard_survival(output: Tensor, baseline: None) -> Survival:
+def _discrete_hazard_survival(output: Tensor) -> Survival:
     # S(cut k) = prod_{j <= k} (1 - hazard_j), on the log scale
     return F.logsigmoid(-output.double()).cumsum(1).exp().cpu().numpy(), None
 
@@ -177,8 +167,6 @@ OBJECTIVES = {
         build_head=_log_hazard_ratio,
         labels=rank_labels,
         loss=deepsurv_loss,
-        survival=_hazard_ratio_survival,
-        baseline=baseline_cumulative_hazard,
         mean_over_events=True,
         evaluation_rows=None,  # a risk set is of the whole sample
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.baselines.columns import FeatureColumns, require_events
 from survkit.baselines.survival_trees import SurvivalTrees
@@ -15,6 +15,7 @@ from survkit.types import (
     FitMonitor,
     FitSummary,
     InputError,
+    Knots,
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
@@ -126,10 +127,17 @@ class RandomSurvivalForest:
                 "--rsf_min_samples_split, or fewer --rsf_n_estimators or --time_bins, need less"
             )
 
-    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
-        """Predict survival at the grid's cuts for features of shape (n, p), in chunks."""
+    @property
+    def knots(self) -> Knots:
+        """The cuts of the grid."""
+        return Knots(self.grid.cuts, np.empty(0))
+
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict survival for features of shape (n, p), at the grid's cuts or at other times."""
         survival = self.trees.predict(self.columns.one_hot(features))
-        return SurvivalPrediction(self.grid.cuts, survival)
+        return SurvivalPrediction(self.grid.cuts, survival).read(times)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""

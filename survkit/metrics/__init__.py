@@ -11,6 +11,6 @@ from survkit.metrics.evaluate import (
     evaluate_against,
     renormalise_beyond_horizon,
 )
-from survkit.metrics.problem import Outcomes
+from survkit.metrics.outcomes import Outcomes
 
 __all__ = ["Evaluation", "Outcomes", "evaluate", "evaluate_against", "renormalise_beyond_horizon"]

@@ -126,19 +126,26 @@ class CensoringWeights:
     event_at_cut: NDArray[np.float64]
 
 
+def still_at_risk(time: FloatArray, cuts: FloatArray) -> NDArray[np.int64]:
+    """Count the subjects who are at risk after each cut: their time is later, shape (m,)."""
+    return len(time) - np.searchsorted(np.sort(time), cuts, side="right")
+
+
 def censoring_weights(
     time: FloatArray,
     event: BoolArray,
     cuts: FloatArray,
     censoring: SurvivalStep,
     convention: Convention = "standard",
+    *,
+    min_at_risk: int = 0,
 ) -> CensoringWeights:
     """Weights that make up for censoring, by one of two conventions.
 
     `standard`: an event at T weighs 1/G(T-), a subject at risk after c weighs 1/G(c), and the
-    cuts end where G falls below 0.05, so no weight exceeds 20 and none is clipped. `published`
-    (for comparison with published figures only): G(T) in place of G(T-), G floored at 0.01, all
-    cuts.
+    cuts end where G falls below 0.05, so no weight exceeds 20 and none is clipped, or where fewer
+    than `min_at_risk` of the evaluated subjects are still at risk. `published` (for comparison
+    with published figures only): G(T) in place of G(T-), G floored at 0.01, all cuts.
 
     Parameters
     ----------
@@ -150,6 +157,8 @@ def censoring_weights(
         G, from the training rows.
     convention : {"standard", "published"}
         See above.
+    min_at_risk : int
+        Subjects who must still be at risk after the last cut, standard convention.
 
     Raises
     ------
@@ -167,6 +176,7 @@ def censoring_weights(
         event_at_cut = at_cut
     elif convention == "standard":
         usable = censoring.at(cuts) >= SMALLEST_CENSORING_SURVIVAL
+        usable &= still_at_risk(time, cuts) >= min_at_risk
         last = max(int(np.count_nonzero(usable)) - 1, 0)
         at_event = censoring.before(time)
         at_cut, event_at_cut = censoring.at(cuts), censoring.before(cuts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,8 +14,9 @@ from survkit.metrics.censoring import Convention
 from survkit.metrics.clustering import dead_experts, expert_load
 from survkit.metrics.mean_metrics import mean_metrics
 from survkit.metrics.metric_groups import MetricGroup, metric_groups
+from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
 from survkit.metrics.point_error import PointError
-from survkit.metrics.problem import Outcomes, problem_of
+from survkit.metrics.problem import problem_of
 from survkit.types import (
     BoolArray,
     FloatArray,
@@ -44,8 +46,9 @@ class Evaluation:
         Metric -> lower and upper end of the 95 % bootstrap interval, see `bootstrap_interval`.
     details : dict
         Metric -> `n_used` (subjects that carry weight in it), `max_weight` (largest censoring
-        weight, 1.0 for metrics without), `reason` where the value is NaN, and
-        `resamples_defined` where the metric is undefined in some resamples.
+        weight, 1.0 for metrics without), `reason` where the value is NaN,
+        `resamples_defined` where the metric is undefined in some resamples, and of a metric that
+        stands at one time that `time` and the number of subjects still `at_risk` then.
     """
 
     values: dict[str, float | list[float]] = field(default_factory=dict)
@@ -65,6 +68,8 @@ def evaluate(
     bootstrap: int = 1000,
     seed: int = 0,
     null_draws: int = 200,
+    min_at_risk: int = MIN_AT_RISK,
+    evaluation_times: Sequence[float] = (),
 ) -> Evaluation:
     """Compute every metric that the prediction and the data allow.
 
@@ -80,8 +85,11 @@ def evaluate(
         Predicted curves of n subjects; must reach the grid's horizon.
     data : SurvivalData
         Their outcomes.
-    train_time, train_event, grid, convention
+    train_time, train_event, grid, convention, min_at_risk
         As in `Outcomes`.
+    evaluation_times : sequence of float
+        Further times, in the data's unit, at which to give Brier score, AUC, accuracy and
+        calibration errors: `brier@t=30` and so on.
     point_error : {"absolute", "relative", "squared", "log"}
         The error behind `point_error_optimal`.
     bootstrap : int
@@ -103,7 +111,15 @@ def evaluate(
     """
     return evaluate_against(
         prediction,
-        Outcomes(data, train_time, train_event, grid, convention),
+        Outcomes(
+            data,
+            train_time,
+            train_event,
+            grid,
+            convention,
+            min_at_risk,
+            tuple(map(float, evaluation_times)),
+        ),
         point_error=point_error,
         bootstrap=bootstrap,
         seed=seed,
@@ -157,13 +173,15 @@ def renormalise_beyond_horizon(prediction: SurvivalPrediction) -> SurvivalPredic
             "probability on the grid can be renormalised; use the standard convention"
         )
     survival = (prediction.survival - end) / (1.0 - end)
-    return SurvivalPrediction(prediction.times, survival, prediction.expert_weights)
+    return replace(prediction, survival=survival)
 
 
 def _record(evaluation: Evaluation, group: MetricGroup, values: NDArray[np.float64]) -> None:
     for metric, value in zip(group.metrics, values, strict=True):
         evaluation.values[metric.name] = float(value)
         details: dict[str, Any] = {"n_used": metric.n_used, "max_weight": metric.max_weight}
+        if metric.point is not None:
+            details |= {"time": metric.point.time, "at_risk": metric.point.at_risk}
         if np.isnan(value):
             details["reason"] = metric.if_undefined
         evaluation.details[metric.name] = details

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from survkit.metrics.brier import accuracy_contributions, brier_contributions, integration_weights
 from survkit.metrics.clustering import router_entropy
+from survkit.metrics.outcomes import TimePoint
 from survkit.metrics.point_error import PointError, optimal_times
 from survkit.metrics.point_error import point_error as error_of
-from survkit.metrics.problem import (
-    NO_CUTS,
-    PERCENTAGES,
-    Problem,
-    class_likelihood,
-    class_probabilities,
-)
-from survkit.types import FloatArray
+from survkit.metrics.problem import Problem, class_likelihood, class_probabilities
+from survkit.types import BoolArray, FloatArray
 
 _BLOCK_ROWS = 500
 """Rows whose class probabilities are held at once: bounds the memory."""
@@ -37,6 +32,10 @@ class MeanMetric:
         Largest censoring weight.
     reason : str, optional
         Why the metric is undefined; then the arrays are empty.
+    survivors : array, shape (n,), bool, optional
+        The subjects still at risk at the metric's last time; it has no value where none is drawn.
+    point : TimePoint, optional
+        The time of a metric that stands at one.
     """
 
     numerator: FloatArray
@@ -44,18 +43,19 @@ class MeanMetric:
     n_used: int
     max_weight: float = 1.0
     reason: str | None = None
+    survivors: BoolArray | None = None
+    point: TimePoint | None = None
 
 
-def undefined(reason: str) -> MeanMetric:
+def undefined(reason: str, point: TimePoint | None = None) -> MeanMetric:
     """Return a metric that has no value, for the given reason."""
-    return MeanMetric(np.zeros(0), np.zeros(0), 0, reason=reason)
+    return MeanMetric(np.zeros(0), np.zeros(0), 0, reason=reason, point=point)
 
 
 def mean_metrics(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
     """Return every mean metric of a prediction by name; `kind` is that of `point_error_optimal`."""
     median, pseudo = problem.median, problem.outcomes.pseudo
-    metrics = {"loss": _loss(problem), **_brier(problem)}
-    metrics |= {f"accuracy@{p}": _accuracy(problem, p) for p in PERCENTAGES}
+    metrics = {"loss": _loss(problem), **_at_points(problem), **_over_cuts(problem)}
     metrics["mae"] = _error(median, problem.time, problem.event.astype(np.float64))
     no_event = undefined("the training rows have no event after time 0")
     metrics["mae_pseudo"] = _error(median, *pseudo) if pseudo else no_event
@@ -81,51 +81,54 @@ def _loss(problem: Problem) -> MeanMetric:
     return _mean(-np.log(likelihood))
 
 
-def _brier(problem: Problem) -> dict[str, MeanMetric]:
-    last = problem.last_cut
-    contributions = brier_contributions(
-        problem.survival[:, : last + 1], problem.happened, problem.at_cuts
-    )
+def _at_points(problem: Problem) -> dict[str, MeanMetric]:
+    """Return Brier score and accuracy at every time of metrics that stand at one."""
     metrics: dict[str, MeanMetric] = {}
-    for percentage in PERCENTAGES:
-        cut, reason = problem.cut_at(percentage)
-        metrics[f"brier@{percentage}"] = (
-            undefined(reason)
-            if reason
-            else _mean(contributions[:, cut].copy(), _weighed_at(problem, cut))
-        )
-    reason = _no_mean_over_cuts(problem)
-    if reason is not None:
-        return metrics | {"brier": undefined(reason), "integrated_brier": undefined(reason)}
-    integral = contributions @ integration_weights(problem.cuts[: last + 1])
-    weighed_from = problem.outcomes.weighed_from
-    metrics["brier"] = _mean(contributions[:, 1:].mean(axis=1), weighed_from(1))
-    metrics["integrated_brier"] = _mean(integral, weighed_from(0))
+    for point in problem.points:
+        brier, accuracy = f"brier@{point.suffix}", f"accuracy@{point.suffix}"
+        reason = problem.why_undefined(point)
+        if reason is not None:
+            metrics[brier] = metrics[accuracy] = undefined(reason, point)
+            continue
+        weights, survival = problem.outcomes.weights_at(point), problem.survival_at(point)
+        happened = problem.outcomes.happened_by(np.array([point.time]))[:, 0]
+        weighed = int(np.count_nonzero(weights)), float(weights.max())
+        squares = brier_contributions(survival, happened, weights)
+        correct = accuracy_contributions(survival, happened, weights)
+        survivors = problem.outcomes.survivors_at(point)
+        ones = np.ones(len(squares))
+        metrics[brier] = MeanMetric(squares, ones, *weighed, None, survivors, point)
+        metrics[accuracy] = MeanMetric(correct, weights, *weighed, None, survivors, point)
     return metrics
 
 
+def _over_cuts(problem: Problem) -> dict[str, MeanMetric]:
+    """Return the Brier score's mean and integral over cuts 1..K and 0..K."""
+    reason = _no_mean_over_cuts(problem)
+    if reason is not None:
+        return {"brier": undefined(reason), "integrated_brier": undefined(reason)}
+    last, outcomes = problem.last_cut, problem.outcomes
+    contributions = brier_contributions(
+        problem.survival[:, : last + 1], problem.happened, problem.at_cuts
+    )
+    mean = _mean(contributions[:, 1:].mean(axis=1), outcomes.weighed_from(1))
+    integral = contributions @ integration_weights(problem.cuts[: last + 1])
+    return {
+        "brier": replace(mean, survivors=outcomes.survivors),
+        "integrated_brier": replace(
+            _mean(integral, outcomes.weighed_from(0)), survivors=outcomes.survivors
+        ),
+    }
+
+
 def _no_mean_over_cuts(problem: Problem) -> str | None:
-    if problem.last_cut == 0:
-        return NO_CUTS
+    if problem.outcomes.why_no_cuts is not None:
+        return problem.outcomes.why_no_cuts
     empty = ~problem.used.any(axis=0)
     if empty.any():
         first = int(np.argmax(empty))
         return f"every subject is censored by time {problem.cuts[first]:g}"
     return None
-
-
-def _weighed_at(problem: Problem, cut: int) -> tuple[int, float]:
-    weights = problem.at_cuts[:, cut]
-    return int(np.count_nonzero(weights)), float(weights.max())
-
-
-def _accuracy(problem: Problem, percentage: int) -> MeanMetric:
-    cut, reason = problem.cut_at(percentage)
-    if reason is not None:
-        return undefined(reason)
-    weights = problem.at_cuts[:, cut]
-    correct = accuracy_contributions(problem.survival[:, cut], problem.happened[:, cut], weights)
-    return MeanMetric(correct, weights, *_weighed_at(problem, cut))
 
 
 def _error(predicted: FloatArray, target: FloatArray, confidence: FloatArray) -> MeanMetric:
@@ -161,9 +164,23 @@ def _against_truth(
     problem: Problem, true_time: FloatArray, median: FloatArray
 ) -> dict[str, MeanMetric]:
     metrics = {"mae_true": _error(median, true_time, np.ones(len(true_time)))}
-    for percentage in PERCENTAGES:
-        cut = percentage * len(problem.cuts) // 100
-        happened = true_time <= problem.cuts[cut]
-        score = brier_contributions(problem.survival[:, cut], happened, np.ones(len(happened)))
-        metrics[f"brier_true@{percentage}"] = _mean(score)
+    for point in problem.points:
+        metrics[f"brier_true@{point.suffix}"] = _true_brier(problem, true_time, point)
     return metrics
+
+
+def _true_brier(problem: Problem, true_time: FloatArray, point: TimePoint) -> MeanMetric:
+    outcomes, free = problem.outcomes, true_time > point.time
+    if point.time > problem.prediction.times[-1]:
+        return undefined(str(problem.why_undefined(point)), point)
+    counts = outcomes.convention == "standard"
+    if counts and np.count_nonzero(free) < outcomes.min_at_risk:
+        return undefined(
+            f"{np.count_nonzero(free)} of {len(free)} true event times are later than "
+            f"{point.time:g}, fewer than min_at_risk {outcomes.min_at_risk}",
+            point,
+        )
+    everybody = np.ones(len(free))
+    score = brier_contributions(problem.survival_at(point), ~free, everybody)
+    survivors = free if counts and outcomes.min_at_risk else None
+    return replace(_mean(score), survivors=survivors, point=point)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,18 +21,23 @@ from survkit.metrics.clustering import (
 )
 from survkit.metrics.curve_calibration import d_calibration, km_calibration, survival_bounds
 from survkit.metrics.mean_metrics import MeanMetric
-from survkit.metrics.problem import NO_CUTS, PERCENTAGES, Problem
+from survkit.metrics.outcomes import TimePoint
+from survkit.metrics.problem import Problem
 from survkit.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What is known of a metric before it is computed, and the reason if it comes out NaN."""
+    """What is known of a metric before it is computed, and the reason if it comes out NaN.
+
+    `point` is the time of a metric that stands at one.
+    """
 
     name: str
     n_used: int
     max_weight: float = 1.0
     if_undefined: str = ""
+    point: TimePoint | None = None
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,11 @@ class MetricGroup:
     resampled: bool = True
 
 
-def undefined_group(reasons: dict[str, str]) -> MetricGroup:
+def undefined_group(reasons: Mapping[str, str], point: TimePoint | None = None) -> MetricGroup:
     """Return a group of metrics that are known to be undefined, each with its reason."""
-    metrics = [Metric(name, 0, if_undefined=reason) for name, reason in reasons.items()]
+    metrics = [
+        Metric(name, 0, if_undefined=reason, point=point) for name, reason in reasons.items()
+    ]
     return _constant_group(metrics, np.full(len(metrics), np.nan))
 
 
@@ -78,7 +85,7 @@ def metric_groups(
         *_mean_groups(means),
         _risk_concordance(problem),
         _curve_concordance(problem),
-        *[_auc(problem, percentage) for percentage in PERCENTAGES],
+        *[group for point in problem.points for group in _point_groups(problem, point)],
         _d_calibration(problem),
         *_calibration_groups(problem),
         *([_calibration_null(problem, null_draws, seed)] if null_draws else []),
@@ -91,19 +98,48 @@ def _constant_group(metrics: list[Metric], values: NDArray[np.float64]) -> Metri
 
 
 def _mean_groups(means: dict[str, MeanMetric]) -> list[MetricGroup]:
-    reasons = {name: mean.reason for name, mean in means.items() if mean.reason is not None}
     defined = {name: mean for name, mean in means.items() if mean.reason is None}
     metrics = [
-        Metric(name, mean.n_used, mean.max_weight, "no subject carries weight")
+        Metric(name, mean.n_used, mean.max_weight, "no subject carries weight", mean.point)
         for name, mean in defined.items()
     ]
-    groups = [undefined_group(reasons)] if reasons else []
+    groups = [
+        undefined_group({name: mean.reason}, mean.point)
+        for name, mean in means.items()
+        if mean.reason is not None
+    ]
     if not defined:
         return groups
     numerator = np.column_stack([mean.numerator for mean in defined.values()])
     denominator = np.column_stack([mean.denominator for mean in defined.values()])
     means_of = partial(weighted_ratio, numerator, denominator)
-    return [MetricGroup(metrics, means_of), *groups]
+    survivors = [mean.survivors for mean in defined.values()]
+    return [MetricGroup(metrics, _where_anyone_survives(means_of, survivors)), *groups]
+
+
+def _where_anyone_survives(
+    compute: Callable[[FloatArray], NDArray[np.float64]], survivors: Sequence[BoolArray | None]
+) -> Callable[[FloatArray], NDArray[np.float64]]:
+    """Return metrics (b, q) without a value in the resamples that draw none of the survivors.
+
+    `survivors` has those at the last time of each of the q metrics, None where they do not matter.
+    """
+    columns: dict[bytes, list[int]] = {}  # those with the same survivors
+    for column, still_at_risk in enumerate(survivors):
+        if still_at_risk is not None:
+            columns.setdefault(still_at_risk.tobytes(), []).append(column)
+    if not columns:
+        return compute
+    groups = [(survivors[own[0]], own) for own in columns.values()]
+
+    def computed(counts: FloatArray) -> NDArray[np.float64]:
+        values = compute(counts)
+        for still_at_risk, own in groups:
+            gone = counts @ np.asarray(still_at_risk, counts.dtype) == 0
+            values[np.ix_(gone, own)] = np.nan
+        return values
+
+    return computed
 
 
 def _risk_concordance(problem: Problem) -> MetricGroup:
@@ -113,7 +149,7 @@ def _risk_concordance(problem: Problem) -> MetricGroup:
     weights = np.column_stack([np.ones(len(time)), uno])
     risk, pairs = -problem.median, problem.outcomes.pairs
     used, largest = pairs.subjects(before_tau), float(uno.max(initial=1.0))
-    no_pairs = "no comparable pairs before the last usable cut"
+    no_pairs = problem.outcomes.why_no_cuts or "no comparable pairs before the last usable cut"
     ipcw = Metric("concordance_ipcw", used, largest, no_pairs)
     return MetricGroup(
         [Metric("concordance", pairs.subjects(), if_undefined=_NO_PAIRS), ipcw],
@@ -125,7 +161,7 @@ _NO_PAIRS = "no comparable pairs: no subject was followed for longer than anothe
 
 
 def _curve_concordance(problem: Problem) -> MetricGroup:
-    prediction, time, event = problem.prediction, problem.time, problem.event
+    prediction, time, event = problem.curve, problem.time, problem.event
     used = problem.outcomes.pairs.subjects()
     return MetricGroup(
         [Metric("concordance_td", used, if_undefined=_NO_PAIRS)],
@@ -135,29 +171,58 @@ def _curve_concordance(problem: Problem) -> MetricGroup:
     )
 
 
-def _auc(problem: Problem, percentage: int) -> MetricGroup:
-    name, (cut, reason) = f"auc@{percentage}", problem.cut_at(percentage)
+def _point_groups(problem: Problem, point: TimePoint) -> list[MetricGroup]:
+    """Return what stands at one time and is no mean: the AUC and, at a time asked for, calibration.
+
+    (At the cuts the calibration error is averaged, see `_calibration_groups`.)
+    """
+    names = [f"auc@{point.suffix}"]
+    if point.cut is None:
+        names += [f"ece@{point.suffix}", f"ece_equal_mass@{point.suffix}"]
+    reason = problem.why_undefined(point)
     if reason is not None:
-        return undefined_group({name: reason})
-    at = float(problem.cuts[cut])
-    weight = problem.outcomes.weights.at_event
+        return [undefined_group(dict.fromkeys(names, reason), point)]
+    groups = [_auc(problem, names[0], point)]
+    if point.cut is None:
+        groups += _calibration_at(problem, names[1:], point)
+    return groups
+
+
+def _auc(problem: Problem, name: str, point: TimePoint) -> MetricGroup:
+    weights, survival = problem.outcomes.weights_at(point), problem.survival_at(point)
+    happened = problem.outcomes.happened_by(np.array([point.time]))[:, 0]
     metric = Metric(
         name,
-        int(np.count_nonzero(problem.used[:, cut])),
-        float(weight.max(where=problem.happened[:, cut], initial=1.0)),
-        f"no event up to, or nobody at risk after, time {at:g}",
+        int(np.count_nonzero(weights)),
+        float(weights.max(where=happened, initial=1.0)),
+        f"no event up to, or nobody at risk after, time {point.time:g}",
+        point,
     )
-    survival = problem.survival[:, cut]
     return MetricGroup(
         [metric],
         lambda counts: cumulative_dynamic_auc(
-            survival, problem.time, problem.event, at, weight, counts
+            survival, problem.time, problem.event, point.time, weights, counts
         )[:, None],
     )
 
 
+def _calibration_at(problem: Problem, names: list[str], point: TimePoint) -> list[MetricGroup]:
+    predicted = 1.0 - problem.survival_at(point)[:, None]
+    weights = problem.outcomes.weights_at(point)[:, None]
+    happened = problem.outcomes.happened_by(np.array([point.time]))
+    survivors = problem.outcomes.survivors_at(point)
+    weighed = int(np.count_nonzero(weights)), float(weights.max())
+    bins = calibration.equal_width_bins(predicted), calibration.equal_mass_bins(predicted)
+    return [
+        _calibration_error(
+            Metric(name, *weighed, point=point), survivors, predicted, happened, weights, own
+        )
+        for name, own in zip(names, bins, strict=True)
+    ]
+
+
 def _d_calibration(problem: Problem) -> MetricGroup:
-    prediction = problem.prediction
+    prediction = problem.curve
     bounds = survival_bounds(prediction.survival, prediction.times, problem.time, problem.event)
     metric = Metric("d_calibration_p", len(problem.time))
     return _constant_group([metric], np.array([d_calibration(*bounds)]))
@@ -168,45 +233,47 @@ def _calibration_groups(problem: Problem) -> list[MetricGroup]:
     if problem.last_cut == 0:
         names = ["ece", "ece_equal_mass", "km_calibration"]
         names += [] if true_time is None else ["ece_true"]
-        return [undefined_group(dict.fromkeys(names, NO_CUTS))]
+        return [undefined_group(dict.fromkeys(names, str(problem.outcomes.why_no_cuts)))]
     over_time = slice(1, problem.last_cut + 1)
     predicted = 1.0 - problem.survival[:, over_time]
     seen = predicted, problem.happened[:, over_time], problem.at_cuts[:, over_time]
     width, mass = calibration.equal_width_bins(predicted), calibration.equal_mass_bins(predicted)
-    weighed = problem.outcomes.weighed_from(1)
+    weighed, survivors = problem.outcomes.weighed_from(1), problem.outcomes.survivors
     groups = [
-        _calibration_error("ece", weighed, *seen, width),
-        _calibration_error("ece_equal_mass", weighed, *seen, mass),
+        _calibration_error(Metric("ece", *weighed), survivors, *seen, width),
+        _calibration_error(Metric("ece_equal_mass", *weighed), survivors, *seen, mass),
         _km_calibration(problem),
     ]
     if true_time is not None:
         truth = true_time[:, None] <= problem.cuts[over_time]
         known = predicted, truth, np.broadcast_to(1.0, truth.shape)
-        groups.append(_calibration_error("ece_true", (len(truth), 1.0), *known, width))
+        metric = Metric("ece_true", len(truth))
+        groups.append(_calibration_error(metric, None, *known, width))
     return groups
 
 
 def _calibration_error(
-    name: str,
-    weighed: tuple[int, float],
+    metric: Metric,
+    survivors: BoolArray | None,
     predicted: FloatArray,
     happened: BoolArray,
     weights: FloatArray,
     bins: IntArray,
 ) -> MetricGroup:
+    def error(counts: FloatArray) -> NDArray[np.float64]:
+        return calibration.expected_calibration_error(predicted, happened, weights, bins, counts)[
+            :, None
+        ]
+
     reason = "every subject is censored before some cut"
-    return MetricGroup(
-        [Metric(name, *weighed, reason)],
-        lambda counts: calibration.expected_calibration_error(
-            predicted, happened, weights, bins, counts
-        )[:, None],
-    )
+    metric = replace(metric, if_undefined=reason)
+    return MetricGroup([metric], _where_anyone_survives(error, [survivors]))
 
 
 def _calibration_null(problem: Problem, draws: int, seed: int) -> MetricGroup:
     names = ("ece_null_mean", "ece_null_p95")
     if problem.last_cut == 0:
-        return undefined_group(dict.fromkeys(names, NO_CUTS))
+        return undefined_group(dict.fromkeys(names, str(problem.outcomes.why_no_cuts)))
     over_time = slice(1, problem.last_cut + 1)
     survival = problem.survival[:, over_time]
     errors = calibration.calibration_error_null(
@@ -227,10 +294,12 @@ def _calibration_null(problem: Problem, draws: int, seed: int) -> MetricGroup:
 def _km_calibration(problem: Problem) -> MetricGroup:
     upto = slice(0, problem.last_cut + 1)
     survival, cuts = problem.survival[:, upto], problem.cuts[upto]
-    return MetricGroup(
-        [Metric("km_calibration", len(problem.time))],
-        lambda counts: km_calibration(survival, cuts, problem.time, problem.event, counts)[:, None],
-    )
+
+    def distance(counts: FloatArray) -> NDArray[np.float64]:
+        return km_calibration(survival, cuts, problem.time, problem.event, counts)[:, None]
+
+    metric = Metric("km_calibration", len(problem.time))
+    return MetricGroup([metric], _where_anyone_survives(distance, [problem.outcomes.survivors]))
 
 
 def _agreement_groups(problem: Problem) -> list[MetricGroup]:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.metrics.censoring import (
-    SMALLEST_CENSORING_SURVIVAL,
-    CensoringWeights,
-    Convention,
-    SurvivalStep,
-    censoring_distribution,
-    censoring_weights,
-    weights_at_cuts,
-)
-from survkit.metrics.concordance import ComparablePairs, comparable_pairs
-from survkit.metrics.point_error import PseudoObservations, pseudo_observations
+from survkit.metrics.censoring import Convention
+from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes, TimePoint
 from survkit.types import (
     BoolArray,
     FloatArray,
@@ -29,101 +21,7 @@ from survkit.types import (
     TimeGrid,
 )
 
-PERCENTAGES = (25, 50, 75)
-"""Metrics at one time use the cuts at these percentages of the grid's length."""
-
-NO_CUTS = f"no cut after time 0 has a censoring survival of at least {SMALLEST_CENSORING_SURVIVAL}"
-
 _TIME_ROUNDING = 1e-9
-
-
-@dataclass(frozen=True, eq=False)
-class Outcomes:
-    """Outcomes of n subjects on a time grid, and the training outcomes that weigh them.
-
-    Everything that depends on these alone is computed on first use and kept. Scoring the same
-    split again, as every epoch does, then costs only what depends on the prediction.
-
-    Parameters
-    ----------
-    data : SurvivalData
-        The outcomes.
-    train_time, train_event : array, shape (n_train,)
-        Outcomes of the training rows: they alone estimate censoring and pseudo-observations.
-    grid : TimeGrid
-        The time grid of the metrics over time.
-    convention : {"standard", "published"}
-        See `censoring_weights`.
-
-    Raises
-    ------
-    InputError
-        When first used: for training outcomes of wrong shape or an unknown convention.
-    """
-
-    data: SurvivalData
-    train_time: FloatArray
-    train_event: BoolArray
-    grid: TimeGrid
-    convention: Convention = "standard"
-
-    @cached_property
-    def censoring(self) -> SurvivalStep:
-        """G, from the training rows."""
-        return censoring_distribution(self.train_time, self.train_event)
-
-    @cached_property
-    def weights(self) -> CensoringWeights:
-        """Weights under the chosen convention."""
-        return censoring_weights(
-            self.data.time, self.data.event, self.grid.cuts, self.censoring, self.convention
-        )
-
-    @cached_property
-    def at_cuts(self) -> NDArray[np.float64]:
-        """Weight of each subject at cuts 0..K, shape (n, K + 1)."""
-        return weights_at_cuts(self.data.time, self.grid.cuts, self.weights)
-
-    @cached_property
-    def happened(self) -> BoolArray:
-        """Whether the event was at or before cuts 0..K, shape (n, K + 1)."""
-        upto = self.grid.cuts[: self.weights.last_cut + 1]
-        return self.data.event[:, None] & (self.data.time[:, None] <= upto)
-
-    @cached_property
-    def event_class(self) -> NDArray[np.int64]:
-        """Class of each subject's time on the grid, shape (n,)."""
-        return self.grid.classify(self.data.time)
-
-    @cached_property
-    def used(self) -> BoolArray:
-        """Whether each subject carries weight at cuts 0..K, shape (n, K + 1)."""
-        return self.at_cuts > 0
-
-    @cached_property
-    def pairs(self) -> ComparablePairs:
-        """All comparable pairs."""
-        return comparable_pairs(self.data.time, self.data.event)
-
-    @cached_property
-    def pseudo(self) -> PseudoObservations | None:
-        """See `pseudo_observations`; None where no training row has an event after time 0."""
-        event = np.asarray(self.train_event, dtype=np.bool_)
-        time = np.asarray(self.train_time)
-        if not (event & (time > 0)).any():
-            return None
-        return pseudo_observations(self.data.time, self.data.event, time, event)
-
-    def weighed_from(self, first_cut: int) -> tuple[int, float]:
-        """Count the subjects with weight at some cut from this one to K; and the largest weight."""
-        if first_cut not in self._weighed:
-            subjects = int(np.count_nonzero(self.used[:, first_cut:].any(axis=1)))
-            self._weighed[first_cut] = subjects, float(self.at_cuts[:, first_cut:].max())
-        return self._weighed[first_cut]
-
-    @cached_property
-    def _weighed(self) -> dict[int, tuple[int, float]]:
-        return {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +41,23 @@ class Problem:
     survival: NDArray[np.float64]
 
     @cached_property
+    def curve(self) -> SurvivalPrediction:
+        """The predicted curves, without times that are there for `evaluation_times` alone.
+
+        Those times add metrics and change no other.
+        """
+        given, own = self.prediction.times, self.outcomes.evaluation_times
+        kept = ~np.isin(given, own) | np.isin(given, self.cuts)
+        if kept.all() or not kept.any() or self.prediction.step:
+            return self.prediction
+        return replace(
+            self.prediction, times=given[kept], survival=self.prediction.survival[:, kept]
+        )
+
+    @cached_property
     def median(self) -> NDArray[np.float64]:
         """Predicted median times, shape (n,)."""
-        return self.prediction.median()
+        return self.curve.median()
 
     @property
     def at_cuts(self) -> NDArray[np.float64]:
@@ -160,7 +72,7 @@ class Problem:
     @property
     def time(self) -> NDArray[np.float64]:
         """Times of event or censoring, shape (n,)."""
-        return self.outcomes.data.time
+        return self.outcomes.time
 
     @property
     def event(self) -> BoolArray:
@@ -182,17 +94,22 @@ class Problem:
         """Whether each subject carries weight at cuts 0..K, shape (n, K + 1)."""
         return self.outcomes.used
 
-    def cut_at(self, percentage: int) -> tuple[int, str | None]:
-        """Return the cut at a percentage of the grid, and the reason where it cannot be used."""
-        cut = percentage * len(self.cuts) // 100
-        if cut > self.last_cut:
-            return cut, (
-                f"cut {cut} (time {self.cuts[cut]:g}) lies beyond cut {self.last_cut}, the last "
-                f"with a censoring survival of at least {SMALLEST_CENSORING_SURVIVAL}"
-            )
-        if not self.used[:, cut].any():
-            return cut, f"every subject is censored by time {self.cuts[cut]:g}"
-        return cut, None
+    @property
+    def points(self) -> list[TimePoint]:
+        """The times of metrics that stand at one time."""
+        return self.outcomes.points
+
+    def survival_at(self, point: TimePoint) -> NDArray[np.float64]:
+        """Predicted survival at such a time, shape (n,)."""
+        if point.cut is not None:
+            return self.survival[:, point.cut]
+        return self.prediction.at([point.time])[:, 0]
+
+    def why_undefined(self, point: TimePoint) -> str | None:
+        """Return why there are no metrics at a time, None where there are."""
+        if point.cut is None and point.time > self.prediction.times[-1]:
+            return f"the prediction ends at time {self.prediction.times[-1]:g}"
+        return point.reason
 
 
 def build_problem(
@@ -202,8 +119,18 @@ def build_problem(
     train_event: BoolArray,
     grid: TimeGrid,
     convention: Convention,
+    *,
+    min_at_risk: int = MIN_AT_RISK,
+    evaluation_times: Sequence[float] = (),
 ) -> Problem:
     """Check that a prediction fits its data and grid, and compute what its metrics share.
+
+    Parameters
+    ----------
+    prediction : SurvivalPrediction
+        For the subjects of `data`.
+    data, train_time, train_event, grid, convention, min_at_risk, evaluation_times
+        As in `Outcomes`.
 
     Raises
     ------
@@ -211,7 +138,9 @@ def build_problem(
         For different numbers of subjects, training outcomes of wrong shape, an unknown
         convention, or a prediction that ends before the horizon.
     """
-    return problem_of(prediction, Outcomes(data, train_time, train_event, grid, convention))
+    times = tuple(evaluation_times)
+    outcomes = Outcomes(data, train_time, train_event, grid, convention, min_at_risk, times)
+    return problem_of(prediction, outcomes)
 
 
 def problem_of(prediction: SurvivalPrediction, outcomes: Outcomes) -> Problem:

@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.models.calibration import Calibration, fit_calibration
 from survkit.models.ensemble import ENSEMBLE, EnsembleModel
 from survkit.models.states import rebuild_registered, with_kind
-from survkit.types import FitMonitor, SurvivalData, SurvivalModel, SurvivalPrediction, TimeGrid
+from survkit.types import (
+    FitMonitor,
+    Knots,
+    SurvivalData,
+    SurvivalModel,
+    SurvivalPrediction,
+    TimeGrid,
+)
 
 CALIBRATED = "calibrated"
 """The kind of model that the state of a calibrated model names."""
@@ -52,9 +59,23 @@ class CalibratedModel:
         self.calibration = fit_calibration(prediction, validation, self.grid)
         return self
 
-    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
-        """Predict as the model does, then calibrate."""
-        return self.calibration.apply(self.inner.predict(features))
+    @property
+    def knots(self) -> Knots:
+        """Those of the model."""
+        return self.inner.knots
+
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict as the model does, then calibrate.
+
+        The map moves the values at the knots; between the cuts of a grid a calibrated curve is
+        linear again.
+        """
+        if times is None:
+            return self.calibration.apply(self.inner.predict(features))
+        whole = self.inner.predict(features, self.knots.times)
+        return self.calibration.apply(whole).read(times)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model and its calibration as arrays and plain values."""

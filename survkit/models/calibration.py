@@ -8,6 +8,7 @@ intercept 0, slope 1.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ class Calibration(NamedTuple):
         # Rounding may let a curve rise or leave [0, 1], which a map could magnify.
         survival = np.minimum.accumulate(np.clip(prediction.survival, 0.0, 1.0), axis=1)
         mapped = expit(self.intercept + self.slope * logit(survival))
-        return SurvivalPrediction(prediction.times, mapped, prediction.expert_weights)
+        return replace(prediction, survival=mapped)
 
     def describe(self) -> str:
         """Return what was decided and why, in sentences."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.metrics.problem import survival_at_cuts
 from survkit.models.states import rebuild_registered
@@ -14,6 +14,7 @@ from survkit.types import (
     FitMonitor,
     FitSummary,
     InputError,
+    Knots,
     SurvivalData,
     SurvivalModel,
     SurvivalPrediction,
@@ -32,7 +33,7 @@ class EnsembleModel:
     members : sequence of SurvivalModel
         At least one. All are models of the registry: an ensemble is calibrated as a whole.
     grid : TimeGrid
-        Predictions are made at its cuts; every member predicts up to its horizon.
+        Predictions are made at its cuts by default; every member predicts up to its horizon.
     weights : sequence of float, optional
         Positive weights of the members that sum to 1; equal weights by default.
 
@@ -86,16 +87,31 @@ class EnsembleModel:
             return FitSummary(size, converged=True, convergence_reason="every member converged")
         return FitSummary(size)
 
-    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
-        """Predict the mean survival at the grid's cuts.
+    @property
+    def knots(self) -> Knots:
+        """The cuts and the steps of all members."""
+        own = [member.knots for member in self.members]
+        cuts = np.unique(np.concatenate([knots.cuts for knots in own]))
+        steps = np.unique(np.concatenate([knots.steps for knots in own]))
+        return Knots(cuts[cuts <= self.grid.horizon], steps[steps <= self.grid.horizon])
 
-        There are no expert weights: the experts of one member have nothing to do with those of
-        another. Parameters and errors are those of the members.
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict the mean survival, at the grid's cuts or at other times.
+
+        Each member's curve is read in its own way: linearly, or as a step function. There are no
+        expert weights: the experts of one member have nothing to do with those of another.
+        Parameters and errors are those of the members.
         """
-        survival = np.zeros((len(features), len(self.grid.cuts)))
+        asked = self.grid.cuts if times is None else np.atleast_1d(np.asarray(times, np.float64))
+        survival, step = np.zeros((len(features), len(asked))), times is not None
         for member, weight in zip(self.members, self.weights, strict=True):
-            survival += weight * survival_at_cuts(member.predict(features), self.grid)
-        return SurvivalPrediction(self.grid.cuts, np.minimum(survival, 1.0))  # rounding
+            prediction = member.predict(features, times)
+            step = step and prediction.step
+            at = survival_at_cuts(prediction, self.grid) if times is None else prediction.survival
+            survival += weight * at
+        return SurvivalPrediction(asked, np.minimum(survival, 1.0), step=step)  # rounding
 
     def state(self) -> dict[str, Any]:
         """Return the fitted members and their weights as arrays and plain values."""

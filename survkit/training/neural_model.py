@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
 from survkit.training.network import SurvivalNetwork
@@ -19,6 +19,7 @@ from survkit.types import (
     FitMonitor,
     FitSummary,
     InputError,
+    Knots,
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
@@ -55,8 +56,6 @@ class NeuralSurvivalModel:
         What a network learns, by its name.
     network : SurvivalNetwork
         The trained network.
-    baseline : array, shape (m,), float64, optional
-        Baseline cumulative hazard at the cuts, for a network that predicts hazard ratios.
 
     Raises
     ------
@@ -87,7 +86,6 @@ class NeuralSurvivalModel:
             with torch.device("meta"):
                 self.objective.build_head(parameters["hidden_dim"], grid.num_classes, parameters)
         self.validation_metrics = validation_metrics
-        self.baseline: NDArray[np.float64] | None = None
         self.fit_summary = FitSummary()
 
     def fit(
@@ -122,7 +120,7 @@ class NeuralSurvivalModel:
         def of_validation() -> Mapping[str, float]:
             if metrics is None:
                 return {}
-            self._estimate_baseline(train)
+            self._learn_from_rows(train)
             return metrics(self.predict(validation.features))
 
         return Training(
@@ -133,13 +131,8 @@ class NeuralSurvivalModel:
             monitor=monitor,
         )
 
-    def _estimate_baseline(self, train: SurvivalData) -> None:
-        """Estimate the baseline hazard of hazard ratios, where the network predicts those."""
-        if self.objective.baseline is not None:
-            log_risk = torch.cat([output[:, 0] for output in self._outputs(train.features)])
-            self.baseline = self.objective.baseline(
-                log_risk.double().cpu().numpy(), train.event, train.time, self.grid.cuts
-            )
+    def _learn_from_rows(self, train: SurvivalData) -> None:
+        """Learn from the training rows what predictions need beside the weights: nothing here."""
 
     def _build(self) -> SurvivalNetwork:
         num_features, categorical = self._inputs
@@ -152,31 +145,43 @@ class NeuralSurvivalModel:
         )
         return network.to(self.device)
 
-    def predict(self, features: NDArray[np.float32]) -> SurvivalPrediction:
-        """Predict survival at the grid's cuts, and the router's weights where there are experts.
+    @property
+    def knots(self) -> Knots:
+        """The cuts of the grid."""
+        return Knots(self.grid.cuts, np.empty(0))
+
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict survival, and the router's weights where there are experts.
 
         Parameters
         ----------
         features : array, shape (n, p), float32
             Encoded as the training features were.
+        times : array, shape (t,), optional
+            Increasing times up to the horizon; the m cuts of the grid where not given.
 
         Returns
         -------
         SurvivalPrediction
-            survival (n, m) at the m cuts; expert_weights (n, E) for a mixture.
+            survival (n, m) or (n, t); expert_weights (n, E) for a mixture.
 
         Raises
         ------
         InputError
-            For another number of columns, values that are not finite or unknown codes.
+            For another number of columns, values that are not finite, unknown codes, or times
+            that do not increase or lie beyond the horizon.
         """
-        parts = [self.objective.survival(o, self.baseline) for o in self._outputs(features)]
-        survival, weights = zip(*parts, strict=True)
-        return SurvivalPrediction(
+        of_outputs = self.objective.survival
+        assert of_outputs is not None  # else a subclass predicts
+        survival, weights = zip(*map(of_outputs, self._outputs(features)), strict=True)
+        at_cuts = SurvivalPrediction(
             self.grid.cuts,
             np.concatenate(survival),
             None if weights[0] is None else np.concatenate(weights),
         )
+        return at_cuts.read(times)
 
     def _outputs(self, features: NDArray[np.float32]) -> Iterator[Any]:
         """Yield what the network makes of features, chunk by chunk."""
@@ -218,7 +223,6 @@ class NeuralSurvivalModel:
             "categorical": [list(column) for column in categorical],
             "fit_summary": list(self.fit_summary),
             "weights": {k: v.cpu().numpy() for k, v in self.network.state_dict().items()},
-            "baseline": self.baseline,
         }
 
     @classmethod
@@ -236,8 +240,6 @@ class NeuralSurvivalModel:
         model.network = model._build()
         weights = {name: torch.as_tensor(w) for name, w in state["weights"].items()}
         model.network.load_state_dict(weights)
-        if state.get("baseline") is not None:
-            model.baseline = np.asarray(state["baseline"])
         return model
 
 
@@ -289,7 +291,7 @@ def fit_together(
         failed = summary.best_epoch == 0
         errors.append(_never_finite(first.parameters["lr"]) if failed else None)
         if not failed:
-            model._estimate_baseline(train)
+            model._learn_from_rows(train)
     return errors
 
 

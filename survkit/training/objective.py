@@ -45,15 +45,12 @@ class Objective:
         (output, label, event) -> mean loss, shape (...), of what the network makes of subjects
         whose outcomes have shape (..., n). Networks that train together add a leading dimension.
     survival : callable
-        (output, baseline) -> survival at the cuts (n, m), float64, and the weights of the
-        experts (n, E), or None for a network without experts.
+        (output) -> survival at the cuts (n, m), float64, and the weights of the experts (n, E),
+        or None for a network without experts. None where outputs alone do not tell survival.
     parameters : tuple of str
         Names of the parameters, besides those of the backbone and the training loop.
     penalty : callable
         (output, epochs_done, parameters) -> what training adds to the loss, shape (S,), or None.
-    baseline : callable, optional
-        (log_risk, event, time, cuts) -> the baseline cumulative hazard (m,) that `survival` needs,
-        for a network whose only output is the log hazard ratio.
     mean_over_events : bool
         Whether the loss is a mean over the events of a batch. A batch without events then does
         not change the network.
@@ -64,10 +61,9 @@ class Objective:
     build_head: Callable[[int, int, Mapping[str, Any]], nn.Module]
     labels: Callable[[SurvivalData, TimeGrid], Labels]
     loss: Callable[[Any, Tensor, Tensor], Tensor]
-    survival: Callable[[Any, Any], Survival]
+    survival: Callable[[Any], Survival] | None = None
     parameters: tuple[str, ...] = ()
     penalty: Callable[[Any, int, Mapping[str, Any]], Tensor | None] = _no_penalty
-    baseline: Callable[..., NDArray[np.float64]] | None = None
     mean_over_events: bool = False
     evaluation_rows: int | None = EVALUATION_ROWS
 
@@ -82,17 +78,17 @@ def class_loss(output: HeadOutput, event_class: Tensor, event: Tensor) -> Tensor
     return negative_log_likelihood(output.class_scores, output.log_gates, event_class, event)
 
 
-def class_survival(output: HeadOutput, baseline: None) -> Survival:
+def class_survival(output: HeadOutput) -> Survival:
     """Return survival under a head without experts."""
     # Normalised again in double, so that the mass sums to 1 to rounding.
     probabilities = output.log_probs.double().softmax(-1)
     return survival_from_class_probabilities(probabilities.cpu().numpy()), None
 
 
-def mixture_survival(output: HeadOutput, baseline: None) -> Survival:
+def mixture_survival(output: HeadOutput) -> Survival:
     """Return survival under a mixture, and the router's weights."""
     weights = output.log_gates.double().softmax(-1)
-    return class_survival(output, baseline)[0], weights.cpu().numpy()
+    return class_survival(output)[0], weights.cpu().numpy()
 
 
 def mixture_penalty(

@@ -1,0 +1,78 @@
+"""Survival curves between the times at which they are given, as arrays.
+
+A curve on a time grid is read linearly: the probability of a class is spread evenly over its
+interval (constant density; Kvamme & Borgan 2021, Lifetime Data Analysis 27:710, section 4.1). A
+curve whose times are exact event times is a right-continuous step function. Both are 1 before the
+first event.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64Array = NDArray[np.float64]
+
+
+def curve_values(
+    times: Float64Array, survival: Float64Array, at: Float64Array, *, step: bool
+) -> Float64Array:
+    """Read curves at any times, shape (n, len(at)); beyond the last time its value stays.
+
+    Parameters
+    ----------
+    times, survival : array, shape (T,) and (n, T)
+        The curves.
+    at : array, shape (t,)
+        Times of at least 0.
+    step : bool
+        Whether the curves are step functions.
+    """
+    right = np.searchsorted(times, at, side="right")
+    values = np.where(right > 0, survival[:, np.maximum(right - 1, 0)], 1.0)
+    inside = right < len(times)
+    if step or not inside.any():
+        return values
+    following, start = np.where(inside, right, 0), np.where(right > 0, times[right - 1], 0.0)
+    # At a time of the curve the share is 0, so its value stays as it is to the last bit.
+    width = np.where(inside, times[following] - start, 1.0)
+    share = np.where(inside, (at - start) / width, 0.0)
+    return values + share * (survival[:, following] - values)
+
+
+def time_of_level(
+    times: Float64Array, survival: Float64Array, level: float, *, step: bool
+) -> Float64Array:
+    """First time at which each curve is at or below a level, shape (n,); infinite where it is not.
+
+    Parameters
+    ----------
+    times, survival, step
+        As in `curve_values`.
+    level : float
+        A survival in [0, 1).
+    """
+    if times[0] > 0:
+        times = np.concatenate([[0.0], times])
+        survival = np.column_stack([np.ones(len(survival)), survival])
+    below = survival <= level
+    right = np.argmax(below, axis=1)
+    reached = times[right]
+    if not step:
+        left = np.maximum(right - 1, 0)
+        rows = np.arange(len(survival))
+        high, low = survival[rows, left], survival[rows, right]
+        drop = high - low
+        share = np.divide(high - level, drop, out=np.zeros_like(drop), where=drop > 0)
+        reached = times[left] + share * (times[right] - times[left])
+    return np.where(below.any(axis=1), reached, np.inf)
+
+
+def area_under(
+    times: Float64Array, survival: Float64Array, until: float, *, step: bool
+) -> Float64Array:
+    """Area under each curve from 0 to a time, shape (n,); arguments as in `curve_values`."""
+    corners = np.concatenate([[0.0], times[(times > 0) & (times < until)], [until]])
+    values = curve_values(times, survival, corners, step=step)
+    heights = values[:, :-1] if step else (values[:, :-1] + values[:, 1:]) / 2
+    return np.asarray(heights @ np.diff(corners))
