@@ -18,7 +18,7 @@ from survkit.configs.args_file import build_config, given_flags
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.runs.flags import canonical, refuse_unread, registry_names
-from survkit.runs.identity import RunFinder, configuration_id, run_id, with_grid
+from survkit.runs.identity import RunFinder, configuration_id, resolved, run_id
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that --help answers at once.
@@ -69,7 +69,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     config = canonical(config)
     device = use_device(config.device)
     dataset = load_configured(asdict(config))
-    config = with_grid(replace(config, device=device), len(dataset.grid.cuts))
+    config = resolved(replace(config, device=device), dataset)
     with ExitStack() as contexts:
         runs, problems = _lock(config, dataset, contexts)
         unfinished = []
@@ -139,7 +139,7 @@ def _train_stack(
     rows, validation = training_rows(dataset, stack[0].settings), dataset.splits.validation
     made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
     resume = config.resume and not config.overwrite
-    outcomes = evaluated_outcomes(dataset, config.evaluation)
+    outcomes = evaluated_outcomes(dataset, stack[0].settings)
 
     models, mirrors, progress = [], [], ProgressBar(config.epochs)
     for run in stack:

@@ -367,11 +367,7 @@ class SurvivalPrediction:
             For a negative time, NaN, or a time beyond the last one where `extrapolate` is None.
         """
         times = np.atleast_1d(np.asarray(times, dtype=np.float64))
-        if not (times >= 0).all():
-            bad = times[~(times >= 0)][0]
-            raise InputError(f"survival is asked for at time {bad}; times are at least 0")
-        if extrapolate is None:
-            check_horizon(times, self.times[-1])
+        check_times(times, self.times[-1] if extrapolate is None else np.inf)
         return curve_values(self.times, self.survival, times, step=self.step)
 
     def read(self, times: ArrayLike | None) -> SurvivalPrediction:
@@ -434,7 +430,7 @@ class SurvivalPrediction:
         """
         if not until > 0:
             raise InputError(f"the restricted mean is asked for until {until}; it must be above 0")
-        check_horizon(np.array([until]), self.times[-1])
+        check_times(np.array([until]), self.times[-1])
         return area_under(self.times, self.survival, float(until), step=self.step)
 
     def risk_score(self) -> NDArray[np.float64]:
@@ -447,14 +443,17 @@ class SurvivalPrediction:
         return SurvivalPrediction(self.times, self.survival[rows], weights, self.step)
 
 
-def check_horizon(times: Float64Array, horizon: float) -> None:
-    """Refuse times beyond the last one at which survival is known.
+def check_times(times: Float64Array, horizon: float) -> None:
+    """Refuse times at which survival is not known: below 0, NaN, or beyond the horizon.
 
     Raises
     ------
     InputError
-        Naming the last time and the one asked for.
+        Naming the first bad time, or the horizon and the last time asked for.
     """
+    bad = times[~(times >= 0)]
+    if len(bad):
+        raise InputError(f"survival is asked for at time {bad[0]}; times are at least 0")
     if (times > horizon).any():
         raise InputError(
             f"survival is predicted up to time {horizon}, asked for {times.max()}; "

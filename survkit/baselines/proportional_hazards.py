@@ -14,7 +14,7 @@ from survkit.types import (
     Knots,
     SurvivalPrediction,
     TimeGrid,
-    check_horizon,
+    check_times,
     holds_steps,
 )
 
@@ -88,7 +88,7 @@ class CumulativeHazard(NamedTuple):
         asked = grid.cuts if times is None else np.atleast_1d(np.asarray(times, np.float64))
         if not (at_cuts or self.exact):
             return self.survival(log_risk, grid).read(asked)
-        check_horizon(asked, grid.horizon)
+        check_times(asked, grid.horizon)
         survival = proportional_hazards_survival(log_risk, self.at(asked))
         step = not at_cuts and holds_steps(asked, self.times)
         return SurvivalPrediction(asked, survival, step=step)

@@ -23,55 +23,51 @@ class PycoxModel(NeuralSurvivalModel):
     """A backbone with one linear layer, trained with one of pycox's losses.
 
     `deephit` predicts the probability of each class of the grid, one of them beyond the horizon,
-    `logistic_hazard` the hazard at each cut, and `deepsurv` (see `DeepSurv`) a log hazard ratio.
-    The parameters are those of `NeuralSurvivalModel`.
+    and `logistic_hazard` the hazard at each cut. `deepsurv` predicts a log hazard ratio, which a
+    Breslow baseline of the training rows turns into survival: a step function of their raw times,
+    so that `predict` knows it at any time. The parameters are those of `NeuralSurvivalModel`.
     """
 
     objectives: ClassVar[Mapping[str, Objective]] = OBJECTIVES
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Rebuild a fitted model, on the CPU, from what `state` returned, in any version."""
-        return super().from_state(state if "model" in state else _of_earlier_version(state))
-
-
-class DeepSurv(PycoxModel):
-    """A network whose output is a log hazard ratio, on a Breslow baseline of the training rows.
-
-    The baseline is a step function of their raw times, so `predict` knows survival at any time.
-    """
-
-    baseline: CumulativeHazard
+    baseline: CumulativeHazard | None = None
+    """The baseline hazard of `deepsurv`."""
 
     def _learn_from_rows(self, train: SurvivalData) -> None:
-        time = self.grid.snap(train.time)
-        self.baseline = CumulativeHazard.breslow(self._log_risk(train.features), train.event, time)
+        if self.objective.survival is None:
+            log_risk, time = self._log_risk(train.features), self.grid.snap(train.time)
+            self.baseline = CumulativeHazard.breslow(log_risk, train.event, time)
 
     def _log_risk(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the log hazard ratios, shape (n,)."""
+        """Return the log hazard ratios of `deepsurv`, shape (n,)."""
         outputs = torch.cat([output[:, 0] for output in self._outputs(features)])
         return np.asarray(outputs.double().cpu().numpy())
 
     @property
     def knots(self) -> Knots:
-        """The training event times, at which curves fall, and the horizon."""
-        return self.baseline.knots(self.grid)
+        """The cuts of the grid; for `deepsurv` the training event times, and the horizon."""
+        return super().knots if self.baseline is None else self.baseline.knots(self.grid)
 
     def predict(
         self, features: NDArray[np.float32], times: ArrayLike | None = None
     ) -> SurvivalPrediction:
         """Predict survival; parameters and errors are those of `NeuralSurvivalModel.predict`."""
+        if self.baseline is None:
+            return super().predict(features, times)
         return self.baseline.survival(self._log_risk(features), self.grid, times)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
-        return {**super().state(), "baseline": self.baseline.state()}
+        baseline = None if self.baseline is None else self.baseline.state()
+        return {**super().state(), "baseline": baseline}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild a fitted model, on the CPU, from what `state` returned, in any version."""
-        model = super().from_state(state)
-        model.baseline = CumulativeHazard.from_state(state["baseline"], model.grid.cuts)
+        model = super().from_state(state if "model" in state else _of_earlier_version(state))
+        baseline = state.get("baseline")
+        if baseline is not None:
+            model.baseline = CumulativeHazard.from_state(baseline, model.grid.cuts)
         return model
 
 

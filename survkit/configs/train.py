@@ -110,6 +110,9 @@ class TrainConfig:
     categorical_columns: tuple[str, ...] = _csv(
         (), "columns to encode as categories; all others are numbers"
     )
+    time_unit: str | None = _csv(
+        None, "unit of the times, for tables and axes, such as months", identity=False
+    )
 
     synthetic_rows: int = _synthetic(4000, "number of subjects to generate", at_least=50)
     synthetic_process: Literal["proportional", "nonproportional"] = _synthetic(
@@ -231,6 +234,17 @@ class TrainConfig:
     point_error: Literal["absolute", "relative", "squared", "log"] = _evaluation(
         "absolute", "error that point_error_optimal minimises"
     )
+    min_at_risk: int = _evaluation(
+        10,
+        "subjects who must still be at risk at the time of a metric; it is missing otherwise",
+        at_least=0,
+        neutral=0,
+    )
+    evaluation_times: tuple[float, ...] = _evaluation(
+        (),
+        "further times of Brier score, AUC, accuracy and calibration error, in the data's unit",
+        above=0,
+    )
     bootstrap: int = _evaluation(1000, "bootstrap samples for the test intervals", at_least=0)
 
     seed: int = _run(
@@ -267,6 +281,13 @@ class TrainConfig:
             )
         if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"--seeds names a seed twice: {' '.join(map(str, self.seeds))}")
+        if len(set(self.evaluation_times)) < len(self.evaluation_times):
+            raise InputError(
+                "--evaluation_times names a time twice: "
+                + " ".join(map("{:g}".format, self.evaluation_times))
+            )
+        if self.time_unit is not None and not self.time_unit.strip():
+            raise InputError("--time_unit is empty; it names the unit of the times, such as months")
         if self.mixture_topk is not None and self.mixture_topk > self.mixture_components:
             raise InputError(
                 f"--mixture_topk is {self.mixture_topk}, more than the "

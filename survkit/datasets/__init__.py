@@ -84,7 +84,7 @@ DATASETS = {
     "udca": DatasetEntry("survkit.datasets.udca:load_udca", ("data_dir",)),
     "csv": DatasetEntry(
         "survkit.datasets.csv:load_csv",
-        ("csv_path", "time_column", "event_column", "categorical_columns"),
+        ("csv_path", "time_column", "event_column", "categorical_columns", "time_unit"),
     ),
     "synthetic": DatasetEntry(
         "survkit.datasets.synthetic:load_synthetic", ("synthetic_rows", "synthetic_process")
@@ -181,7 +181,8 @@ def load_configured(configuration: Mapping[str, Any], *, download: bool = True) 
     Parameters
     ----------
     configuration : mapping
-        Has "dataset", its name, and what `load_parameters` lists for it; the rest is not read.
+        Has "dataset", its name, and what `load_parameters` lists for it (a record may be older
+        than some of that, which then has its default); the rest is not read.
     download : bool
         As in `load_dataset`.
 
@@ -191,5 +192,6 @@ def load_configured(configuration: Mapping[str, Any], *, download: bool = True) 
         For an unknown dataset, or data that cannot be used.
     """
     name = configuration["dataset"]
-    parameters = {key: configuration[key] for key in load_parameters(name)}
+    known = [key for key in load_parameters(name) if key in configuration]
+    parameters = {key: configuration[key] for key in known}
     return load_dataset(name, download=download, **parameters)

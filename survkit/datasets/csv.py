@@ -17,6 +17,8 @@ from survkit.datasets.tables import RawTable, as_numbers
 from survkit.text import nearest
 from survkit.types import BoolArray, InputError
 
+UNKNOWN_UNIT = "time units"
+
 _EVENT_VALUES = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
 
@@ -26,6 +28,7 @@ def load_csv(
     time_column: str | None,
     event_column: str | None,
     categorical_columns: Sequence[str] = (),
+    time_unit: str | None = None,
     **grid: Unpack[GridParameters],
 ) -> Dataset:
     """Load a comma-separated table; every column that is neither outcome nor listed is a number.
@@ -38,6 +41,8 @@ def load_csv(
         The outcome: times of at least 0, and 1/0 or True/False (1 = event seen).
     categorical_columns : sequence of str
         Columns of categories.
+    time_unit : str, optional
+        Unit of the times, as tables and axes name it.
     **grid
         As in `time_grid`.
 
@@ -63,9 +68,10 @@ def load_csv(
         name="csv",
         n=len(table),
         events=int(event.sum()),
-        time_unit=f"the unit of column '{time_column}'",
+        time_unit=time_unit or UNKNOWN_UNIT,
         source=Path(csv_path).name,
         licence="not stated",
+        notes=() if time_unit else (f"The unit of column '{time_column}' was not given.",),
     )
     return build_dataset(table, card, **grid)
 

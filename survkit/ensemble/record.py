@@ -71,7 +71,7 @@ def make_record(
         model,
         dataset,
         settings,
-        outcomes=evaluated_outcomes(dataset, settings["evaluation"]),
+        outcomes=evaluated_outcomes(dataset, settings),
         seconds={"load_seconds": loaded - started, "fit_seconds": time.perf_counter() - loaded},
         facts={
             "configuration": folder.path.name,
@@ -89,8 +89,17 @@ def _settings(
     candidates: Sequence[Candidate], choices: Choices, dataset: Dataset, folder: RunFolder
 ) -> dict[str, Any]:
     """Return the ensemble's configuration: what its members share, and how it is made."""
+    members = [candidate.settings for candidate in candidates]
+    shared = {
+        "min_at_risk": max(settings["min_at_risk"] for settings in members),
+        "evaluation_times": (),
+        **shared_settings(members),
+    }
+    outcomes = evaluated_outcomes(dataset, shared).values()
+    if not any(each.min_at_risk_decides for each in outcomes):
+        shared["min_at_risk"] = 0  # as `survkit.runs.identity.resolved`
     return {
-        **shared_settings([candidate.settings for candidate in candidates]),
+        **shared,
         "data_sha256": dataset.sha256,
         "model": SELECTED if choices.select else f"{candidates[0].model}_ensemble",
         "group": folder.path.parent.name,
@@ -124,6 +133,7 @@ def _select(
         train=dataset.splits.train,
         grid=dataset.grid,
         convention=settings["evaluation"],
+        min_at_risk=settings["min_at_risk"],
     )
 
 

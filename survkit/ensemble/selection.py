@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from survkit.metrics.brier import brier_contributions, integration_weights
 from survkit.metrics.censoring import Convention
+from survkit.metrics.outcomes import MIN_AT_RISK
 from survkit.metrics.problem import build_problem
 from survkit.types import FloatArray, InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
@@ -50,6 +51,7 @@ def select_models(
     train: SurvivalData,
     grid: TimeGrid,
     convention: Convention = "standard",
+    min_at_risk: int = MIN_AT_RISK,
 ) -> Selection:
     """Weigh models so that their mean survival curve has the least integrated Brier score.
 
@@ -64,7 +66,7 @@ def select_models(
         By model, for the same n subjects.
     data : SurvivalData
         Their outcomes: validation rows, never test rows.
-    train, grid, convention
+    train, grid, convention, min_at_risk
         As in `survkit.metrics.evaluate`.
 
     Raises
@@ -78,15 +80,18 @@ def select_models(
     (1984), Classification and Regression Trees, section 3.4.3, for the rule of one standard error.
     """
     problems = {
-        name: build_problem(prediction, data, train.time, train.event, grid, convention)
+        name: build_problem(
+            prediction, data, train.time, train.event, grid, convention, min_at_risk=min_at_risk
+        )
         for name, prediction in predictions.items()
     }
     problem = next(iter(problems.values()))
     upto = slice(problem.last_cut + 1)
     if problem.last_cut == 0 or not problem.used.any(axis=0).all():
+        why = problem.outcomes.why_no_cuts
         raise InputError(
-            "integrated_brier is undefined on the validation split, so no models can be chosen by "
-            "it; leave out --select"
+            "integrated_brier is undefined on the validation split"
+            f"{f' ({why})' if why else ''}, so no models can be chosen by it; leave out --select"
         )
     squares = _Squares(
         np.stack([each.survival[:, upto] for each in problems.values()]),

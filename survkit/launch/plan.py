@@ -23,7 +23,7 @@ from survkit.launch.jobs import Job, Outcome, Status
 from survkit.models.registry import MODELS
 from survkit.runs.flags import canonical
 from survkit.runs.folder import RunFolder
-from survkit.runs.identity import RunFinder, configuration_id, run_id, with_grid
+from survkit.runs.identity import RunFinder, configuration_id, resolved, run_id
 from survkit.runs.state import LAUNCHER_FOLDER
 from survkit.training.tracking import finished_runs
 from survkit.types import InputError
@@ -124,12 +124,12 @@ def _job(
             f"the old records in {group_folder} away, or choose another --log_dir"
         )
     dataset = load(config)
-    resolved = with_grid(config, len(dataset.grid.cuts))
-    MODELS[resolved.model].build(  # refuses parameters that do not fit together
-        grid=dataset.grid, parameters=asdict(resolved), seed=resolved.seed, device="cpu"
+    known = resolved(config, dataset)
+    MODELS[known.model].build(  # refuses parameters that do not fit together
+        grid=dataset.grid, parameters=asdict(known), seed=known.seed, device="cpu"
     )
     finder = finders.setdefault(group_folder, RunFinder(group_folder))
-    folder = finder.folder(run_id(resolved, dataset.sha256))
+    folder = finder.folder(run_id(known, dataset.sha256))
     return Job(
         name=f"{group} {run.name}",
         config=config,
@@ -137,7 +137,7 @@ def _job(
         folder=folder,
         log=group_folder / LAUNCHER_FOLDER / f"{folder.name}.log",
         after=tuple(f"{group} {name}" for name in run.after),
-        stack=configuration_id(resolved, dataset.sha256) if MODELS[config.model].network else "",
+        stack=configuration_id(known, dataset.sha256) if MODELS[config.model].network else "",
     )
 
 

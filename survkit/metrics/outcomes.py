@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -25,6 +25,19 @@ from survkit.types import BoolArray, FloatArray, InputError, SurvivalData, TimeG
 
 PERCENTAGES = (25, 50, 75)
 """Metrics at one time use the cuts at these percentages of the grid's length."""
+
+OVER_CUTS = (
+    "brier",
+    "integrated_brier",
+    "concordance_ipcw",
+    "ece",
+    "ece_equal_mass",
+    "ece_null_mean",
+    "ece_null_p95",
+    "ece_true",
+    "km_calibration",
+)
+"""Metrics over cuts 1..K."""
 
 MIN_AT_RISK = 10
 """Subjects who must still be at risk at the time of a metric, unless another number is given."""
@@ -192,6 +205,32 @@ class Outcomes:
                 f"{SMALLEST_CENSORING_SURVIVAL}"
             )
         return None
+
+    def why_undefined(self, metric: str) -> str | None:
+        """Return why a metric over time can have no value whatever is predicted, else None."""
+        name, _, suffix = metric.partition("@")
+        if suffix:
+            return next((point.reason for point in self.points if point.suffix == suffix), None)
+        return self.why_no_cuts if name in OVER_CUTS else None
+
+    @property
+    def min_at_risk_decides(self) -> bool:
+        """Whether `min_at_risk` leaves out a time that could be used without it."""
+        if self.convention == "published" or self.min_at_risk == 0:
+            return False
+        without = replace(self, min_at_risk=0)
+        true_time = self.data.true_time
+        few_truths = true_time is not None and any(
+            np.count_nonzero(true_time > point.time) < self.min_at_risk for point in self.points
+        )
+        return (
+            few_truths
+            or without.weights.last_cut != self.weights.last_cut
+            or any(
+                (own.reason is None) != (other.reason is None)
+                for own, other in zip(self.points, without.points, strict=True)
+            )
+        )
 
     @cached_property
     def why_no_cuts(self) -> str | None:

@@ -49,8 +49,15 @@ def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalMo
     Raises
     ------
     InputError
-        For parameters that do not fit together.
+        For parameters that do not fit together, or a `monitored_val_metric` that cannot be
+        computed on these rows.
     """
+    entry, metric = MODELS[settings["model"]], settings["monitored_val_metric"]
+    why = validation.why_undefined(metric) if entry.network else None
+    if why is not None:
+        raise InputError(
+            f"--monitored_val_metric {metric} is undefined on the validation split: {why}"
+        )
 
     def validation_metrics(prediction: SurvivalPrediction) -> dict[str, float]:
         evaluation = evaluate_against(
@@ -58,7 +65,7 @@ def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalMo
         )
         return {k: value for k, value in evaluation.values.items() if isinstance(value, float)}
 
-    return MODELS[settings["model"]].build(
+    return entry.build(
         grid=validation.grid,
         parameters=settings,
         seed=settings["seed"],

@@ -101,8 +101,8 @@ def _head(name: str) -> ModelEntry:
     return ModelEntry(path, _network(*head_parameters(name)), network=name)
 
 
-def _pycox(name: str, model_class: str = "PycoxModel") -> ModelEntry:
-    path = f"survkit.baselines.pycox_models:{model_class}"
+def _pycox(name: str) -> ModelEntry:
+    path = "survkit.baselines.pycox_models:PycoxModel"
     return ModelEntry(path, _network(), network=name, is_baseline=True)
 
 
@@ -127,7 +127,7 @@ MODELS: dict[str, ModelEntry] = {
         },
         is_baseline=True,
     ),
-    "deepsurv": _pycox("deepsurv", "DeepSurv"),
+    "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit"),
     "logistic_hazard": _pycox("logistic_hazard"),
     "bart": ModelEntry(

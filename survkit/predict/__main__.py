@@ -57,8 +57,7 @@ def predict(config: PredictConfig) -> Path:
     patients, notes = read_patients(source, run, config.id_column)
     if run.survkit_version != __version__:
         notes.insert(0, f"the run was made by survkit {run.survkit_version}, this is {__version__}")
-    prediction = run.model.predict(patients.features)
-    horizon = prediction.times[-1]
+    horizon = float(run.model.knots.times[-1])
     beyond = [number_text(time) for time in config.times if time > horizon]
     if beyond:
         raise InputError(
@@ -66,7 +65,7 @@ def predict(config: PredictConfig) -> Path:
             "nothing is predicted beyond it"
         )
     similar, why_not = _similar_patients(config, run, patients)
-    table = prediction_table(patients, prediction, config.times, similar)
+    table = prediction_table(patients, run.model, config.times, similar)
     write_bytes(out, table.to_csv(index=False).encode())
     for note in (*notes, *why_not):
         print(f"warning: {note}", file=sys.stderr)

@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from survkit.metrics.clustering import chosen_expert
 from survkit.predict.patients import Patients
 from survkit.predict.similar import SimilarPatients
-from survkit.types import InputError, SurvivalPrediction
+from survkit.types import InputError, SurvivalModel, SurvivalPrediction
 
 SHOWN_PATIENTS = 10
+
+CURVES_AT_ONCE = 10_000
 
 
 def prediction_table(
     patients: Patients,
-    prediction: SurvivalPrediction,
+    model: SurvivalModel,
     times: Sequence[float],
     similar: SimilarPatients | None,
 ) -> pd.DataFrame:
     """Return one row per patient, for times within the horizon.
 
-    The columns are the patient's identifier; `survival_T` for each time T; `median`, empty where
-    survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the largest
-    weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
+    All numbers are read from the model's whole curves, so that they agree.
+
+    The columns are the patient's identifier; `survival_T` for each time T; `median`, empty
+    where survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the
+    largest weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
     `similar_K_row` (or what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where
     there is none.
     """
-    curves = zip(times, prediction.at(np.array(times)).T, strict=True)
-    columns: dict[str, object] = {f"survival_{number_text(t)}": values for t, values in curves}
-    median = prediction.median()
-    columns["median"] = np.where(median <= prediction.times[-1], median, np.nan)
-    if prediction.expert_weights is not None:
-        columns["expert"] = chosen_expert(prediction.expert_weights) + 1
-        for expert, weights in enumerate(prediction.expert_weights.T, 1):
-            columns[f"expert_{expert}_weight"] = weights
+    parts = [
+        _curve_columns(model.predict(features, model.knots.times), times)
+        for features in _chunks(patients.features)
+    ]
+    curves = pd.concat(parts, ignore_index=True)
+    columns: dict[str, object] = {str(name): curves[name] for name in curves}
     if similar is not None:
         columns |= _similar_columns(similar)
     if patients.identifier in columns:
@@ -46,6 +49,24 @@ def prediction_table(
             f"--id_column '{patients.identifier}' is also a column of the predictions; rename it"
         )
     return pd.DataFrame({patients.identifier: patients.names, **columns})
+
+
+def _chunks(features: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield the patients in parts, as whole curves of all of them may be too much for memory."""
+    for start in range(0, max(len(features), 1), CURVES_AT_ONCE):
+        yield features[start : start + CURVES_AT_ONCE]
+
+
+def _curve_columns(prediction: SurvivalPrediction, times: Sequence[float]) -> pd.DataFrame:
+    curves = zip(times, prediction.at(np.array(times)).T, strict=True)
+    columns: dict[str, object] = {f"survival_{number_text(t)}": values for t, values in curves}
+    median = prediction.quantile(0.5)
+    columns["median"] = np.where(np.isfinite(median), median, np.nan)
+    if prediction.expert_weights is not None:
+        columns["expert"] = chosen_expert(prediction.expert_weights) + 1
+        for expert, weights in enumerate(prediction.expert_weights.T, 1):
+            columns[f"expert_{expert}_weight"] = weights
+    return pd.DataFrame(columns)
 
 
 def _similar_columns(similar: SimilarPatients) -> dict[str, object]:

@@ -60,8 +60,11 @@ def canonical(config: TrainConfig) -> TrainConfig:
     dataset, model = dataset_name(config.dataset), model_name(config.model)
     # An args file may hold flags for several models, and a sweep those of all its runs.
     unread = {name: value for name, value in DEFAULTS.items() if not is_read(name, dataset, model)}
+    times = tuple(sorted(config.evaluation_times))
     group = config.group or dataset
-    return replace(config, dataset=dataset, model=model, group=group, **unread)
+    return replace(
+        config, dataset=dataset, model=model, group=group, evaluation_times=times, **unread
+    )
 
 
 def refuse_unread(config: TrainConfig, given: Given) -> None:

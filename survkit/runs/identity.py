@@ -11,15 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from survkit.configs.args_file import build_config
 from survkit.configs.options import option_type
 from survkit.configs.train import TrainConfig
 from survkit.runs.flags import canonical, is_read
 from survkit.types import InputError
+
+if TYPE_CHECKING:  # it needs pandas
+    from survkit.datasets.assemble import Dataset
 
 
 def run_id(config: TrainConfig, data_sha256: str, *, without: Sequence[str] = ()) -> str:
@@ -58,19 +61,44 @@ def identifier(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def with_grid(config: TrainConfig, num_cuts: int) -> TrainConfig:
-    """Fill in the number of cuts that the loaded dataset has, which identifies the run."""
-    return replace(config, time_bins=config.time_bins or num_cuts)
+def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
+    """Fill in what the loaded dataset decides, and what identifies the run.
+
+    That is the number of cuts, and `min_at_risk`: 0 where enough subjects are at risk at every
+    time that the other rules allow, so that it decides nothing.
+
+    Raises
+    ------
+    InputError
+        For an evaluation time beyond the horizon of the time grid.
+    """
+    from survkit.runs.results import evaluated_outcomes
+
+    horizon, unit = dataset.grid.horizon, dataset.card.time_unit
+    beyond = [f"{time:g}" for time in config.evaluation_times if time > horizon]
+    if beyond:
+        raise InputError(
+            f"--evaluation_times {' '.join(beyond)}: the time grid ends at {horizon:g} ({unit}); "
+            "nothing is predicted beyond it"
+        )
+    outcomes = evaluated_outcomes(dataset, asdict(config)).values()
+    decides = any(each.min_at_risk_decides for each in outcomes)
+    return replace(
+        config,
+        time_bins=config.time_bins or len(dataset.grid.cuts),
+        min_at_risk=config.min_at_risk if decides else 0,
+    )
 
 
 def recorded_config(record: Mapping[str, Any]) -> TrainConfig | None:
     """Return the configuration that a `config.json` holds, None where it is not a training run's.
 
-    Flags that the record is older than have their defaults.
+    Flags that the record is older than have the values that keep its numbers.
     """
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+    earlier = {f.name: f.metadata["neutral"] for f in fields(TrainConfig) if f.metadata["identity"]}
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
     try:
-        return canonical(build_config(TrainConfig, values))
+        return canonical(build_config(TrainConfig, {**earlier, **given}))
     except (InputError, TypeError):
         return None
 

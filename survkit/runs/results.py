@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 import survkit
 from survkit.baselines.published import leave_out_fold, renormalised
@@ -24,20 +27,26 @@ from survkit.types import SurvivalData, SurvivalModel, SurvivalPrediction
 SPLITS = ("validation", "test")
 
 
-def evaluated_outcomes(dataset: Dataset, convention: Any) -> dict[str, Outcomes]:
+def evaluated_outcomes(dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Outcomes]:
     """Return the outcomes of the validation and the test split, which all runs share.
 
     Parameters
     ----------
     dataset : Dataset
         The data.
-    convention : {"standard", "published"}
-        The flag `--evaluation`.
+    settings : mapping
+        The flags of the evaluation: `evaluation`, `min_at_risk` and `evaluation_times`.
     """
     train = dataset.splits.train
     return {
         split: Outcomes(
-            getattr(dataset.splits, split), train.time, train.event, dataset.grid, convention
+            getattr(dataset.splits, split),
+            train.time,
+            train.event,
+            dataset.grid,
+            settings["evaluation"],
+            settings["min_at_risk"],
+            tuple(settings["evaluation_times"]),
         )
         for split in SPLITS
     }
@@ -144,7 +153,7 @@ def _evaluate(
     """Predict and score both splits; return their part of the result."""
     parts: dict[str, Any] = {"test_interval": {}}
     for split, of_split in outcomes.items():
-        prediction = model.predict(of_split.data.features)
+        prediction = _predict(model, of_split)
         if _is_published_baseline(settings):
             prediction = _renormalised(prediction, folder, split)
         folder.write_predictions(split, prediction, of_split.data)
@@ -156,6 +165,16 @@ def _evaluate(
         if resamples:
             parts[f"{split}_interval"] = evaluation.intervals
     return parts
+
+
+def _predict(model: SurvivalModel, outcomes: Outcomes) -> SurvivalPrediction:
+    """Predict at the cuts, and at the evaluation times as the model knows them."""
+    features, times = outcomes.data.features, outcomes.evaluation_times
+    if not times:
+        return model.predict(features)
+    prediction = model.predict(features, np.union1d(outcomes.grid.cuts, times))
+    # As without evaluation times, when a curve is known at the cuts alone.
+    return replace(prediction, step=False)
 
 
 def _is_published_baseline(settings: Mapping[str, Any]) -> bool:

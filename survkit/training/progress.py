@@ -76,6 +76,8 @@ class Progress:
                 f"the loss was not finite in epoch {self.epoch}; "
                 f"the weights of epoch {self.best_epoch} are kept"
             )
+        if math.isinf(self.best_value):
+            return False, f"{metric} was undefined in every epoch; epoch {self.best_epoch} is kept"
         if self._stopped_early(parameters):
             patience = parameters["early_stopping_patience"]
             epochs = "1 epoch" if patience == 1 else f"{patience} epochs"

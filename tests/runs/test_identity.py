@@ -12,12 +12,13 @@ import pytest
 
 from survkit.configs.options import option
 from survkit.configs.train import TrainConfig
-from survkit.datasets import DATASETS
+from survkit.datasets import DATASETS, load_dataset
 from survkit.models.registry import MODELS
 from survkit.runs.flags import is_read
-from survkit.runs.identity import RunFinder, configuration_id, recorded_run_id, run_id
+from survkit.runs.identity import RunFinder, configuration_id, recorded_run_id, resolved, run_id
 from survkit.runs.table import load_runs
 from survkit.train import main as train
+from survkit.types import InputError
 
 EARLIER = Path(__file__).parent / "earlier"
 """Records as survkit wrote them when identifiers depended on every flag."""
@@ -28,6 +29,7 @@ COX = "--model coxph"
 
 def command(model_flags: str, log_dir: Path) -> list[str]:
     data = "--dataset synthetic --synthetic_rows 100 --time_bins 6 --bootstrap 10 --group earlier"
+    data += " --min_at_risk 0"  # as before there was such a flag
     return [*f"{data} {model_flags} --mode disabled".split(), "--log_dir", str(log_dir)]
 
 
@@ -42,6 +44,7 @@ def another_value(config: TrainConfig, name: str) -> object:
         "monitored_val_metric": "concordance",
         "support2_features": "baseline",
         "synthetic_process": "nonproportional",
+        "evaluation_times": (2.0,),
     }
     if name in known:
         return known[name]
@@ -119,7 +122,26 @@ def test_a_default_that_a_later_version_changes_changes_no_identifier() -> None:
 )
 def test_identifiers_stay_as_they_are(changes: dict[str, str], identifier: str) -> None:
     """A failure means that a default has changed: give its option the old one as `neutral`."""
-    assert run_id(replace(TrainConfig(), time_bins=100, **changes), "data") == identifier
+    config = replace(TrainConfig(), time_bins=100, min_at_risk=0, **changes)
+    assert run_id(config, "data") == identifier
+
+
+def test_the_least_number_at_risk_counts_where_it_decides() -> None:
+    config = replace(TrainConfig(), dataset="lung")
+    lung = load_dataset("lung", data_dir="unused")
+    assert resolved(config, lung).min_at_risk == 10
+    assert resolved(replace(config, evaluation="published"), lung).min_at_risk == 0
+    flchain = load_dataset("flchain", data_dir="unused")
+    config = replace(config, dataset="flchain")
+    assert resolved(config, flchain).min_at_risk == 0
+    assert resolved(replace(config, min_at_risk=500), flchain).min_at_risk == 500
+
+
+def test_evaluation_times_lie_within_the_horizon() -> None:
+    lung = load_dataset("lung", data_dir="unused")
+    config = replace(TrainConfig(), dataset="lung", evaluation_times=(30.0, 2000.0))
+    with pytest.raises(InputError, match=r"--evaluation_times 2000: the time grid ends at 1022"):
+        resolved(config, lung)
 
 
 def test_whole_numbers_and_fractions_of_one_value_are_one_run() -> None:
