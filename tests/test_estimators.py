@@ -205,7 +205,7 @@ def test_survlime_explains_it_unchanged(estimator: Any) -> None:
 def test_the_documentations_examples_run() -> None:
     text = (Path(survkit.__file__).parent.parent / "docs" / "estimators.md").read_text()
     examples = re.findall("```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     names: dict[str, Any] = {}
     for example in examples:
         exec(example, names)
@@ -295,6 +295,7 @@ def test_outcomes_of_every_form_are_the_same(make: Any) -> None:
         (np.array([[1, 2.0], [1, -1.0]]), "time in row 1 of y is -1.0"),
         (np.array([[1, 2.0], [1, np.nan]]), "time in row 1 of y is nan"),
         (pd.DataFrame({"e": [True], "t": [pd.NA]}), "time in row 0 of y .column 't'. is nan"),
+        (pd.DataFrame({"e": True, "t": [pd.Timestamp(0)] * 80}), "1970-01-01, a date"),
         (pd.DataFrame({"e": [True, None], "t": 1.0}), "event in row 1 of y .column 'e'. is None"),
         (np.zeros(2, dtype=[("a", bool), ("b", float), ("c", float)]), "structured array"),
         (Surv.from_arrays(np.zeros(80, bool), np.ones(80)), "all 80 rows of y are censored"),
