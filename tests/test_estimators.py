@@ -382,6 +382,9 @@ def test_times_of_single_precision_fit_the_same_model(estimator: Any, horizon: f
         m.predict_survival_function(features, return_array=True) for m in (single, double)
     )
     np.testing.assert_allclose(survival, expected, rtol=1e-6)
+    functions = single.predict_survival_function(features)
+    at_own_times = [f(np.unique(frames[1]["time"][outcome["event"]])) for f in functions]
+    np.testing.assert_array_equal(at_own_times, survival)
     for end in (horizon, np.float32(horizon)):
         found = single.predict_survival_frame(features, [end]).to_numpy()
         np.testing.assert_array_equal(found, double.predict_survival_frame(features, [horizon]))
