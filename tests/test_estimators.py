@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import re
 from dataclasses import fields
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 from sksurv.datasets import load_gbsg2
-from sksurv.metrics import (
-    as_concordance_index_ipcw_scorer,
-    as_integrated_brier_score_scorer,
-    concordance_index_censored,
-)
+from sksurv.metrics import concordance_index_censored
 from sksurv.preprocessing import OneHotEncoder
 from sksurv.util import Surv
 
@@ -43,7 +40,8 @@ from survkit.estimators import (
     MTLRSurvival,
     PersonalizedMoESurvival,
 )
-from survkit.estimators.inputs import as_outcome, hold_out
+from survkit.estimators.inputs import hold_out
+from survkit.estimators.outcomes import as_outcome
 from survkit.explain.survlime import SurvLimeExplainer
 from survkit.types import InputError
 
@@ -160,40 +158,21 @@ def test_mixed_columns_with_missing_values(estimator: Any, gbsg2: Any) -> None:
     assert coded == {"horTh", "menostat", "tgrade", "old", "text"}
     assert model.preprocessor_.indicators == ("age",)
     survival = model.predict_survival_function(features, return_array=True)
-    assert survival.shape == (len(features), 12)
+    assert survival.shape == (len(features), len(model.unique_times_))
     assert (np.diff(survival, axis=1) <= 0).all()
-    assert model.unique_times_[-1] == outcome["time"].max()
+    assert model.largest_time_ == outcome["time"].max()
     assert model.n_iter_ == 3
     assert 1 <= model.best_epoch_ <= 3
     assert model.predict(features.iloc[:1]).shape == (1,)
 
 
 @every_estimator
-def test_curves_hazards_and_risk_agree(estimator: Any) -> None:
+def test_the_score_is_the_concordance_of_the_risks(estimator: Any) -> None:
     features, outcome = numbers()
     model = clone(estimator).fit(features, outcome)
-    survival = model.predict_survival_function(features, return_array=True)
-    hazard = model.predict_cumulative_hazard_function(features, return_array=True)
-    np.testing.assert_allclose(np.exp(-hazard), survival, rtol=1e-12)
-    middle = (model.unique_times_[3] + model.unique_times_[4]) / 2
-    for i, function in enumerate(model.predict_survival_function(features)):
-        np.testing.assert_array_equal(function(model.unique_times_), survival[i])
-        assert function(middle) == survival[i, 3]
-    functions = model.predict_cumulative_hazard_function(features)
-    np.testing.assert_array_equal([f(model.unique_times_) for f in functions], hazard)
     risk = model.predict(features)
     expected = concordance_index_censored(outcome["event"], outcome["time"], risk)[0]
     assert model.score(features, outcome) == expected
-
-
-def test_a_hazard_is_finite_where_survival_is_zero() -> None:
-    model = MTLRSurvival(**SMALL).fit(*numbers())
-    with torch.no_grad():
-        model.model_.network.head.logits.bias[0] = 2000.0
-    survival = model.predict_survival_function(numbers()[0], return_array=True)
-    hazard = model.predict_cumulative_hazard_function(numbers()[0], return_array=True)
-    assert survival.min() == 0
-    assert hazard.max() == pytest.approx(708.4, abs=0.1)
 
 
 @pytest.mark.slow
@@ -226,7 +205,7 @@ def test_survlime_explains_it_unchanged(estimator: Any) -> None:
 def test_the_documentations_examples_run() -> None:
     text = (Path(survkit.__file__).parent.parent / "docs" / "estimators.md").read_text()
     examples = re.findall("```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     names: dict[str, Any] = {}
     for example in examples:
         exec(example, names)
@@ -291,15 +270,6 @@ def test_it_sits_behind_a_scaler_and_in_cross_validation() -> None:
     assert np.isfinite(scores).all()
 
 
-@every_estimator
-def test_scorers_of_scikit_survival_take_it(estimator: Any) -> None:
-    features, outcome = numbers(200)
-    concordance = as_concordance_index_ipcw_scorer(clone(estimator), tau=2.0)
-    assert 0 < concordance.fit(features, outcome).score(features, outcome) < 1
-    brier = as_integrated_brier_score_scorer(clone(estimator), times=np.linspace(0.2, 2, 5))
-    assert -1 < brier.fit(features, outcome).score(features, outcome) < 0
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -324,7 +294,9 @@ def test_outcomes_of_every_form_are_the_same(make: Any) -> None:
         (np.array([[1, 2.0], [7, 1.0]]), "event in row 1 of y is 7.0"),
         (np.array([[1, 2.0], [1, -1.0]]), "time in row 1 of y is -1.0"),
         (np.array([[1, 2.0], [1, np.nan]]), "time in row 1 of y is nan"),
-        (pd.DataFrame({"e": [True], "t": ["soon"]}), "not numbers"),
+        (pd.DataFrame({"e": [True], "t": [pd.NA]}), "time in row 0 of y .column 't'. is nan"),
+        (pd.DataFrame({"e": True, "t": [pd.Timestamp(0)] * 80}), "1970-01-01, a date"),
+        (pd.DataFrame({"e": [True, None], "t": 1.0}), "event in row 1 of y .column 'e'. is None"),
         (np.zeros(2, dtype=[("a", bool), ("b", float), ("c", float)]), "structured array"),
         (Surv.from_arrays(np.zeros(80, bool), np.ones(80)), "all 80 rows of y are censored"),
         (Surv.from_arrays(np.ones(3, bool), np.ones(3)), "X has 80 rows and y 3"),
@@ -333,6 +305,90 @@ def test_outcomes_of_every_form_are_the_same(make: Any) -> None:
 def test_bad_outcomes_are_explained(outcome: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         MTLRSurvival(**SMALL).fit(numbers()[0], outcome)
+
+
+DAY = datetime(2020, 1, 2)
+WEEK = timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [
+        (np.array(["2020-01-02"], "datetime64[D]"), "2020-01-02.*, a date"),
+        (np.array([7], "timedelta64[D]"), "7 days.*, a duration"),
+        (pd.Series([DAY]), "2020-01-02, a date"),
+        (pd.Series([DAY]).dt.tz_localize("Europe/Paris"), r"2020-01-02 .*\+01:00, a date"),
+        (pd.Series([WEEK]), "7 days 00:00:00, a duration"),
+        (pd.Series(pd.period_range("2020-01", periods=1, freq="M")), "2020-01, a date"),
+        (np.array([DAY], object), "2020-01-02.*, a date"),
+        (np.array([DAY.date()], object), "2020-01-02, a date"),
+        (np.array([WEEK], object), "7 days.*, a duration"),
+        (np.array([pd.Timestamp(DAY)], object), "2020-01-02.*, a date"),
+        (np.array([pd.Timedelta(WEEK)], object), "7 days.*, a duration"),
+        (np.array([pd.NaT], object), "NaT, a date"),
+        (np.array([pd.DateOffset(days=7)], object), ".*, a duration"),
+        (np.array([1 + 2j]), r"\(1\+2j\), a complex number"),
+        (np.array(["7"]), "'7', text"),
+        (np.array([True]), "True; times are numbers"),
+        (np.array([{7}], object), r"\{7\}, a set"),
+    ],
+)
+def test_times_that_are_not_numbers_are_refused_in_words(times: Any, found: str) -> None:
+    right = r".*\(end - start\).dt.days"
+    with pytest.raises(InputError, match=rf"row 0 of y \(column 't'\) is {found}{right}"):
+        as_outcome(pd.DataFrame({"e": [True], "t": times}))
+    values = np.asarray(times)
+    structured = np.empty(1, dtype=[("e", bool), ("t", values.dtype)])
+    structured["e"], structured["t"] = True, values
+    with pytest.raises(InputError, match=r"the time in row 0 of y \(field 't'\) is .*; times are"):
+        as_outcome(structured)
+    with pytest.raises(InputError, match=r"the time in row 0 of y is .*; times are"):
+        as_outcome([(True, values[0])])
+
+
+@pytest.mark.parametrize(
+    ("events", "found"),
+    [
+        (pd.Series([DAY]), "2020-01-02.*, a date"),
+        (pd.Series([DAY]).dt.tz_localize("UTC"), r"2020-01-02 .*\+00:00, a date"),
+        (np.array([WEEK], object), "7 days.*, a duration"),
+        (np.array(["1"]), "'1', text"),
+        (np.array([1 + 0j]), r"\(1\+0j\), a complex number"),
+    ],
+)
+def test_events_that_are_not_true_or_false_are_refused_in_words(events: Any, found: str) -> None:
+    expected = rf"the event in row 0 of y \(column 'e'\) is {found}; it must be True/False or 1/0"
+    with pytest.raises(InputError, match=expected):
+        as_outcome(pd.DataFrame({"e": events, "t": [1.0]}))
+
+
+@pytest.mark.parametrize("horizon", [1.9, 3.0, 21.7])
+@every_estimator
+def test_times_of_single_precision_fit_the_same_model(estimator: Any, horizon: float) -> None:
+    features, outcome = numbers(200)
+    cuts = round(10 * horizon) + 1  # at multiples of 0.1
+    time = np.round(np.linspace(0.1, horizon, 200), 1)
+    frames = [
+        pd.DataFrame({"event": outcome["event"], "time": time.astype(dtype)})
+        for dtype in (np.float64, np.float32)
+    ]
+    double, single = (
+        clone(estimator).set_params(time_bins=cuts).fit(features, frame) for frame in frames
+    )
+    np.testing.assert_array_equal(single.model_.grid.cuts, double.model_.grid.cuts)
+    np.testing.assert_array_equal(single.predict(features), double.predict(features))
+    np.testing.assert_array_equal(single.unique_times_, np.float32(double.unique_times_))
+    survival, expected = (
+        m.predict_survival_function(features, return_array=True) for m in (single, double)
+    )
+    np.testing.assert_allclose(survival, expected, rtol=1e-6)
+    functions = single.predict_survival_function(features)
+    at_own_times = [f(np.unique(frames[1]["time"][outcome["event"]])) for f in functions]
+    np.testing.assert_array_equal(at_own_times, survival)
+    for end in (horizon, np.float32(horizon)):
+        found = single.predict_survival_frame(features, [end]).to_numpy()
+        np.testing.assert_array_equal(found, double.predict_survival_frame(features, [horizon]))
+        assert (single.predict_rmst(features, end) <= horizon).all()
 
 
 @pytest.mark.parametrize(

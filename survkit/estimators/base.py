@@ -13,24 +13,24 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from sksurv.base import SurvivalAnalysisMixin
-from sksurv.functions import StepFunction
 from sksurv.metrics import concordance_index_censored
 
 from survkit.configs.train import TrainConfig
 from survkit.datasets.assemble import time_grid
 from survkit.datasets.preprocessing import Preprocessor
-from survkit.estimators.inputs import as_outcome, as_table, categorical_columns, hold_out
+from survkit.estimators.curves import CurvePredictions, function_times
+from survkit.estimators.inputs import as_table, categorical_columns, hold_out
+from survkit.estimators.outcomes import as_outcome, as_written
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import Float64Array, InputError, SurvivalData, SurvivalPrediction
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc]
+class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc]
     """What the four estimators share; `MTLRSurvival` describes the parameters."""
 
     head: ClassVar[str]
@@ -55,8 +55,8 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
         """Fit the network; the rows held out choose the epoch whose weights are kept.
 
-        Everything given is training data: imputing, scaling, the codes of categories and the
-        time grid come from all rows.
+        Everything given is training data: imputing, scaling, the codes of categories, the time
+        grid and `unique_times_` come from all rows.
 
         Parameters
         ----------
@@ -66,8 +66,8 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
             values (NaN, None) are imputed and indicated as by
             `survkit.datasets.preprocessing.Preprocessor`; a warning names what it leaves out.
         y : structured array, shape (n,), or DataFrame or array, shape (n, 2)
-            Whether the event was seen, and the time of the event or of censoring; names do not
-            matter.
+            Whether the event was seen, and the time of the event or of censoring, a number in a
+            unit of your choosing; names do not matter.
 
         Raises
         ------
@@ -100,13 +100,12 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
             model.fit(data.subset(train), data.subset(held_out))
         # On the CPU, wherever it was trained, so that a pickle opens on any machine.
         self.model_ = NeuralSurvivalModel.from_state(model.state())
-        self.unique_times_ = model.grid.cuts
         self.n_iter_ = model.fit_summary.epochs_trained
         self.best_epoch_ = model.fit_summary.best_epoch
         return self
 
     def _training_data(self, X: Any, y: Any) -> SurvivalData:  # noqa: N803
-        """Check X and y, and fit the preprocessing."""
+        """Check X and y, fit the preprocessing and learn the times of functions."""
         table = as_table(X)
         validate_data(self, X, y, skip_check_array=True)
         event, time = as_outcome(y)
@@ -120,10 +119,12 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
             raise InputError(f"all {len(table)} rows of y are censored; events are needed")
         self.preprocessor_ = Preprocessor.fit(table, categorical=categorical_columns(X, table))
         _warn(self.preprocessor_.warnings)
+        self.unique_times_ = function_times(time, event)
+        self.largest_time_ = float(time.max())
         return SurvivalData(
             features=self.preprocessor_.transform(table)[0],
             event=event,
-            time=time,
+            time=as_written(time),
             feature_names=self.preprocessor_.feature_names,
             categorical=self.preprocessor_.categorical,
         )
@@ -150,56 +151,10 @@ class NeuralSurvival(SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc
         _warn(notes)
         return self.model_.predict(features)
 
-    def predict(self, X: Any) -> Float64Array:  # noqa: N803
-        """Return risk scores, shape (n,), higher = riskier: minus the predicted median time.
-
-        It is the score that the project's concordance ranks by, see
-        `survkit.types.SurvivalPrediction.median`.
-        """
-        # A curve that never falls has no median; the lowest number ranks it the same.
-        return np.maximum(self._predict(X).risk_score(), np.finfo(np.float64).min)
-
-    def predict_survival_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:  # noqa: N803
-        """Return survival curves.
-
-        Parameters
-        ----------
-        X : DataFrame or array, shape (n, p)
-            As in `fit`.
-        return_array : bool
-            Return the values at `unique_times_` instead of functions.
-
-        Returns
-        -------
-        array, shape (n,), of sksurv.functions.StepFunction, or array, shape (n, m), float64
-            Functions are defined from 0 to the last of the m `unique_times_`.
-        """
-        return self._functions(self._predict(X).survival, return_array)
-
-    def predict_cumulative_hazard_function(
-        self,
-        X: Any,  # noqa: N803
-        return_array: bool = False,
-    ) -> NDArray[Any]:
-        """Return cumulative hazards, minus the logarithm of survival.
-
-        Parameters and shapes are those of `predict_survival_function`. A survival below the
-        smallest double, 2e-308, counts as that: a hazard of 708 at most.
-        """
-        survival = np.maximum(self._predict(X).survival, np.finfo(np.float64).tiny)
-        return self._functions(np.abs(np.log(survival)), return_array)  # abs: no minus zero
-
-    def _functions(self, values: Float64Array, return_array: bool) -> NDArray[Any]:
-        if return_array:
-            return values
-        functions = np.empty(len(values), dtype=object)
-        functions[:] = [StepFunction(self.unique_times_, row) for row in values]
-        return functions
-
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
         """Return Harrell's concordance of the risk scores with outcomes as in `fit`."""
         event, time = as_outcome(y)
-        return float(concordance_index_censored(event, time, self.predict(X))[0])
+        return float(concordance_index_censored(event, as_written(time), self.predict(X))[0])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""What scikit-learn's users pass as X and y, as tables and outcomes of survkit."""
+"""What scikit-learn's users pass as X, as tables, and the rows held out."""
 
 from __future__ import annotations
 
@@ -10,62 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
-from survkit.types import BoolArray, Float64Array, InputError
-
-
-def as_outcome(y: Any) -> tuple[BoolArray, Float64Array]:
-    """Return whether each event was seen, and the time of event or censoring, shape (n,) each.
-
-    Parameters
-    ----------
-    y : structured array of two fields, DataFrame of two columns, or array of shape (n, 2)
-        Event first, time second; names do not matter. Events are True/False or 1/0.
-
-    Raises
-    ------
-    InputError
-        For anything else, events other than True/False or 1/0, or times that are missing,
-        infinite or negative; the message names the row.
-    """
-    if isinstance(y, pd.DataFrame) and y.shape[1] == 2:
-        event, time = (y.iloc[:, column].to_numpy() for column in (0, 1))
-    elif isinstance(y, np.ndarray) and y.dtype.names and len(y.dtype.names) == 2:
-        event, time = (y[name] for name in y.dtype.names)
-    else:
-        pairs = np.asarray(y)
-        if pairs.ndim != 2 or pairs.shape[1] != 2:
-            what = pairs.dtype if pairs.dtype.names else f"an array of shape {pairs.shape}"
-            raise InputError(
-                f"y is {what}; it must be a structured array or a table of two columns: whether "
-                "the event was seen, and the time of the event or of censoring"
-            )
-        event, time = pairs.T
-    return _events(np.asarray(event)), _times(np.asarray(time))
-
-
-def _events(values: NDArray[Any]) -> BoolArray:
-    bad = ~np.isin(values, (0, 1))  # True and False are 1 and 0
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(
-            f"the event in row {row} of y is {values[row]}; it must be True/False or 1/0 (event "
-            "first, time second)"
-        )
-    return values.astype(np.bool_)
-
-
-def _times(values: NDArray[Any]) -> Float64Array:
-    try:
-        time = values.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the times in y are not numbers: {error}") from None
-    bad = ~(np.isfinite(time) & (time >= 0))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(
-            f"the time in row {row} of y is {time[row]}; times must be finite and at least 0"
-        )
-    return time
+from survkit.types import BoolArray, InputError
 
 
 def as_table(X: Any) -> pd.DataFrame:  # noqa: N803

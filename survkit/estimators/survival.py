@@ -49,7 +49,10 @@ class MTLRSurvival(NeuralSurvival):
     Attributes
     ----------
     unique_times_ : array, shape (m,)
-        The cuts of the time grid, at which curves are predicted.
+        The distinct event times of the rows given to `fit`, at which functions step; 1,000 of them,
+        evenly spaced by rank from the first to the last, where there are more.
+    largest_time_ : float
+        The largest time given to `fit`, of an event or of censoring: where curves end.
     n_iter_, best_epoch_ : int
         Epochs trained, and the one whose weights are kept (counted from 1).
     n_features_in_, feature_names_in_
