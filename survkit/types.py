@@ -22,7 +22,9 @@ BoolArray = NDArray[np.bool_]
 SURVIVAL_TOLERANCE = 1e-6
 """Rounding by which a survival curve may leave [0, 1] or rise before it is refused."""
 
-_SINGLE_ROUNDING = 2.0**-24
+_SINGLE_ROUNDING = 2.0**-23
+"""Relative rounding of a time in single precision, and of the horizon that the cuts divide."""
+
 _DOUBLE_ROUNDING = 2.0**-50
 
 

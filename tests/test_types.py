@@ -118,6 +118,15 @@ def test_a_time_that_equals_a_cut_in_its_own_precision_belongs_to_it(dtype: type
     assert grid.classify(later).tolist() == list(range(1, 31))
 
 
+def test_a_grid_laid_over_times_in_single_precision_has_their_classes() -> None:
+    for decimals in (7, 19, 29, 37, 53, 100):
+        exact = np.arange(decimals + 1) / 10
+        single = exact.astype(np.float32)
+        horizon = float(np.float64(single.max()))  # not the decimal that it stands for
+        grid = TimeGrid.evenly_spaced(horizon, decimals + 1)
+        assert grid.classify(single).tolist() == list(range(decimals + 1))
+
+
 def test_decimals_belong_to_the_evenly_spaced_cut_that_rounding_moved() -> None:
     for horizon, bins in [(1.0, 11), (2.9, 30), (0.7, 8), (4.9, 50)]:
         grid = TimeGrid.evenly_spaced(horizon, bins)

@@ -51,8 +51,11 @@ class TrainConfig:
         at_least=2,
         shown_default="100, or 20 for fewer than 1,000 rows",
     )
-    quantile_event_times: bool = _grid(
-        False, "cuts at quantiles of the training event times, not evenly spaced"
+    quantile_event_times: bool | None = _grid(
+        None,
+        "cuts at quantiles of the training event times, not evenly spaced",
+        neutral=False,
+        shown_default="for fewer than 1,000 rows",
     )
     labeling_floor_mode: bool = _grid(
         False, "label a time by the cut at or before it, not at or after it"

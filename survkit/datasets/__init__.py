@@ -130,7 +130,7 @@ def load_dataset(
     *,
     data_dir: Path | str,
     time_bins: int | None = None,
-    quantile_event_times: bool = False,
+    quantile_event_times: bool | None = None,
     labeling_floor_mode: bool = False,
     download: bool = True,
     **parameters: Any,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
@@ -16,6 +16,14 @@ from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
 SPLIT_SEED = 42
 SMALL_DATASET = 1000
 MIN_EVENTS = 2
+
+
+class GridParameters(TypedDict, total=False):
+    """The parameters of `time_grid` that every dataset takes."""
+
+    time_bins: int | None
+    quantile_event_times: bool | None
+    labeling_floor_mode: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +46,8 @@ class Dataset:
         Digest of the raw content; equal on every machine for the same data.
     warnings : tuple of str
         What a reader of results must know: dropped columns, unseen values.
+    grid_flags : mapping
+        The flags of the time grid, those with defaults that depend on the data filled in.
     """
 
     name: str
@@ -47,14 +57,7 @@ class Dataset:
     card: Card
     sha256: str
     warnings: tuple[str, ...] = ()
-
-
-class GridParameters(TypedDict, total=False):
-    """The parameters of `time_grid` that every dataset takes."""
-
-    time_bins: int | None
-    quantile_event_times: bool
-    labeling_floor_mode: bool
+    grid_flags: GridParameters = field(default_factory=lambda: GridParameters())
 
 
 class SplitRows(NamedTuple):
@@ -116,14 +119,24 @@ def random_split(
     return rows[order[held_out:]], rows[order[:held_out]]
 
 
+def grid_flags(n: int, given: GridParameters) -> GridParameters:
+    """Fill in the flags of the time grid whose defaults depend on the rows n of a dataset."""
+    small = n < SMALL_DATASET
+    time_bins, quantiles = given.get("time_bins"), given.get("quantile_event_times")
+    return {
+        **given,
+        "time_bins": (20 if small else 100) if time_bins is None else time_bins,
+        "quantile_event_times": small if quantiles is None else quantiles,
+    }
+
+
+def evenly_spaced(given: GridParameters) -> GridParameters:
+    """Return the flags of the time grid, for a dataset whose cuts are even unless asked."""
+    return {**given, "quantile_event_times": bool(given.get("quantile_event_times"))}
+
+
 def time_grid(
-    time: NDArray[np.float64],
-    event: BoolArray,
-    *,
-    n: int,
-    time_bins: int | None = None,
-    quantile_event_times: bool = False,
-    labeling_floor_mode: bool = False,
+    time: NDArray[np.float64], event: BoolArray, *, n: int, **given: Unpack[GridParameters]
 ) -> TimeGrid:
     """Return the time grid of a dataset.
 
@@ -135,8 +148,9 @@ def time_grid(
         Rows of the whole dataset.
     time_bins : int, optional
         Number of cuts, at least 2; 100 by default, 20 below 1,000 rows.
-    quantile_event_times : bool
-        Cuts at quantiles of the event times, instead of evenly spaced to the largest time.
+    quantile_event_times : bool, optional
+        Cuts at quantiles of the event times, instead of evenly spaced to the largest time; by
+        default below 1,000 rows.
     labeling_floor_mode : bool
         Label a time by the cut at or before it, instead of the one at or after it.
 
@@ -145,11 +159,11 @@ def time_grid(
     InputError
         For fewer than 2 time bins, or where every time is 0.
     """
-    if time_bins is None:
-        time_bins = 20 if n < SMALL_DATASET else 100
-    if quantile_event_times and time_bins >= 2:
-        return TimeGrid.event_quantiles(time, event, time_bins, floor=labeling_floor_mode)
-    return TimeGrid.evenly_spaced(float(time.max()), time_bins, floor=labeling_floor_mode)
+    flags = grid_flags(n, given)
+    time_bins, floor = flags["time_bins"] or 0, flags.get("labeling_floor_mode", False)
+    if flags["quantile_event_times"] and time_bins >= 2 and time.max() > 0:
+        return TimeGrid.event_quantiles(time, event, time_bins, floor=floor)
+    return TimeGrid.evenly_spaced(float(time.max()), time_bins, floor=floor)
 
 
 def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -> Dataset:
@@ -172,6 +186,7 @@ def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -
         card=card,
         sha256=table_sha256(table),
         warnings=warnings,
+        grid_flags=grid_flags(len(table), grid),
     )
 
 

@@ -16,6 +16,8 @@ from survkit.datasets.assemble import (
     GridParameters,
     SplitRows,
     check_events,
+    evenly_spaced,
+    grid_flags,
     random_split,
     split_rows,
     time_grid,
@@ -196,6 +198,7 @@ def _dataset(
         )
     times = draw_times(label, process)
     rows = rows._replace(train=rows.train[: max(1, round(sample_pct * len(rows.train)))])
+    grid = evenly_spaced(grid)  # as published, however few are kept
     splits = Splits(
         *(
             SurvivalData(
@@ -219,6 +222,7 @@ def _dataset(
         preprocessor=None,
         card=replace(card, n=n, events=int(sum(part.event.sum() for part in splits))),
         sha256=digest.hexdigest(),
+        grid_flags=grid_flags(n, grid),
     )
 
 

@@ -16,6 +16,7 @@ from survkit.datasets.assemble import (
     GridParameters,
     SplitRows,
     check_events,
+    evenly_spaced,
     preprocess,
     split_rows,
 )
@@ -163,6 +164,7 @@ def load_sepsis(
         card=_card(records, hours.onset[patients], task),
         sha256=hashlib.sha256(parameters.encode()).hexdigest(),
         warnings=(*warnings, *missing, *notes),
+        grid_flags={**evenly_spaced(grid), "time_bins": time_bins},
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
+from survkit.datasets.assemble import Dataset, GridParameters, build_dataset, evenly_spaced
 from survkit.datasets.card import Card
 from survkit.datasets.reading import read_csv
 from survkit.datasets.storage import download_timeout, ensure_file
@@ -123,7 +123,7 @@ def load_support2(
         quantile_bins=QUANTILE_BINS,
     )
     card = _card(table, support2_features, support2_start_day, support2_censor_day)
-    return build_dataset(table, card, **grid)
+    return build_dataset(table, card, **evenly_spaced(grid))
 
 
 def _read_checked(path: Path) -> tuple[pd.DataFrame, BoolArray, NDArray[np.float64]]:

@@ -8,7 +8,14 @@ from typing import Literal, Unpack, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from survkit.datasets.assemble import Dataset, GridParameters, check_events, split_rows, time_grid
+from survkit.datasets.assemble import (
+    Dataset,
+    GridParameters,
+    check_events,
+    grid_flags,
+    split_rows,
+    time_grid,
+)
 from survkit.datasets.card import Card
 from survkit.types import InputError, Splits, SurvivalData
 
@@ -98,6 +105,7 @@ def load_synthetic(
         ),
         # The parameters stand for the values, whose last digit can differ between machines.
         sha256=hashlib.sha256(parameters.encode()).hexdigest(),
+        grid_flags=grid_flags(len(data), grid),
     )
 
 

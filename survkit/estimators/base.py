@@ -36,7 +36,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
     head: ClassVar[str]
 
     time_bins: int | None = None
-    quantile_event_times: bool = False
+    quantile_event_times: bool | None = None
     labeling_floor_mode: bool = False
     hidden_dim: int = 128
     num_hidden_layers: int = 2

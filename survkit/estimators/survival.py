@@ -16,8 +16,9 @@ class MTLRSurvival(NeuralSurvival):
     time_bins : int, optional
         Cuts of the time grid, from 0 to the largest time; 100, or 20 below 1,000 rows, where not
         given.
-    quantile_event_times : bool
-        Cuts at quantiles of the event times instead of evenly spaced ones.
+    quantile_event_times : bool, optional
+        Cuts at quantiles of the event times instead of evenly spaced ones; where not given, for
+        fewer than 1,000 rows.
     labeling_floor_mode : bool
         Label a time by the cut at or before it, not at or after it.
     hidden_dim, num_hidden_layers : int

@@ -31,7 +31,7 @@ def run_id(config: TrainConfig, data_sha256: str, *, without: Sequence[str] = ()
     Parameters
     ----------
     config : TrainConfig
-        The resolved configuration: names as in the registries, `time_bins` as the grid has them.
+        The resolved configuration: names as in the registries, see `resolved`.
     data_sha256 : str
         Digest of the loaded data.
     without : sequence of str
@@ -64,8 +64,8 @@ def identifier(content: Any) -> str:
 def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """Fill in what the loaded dataset decides, and what identifies the run.
 
-    That is the number of cuts, and `min_at_risk`: 0 where enough subjects are at risk at every
-    time that the other rules allow, so that it decides nothing.
+    Those are the flags of the time grid, and `min_at_risk`: 0 where enough subjects are at risk at
+    every time that the other rules allow, so that it decides nothing.
 
     Raises
     ------
@@ -81,11 +81,13 @@ def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
             f"--evaluation_times {' '.join(beyond)}: the time grid ends at {horizon:g} ({unit}); "
             "nothing is predicted beyond it"
         )
+    flags = dataset.grid_flags
     outcomes = evaluated_outcomes(dataset, asdict(config)).values()
     decides = any(each.min_at_risk_decides for each in outcomes)
     return replace(
         config,
-        time_bins=config.time_bins or len(dataset.grid.cuts),
+        time_bins=flags["time_bins"],
+        quantile_event_times=flags["quantile_event_times"],
         min_at_risk=config.min_at_risk if decides else 0,
     )
 

@@ -64,7 +64,10 @@ def test_too_few_subjects_to_split():
 def test_time_grid_defaults_by_size():
     time, event = np.array([1.0, 3.0, 7.0]), np.array([True, True, False])
     np.testing.assert_allclose(time_grid(time, event, n=1000).cuts, np.linspace(0, 7, 100))
-    np.testing.assert_allclose(time_grid(time, event, n=999).cuts, np.linspace(0, 7, 20))
+    small = np.concatenate([[0], np.linspace(1, 3, 20)[1:-1], [7]])
+    np.testing.assert_allclose(time_grid(time, event, n=999).cuts, small)
+    even = time_grid(time, event, n=999, quantile_event_times=False)
+    np.testing.assert_allclose(even.cuts, np.linspace(0, 7, 20))
     grid = time_grid(time, event, n=3, time_bins=8, labeling_floor_mode=True)
     np.testing.assert_array_equal(grid.cuts, np.arange(8))
     assert grid.classify(2.5) == 2

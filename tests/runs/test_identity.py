@@ -29,7 +29,7 @@ COX = "--model coxph"
 
 def command(model_flags: str, log_dir: Path) -> list[str]:
     data = "--dataset synthetic --synthetic_rows 100 --time_bins 6 --bootstrap 10 --group earlier"
-    data += " --min_at_risk 0"  # as before there was such a flag
+    data += " --no_quantile_event_times --min_at_risk 0"  # what these records were made with
     return [*f"{data} {model_flags} --mode disabled".split(), "--log_dir", str(log_dir)]
 
 
@@ -45,6 +45,7 @@ def another_value(config: TrainConfig, name: str) -> object:
         "support2_features": "baseline",
         "synthetic_process": "nonproportional",
         "evaluation_times": (2.0,),
+        "quantile_event_times": True,
     }
     if name in known:
         return known[name]
@@ -122,7 +123,8 @@ def test_a_default_that_a_later_version_changes_changes_no_identifier() -> None:
 )
 def test_identifiers_stay_as_they_are(changes: dict[str, str], identifier: str) -> None:
     """A failure means that a default has changed: give its option the old one as `neutral`."""
-    config = replace(TrainConfig(), time_bins=100, min_at_risk=0, **changes)
+    known = {"time_bins": 100, "quantile_event_times": False, "min_at_risk": 0}
+    config = replace(TrainConfig(), **known, **changes)
     assert run_id(config, "data") == identifier
 
 
