@@ -68,7 +68,8 @@ def test_time_grid_defaults_by_size():
     np.testing.assert_allclose(time_grid(time, event, n=999).cuts, small)
     even = time_grid(time, event, n=999, quantile_event_times=False)
     np.testing.assert_allclose(even.cuts, np.linspace(0, 7, 20))
-    grid = time_grid(time, event, n=3, time_bins=8, labeling_floor_mode=True)
+    evenly = {"quantile_event_times": False, "labeling_floor_mode": True}
+    grid = time_grid(time, event, n=3, time_bins=8, **evenly)
     np.testing.assert_array_equal(grid.cuts, np.arange(8))
     assert grid.classify(2.5) == 2
     quantiles = time_grid(time, event, n=3, time_bins=4, quantile_event_times=True)

@@ -17,6 +17,8 @@ from survkit.models.calibrated import CalibratedModel, rebuild
 from survkit.models.calibration import Calibration
 from survkit.models.ensemble import EnsembleModel
 from survkit.models.registry import MODELS
+from survkit.predict.patients import Patients
+from survkit.predict.tables import prediction_table
 from survkit.types import InputError, SurvivalData, SurvivalModel
 
 EXACT = ("coxph", "kaplan_meier", "deepsurv")
@@ -112,6 +114,29 @@ def test_a_calibrated_curve_is_read_as_the_one_inside(
         at_cuts = model.predict(features)
         inside = whole.at(synthetic.grid.cuts)
         np.testing.assert_allclose(at_cuts.survival, inside, atol=1e-12)
+
+
+def test_median_and_survival_of_one_patient_never_contradict_each_other(
+    synthetic: Dataset, models: dict[str, SurvivalModel]
+) -> None:
+    mixed = EnsembleModel([models["mtlr"], models["coxph"]], grid=synthetic.grid)
+    calibration = Calibration(True, intercept=-0.2, slope=1.3)
+    every = {
+        **models,
+        "ensemble": mixed,
+        "calibrated": CalibratedModel(mixed, grid=synthetic.grid, calibration=calibration),
+    }
+    features = synthetic.splits.test.features
+    patients = Patients("row", [str(i) for i in range(len(features))], features)
+    times = np.round(np.linspace(0.05, synthetic.grid.horizon, 60), 3)
+    for name, model in every.items():
+        table = prediction_table(patients, model, times.tolist(), None)
+        survival = table.filter(like="survival_").to_numpy()
+        median = table["median"].fillna(np.inf).to_numpy()[:, None]
+        assert ((survival <= 0.5) == (median <= times)).all(), name
+        np.testing.assert_allclose(
+            survival, model.predict(features, times).survival, atol=1e-9, err_msg=name
+        )
 
 
 DAYS = (10.0, 30.0, 50.0, 51.0, 53.0, 100.0)
