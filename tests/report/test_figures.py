@@ -78,7 +78,8 @@ def test_calibration_has_a_line_for_each_time(axes: Axes, synthetic) -> None:
     times = [float(grid.cuts[5]), float(grid.cuts[10])]
     calibration_over_time(prediction, test.time, test.event, times=times, axes=axes)
     assert len(axes.containers) == 2
-    assert labels(axes)[1] == f"by {times[0]:.4g}"
+    at_risk = np.count_nonzero(test.time > times[0])
+    assert labels(axes)[1] == f"by {times[0]:.4g}, {at_risk} at risk"
 
 
 def test_the_expert_load_is_the_share_of_largest_weights(axes: Axes) -> None:
