@@ -63,7 +63,7 @@ def without_unreliable(runs: pd.DataFrame) -> pd.DataFrame:
 
     The published conventions use every time, and stay as they are.
     """
-    if "evaluation" not in runs or not (runs["evaluation"] == "standard").all():
+    if not _is_standard(runs):
         return runs
     columns: dict[str, Any] = {}
     timed = [name for name in recorded_metrics(runs) if suffix_of(name)]
@@ -78,6 +78,10 @@ def without_unreliable(runs: pd.DataFrame) -> pd.DataFrame:
             columns[f"test_{name}"] = math.nan
             columns[f"test_details_{name}_reason"] = _reason(name, time, needed)
     return runs.assign(**columns)
+
+
+def _is_standard(runs: pd.DataFrame) -> bool:
+    return "evaluation" in runs and bool((runs["evaluation"] == "standard").all())
 
 
 def _reason(metric: str, time: MetricTime, needed: int) -> str:
@@ -134,6 +138,8 @@ def missing_notes(
 
 def _too_few(runs: pd.DataFrame, metrics: Sequence[str]) -> dict[str, str]:
     """Return one reason for all metrics at times with too few subjects at risk."""
+    if not _is_standard(runs):
+        return {}
     needed = least_at_risk(runs)
     few = {time.suffix for time in metric_times(runs, metrics) if time.at_risk < needed}
     why = f"fewer than {needed} test subjects are still at risk then"

@@ -131,7 +131,7 @@ def result_summary(result: Mapping[str, Any], metrics: Sequence[str] | None = No
     """
     if metrics is None:
         metrics = summary_metrics(result["test"])
-    width = max(18, *(len(metric) + 1 for metric in metrics))
+    width = max([18, *(len(metric) + 1 for metric in metrics)])
     lines = [f"{'test metric':<{width}}{'value':>8}   95 % interval"]
     for metric in metrics:
         value, scale = result["test"].get(metric), scale_of(metric)
