@@ -7,7 +7,7 @@ before `--min_at_risk` have values there, which say nothing; tables treat them a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from survkit.runs.metric_text import MAIN_AT_A_TIME, MetricTime, suffix_of
 from survkit.runs.read import read_predictions
 from survkit.runs.table import seed_text
 from survkit.runs.variants import min_at_risk
-from survkit.types import FloatArray, InputError, SurvivalData, TimeGrid
+from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
 _TRUE = "brier_true"
 """First word of the metrics that need subjects whose true event time is later."""
@@ -70,7 +70,7 @@ def without_unreliable(runs: pd.DataFrame) -> pd.DataFrame:
     needed = least_at_risk(runs)
     at_risk = {time.suffix: time for time in metric_times(runs, timed)}
     true = any(name.startswith(_TRUE) for name in timed) and not min_at_risk(runs)
-    true_at_risk = _true_at_risk(runs) if true else {}
+    true_at_risk = _true_at_risk(runs, at_risk) if true else {}
     for name in timed:
         times = true_at_risk if name.startswith(_TRUE) else at_risk
         time = times.get(suffix_of(name))
@@ -192,28 +192,32 @@ def _recorded(runs: pd.DataFrame, suffix: str) -> MetricTime | None:
 
 def _computed(runs: pd.DataFrame) -> list[MetricTime]:
     """Return the times at the percentages of the grid, from recorded predictions at its cuts."""
-    return _at_percentages(runs, lambda data: data.time)
+    found = _read_any(runs)
+    if found is None or len(found[0].times) < 2 or found[0].times[0] != 0:
+        return []
+    grid = TimeGrid(found[0].times)
+    cuts = {p: float(grid.cuts[p * len(grid.cuts) // 100]) for p in PERCENTAGES}
+    time = grid.snap(found[1].time)
+    return [MetricTime(f"{p}", cut, int((time > cut).sum())) for p, cut in cuts.items()]
 
 
-def _true_at_risk(runs: pd.DataFrame) -> dict[str, MetricTime]:
-    """Return the subjects whose true event time is later, where the records have that."""
-    times = _at_percentages(runs, lambda data: data.true_time)
-    return {time.suffix: time for time in times}
+def _true_at_risk(runs: pd.DataFrame, times: Mapping[str, MetricTime]) -> dict[str, MetricTime]:
+    """Return at each time the subjects whose true event time is later, where that is recorded."""
+    found = _read_any(runs)
+    true_time = None if found is None else found[1].true_time
+    if true_time is None:
+        return {}
+    return {
+        suffix: time._replace(at_risk=int((true_time > time.time).sum()))
+        for suffix, time in times.items()
+    }
 
 
-def _at_percentages(
-    runs: pd.DataFrame, of: Callable[[SurvivalData], FloatArray | None]
-) -> list[MetricTime]:
+def _read_any(runs: pd.DataFrame) -> tuple[SurvivalPrediction, SurvivalData] | None:
+    """Return the first recorded test predictions that can be read, and their outcomes."""
     for path in runs["path"].dropna() if "path" in runs else ():
         try:
-            prediction, data = read_predictions(Path(path), "test")
+            return read_predictions(Path(path), "test")
         except InputError:
             continue
-        known = of(data)
-        if known is None or len(prediction.times) < 2 or prediction.times[0] != 0:
-            return []
-        grid = TimeGrid(prediction.times)
-        cuts = {p: float(grid.cuts[p * len(grid.cuts) // 100]) for p in PERCENTAGES}
-        snapped = grid.snap(known)
-        return [MetricTime(f"{p}", cut, int((snapped > cut).sum())) for p, cut in cuts.items()]
-    return []
+    return None
