@@ -96,13 +96,14 @@ def _of_survkit(
     """Ask a model of survkit at the explainer's times up to its horizon, and at the horizon."""
     horizon = model.knots.cuts[-1:]
     asked = np.union1d(times[times <= horizon], horizon)
+    columns = np.searchsorted(asked, np.minimum(times, horizon))  # later times: the horizon's
 
     def predict(features: Float64Array) -> Curves:
         single = features.astype(np.float32)
         if output_times is not None:
             check_output_times(output_times, model.predict(single[:1]).times)
         prediction = model.predict(single, asked)
-        return Curves(times, prediction.at(times, "constant"), "survival", prediction.step)
+        return Curves(times, prediction.survival[:, columns], "survival", prediction.step)
 
     return predict
 
