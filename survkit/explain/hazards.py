@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from survkit.curves import curve_values
 from survkit.types import Float64Array, InputError
 
 Kind = Literal["cumulative", "survival"]
@@ -20,18 +21,24 @@ _BLOCK_VALUES = 2**15
 
 
 class Curves(NamedTuple):
-    """What a model predicts for n subjects: values (n, q) at q times, None where not given."""
+    """What a model predicts for n subjects: values (n, q) at q times, None where not given.
+
+    `step` says how survival is read between its times, as in `SurvivalPrediction`; where it is
+    None, the hazards are interpolated.
+    """
 
     times: Float64Array | None
     values: Float64Array
     kind: Kind
+    step: bool | None = None
 
 
 class HazardReader:
     """Turns curves into cumulative hazards (n, m) at fixed times, counting what it has to cap.
 
-    Hazards are interpolated linearly between the model's times, from 0 at time 0, and stay
-    constant after the last one (Pachón-García et al. 2024, section 3.4).
+    Models and predictions of survkit are read as they define their curves between two times. For
+    all others the hazards are interpolated linearly between the model's times, from 0 at time 0.
+    After the last time hazards stay constant (Pachón-García et al. 2024, section 3.4).
 
     Parameters
     ----------
@@ -64,19 +71,19 @@ class HazardReader:
         times = self._times_of(curves)
         _check_shape(curves.values, num_rows, len(times))
         _check_curves(curves, times)
-        hazards = self._resample(times, self._cumulative(curves))
+        if curves.step is None or np.array_equal(times, self.times):
+            hazards = self._resample(times, self._cumulative(curves))
+        else:
+            survival = curve_values(times, curves.values, self.times, step=curves.step)
+            hazards = self._cumulative(curves._replace(values=survival))
         return hazards if self.max_hazard is None else np.minimum(hazards, self.max_hazard)
 
     def _times_of(self, curves: Curves) -> Float64Array:
         given = self.model_output_times
         if curves.times is None:
             return self.times if given is None else given
-        if given is not None and not np.array_equal(given, curves.times):
-            raise InputError(
-                f"model_output_times are {len(given)} times from {given[0]:g} to {given[-1]:g}, "
-                f"but the model predicts at {len(curves.times)} times from {curves.times[0]:g} to "
-                f"{curves.times[-1]:g}; leave model_output_times out to use the model's own"
-            )
+        if given is not None and curves.step is None:  # else its own times were checked
+            check_output_times(given, curves.times)
         return curves.times
 
     def _cumulative(self, curves: Curves) -> Float64Array:
@@ -99,6 +106,22 @@ class HazardReader:
         share = np.minimum((self.times - times[left]) / (times[right] - times[left]), 1.0)
         low = hazards[:, left]
         return np.asarray(low + share * (hazards[:, right] - low))
+
+
+def check_output_times(given: Float64Array, own: Float64Array) -> None:
+    """Refuse times of the model's columns that are not those of the model itself.
+
+    Raises
+    ------
+    InputError
+        Naming both.
+    """
+    if not np.array_equal(given, own):
+        raise InputError(
+            f"model_output_times are {len(given)} times from {given[0]:g} to {given[-1]:g}, but "
+            f"the model predicts at {len(own)} times from {own[0]:g} to {own[-1]:g}; leave "
+            "model_output_times out to use the model's own"
+        )
 
 
 def _check_shape(values: Float64Array, num_rows: int, num_times: int) -> None:

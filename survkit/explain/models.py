@@ -14,14 +14,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.explain.hazards import Curves, Kind
-from survkit.types import Float64Array, InputError, SurvivalPrediction
+from survkit.explain.hazards import Curves, Kind, check_output_times
+from survkit.types import Float64Array, InputError, SurvivalModel, SurvivalPrediction
 
 Predict = Callable[[Float64Array], Curves]
 
 
 def predictor(
-    model: Any, *, kind: Kind, times: Float64Array, feature_names: Sequence[str]
+    model: Any,
+    *,
+    kind: Kind,
+    times: Float64Array,
+    feature_names: Sequence[str],
+    output_times: Float64Array | None = None,
 ) -> Predict:
     """Return a function from features (n, p) to curves, for a model or a prediction function.
 
@@ -33,9 +38,17 @@ def predictor(
     kind : {"cumulative", "survival"}
         What a function returns; not used for models.
     times : array, shape (m,)
-        Where a model without times of its own (XGBoost) is asked.
+        Where a model that can predict at any time is asked: one of survkit (up to its horizon),
+        or of XGBoost.
     feature_names : sequence of str, length p
         The columns, for models that were fitted on a DataFrame.
+    output_times : array, shape (q,), optional
+        Times that the caller expects a model's curves to have: those of its grid, for survkit.
+
+    Raises
+    ------
+    InputError
+        For a model that cannot be asked, or whose times are not `output_times`.
     """
     names = list(feature_names)
     if kind not in ("cumulative", "survival"):
@@ -46,7 +59,11 @@ def predictor(
         model = load_fitted(model).model
     package = type(model).__module__.partition(".")[0]
     if package == "xgboost":
-        return _xgboost_aft(model, times, names)
+        return _xgboost_aft(model, times if output_times is None else output_times, names)
+    if hasattr(model, "predict") and hasattr(model, "fit_summary"):
+        return _of_survkit(model, times, output_times)
+    if package == "survkit" and hasattr(model, "predict_survival_function"):
+        return _of_estimator(model, names, output_times)
     if hasattr(model, "predict_cumulative_hazard_function"):
         # Its step functions share times and, for Cox models, values: faster than its own arrays.
         model, kind = model.predict_cumulative_hazard_function, "cumulative"
@@ -55,8 +72,12 @@ def predictor(
         return lambda x: _from_frame(hazards(pd.DataFrame(x, columns=names)), "cumulative")
     elif hasattr(model, "predict_surv_df"):
         return lambda x: _from_frame(model.predict_surv_df(x.astype(np.float32)), "survival")
-    elif hasattr(model, "predict") and hasattr(model, "fit_summary"):
-        return lambda x: _as_curves(model.predict(x.astype(np.float32)), "survival")
+    return _of_function(model, kind, names, output_times)
+
+
+def _of_function(
+    model: Any, kind: Kind, names: list[str], output_times: Float64Array | None
+) -> Predict:
     if not callable(model):
         raise InputError(
             f"predict_fn is a {type(model).__name__}; it must be a function of features, a run "
@@ -65,13 +86,47 @@ def predictor(
         )
     # A scikit-learn model that was fitted on a DataFrame asks for its columns' names.
     if hasattr(getattr(model, "__self__", None), "feature_names_in_"):
-        return lambda x: _as_curves(model(pd.DataFrame(x, columns=names)), kind)
-    return lambda x: _as_curves(model(x), kind)
+        return lambda x: _as_curves(model(pd.DataFrame(x, columns=names)), kind, output_times)
+    return lambda x: _as_curves(model(x), kind, output_times)
 
 
-def _as_curves(output: Any, kind: Kind) -> Curves:
+def _of_survkit(
+    model: SurvivalModel, times: Float64Array, output_times: Float64Array | None
+) -> Predict:
+    """Ask a model of survkit at the explainer's times up to its horizon, and at the horizon."""
+    horizon = model.knots.cuts[-1:]
+    asked = np.union1d(times[times <= horizon], horizon)
+    columns = np.searchsorted(asked, np.minimum(times, horizon))  # later times: the horizon's
+
+    def predict(features: Float64Array) -> Curves:
+        single = features.astype(np.float32)
+        if output_times is not None:
+            check_output_times(output_times, model.predict(single[:1]).times)
+        prediction = model.predict(single, asked)
+        return Curves(times, prediction.survival[:, columns], "survival", prediction.step)
+
+    return predict
+
+
+def _of_estimator(model: Any, names: list[str], output_times: Float64Array | None) -> Predict:
+    """Ask an estimator of survkit, whose curves are linear between the cuts of its grid."""
+    if output_times is not None:
+        check_output_times(output_times, model.unique_times_)
+    framed = hasattr(model, "feature_names_in_")
+
+    def predict(features: Float64Array) -> Curves:
+        table = pd.DataFrame(features, columns=names) if framed else features
+        survival = model.predict_survival_function(table, return_array=True)
+        return Curves(model.unique_times_, survival, "survival", step=False)
+
+    return predict
+
+
+def _as_curves(output: Any, kind: Kind, output_times: Float64Array | None) -> Curves:
     if isinstance(output, SurvivalPrediction):
-        return Curves(output.times, output.survival, "survival")
+        if output_times is not None:
+            check_output_times(output_times, output.times)
+        return Curves(output.times, output.survival, "survival", output.step)
     is_sequence = isinstance(output, list | tuple | np.ndarray) and len(output) > 0
     if is_sequence and hasattr(output[0], "x") and hasattr(output[0], "y"):
         return _from_step_functions(output, kind)

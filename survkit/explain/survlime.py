@@ -358,9 +358,15 @@ class SurvLimeExplainer:
         self, model: Any, kind: Kind, max_hazard: float | None, batch_size: int | None
     ) -> ModelCalls:
         check_positive("max_hazard_value_allowed", max_hazard)
-        asked = self.times if self.model_output_times is None else self.model_output_times
+        predict = predictor(
+            model,
+            kind=kind,
+            times=self.times,
+            feature_names=self.training_names,
+            output_times=self.model_output_times,
+        )
         return ModelCalls(
-            predictor(model, kind=kind, times=asked, feature_names=self.training_names),
+            predict,
             HazardReader(self.times, self.model_output_times, max_hazard),
             None if batch_size is None else as_whole("batch_size", batch_size),
         )

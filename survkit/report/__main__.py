@@ -40,7 +40,7 @@ def report(config: ReportConfig) -> None:
     """Print the comparison table of a group and write its page and tables in its folder."""
     from survkit.report.material import gather, group_state
     from survkit.report.page import write_report
-    from survkit.report.tables import COMPARISON, comparison_table, page_metrics
+    from survkit.report.tables import comparison_table, page_metrics, table_notes
 
     if config.group is None:
         raise InputError("--group is needed: a subfolder of --log_dir")
@@ -54,8 +54,11 @@ def report(config: ReportConfig) -> None:
             data_dir=config.data_dir,
             resamples=config.bootstrap,
         )
-        print(comparison_table(material.runs, config.metrics or COMPARISON).to_string())
+        print(comparison_table(material.runs, config.metrics or None).to_string())
         print("shares (concordance, Brier, AUC, accuracy, ECE) in percent; seconds per run")
+        subjects = len(material.test)
+        for note in table_notes(material.runs, config.metrics or None, num_subjects=subjects):
+            print(note)
     state = group_state(group_folder, None if material is None else material.runs)
     if material is None and not state.open:
         raise InputError(f"no finished run in {group_folder}")

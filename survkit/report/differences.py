@@ -14,7 +14,8 @@ from survkit.metrics.censoring import Convention
 from survkit.metrics.evaluate import RAISED_BY_RESAMPLING
 from survkit.metrics.mean_metrics import mean_metrics
 from survkit.metrics.metric_groups import MetricGroup, metric_groups
-from survkit.metrics.problem import build_problem
+from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
+from survkit.metrics.problem import problem_of
 from survkit.types import SurvivalData, SurvivalPrediction, TimeGrid
 
 HIGHER_IS_BETTER = ("concordance", "auc", "accuracy", "purity", "ari", "nmi", "d_calibration_p")
@@ -56,6 +57,8 @@ def resample_metrics(
     convention: Convention = "standard",
     resamples: int = 1000,
     seed: int = 0,
+    min_at_risk: int = MIN_AT_RISK,
+    evaluation_times: Sequence[float] = (),
 ) -> dict[str, Resampled]:
     """Compute metrics of several predictions in the same bootstrap resamples of the subjects.
 
@@ -72,7 +75,7 @@ def resample_metrics(
         Names of metrics as in `survkit.metrics.evaluate`.
     train : SurvivalData
         The training rows, whose outcomes give the censoring distribution.
-    grid, convention
+    grid, convention, min_at_risk, evaluation_times
         As in `survkit.metrics.evaluate`.
     resamples, seed : int
         Number of resamples, and their seed.
@@ -80,7 +83,8 @@ def resample_metrics(
     Returns
     -------
     dict of str to Resampled
-        By model; a metric that has no resamples (a null distribution's mean, say) is NaN.
+        By model; a metric that has no resamples (a null distribution's mean, say) is NaN, and so
+        is one at a time with too few subjects at risk.
 
     Raises
     ------
@@ -89,8 +93,10 @@ def resample_metrics(
     """
     counts = resample_counts(len(data), resamples=resamples, seed=seed, subject_id=data.subject_id)
     resampled = {}
+    times = tuple(evaluation_times)
+    outcomes = Outcomes(data, train.time, train.event, grid, convention, min_at_risk, times)
     for name, prediction in predictions.items():
-        problem = build_problem(prediction, data, train.time, train.event, grid, convention)
+        problem = problem_of(prediction, outcomes)
         means = mean_metrics(problem, "absolute")
         groups = metric_groups(problem, means, null_draws=0, seed=0)
         resampled[name] = _resample(groups, metrics, counts)

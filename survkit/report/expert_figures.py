@@ -20,7 +20,15 @@ from survkit.heads.mtlr import class_scores
 from survkit.metrics.clustering import chosen_expert, expert_load
 from survkit.models.calibrated import without_calibration
 from survkit.report.figures import draw_kaplan_meier
-from survkit.report.palette import COLOURS, GREY, label_survival, legend_below, new_axes, style
+from survkit.report.palette import (
+    COLOURS,
+    GREY,
+    draw_survival,
+    label_survival,
+    legend_below,
+    new_axes,
+    style,
+)
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
 from survkit.types import FloatArray, InputError, IntArray, SurvivalData, SurvivalModel
@@ -136,7 +144,7 @@ def expert_prototypes(
             look = {"linewidth": 0.6, "color": GREY}
             if expert == np.argmax(unused):
                 look["label"] = f"{unused.sum()} without subjects"
-        axes.step(fitted.grid.cuts, curve, where="post", **look)
+        draw_survival(axes, fitted.grid.cuts, curve, step=False, **look)
     return label_survival(axes, time_unit)
 
 

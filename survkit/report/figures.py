@@ -16,15 +16,18 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 from survkit.metrics.brier import brier_contributions
 from survkit.metrics.censoring import Convention, kaplan_meier
-from survkit.metrics.problem import build_problem
+from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
+from survkit.metrics.problem import problem_of
 from survkit.report.palette import (
     GREY,
+    draw_survival,
     label_survival,
     legend_below,
     line_styles,
     new_axes,
     time_label,
 )
+from survkit.runs.metric_text import time_text
 from survkit.types import BoolArray, FloatArray, SurvivalData, SurvivalPrediction, TimeGrid
 
 QUANTILE_GROUPS = 10
@@ -55,7 +58,8 @@ def survival_curves(
     draw_kaplan_meier(axes, time, event, label="Kaplan-Meier, 95 %")
     for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
         mean = prediction.survival.mean(axis=0)
-        axes.step(prediction.times, mean, where="post", linewidth=1.4, label=name, **style)
+        line = {"linewidth": 1.4, "label": name, **style}
+        draw_survival(axes, prediction.times, mean, step=prediction.step, **line)
     return label_survival(axes, time_unit)
 
 
@@ -88,7 +92,7 @@ def calibration_curves(
         Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 4.2, 4.8)
-    axes.set_title(f"by {at:.4g} {time_unit}".rstrip())
+    axes.set_title(_by(at, time, time_unit))
     lines = {name: _calibration_points(p, time, event, at) for name, p in predictions.items()}
     return _draw_calibration(axes, lines)
 
@@ -118,10 +122,9 @@ def calibration_over_time(
         Where to draw; new axes where not given.
     """
     lines = {
-        f"by {at:.4g} {time_unit}".rstrip(): _calibration_points(prediction, time, event, at)
-        for at in times
+        _by(at, time, time_unit): _calibration_points(prediction, time, event, at) for at in times
     }
-    return _draw_calibration(new_axes(axes, 4.2, 4.8), lines)
+    return _draw_calibration(new_axes(axes, 4.2, 5.2), lines, columns=1)
 
 
 def brier_over_time(
@@ -131,6 +134,7 @@ def brier_over_time(
     train: SurvivalData,
     grid: TimeGrid,
     convention: Convention = "standard",
+    min_at_risk: int = MIN_AT_RISK,
     time_unit: str = "",
     axes: Axes | None = None,
 ) -> Axes:
@@ -147,8 +151,8 @@ def brier_over_time(
         Their outcomes.
     train : SurvivalData
         The training rows, whose outcomes give the censoring distribution.
-    grid, convention
-        As in `survkit.metrics.evaluate`.
+    grid, convention, min_at_risk
+        As in `survkit.metrics.evaluate`; they decide which cuts are usable.
     time_unit : str
         For the axis label.
     axes : Axes, optional
@@ -158,9 +162,10 @@ def brier_over_time(
     same_for_all = np.tile(kaplan_meier(train.time, train.event).at(grid.cuts), (len(data), 1))
     without = SurvivalPrediction(grid.cuts, same_for_all)
     named = [("Kaplan-Meier, no features", without), *predictions.items()]
+    outcomes = Outcomes(data, train.time, train.event, grid, convention, min_at_risk)
     styles = chain([{"color": GREY}], line_styles())
     for style, (name, prediction) in zip(styles, named, strict=False):
-        problem = build_problem(prediction, data, train.time, train.event, grid, convention)
+        problem = problem_of(prediction, outcomes)
         cuts = slice(0, problem.last_cut + 1)
         score = brier_contributions(problem.survival[:, cuts], problem.happened, problem.at_cuts)
         axes.plot(grid.cuts[cuts], score.mean(axis=0), linewidth=1.4, label=name, **style)
@@ -194,7 +199,14 @@ def draw_kaplan_meier(
         axes.fill_between(times, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
 
 
-def _draw_calibration(axes: Axes, lines: Mapping[str, tuple[NDArray[Any], ...]]) -> Axes:
+def _by(at: float, time: FloatArray, time_unit: str) -> str:
+    """Return a time with its unit and the number of subjects who are still at risk then."""
+    return f"by {time_text(at, time_unit)}, {np.count_nonzero(time > at):,} at risk"
+
+
+def _draw_calibration(
+    axes: Axes, lines: Mapping[str, tuple[NDArray[Any], ...]], columns: int = 2
+) -> Axes:
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="perfect")
     for style, (name, (predicted, observed, low, high)) in zip(
         line_styles(), lines.items(), strict=False
@@ -217,7 +229,7 @@ def _draw_calibration(axes: Axes, lines: Mapping[str, tuple[NDArray[Any], ...]])
         ylim=(-0.01, 1.01),
         aspect="equal",
     )
-    return legend_below(axes)
+    return legend_below(axes, columns)
 
 
 def _calibration_points(

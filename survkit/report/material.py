@@ -11,7 +11,9 @@ import pandas as pd
 
 from survkit.datasets.assemble import Dataset
 from survkit.report.differences import Resampled, resample_metrics
+from survkit.report.missing import least_at_risk, metric_times, without_unreliable
 from survkit.report.tables import seed_means
+from survkit.runs.metric_text import MetricTime
 from survkit.runs.predictions import (
     NotAtHandError,
     average_predictions,
@@ -26,15 +28,16 @@ from survkit.runs.state import (
     why_not_converged,
 )
 from survkit.runs.table import seed_text
-from survkit.runs.variants import choose_reference, variant_labels
-from survkit.types import SurvivalData, SurvivalPrediction
+from survkit.runs.variants import choose_reference, evaluation_times, variant_labels
+from survkit.types import SurvivalData, SurvivalPrediction, TimeGrid
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
     """A group of comparable finished runs.
 
-    `runs` are from `load_runs`, `labels` from `variant_labels` and `means` from `seed_means`.
+    `runs` are from `load_runs` through `without_unreliable`, `labels` from `variant_labels` and
+    `means` from `seed_means`.
     `predictions` has each model's test predictions, averaged over its seeds; a model that repeats
     another's, such as an ensemble of all its runs, is in `repeats` with that other instead. Where
     the dataset is missing (`why_not` says why), `test` has no features and `resampled` is empty.
@@ -61,6 +64,16 @@ class Material:
     def models(self) -> list[str]:
         """The models, in the order of the tables."""
         return list(dict.fromkeys(self.labels))
+
+    @property
+    def least_at_risk(self) -> int:
+        """How many test subjects must be at risk at a time for a metric to stand there."""
+        return least_at_risk(self.runs)
+
+    @property
+    def times(self) -> list[MetricTime]:
+        """The times of its metrics at one time."""
+        return metric_times(self.runs, self.metrics)
 
     def runs_of(self, model: str) -> pd.DataFrame:
         """Return the runs of a model."""
@@ -113,10 +126,10 @@ def gather(
         Where the runs are not comparable, or a metric or the reference is unknown.
     """
     means = seed_means(runs, metrics)  # refuses what cannot stand in one table
-    runs, labels = _in_order(runs)
+    runs, labels = _in_order(without_unreliable(runs))
     chosen = choose_reference(labels, reference)
     dataset, why_not = _dataset(runs, data_dir)
-    predictions, test = average_predictions(runs, labels, dataset.grid if dataset else None)
+    predictions, test = average_predictions(runs, labels, _all_times(runs, dataset))
     predictions, repeats = _without_repeats(predictions, chosen)
     resampled: dict[str, Resampled] = {}
     if dataset:
@@ -130,6 +143,8 @@ def gather(
             grid=dataset.grid,
             convention=runs["evaluation"].iloc[0],
             resamples=resamples,
+            min_at_risk=least_at_risk(runs),
+            evaluation_times=evaluation_times(runs),
         )
     return Material(
         runs,
@@ -144,6 +159,14 @@ def gather(
         chosen,
         resampled,
     )
+
+
+def _all_times(runs: pd.DataFrame, dataset: Dataset | None) -> TimeGrid | None:
+    """Return the times of predictions: the cuts, and evaluation times up to the horizon."""
+    if dataset is None:
+        return None
+    own = [time for time in evaluation_times(runs) if time <= dataset.grid.horizon]
+    return TimeGrid(np.union1d(dataset.grid.cuts, own)) if own else dataset.grid
 
 
 def _without_repeats(

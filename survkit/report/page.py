@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -12,18 +13,17 @@ from survkit.files import write_bytes
 from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
 from survkit.report.material import Material, State
+from survkit.report.notes import Footnotes, footnotes
 from survkit.report.run_sections import experts_section, runs_section, training_section
 from survkit.report.sections import (
-    Footnotes,
     Section,
     calibration_section,
     comparison_section,
     comparison_tables,
     curves_section,
-    footnotes,
 )
 from survkit.report.text_tables import TextTable, to_latex, to_markdown
-from survkit.runs.metric_text import scale_of
+from survkit.runs.metric_text import scale_of, suffix_of
 from survkit.runs.table import distinct
 
 _TEMPLATE = "page.html.jinja"
@@ -63,12 +63,19 @@ def tidy_comparison(material: Material) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        model, metric, runs, mean, standard_deviation (over seeds), value, low, high (of the
+        model, metric, runs, mean, standard_deviation (over seeds), time and at_risk (of a metric
+        at one time, with the test subjects still at risk then), value, low, high (of the
         predictions averaged over seeds), reference, difference, difference_low, difference_high;
         value to high and the differences are NaN where the dataset is not at hand, and for a
         model that repeats another's predictions. Shares are in percent.
     """
-    tidy = material.means.assign(reference=material.reference)
+    times = {time.suffix: time for time in material.times}
+    at = [times.get(suffix_of(metric)) for metric in material.means["metric"]]
+    tidy = material.means.assign(
+        time=[math.nan if own is None else own.time for own in at],
+        at_risk=[math.nan if own is None else own.at_risk for own in at],
+        reference=material.reference,
+    )
     if not material.resampled:
         return tidy
     differences = paired_differences(material.resampled, material.metrics, material.reference)

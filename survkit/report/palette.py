@@ -7,7 +7,10 @@ from itertools import count, product
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
+
+from survkit.types import FloatArray
 
 # Wong (2011), "Color blindness", Nature Methods 8:441.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -34,6 +37,34 @@ def line_styles() -> Iterator[dict[str, Any]]:
 def new_axes(axes: Axes | None, width: float = 5.0, height: float = 3.6) -> Axes:
     """Return the axes given, or those of a new figure of that size in inches."""
     return axes or plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def draw_survival(
+    axes: Axes, times: FloatArray, survival: FloatArray, *, step: bool, **line: Any
+) -> None:
+    """Draw predicted survival as it is read: linear between its times, or in steps.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw.
+    times : array, shape (T,)
+        Increasing times; a curve whose first time is later than 0 starts at (0, 1).
+    survival : array, shape (T,) or (n, T)
+        One curve or several.
+    step : bool
+        As in `SurvivalPrediction`.
+    **line
+        Style of the lines.
+    """
+    curves = np.atleast_2d(survival)
+    if times[0] > 0:
+        times = np.concatenate([[0.0], times])
+        curves = np.column_stack([np.ones(len(curves)), curves])
+    if step:
+        axes.step(times, curves.T, where="post", **line)
+    else:
+        axes.plot(times, curves.T, **line)
 
 
 def label_survival(axes: Axes, time_unit: str, columns: int = 2) -> Axes:

@@ -7,9 +7,11 @@ from functools import partial
 import pandas as pd
 
 from survkit.report.material import Material, State
-from survkit.report.sections import Footnotes, Picture, Section
+from survkit.report.notes import Footnotes
+from survkit.report.sections import Picture, Section
 from survkit.report.summary_tables import runs_table
 from survkit.report.svg import draw_svg
+from survkit.report.tables import time_notes
 from survkit.report.text_tables import TextTable
 from survkit.report.training_figures import (
     learning_curves,
@@ -31,7 +33,7 @@ def experts_section(material: Material) -> Section | None:
     if not varied:
         return None
     runs = material.runs[material.runs["model"].isin(varied)]
-    known = [metric for metric in material.metrics if f"test_{metric}" in runs]
+    known = [m for m in material.metrics if f"test_{m}" in runs and runs[f"test_{m}"].notna().any()]
     pictures = tuple(
         Picture(
             draw_svg(
@@ -40,7 +42,12 @@ def experts_section(material: Material) -> Section | None:
                 height=3.9,
                 label=f"{metric} against the number of experts",
             ),
-            f"Test {metric}: runs, and their mean over seeds.",
+            " ".join(
+                [
+                    f"Test {metric}: runs, and their mean over seeds.",
+                    *time_notes(runs, [metric], len(material.test)),
+                ]
+            ),
         )
         for metric in known
     )

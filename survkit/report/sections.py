@@ -6,11 +6,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import pandas as pd
-
+from survkit.datasets.assemble import Dataset
 from survkit.report.differences import best_models, leaves_out_0, paired_differences
 from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
-from survkit.report.material import Material, State
+from survkit.report.material import Material
+from survkit.report.missing import metric_times, recorded_metrics
+from survkit.report.notes import (
+    Footnotes,
+    below_all,
+    ensembles,
+    last_usable_cut,
+    later_cuts,
+    repeats,
+    unequal_seeds,
+    without_data,
+)
 from survkit.report.summary_tables import (
     best_table,
     calibration_table,
@@ -18,11 +28,12 @@ from survkit.report.summary_tables import (
     means_table,
 )
 from survkit.report.svg import draw_svg, height_with_legend
-from survkit.report.tables import mean_seconds, no_seed_changes
+from survkit.report.tables import (
+    PAGE_METRICS,
+    mean_seconds,
+)
 from survkit.report.text_tables import TextTable
-
-QUARTILES = (0.25, 0.5, 0.75)
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+from survkit.runs.metric_text import at_evaluation_times, time_text
 
 
 class Picture(NamedTuple):
@@ -44,102 +55,37 @@ class Section:
     parts: tuple[Section, ...] = ()
 
 
-class Footnotes(NamedTuple):
-    """Marks of models, as ' [a]', and what they stand for."""
-
-    marks: dict[str, str]
-    notes: tuple[str, ...]
-
-
-def footnotes(material: Material, state: State) -> Footnotes:
-    """Return a footnote for each model with runs that did not converge or metrics undefined."""
-    marks: dict[str, str] = {}
-    notes: list[str] = []
-    for model in material.models:
-        problems = state.not_converged.get(model, [])
-        said = [f"did not converge: {'; '.join(problems)}"] if problems else []
-        said += _undefined(material, model)
-        if said:
-            mark = _LETTERS[len(notes) % len(_LETTERS)] * (1 + len(notes) // len(_LETTERS))
-            marks[model] = f" [{mark}]"
-            notes.append(f"[{mark}] {model} {'; '.join(said)}.")
-    return Footnotes(marks, tuple(notes))
-
-
-def _undefined(material: Material, model: str) -> list[str]:
-    runs = material.runs_of(model)
-    sentences = []
-    for metric in material.metrics:
-        column = f"test_details_{metric}_reason"
-        reasons = list(dict.fromkeys(runs[column].dropna())) if column in runs else []
-        if reasons:
-            sentences.append(f"{metric} is undefined: {'; '.join(map(str, reasons))}")
-    return sentences
-
-
 def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
     """Return the tables that compare models: the best, means, and differences where known."""
+    below = below_all(material)
     means = means_table(
         material.means,
         mean_seconds(material.runs),
         notes.marks,
-        (*_without_data(material), *_ensembles(material), *notes.notes),
+        (*without_data(material), *ensembles(material), *below, *notes.notes),
     )
     if len(material.resampled) < 2:
         return [means]
     metrics = material.metrics
     best = best_models(material.resampled, metrics)
+    missing = set(material.means.loc[material.means["mean"].isna(), "metric"])
     differences = paired_differences(material.resampled, metrics, material.reference)
     return [
-        best_table(best, notes.marks, len(material.test), _repeats(material)),
+        best_table(
+            best,
+            notes.marks,
+            len(material.test),
+            (*repeats(material), *below),
+            metrics=[m for m in metrics if m in missing or m in set(best["metric"])],
+        ),
         means,
         differences_table(
-            differences, material.reference, notes.marks, (*_unequal_seeds(material), *notes.notes)
+            differences,
+            material.reference,
+            notes.marks,
+            (*unequal_seeds(material), *below, *notes.notes),
         ),
     ]
-
-
-def _without_data(material: Material) -> tuple[str, ...]:
-    if material.dataset is not None:
-        return ()
-    return (
-        "No intervals of differences: the censoring distribution comes from the training rows, "
-        f"which are not on this machine ({material.why_not}).",
-    )
-
-
-def _ensembles(material: Material) -> tuple[str, ...]:
-    runs = material.runs
-    if "members" not in runs or runs["members"].isna().all():
-        return ()
-    return ("The seconds of an ensemble leave out the training of its members.",)
-
-
-def _unequal_seeds(material: Material) -> tuple[str, ...]:
-    """Warn where averaging helps some models more than others."""
-    runs = {model: material.runs_of(model) for model in material.predictions}
-    counts = {model: _averaged(own) for model, own in runs.items() if not no_seed_changes(own)}
-    if len(set(counts.values())) <= 1:
-        return ()
-    numbers = ", ".join(f"{model} {count}" for model, count in counts.items())
-    return (
-        f"The models have different numbers of runs ({numbers}); averaging over more of them "
-        "favours a model.",
-    )
-
-
-def _averaged(runs: pd.DataFrame) -> int:
-    """Return over how many fits the predictions of a model's runs are averaged."""
-    members = runs["members"].dropna() if "members" in runs else pd.Series(dtype=object)
-    return len(runs) - len(members) + sum(map(len, members))
-
-
-def _repeats(material: Material) -> tuple[str, ...]:
-    """Say which models the comparison leaves out, as their predictions are another's."""
-    said = [f"{model} those of {known}" for model, known in material.repeats.items()]
-    if not said:
-        return ()
-    return (f"The same predictions, so not compared: {', '.join(said)} averaged over its seeds.",)
 
 
 def comparison_section(material: Material, tables: list[TextTable]) -> Section:
@@ -167,9 +113,7 @@ def _answer(material: Material) -> tuple[str, ...]:
 
 def calibration_section(material: Material, notes: Footnotes) -> Section:
     """Return the part on calibration: errors beside their null, and curves at three times."""
-    cuts = next(iter(material.predictions.values())).times
-    times = [float(cuts[int(share * len(cuts))]) for share in QUARTILES]
-    test = material.test
+    test, times = material.test, _calibration_times(material)
     pictures = [
         Picture(
             draw_svg(
@@ -179,27 +123,49 @@ def calibration_section(material: Material, notes: Footnotes) -> Section:
                     test.time,
                     test.event,
                     times=times,
-                    time_unit=_short(material),
+                    time_unit=material.time_unit,
                 ),
                 width=3.75,
-                height=4.35,
+                height=4.15 + 0.2 * len(times),
                 label=f"calibration of {model}",
             ),
             model,
         )
         for model, prediction in material.predictions.items()
+        if times
     ]
     return Section(
         "Is it calibrated",
-        (
-            "Curves: observed against predicted probability of an event by three times, of the "
-            "predictions averaged over seeds, in tenths of the test subjects; observed is 1 less "
-            "Kaplan-Meier, with its 95 % interval; a tenth whose follow-up ends before that has no "
-            "point. Points below the line: risk is overestimated.",
-        ),
-        (calibration_table(material.runs, material.labels, notes.marks),),
+        (_about_curves(material) if times else _no_curves(material),),
+        (calibration_table(material.runs, material.labels, notes.marks, later_cuts(material)),),
         tuple(pictures),
     )
+
+
+def _about_curves(material: Material) -> str:
+    return (
+        "Curves: observed against predicted probability of an event, by each time of the metrics "
+        f"at which at least {material.least_at_risk} test subjects are still at risk. Predictions "
+        "are averaged over seeds, subjects grouped in tenths; observed is 1 minus Kaplan-Meier, "
+        "with its 95 % interval; a tenth whose follow-up ends before that has no point. Points "
+        "below the line: risk is overestimated."
+    )
+
+
+def _no_curves(material: Material) -> str:
+    return (
+        "There are no curves of observed against predicted probability: at every time of the "
+        f"metrics fewer than {material.least_at_risk} test subjects are still at risk."
+    )
+
+
+def _calibration_times(material: Material) -> list[float]:
+    """Return the times of metrics that have enough test subjects at risk."""
+    metrics = [*PAGE_METRICS, *at_evaluation_times(recorded_metrics(material.runs))]
+    times = metric_times(material.runs, metrics)
+    needed = material.least_at_risk
+    horizon = min(prediction.times[-1] for prediction in material.predictions.values())
+    return sorted(t.time for t in times if t.at_risk >= needed and t.time <= horizon)
 
 
 def curves_section(material: Material) -> Section:
@@ -233,19 +199,25 @@ def curves_section(material: Material) -> Section:
                         train=dataset.splits.train,
                         grid=dataset.grid,
                         convention=material.runs["evaluation"].iloc[0],
+                        min_at_risk=material.least_at_risk,
                         time_unit=material.time_unit,
                     ),
                     width=4.8,
                     height=height_with_legend(1 + len(material.predictions)),
                     label="Brier score over time",
                 ),
-                "Brier score, weighted for censoring, up to the last cut where at least 5 % are "
-                "uncensored (grey: one curve for all).",
+                f"Brier score, weighted for censoring, {_up_to(material, dataset)} "
+                "(grey: one curve for all).",
             )
         )
     return Section("Survival over time", pictures=tuple(pictures))
 
 
-def _short(material: Material) -> str:
-    """Return the unit of time without what it is counted from."""
-    return material.time_unit.split(" ")[0]
+def _up_to(material: Material, dataset: Dataset) -> str:
+    if (material.runs["evaluation"] == "published").all():
+        return "at all cuts"
+    last = last_usable_cut(material, dataset, material.least_at_risk)
+    return (
+        f"up to {time_text(last, material.time_unit)}, the last cut where at least 5 % are "
+        f"uncensored and at least {material.least_at_risk} test subjects are still at risk"
+    )

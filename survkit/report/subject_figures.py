@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from survkit.metrics.clustering import chosen_expert
 from survkit.report.figures import draw_kaplan_meier
-from survkit.report.palette import GREY, label_survival, new_axes, style
+from survkit.report.palette import GREY, draw_survival, label_survival, new_axes, style
 from survkit.types import InputError, IntArray, SurvivalData, SurvivalPrediction
 
 
@@ -85,9 +85,9 @@ def subject_curves(
     chosen = chosen_expert(prediction.expert_weights)
     drawn = own[:subjects]
     for expert in np.unique(chosen[drawn]):
-        curves = prediction.survival[drawn[chosen[drawn] == expert]].T
+        curves = prediction.survival[drawn[chosen[drawn] == expert]]
         look = style(int(expert))
-        axes.step(prediction.times, curves, where="post", linewidth=0.7, **look)
+        draw_survival(axes, prediction.times, curves, step=prediction.step, linewidth=0.7, **look)
         percent = 100 * (chosen[own] == expert).mean()
         share = "<1 %" if percent < 1 else f"{percent:.0f} %"
         axes.plot([], [], label=f"expert {expert + 1} ({share})", **look)

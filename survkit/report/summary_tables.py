@@ -18,15 +18,26 @@ Marks = Mapping[str, str]
 
 
 def best_table(
-    best: pd.DataFrame, marks: Marks, test_subjects: int, notes: Sequence[str] = ()
+    best: pd.DataFrame,
+    marks: Marks,
+    test_subjects: int,
+    notes: Sequence[str] = (),
+    *,
+    metrics: Sequence[str] = (),
 ) -> TextTable:
     """Return which model is best by each metric, by how much, and how surely.
 
-    `best` is from `best_models`; `test_subjects` is the number of test subjects.
+    `best` is from `best_models`; `test_subjects` is the number of test subjects. A metric of
+    `metrics` that it lacks has a row of "-".
     """
     rows, bold = {}, []
-    for row in best.to_dict("records"):
-        metric = row["metric"]
+    known = {row["metric"]: row for row in best.to_dict("records")}
+    for metric in dict.fromkeys([*metrics, *known]):
+        row = known.get(metric)
+        if row is None:
+            rows[head(metric)] = ["-"] * 5
+            bold.append([False] * 5)
+            continue
         value = _with_interval(metric, row["value"], row["low"], row["high"])
         low, high = row["difference_low"], row["difference_high"]
         difference = _with_interval(metric, row["difference"], low, high, "+")
@@ -101,7 +112,9 @@ def differences_table(
     )
 
 
-def calibration_table(runs: pd.DataFrame, labels: pd.Series, marks: Marks) -> TextTable:
+def calibration_table(
+    runs: pd.DataFrame, labels: pd.Series, marks: Marks, notes: Sequence[str] = ()
+) -> TextTable:
     """Return each model's calibration error beside what a calibrated model would have.
 
     `runs` are from `load_runs`, `labels` from `variant_labels`.
@@ -133,6 +146,7 @@ def calibration_table(runs: pd.DataFrame, labels: pd.Series, marks: Marks) -> Te
             "miscalibration.",
             "D-calibration p is conservative. Distance from Kaplan-Meier: mean squared distance of "
             "the mean predicted curve over time. Both: least to largest over runs.",
+            *notes,
         ),
     )
 

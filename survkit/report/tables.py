@@ -8,7 +8,19 @@ from collections.abc import Sequence
 import pandas as pd
 
 from survkit.models.registry import MODELS
-from survkit.runs.metric_text import format_mean, scale_of
+from survkit.report.missing import (
+    metric_times,
+    missing_notes,
+    recorded_metrics,
+    without_unreliable,
+)
+from survkit.runs.metric_text import (
+    at_evaluation_times,
+    format_mean,
+    scale_of,
+    suffix_of,
+    times_note,
+)
 from survkit.runs.variants import check_comparable, variant_labels
 from survkit.text import nearest
 from survkit.types import InputError
@@ -21,15 +33,18 @@ TRUE_METRICS = ("brier_true@25", "brier_true@50", "brier_true@75", "ece_true", "
 """Against the event times before censoring, which generated data have."""
 
 
-def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:
+def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Compare models: one row a model, test metrics in percent as mean and deviation over seeds.
+
+    A metric that a run lacks has no mean, and shows as "-"; `table_notes` tells why.
 
     Parameters
     ----------
     runs : DataFrame
         From `load_runs`, of one dataset.
-    metrics : sequence of str
-        Names of test metrics, or of other columns of `runs` that hold numbers.
+    metrics : sequence of str, optional
+        Names of test metrics, or of other columns of `runs` that hold numbers; those of
+        `comparison_metrics` where not given.
 
     Returns
     -------
@@ -43,6 +58,7 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     InputError
         For an unknown metric, with the nearest known one, and for runs that are not comparable.
     """
+    metrics = comparison_metrics(runs) if metrics is None else metrics
     means = seed_means(runs, metrics)
     cells = [
         format_mean(row["metric"], row["mean"], row["standard_deviation"])
@@ -54,12 +70,48 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) ->
     return text.assign(seconds=mean_seconds(runs))
 
 
+def comparison_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Return `COMPARISON`, and the main metrics at the runs' evaluation times."""
+    return (*COMPARISON, *at_evaluation_times(recorded_metrics(runs)))
+
+
 def page_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
-    """Return `PAGE_METRICS`, and `TRUE_METRICS` where the runs have them."""
-    return (*PAGE_METRICS, *(m for m in TRUE_METRICS if f"test_{m}" in runs))
+    """Return `PAGE_METRICS`, those at evaluation times, and `TRUE_METRICS` where runs have them."""
+    known = recorded_metrics(runs)
+    timed = at_evaluation_times(known)
+    true = [f"brier_true@{suffix_of(m)}" for m in timed if m.startswith("brier@")]
+    return (*PAGE_METRICS, *timed, *(m for m in (*TRUE_METRICS, *true) if m in known))
 
 
-def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.DataFrame:
+def table_notes(
+    runs: pd.DataFrame, metrics: Sequence[str] | None = None, *, num_subjects: int | None = None
+) -> list[str]:
+    """Return what to say below `comparison_table`: times of metrics, and why some are missing.
+
+    Parameters
+    ----------
+    runs, metrics
+        As in `comparison_table`.
+    num_subjects : int, optional
+        Number of test subjects.
+    """
+    metrics = comparison_metrics(runs) if metrics is None else metrics
+    runs = without_unreliable(runs)
+    common, own = missing_notes(runs, variant_labels(runs), metrics)
+    of_models = [f"{model}: {phrase}." for model, phrases in own.items() for phrase in phrases]
+    return [*time_notes(runs, metrics, num_subjects), *common, *of_models]
+
+
+def time_notes(
+    runs: pd.DataFrame, metrics: Sequence[str], num_subjects: int | None = None
+) -> list[str]:
+    """Return a sentence on the times of metrics, none where they stand at no single time."""
+    times = metric_times(runs, metrics)
+    unit = str(runs["time_unit"].iloc[0]) if "time_unit" in runs else ""
+    return [times_note(times, num_subjects, unit)] if times else []
+
+
+def seed_means(runs: pd.DataFrame, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Return mean and standard deviation over seeds of each model and metric.
 
     Parameters
@@ -72,7 +124,8 @@ def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.Da
     DataFrame
         A row for each model and metric: model, metric, runs (their number), mean,
         standard_deviation (NaN for one run, or where no seed can change it). The mean is NaN
-        where the metric is undefined in any run. Shares are in percent.
+        where any run lacks the metric, or too few subjects are at risk at its time. Shares are
+        in percent.
 
     Raises
     ------
@@ -80,6 +133,8 @@ def seed_means(runs: pd.DataFrame, metrics: Sequence[str] = COMPARISON) -> pd.Da
         As `comparison_table`.
     """
     check_comparable(runs)
+    metrics = comparison_metrics(runs) if metrics is None else metrics
+    runs = without_unreliable(runs)
     columns = {metric: _column(runs, metric) for metric in dict.fromkeys(metrics)}
     rows = []
     for label, group in runs.groupby(variant_labels(runs), sort=False):

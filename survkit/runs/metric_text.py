@@ -1,10 +1,11 @@
-"""Metrics as people read them: fractions in the records become percentages here."""
+"""Metrics and their times as people read them: fractions in the records become percentages here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 SUMMARY = (
     "loss",
@@ -21,6 +22,11 @@ SUMMARY = (
 
 SHARES = ("concordance", "brier", "integrated_brier", "auc", "accuracy", "ece", "purity")
 """First words of the metrics that are fractions, shown in percent; all others are as they are."""
+
+MAIN_AT_A_TIME = ("brier", "auc", "ece_equal_mass")
+"""The metrics at a time of `--evaluation_times` that summaries and tables show."""
+
+_ORIGIN = re.compile(r",| since | from | after ")
 
 
 def format_mean(metric: str, mean: float, deviation: float) -> str:
@@ -44,17 +50,103 @@ def scale_of(metric: str) -> float:
     return 100.0 if metric.startswith(SHARES) else 1.0
 
 
-def result_summary(result: dict[str, Any], metrics: Sequence[str] = SUMMARY) -> str:
-    """Return the main test metrics of one record as text, with their 95 % intervals."""
-    lines = [f"{'test metric':<18}{'value':>8}   95 % interval"]
+def short_unit(time_unit: str) -> str:
+    """Return a unit without what it is counted from or to: "days" of "days since study entry".
+
+    It is empty where the unit is only said to be that of something else.
+    """
+    if time_unit.startswith("the unit of "):
+        return ""
+    return _ORIGIN.split(time_unit, maxsplit=1)[0].strip()
+
+
+def time_text(time: float, time_unit: str) -> str:
+    """Return a time with its short unit, such as "1,014 days"."""
+    number = f"{time:,.0f}" if abs(time) >= 1000 else f"{time:.4g}"
+    return f"{number} {short_unit(time_unit)}".rstrip()
+
+
+class MetricTime(NamedTuple):
+    """The time of metrics at one time, and how many test subjects are still at risk then.
+
+    `suffix` is what follows the @ in their names.
+    """
+
+    suffix: str
+    time: float
+    at_risk: int
+
+
+def suffix_of(metric: str) -> str:
+    """Return what follows the @ in the name of a metric at one time; "" of any other metric."""
+    return metric.partition("@")[2]
+
+
+def times_note(times: Sequence[MetricTime], num_subjects: int | None, time_unit: str) -> str:
+    """Return a sentence on the times of metrics, with the subjects at risk at each of them.
+
+    `num_subjects` is the number of test subjects, where it is known.
+    """
+    parts = [
+        f"@{suffix}: {time_text(time, time_unit)}, {at_risk:,} at risk"
+        for suffix, time, at_risk in times
+    ]
+    of_all = "" if num_subjects is None else f"of {num_subjects:,} "
+    parts[0] = parts[0].replace(" at risk", f" {of_all}test subjects still at risk")
+    return f"{'; '.join(parts)}."
+
+
+def at_evaluation_times(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the main metrics at times that `--evaluation_times` asks for, by time.
+
+    `names` are those of all metrics of a record.
+    """
+    known = set(names)
+    suffixes = {suffix_of(name) for name in known if suffix_of(name).startswith("t=")}
+    by_time = sorted(suffixes, key=lambda suffix: float(suffix.removeprefix("t=")))
+    wanted = (f"{metric}@{suffix}" for suffix in by_time for metric in MAIN_AT_A_TIME)
+    return tuple(metric for metric in wanted if metric in known)
+
+
+def summary_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the metrics that summaries show, of a record with metrics of these names."""
+    return (*SUMMARY, *at_evaluation_times(names))
+
+
+def times_of(details: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> list[MetricTime]:
+    """Return the times of metrics from the details of a record; earlier records lack them."""
+    times = {}
+    for metric in metrics:
+        known = details.get(metric, {})
+        if "at_risk" in known:
+            suffix = suffix_of(metric)
+            times[suffix] = MetricTime(suffix, known["time"], known["at_risk"])
+    return list(times.values())
+
+
+def result_summary(result: Mapping[str, Any], metrics: Sequence[str] | None = None) -> str:
+    """Return the main test metrics of one record as text, with their 95 % intervals.
+
+    A metric at one time says the time and how many subjects are still at risk then.
+    """
+    if metrics is None:
+        metrics = summary_metrics(result["test"])
+    width = max([18, *(len(metric) + 1 for metric in metrics)])
+    lines = [f"{'test metric':<{width}}{'value':>8}   95 % interval"]
     for metric in metrics:
         value, scale = result["test"].get(metric), scale_of(metric)
-        unit = " %" if scale > 1 else ""
+        details = result["test_details"].get(metric, {})
+        when = ""
+        if "at_risk" in details:
+            time = time_text(details["time"], result.get("time_unit", ""))
+            when = f"at {time}, {details['at_risk']:,} at risk"
         if value is None:
-            reason = result["test_details"].get(metric, {}).get("reason", "")
-            lines.append(f"{metric:<18}{'-':>8}   {reason}")
+            reason = ": ".join(filter(None, [when, details.get("reason", "")]))
+            lines.append(f"{metric:<{width}}{'-':>8}   {reason}".rstrip())
             continue
         interval = result["test_interval"].get(metric)
         bounds = f"{interval[0] * scale:.2f} to {interval[1] * scale:.2f}" if interval else ""
-        lines.append(f"{metric:<18}{value * scale:>8.2f}{unit or '  '} {bounds}")
+        unit = " %" if scale > 1 else "  "
+        line = f"{metric:<{width}}{value * scale:>8.2f}{unit} {bounds:<16} {when}"
+        lines.append(line.rstrip())
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from survkit.datasets.assemble import Dataset
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
 from survkit.runs.flags import PATHS, dataset_and_model_flags
-from survkit.runs.metric_text import SHARES, SUMMARY
+from survkit.runs.metric_text import SHARES, summary_metrics, times_note, times_of
 
 FILE = "model_card.md"
 """Its name in the run's folder."""
@@ -143,16 +143,16 @@ def _convergence(result: Mapping[str, Any]) -> list[str]:
 
 
 def _metrics(result: Mapping[str, Any], n_test: int) -> list[str]:
-    rows = [
-        (f"`{metric}`", _value(result, metric), _interval(result, metric))
-        for metric in SUMMARY
-        if metric in result["test"]
-    ]
+    metrics = [m for m in summary_metrics(result["test"]) if m in result["test"]]
+    rows = [(f"`{m}`", _value(result, m), _interval(result, m)) for m in metrics]
+    times = times_of(result.get("test_details", {}), metrics)
+    note = ["", times_note(times, n_test, result["time_unit"])] if times else []
     return [
         f"On the {n_test:,} test rows, which training never sees; "
         f"{result['evaluation']} convention; intervals from a bootstrap of the test subjects.",
         "",
         *_table(("metric", "value", "95 % interval"), rows),
+        *note,
     ]
 
 

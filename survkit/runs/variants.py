@@ -22,6 +22,9 @@ CONVENTIONS = (
 )
 """Columns in which runs must agree: on other data or another grid a metric means something else."""
 
+TIMES_OF_METRICS = ("config_min_at_risk", "config_evaluation_times")
+"""Further columns in which runs must agree; earlier records lack them: 0 and no times."""
+
 DEFAULT_REFERENCE = "mtlr"
 
 _FIELDS = dataclasses.fields(TrainConfig)
@@ -35,15 +38,48 @@ def check_comparable(runs: pd.DataFrame) -> None:
     Raises
     ------
     InputError
-        Naming the first of `CONVENTIONS` in which the runs differ, with its values.
+        Naming the first of `CONVENTIONS` or `TIMES_OF_METRICS` in which the runs differ, with its
+        values.
     """
-    for column in CONVENTIONS:
-        found = sorted(map(str, runs[column].dropna().unique())) if column in runs else []
+    found_in = {
+        column: sorted(map(str, runs[column].dropna().unique()))
+        for column in CONVENTIONS
+        if column in runs
+    }
+    found_in["min_at_risk"] = list(map(str, sorted(_numbers_at_risk(runs))))
+    found_in["evaluation_times"] = [
+        " ".join(f"{time:.10g}" for time in times) or "none" for times in sorted(_times(runs))
+    ]
+    for column, found in found_in.items():
         if len(found) > 1:
             raise InputError(
                 f"the runs differ in {column.removeprefix('config_')} ({', '.join(found)}); "
                 "a table compares models on the same data under one convention"
             )
+
+
+def min_at_risk(runs: pd.DataFrame) -> int:
+    """Return how many subjects the metrics of comparable runs need at risk; 0 if not recorded."""
+    return max(_numbers_at_risk(runs), default=0)
+
+
+def evaluation_times(runs: pd.DataFrame) -> tuple[float, ...]:
+    """Return the further times at which comparable runs have metrics."""
+    return max(_times(runs), default=())
+
+
+def _numbers_at_risk(runs: pd.DataFrame) -> set[int]:
+    values = _column(runs, "config_min_at_risk")
+    return {0 if _is_absent(value) else int(value) for value in values}
+
+
+def _times(runs: pd.DataFrame) -> set[tuple[float, ...]]:
+    values = _column(runs, "config_evaluation_times")
+    return {() if _is_absent(v) else tuple(sorted(set(map(float, v)))) for v in values}
+
+
+def _column(runs: pd.DataFrame, name: str) -> list[Any]:
+    return list(runs[name]) if name in runs else [None] * len(runs)
 
 
 def variant_labels(runs: pd.DataFrame) -> pd.Series:
@@ -117,7 +153,7 @@ def _flag_columns(runs: pd.DataFrame) -> list[str]:
     """Return the columns of flags that are part of what identifies a run."""
     columns = [str(column) for column in runs if str(column).startswith("config_")]
     known = [column for column in columns if not runs[column].isna().all()]
-    return [column for column in known if _name(column) not in _NO_IDENTITY]
+    return [c for c in known if c not in TIMES_OF_METRICS and _name(c) not in _NO_IDENTITY]
 
 
 def _texts(values: pd.Series, flag: str) -> list[str]:

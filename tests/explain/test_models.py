@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,14 @@ from sksurv.svm import FastSurvivalSVM
 from sksurv.util import Surv
 
 from survkit.baselines.coxph import CoxPH
+from survkit.baselines.kaplan_meier import KaplanMeier
+from survkit.configs.train import TrainConfig
+from survkit.estimators import MTLRSurvival
 from survkit.explain import SurvLimeExplainer
-from survkit.types import InputError, SurvivalData, TimeGrid
+from survkit.explain.hazards import HazardReader
+from survkit.explain.models import predictor
+from survkit.training.neural_model import NeuralSurvivalModel
+from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
 RNG = np.random.default_rng(0)
 NAMES = ["age", "dose", "noise"]
@@ -109,8 +116,6 @@ def test_pycox_models() -> None:
 def test_xgboosts_curves_are_those_of_its_own_likelihood(distribution: str) -> None:
     import xgboost
 
-    from survkit.explain.models import predictor
-
     matrix = xgboost.DMatrix(FEATURES)
     matrix.set_float_info("label_lower_bound", TIMES)
     matrix.set_float_info("label_upper_bound", np.where(EVENTS, TIMES, np.inf))
@@ -143,8 +148,6 @@ def test_xgboosts_curves_are_those_of_its_own_likelihood(distribution: str) -> N
 
 def test_xgboosts_wrapper_predicts_by_its_best_trees_after_early_stopping() -> None:
     import xgboost
-
-    from survkit.explain.models import predictor
 
     matrix = xgboost.DMatrix(FEATURES)
     matrix.set_float_info("label_lower_bound", TIMES)
@@ -182,3 +185,60 @@ def test_models_of_survkit() -> None:
 def test_models_without_survival_curves_are_refused() -> None:
     with pytest.raises(InputError, match="predict_fn is a FastSurvivalSVM"):
         explain(FastSurvivalSVM())
+
+
+def survkit_model(name: str) -> Any:
+    data = SurvivalData(FEATURES.astype(np.float32), EVENTS, TIMES)
+    grid = TimeGrid.evenly_spaced(12.0, 8)
+    if name == "coxph":
+        return CoxPH(grid=grid, alpha=1e-4).fit(data, data)
+    if name == "kaplan_meier":
+        return KaplanMeier(grid=grid).fit(data, data)
+    parameters = asdict(TrainConfig(hidden_dim=8, epochs=3))
+    return NeuralSurvivalModel("mtlr", grid=grid, parameters=parameters).fit(data, data)
+
+
+@pytest.mark.parametrize("name", ["mtlr", "coxph", "kaplan_meier"])
+def test_models_of_survkit_are_asked_at_the_explainers_times(name: str) -> None:
+    model = survkit_model(name)
+    reader = HazardReader(np.unique(TIMES), None, None)
+    predict = predictor(model, kind="survival", times=reader.times, feature_names=NAMES)
+    hazards = reader.read(predict(FEATURES[:20]), 20)
+    inside = reader.times[reader.times <= 12.0]
+    assert len(inside) < len(reader.times)
+    single = FEATURES[:20].astype(np.float32)
+    expected = -np.log(model.predict(single, inside).survival)
+    np.testing.assert_allclose(hazards[:, : len(inside)], expected, rtol=1e-12)
+    at_horizon = -np.log(model.predict(single, [12.0]).survival)
+    beyond = np.broadcast_to(at_horizon, (20, len(reader.times) - len(inside)))
+    np.testing.assert_allclose(hazards[:, len(inside) :], beyond, rtol=1e-12)
+
+
+@pytest.mark.parametrize("step", [False, True])
+def test_a_prediction_that_a_function_returns_is_read_in_its_own_way(step: bool) -> None:
+    prediction = SurvivalPrediction(
+        np.array([1.0, 3.0]), np.array([[0.8, 0.4], [0.9, 0.1]]), step=step
+    )
+    times = np.array([0.5, 1.0, 2.0, 3.0, 4.0])
+    reader = HazardReader(times, None, None)
+    predict = predictor(lambda x: prediction, kind="survival", times=times, feature_names=NAMES)
+    expected = -np.log(prediction.at(times, "constant"))
+    np.testing.assert_allclose(reader.read(predict(FEATURES[:2]), 2), expected, rtol=1e-12)
+
+
+def test_the_times_of_a_model_of_survkit_may_be_named_and_are_checked() -> None:
+    model = survkit_model("coxph")
+    named = explain(model, model_output_times=model.grid.cuts)
+    np.testing.assert_array_equal(named, explain(model))
+    with pytest.raises(InputError, match="but the model predicts at 8 times from 0 to 12; leave"):
+        explain(model, model_output_times=[1.0, 2.0])
+
+
+def test_estimators_are_read_linearly_between_their_times() -> None:
+    estimator = MTLRSurvival(hidden_dim=4, epochs=2, time_bins=6).fit(FRAME, OUTCOME)
+    reader = HazardReader(np.unique(TIMES), None, None)
+    predict = predictor(estimator, kind="survival", times=reader.times, feature_names=NAMES)
+    survival = estimator.predict_survival_function(FRAME[:5], return_array=True)
+    own = SurvivalPrediction(estimator.unique_times_, survival)
+    expected = -np.log(own.at(reader.times, "constant"))
+    np.testing.assert_allclose(reader.read(predict(FEATURES[:5]), 5), expected, rtol=1e-6)

@@ -20,7 +20,7 @@ from survkit.report.expert_figures import (
     kaplan_meier_by_expert,
     router_heatmap,
 )
-from survkit.report.figures import brier_over_time, calibration_over_time
+from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
 from survkit.report.profiles import (
     cohort_profile,
     profile_heatmap,
@@ -73,12 +73,38 @@ def test_brier_over_time_is_the_brier_score_at_every_cut(axes: Axes, synthetic) 
     assert np.mean(score[1:]) == pytest.approx(values["brier"])
 
 
+def test_brier_over_time_ends_where_too_few_are_at_risk(axes: Axes, synthetic) -> None:
+    train_rows, test, prediction, grid = synthetic
+    last = {}
+    for number in (0, 30):
+        brier_over_time(
+            {"model": prediction}, test, train=train_rows, grid=grid, min_at_risk=number, axes=axes
+        )
+        last[number] = axes.lines[-1].get_xdata()[-1]
+    assert np.count_nonzero(test.time > last[30]) >= 30
+    following = grid.cuts[grid.cuts > last[30]][0]
+    assert np.count_nonzero(test.time > following) < 30
+    assert last[0] > last[30]
+
+
+def test_predicted_curves_are_drawn_as_they_are_read(axes: Axes, synthetic) -> None:
+    _, test, prediction, _ = synthetic
+    exact = SurvivalPrediction(prediction.times[1:], prediction.survival[:, 1:], step=True)
+    survival_curves({"grid": prediction, "exact": exact}, test.time, test.event, axes=axes)
+    kaplan_meier, grid, steps = axes.lines
+    assert kaplan_meier.get_drawstyle() == steps.get_drawstyle() == "steps-post"
+    assert grid.get_drawstyle() == "default"
+    np.testing.assert_allclose(grid.get_ydata(), prediction.survival.mean(axis=0))
+    assert (steps.get_xdata()[0], steps.get_ydata()[0]) == (0, 1)
+
+
 def test_calibration_has_a_line_for_each_time(axes: Axes, synthetic) -> None:
     _, test, prediction, grid = synthetic
     times = [float(grid.cuts[5]), float(grid.cuts[10])]
     calibration_over_time(prediction, test.time, test.event, times=times, axes=axes)
     assert len(axes.containers) == 2
-    assert labels(axes)[1] == f"by {times[0]:.4g}"
+    at_risk = np.count_nonzero(test.time > times[0])
+    assert labels(axes)[1] == f"by {times[0]:.4g}, {at_risk} at risk"
 
 
 def test_the_expert_load_is_the_share_of_largest_weights(axes: Axes) -> None:

@@ -56,6 +56,20 @@ def test_curves_of_subjects_have_the_colours_of_their_experts(axes: Axes) -> Non
     assert colours[0] == colours[1] != colours[2]
 
 
+def test_curves_are_drawn_as_they_are_read(axes: Axes) -> None:
+    """Lines from 1 at time 0 between the times of a grid, a staircase where these are exact."""
+    data, survival = DATA.subset(np.array([0])), SURVIVAL[:1, 1:]
+    for step, drawn_as in ((False, "default"), (True, "steps-post")):
+        prediction = SurvivalPrediction(TIMES[1:], survival, WEIGHTS[:1], step)
+        subject_curves(prediction, data, 0, axes=axes)
+        curve = axes.lines[0]
+        np.testing.assert_allclose(curve.get_xdata(), TIMES)
+        np.testing.assert_allclose(curve.get_ydata(), SURVIVAL[0])
+        assert curve.get_drawstyle() == drawn_as
+        assert axes.lines[-1].get_drawstyle() == "steps-post"  # Kaplan-Meier
+        axes.clear()
+
+
 def test_only_so_many_subjects_are_drawn(axes: Axes) -> None:
     prediction = SurvivalPrediction(TIMES, SURVIVAL, WEIGHTS)
     subject_curves(prediction, DATA, 0, subjects=2, axes=axes)

@@ -84,6 +84,26 @@ def test_calibration_is_judged_by_its_null_distribution(run: Path) -> None:
     assert "undefined (an outcome has probability 0)" in section(card, "Test metrics")
 
 
+def test_the_card_tells_the_times_of_metrics_and_who_is_at_risk(run: Path) -> None:
+    dataset, config, result = content(run)
+    time, test_rows = dataset.grid.cuts[3], dataset.splits.test
+    at_risk = (test_rows.time > time).sum()
+    metrics = section((run / "model_card.md").read_text(), "Test metrics")
+    note = f"\n@25: {time:.4g} days, {at_risk} of {len(test_rows)} test subjects still at risk"
+    assert note in metrics
+    test = {**result["test"], "brier@t=30": 0.1, "auc@t=30": None}
+    details = {"brier@t=30": {"time": 30.0, "at_risk": 41}, "auc@t=30": {"reason": "no event"}}
+    card = model_card(
+        dataset, config, {**result, "test": test, "test_details": details}, folder=run
+    )
+    metrics = section(card, "Test metrics")
+    assert "| `brier@t=30` | 10.00 % |" in metrics
+    assert "| `auc@t=30` | undefined (no event) |" in metrics
+    assert "\n@t=30: 30 days, 41 of 50 test subjects still at risk." in metrics
+    earlier = model_card(dataset, config, {**result, "test_details": {}}, folder=run)
+    assert "at risk" not in section(earlier, "Test metrics")
+
+
 @pytest.mark.parametrize(
     ("converged", "said"),
     [

@@ -5,7 +5,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from survkit.runs.variants import check_comparable, choose_reference, variant_labels
+from survkit.runs.variants import (
+    check_comparable,
+    choose_reference,
+    evaluation_times,
+    min_at_risk,
+    variant_labels,
+)
 from survkit.types import InputError
 
 
@@ -71,6 +77,13 @@ def test_configurations_that_nothing_tells_apart_have_no_mean() -> None:
         ("data_sha256", ("00", "ff"), r"differ in data_sha256 \(00, ff\)"),
         ("evaluation", ("standard", "published"), r"differ in evaluation \(published, standard\)"),
         ("config_time_bins", (20, 100), r"differ in time_bins \(100, 20\)"),
+        ("config_min_at_risk", (10, 5), r"differ in min_at_risk \(5, 10\)"),
+        ("config_min_at_risk", (10, None), r"differ in min_at_risk \(0, 10\)"),
+        (
+            "config_evaluation_times",
+            ([30.0, 182.5], None),
+            r"differ in evaluation_times \(none, 30 182.5\)",
+        ),
     ],
 )
 def test_runs_that_no_table_can_compare_are_refused(
@@ -87,3 +100,23 @@ def test_the_reference_is_as_asked_or_mtlr_or_the_first() -> None:
     assert choose_reference(labels, "rsf") == "rsf"
     with pytest.raises(InputError, match=r"--reference is 'rfs' \(did you mean rsf\?\)"):
         choose_reference(labels, "rfs")
+
+
+def test_a_record_from_before_the_times_of_metrics_has_none() -> None:
+    times, other = [30.0, 180.0], [180.0, 30.0, 30.0]
+    frame = runs({"config_min_at_risk": 0, "config_evaluation_times": []}, {})
+    check_comparable(frame)
+    assert (min_at_risk(frame), evaluation_times(frame)) == (0, ())
+    frame = runs({"config_evaluation_times": times}, {"config_evaluation_times": other})
+    frame["config_min_at_risk"] = 10
+    check_comparable(frame)
+    assert (min_at_risk(frame), evaluation_times(frame)) == (10, (30.0, 180.0))
+    assert (min_at_risk(runs({})), evaluation_times(runs({}))) == (0, ())
+
+
+def test_the_times_of_metrics_make_no_variant() -> None:
+    frame = runs(
+        {"config_lr": 0.1, "config_min_at_risk": 10, "config_evaluation_times": [30.0]},
+        {"config_lr": 0.1},
+    )
+    assert variant_labels(frame).tolist() == ["fixed_moe", "fixed_moe"]
