@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from survkit.datasets.assemble import Dataset
 from survkit.ensemble.candidates import Candidate, shared_settings
 from survkit.ensemble.selection import Selection, select_models
+from survkit.metrics.outcomes import decisive_min_at_risk
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.ensemble import ENSEMBLE, EnsembleModel
 from survkit.runs.folder import RunFolder, provenance
@@ -96,10 +97,9 @@ def _settings(
         **shared_settings(members),
     }
     outcomes = evaluated_outcomes(dataset, shared).values()
-    if not any(each.min_at_risk_decides for each in outcomes):
-        shared["min_at_risk"] = 0  # as `survkit.runs.identity.resolved`
     return {
         **shared,
+        "min_at_risk": decisive_min_at_risk(outcomes),
         "data_sha256": dataset.sha256,
         "model": SELECTED if choices.select else f"{candidates[0].model}_ensemble",
         "group": folder.path.parent.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -213,22 +214,21 @@ class Outcomes:
             return next((point.reason for point in self.points if point.suffix == suffix), None)
         return self.why_no_cuts if name in OVER_CUTS else None
 
-    @property
-    def min_at_risk_decides(self) -> bool:
-        """Whether `min_at_risk` leaves out a time that could be used without it."""
-        if self.convention == "published" or self.min_at_risk == 0:
+    def leaves_out_times(self, min_at_risk: int) -> bool:
+        """Whether that many subjects at risk leave out a time that could be used otherwise."""
+        if self.convention == "published":
             return False
-        without = replace(self, min_at_risk=0)
+        without, own = (replace(self, min_at_risk=least) for least in (0, min_at_risk))
         true_time = self.data.true_time
         few_truths = true_time is not None and any(
-            np.count_nonzero(true_time > point.time) < self.min_at_risk for point in self.points
+            np.count_nonzero(true_time > point.time) < min_at_risk for point in own.points
         )
         return (
             few_truths
-            or without.weights.last_cut != self.weights.last_cut
+            or without.weights.last_cut != own.weights.last_cut
             or any(
-                (own.reason is None) != (other.reason is None)
-                for own, other in zip(self.points, without.points, strict=True)
+                (with_it.reason is None) != (without_it.reason is None)
+                for with_it, without_it in zip(own.points, without.points, strict=True)
             )
         )
 
@@ -282,3 +282,15 @@ class Outcomes:
     @cached_property
     def _weighed(self) -> dict[int, tuple[int, float]]:
         return {}
+
+
+def decisive_min_at_risk(outcomes: Iterable[Outcomes]) -> int:
+    """Return the `min_at_risk` of outcomes, 0 where it decides nothing.
+
+    It does not where neither it nor the default leaves out a time of any of them, so that the
+    metrics are what they are without such a rule.
+    """
+    several = list(outcomes)
+    given = several[0].min_at_risk
+    least = max(given, MIN_AT_RISK)
+    return given if any(each.leaves_out_times(least) for each in several) else 0

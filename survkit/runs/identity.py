@@ -72,6 +72,7 @@ def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     InputError
         For an evaluation time beyond the horizon of the time grid.
     """
+    from survkit.metrics.outcomes import decisive_min_at_risk
     from survkit.runs.results import evaluated_outcomes
 
     horizon, unit = dataset.grid.horizon, dataset.card.time_unit
@@ -83,12 +84,11 @@ def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         )
     flags = dataset.grid_flags
     outcomes = evaluated_outcomes(dataset, asdict(config)).values()
-    decides = any(each.min_at_risk_decides for each in outcomes)
     return replace(
         config,
         time_bins=flags["time_bins"],
         quantile_event_times=flags["quantile_event_times"],
-        min_at_risk=config.min_at_risk if decides else 0,
+        min_at_risk=decisive_min_at_risk(outcomes),
     )
 
 

@@ -93,9 +93,7 @@ def read_test_predictions(
 
 
 def average_prediction(
-    predictions: Sequence[SurvivalPrediction],
-    grid: TimeGrid | None = None,
-    evaluation_times: Sequence[float] = (),
+    predictions: Sequence[SurvivalPrediction], grid: TimeGrid | None = None
 ) -> SurvivalPrediction:
     """Return the mean of survival curves of the same subjects, without expert weights.
 
@@ -105,8 +103,6 @@ def average_prediction(
         At least one.
     grid : TimeGrid, optional
         Where to read the curves; the first prediction's times where not given.
-    evaluation_times : sequence of float
-        Times to read besides the grid's cuts.
 
     Raises
     ------
@@ -117,9 +113,8 @@ def average_prediction(
         times = predictions[0].times
         curves = [prediction.at(times) for prediction in predictions]
     else:
-        own = TimeGrid(np.union1d(grid.cuts, evaluation_times)) if evaluation_times else grid
-        times = own.cuts
-        curves = [survival_at_cuts(prediction, own) for prediction in predictions]
+        times = grid.cuts
+        curves = [survival_at_cuts(prediction, grid) for prediction in predictions]
     return SurvivalPrediction(times, np.mean(curves, axis=0))
 
 
@@ -127,8 +122,6 @@ def average_predictions(
     runs: pd.DataFrame, labels: pd.Series, grid: TimeGrid | None = None
 ) -> tuple[dict[str, SurvivalPrediction], SurvivalData]:
     """Return each model's test predictions averaged over its seeds, and the test outcomes.
-
-    Beside the grid's cuts they have the evaluation times of the runs.
 
     Parameters
     ----------
@@ -145,20 +138,13 @@ def average_predictions(
         As `read_test_predictions` and `average_prediction`.
     """
     predictions, data = read_test_predictions(list(runs["path"]))
-    times = evaluation_times(runs)
     averages = {
         label: average_prediction(
-            [p for p, own in zip(predictions, labels, strict=True) if own == label], grid, times
+            [p for p, own in zip(predictions, labels, strict=True) if own == label], grid
         )
         for label in dict.fromkeys(labels)
     }
     return averages, data
-
-
-def evaluation_times(runs: pd.DataFrame) -> tuple[float, ...]:
-    """Return the evaluation times of runs (from `load_runs`) that all have the same."""
-    times = runs.get("config_evaluation_times", pd.Series(dtype=object)).dropna()
-    return tuple(map(float, times.iloc[0])) if len(times) else ()
 
 
 def same_outcomes(one: SurvivalData, other: SurvivalData) -> bool:

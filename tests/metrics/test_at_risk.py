@@ -16,8 +16,8 @@ OVER_TIME = ("brier@", "auc@", "accuracy@", "ece", "integrated_brier", "brier", 
 HIGHER = ("concordance", "auc", "accuracy", "d_calibration_p")
 
 
-def small(name: str) -> Dataset:
-    return load_dataset(name, data_dir="unused")
+def small(name: str, *, quantiles: bool = False) -> Dataset:
+    return load_dataset(name, data_dir="unused", quantile_event_times=quantiles)
 
 
 def scores(dataset: Dataset, prediction: SurvivalPrediction, **options):
@@ -26,10 +26,11 @@ def scores(dataset: Dataset, prediction: SurvivalPrediction, **options):
     return evaluate(prediction, dataset.splits.test, **known, bootstrap=0, **options)
 
 
+@pytest.mark.parametrize("quantiles", [False, True])
 @pytest.mark.parametrize("min_at_risk", [1, 10])
 @pytest.mark.parametrize("name", ["lung", "veteran"])
-def test_predicting_that_everybody_has_died_never_beats_kaplan_meier(name, min_at_risk):
-    dataset = small(name)
+def test_predicting_that_everybody_has_died_never_beats_kaplan_meier(name, min_at_risk, quantiles):
+    dataset = small(name, quantiles=quantiles)
     model = MODELS["kaplan_meier"].build(grid=dataset.grid, parameters={}, seed=0)
     model.fit(dataset.splits.train, dataset.splits.validation)
     test = dataset.splits.test
