@@ -186,7 +186,7 @@ class Outcomes:
         at_risk = int(still_at_risk(self.time, np.array([time]))[0])
         point = TimePoint(suffix, time, at_risk, self.why_unusable(time), cut)
         if point.reason is None and not self.weights_at(point).any():
-            return point._replace(reason=f"every subject is censored by time {time:g}")
+            return point._replace(reason="every subject is censored by then")
         return point
 
     def why_unusable(self, time: float) -> str | None:
@@ -196,14 +196,13 @@ class Outcomes:
         at_risk = int(still_at_risk(self.time, np.array([time]))[0])
         if at_risk < self.min_at_risk:
             return (
-                f"{at_risk} of {len(self.time)} subjects are still at risk at time {time:g}, "
-                f"fewer than min_at_risk {self.min_at_risk}"
+                f"{at_risk} of {len(self.time)} subjects are still at risk, fewer than "
+                f"min_at_risk {self.min_at_risk}"
             )
         uncensored = float(self.censoring.at(time))
         if uncensored < SMALLEST_CENSORING_SURVIVAL:
             return (
-                f"the censoring survival at time {time:g} is {uncensored:.3g}, below "
-                f"{SMALLEST_CENSORING_SURVIVAL}"
+                f"the censoring survival is {uncensored:.3g}, below {SMALLEST_CENSORING_SURVIVAL}"
             )
         return None
 
@@ -235,7 +234,10 @@ class Outcomes:
     @cached_property
     def why_no_cuts(self) -> str | None:
         """Why no cut after time 0 can be used, None where one can."""
-        return self.why_unusable(float(self.grid.cuts[1])) if self.weights.last_cut == 0 else None
+        if self.weights.last_cut > 0:
+            return None
+        first = float(self.grid.cuts[1])
+        return f"at the first cut, time {first:g}, {self.why_unusable(first)}"
 
     def weights_at(self, point: TimePoint) -> NDArray[np.float64]:
         """Weight of each subject at a usable time, shape (n,)."""

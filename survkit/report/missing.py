@@ -85,10 +85,10 @@ def _is_standard(runs: pd.DataFrame) -> bool:
 
 
 def _reason(metric: str, time: MetricTime, needed: int) -> str:
-    subjects = "test subjects are still at risk at"
+    subjects = "test subjects are still at risk"
     if metric.startswith(_TRUE):
-        subjects = "true event times are later than"
-    return f"{time.at_risk} {subjects} time {time.time:g}, fewer than {needed}"
+        subjects = f"true event times are later than {time.time:g}"
+    return f"{time.at_risk} {subjects}, fewer than {needed}"
 
 
 def missing_notes(

@@ -136,10 +136,10 @@ def result_summary(result: Mapping[str, Any], metrics: Sequence[str] | None = No
     for metric in metrics:
         value, scale = result["test"].get(metric), scale_of(metric)
         details = result["test_details"].get(metric, {})
-        when = ""
+        when = at_risk = ""
         if "at_risk" in details:
-            time = time_text(details["time"], result.get("time_unit", ""))
-            when = f"at {time}, {details['at_risk']:,} at risk"
+            when = f"at {time_text(details['time'], result.get('time_unit', ''))}"
+            at_risk = f", {details['at_risk']:,} at risk"
         if value is None:
             reason = ": ".join(filter(None, [when, details.get("reason", "")]))
             lines.append(f"{metric:<{width}}{'-':>8}   {reason}".rstrip())
@@ -147,6 +147,6 @@ def result_summary(result: Mapping[str, Any], metrics: Sequence[str] | None = No
         interval = result["test_interval"].get(metric)
         bounds = f"{interval[0] * scale:.2f} to {interval[1] * scale:.2f}" if interval else ""
         unit = " %" if scale > 1 else "  "
-        line = f"{metric:<{width}}{value * scale:>8.2f}{unit} {bounds:<16} {when}"
+        line = f"{metric:<{width}}{value * scale:>8.2f}{unit} {bounds:<16} {when}{at_risk}"
         lines.append(line.rstrip())
     return "\n".join(lines)

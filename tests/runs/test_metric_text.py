@@ -80,7 +80,7 @@ def test_a_summary_says_the_time_and_the_number_at_risk() -> None:
     found = {line.split()[0]: " ".join(line.split()[1:]) for line in lines}
     assert found["loss"] == "2.50 2.25 to 2.75"
     assert found["brier@50"] == "17.10 % 15.90 to 18.40 at 1,014 days, 327 at risk"
-    assert found["brier@75"] == "- at 1,521 days, 3 at risk: 3 are at risk, fewer than 10"
+    assert found["brier@75"] == "- at 1,521 days: 3 are at risk, fewer than 10"
     assert found["brier@t=30"] == "10.00 % at 30 days, 800 at risk"
 
 
