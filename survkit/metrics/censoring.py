@@ -126,11 +126,6 @@ class CensoringWeights:
     event_at_cut: NDArray[np.float64]
 
 
-def still_at_risk(time: FloatArray, cuts: FloatArray) -> NDArray[np.int64]:
-    """Count the subjects who are at risk after each cut: their time is later, shape (m,)."""
-    return len(time) - np.searchsorted(np.sort(time), cuts, side="right")
-
-
 def censoring_weights(
     time: FloatArray,
     event: BoolArray,
@@ -138,14 +133,14 @@ def censoring_weights(
     censoring: SurvivalStep,
     convention: Convention = "standard",
     *,
-    min_at_risk: int = 0,
+    usable: BoolArray | None = None,
 ) -> CensoringWeights:
     """Weights that make up for censoring, by one of two conventions.
 
     `standard`: an event at T weighs 1/G(T-), a subject at risk after c weighs 1/G(c), and the
-    cuts end where G falls below 0.05, so no weight exceeds 20 and none is clipped, or where fewer
-    than `min_at_risk` of the evaluated subjects are still at risk. `published` (for comparison
-    with published figures only): G(T) in place of G(T-), G floored at 0.01, all cuts.
+    cuts end where G falls below 0.05, so no weight exceeds 20 and none is clipped, or where they
+    are not `usable` for another reason. `published` (for comparison with published figures only):
+    G(T) in place of G(T-), G floored at 0.01, all cuts.
 
     Parameters
     ----------
@@ -157,8 +152,8 @@ def censoring_weights(
         G, from the training rows.
     convention : {"standard", "published"}
         See above.
-    min_at_risk : int
-        Subjects who must still be at risk after the last cut, standard convention.
+    usable : array, shape (m,), bool, optional
+        The cuts that the standard convention may use, the first ones; all where not given.
 
     Raises
     ------
@@ -175,9 +170,9 @@ def censoring_weights(
         last, at_event, at_cut = len(cuts) - 1, floored.at(time), floored.at(cuts)
         event_at_cut = at_cut
     elif convention == "standard":
-        usable = censoring.at(cuts) >= SMALLEST_CENSORING_SURVIVAL
-        usable &= still_at_risk(time, cuts) >= min_at_risk
-        last = max(int(np.count_nonzero(usable)) - 1, 0)
+        weighable = censoring.at(cuts) >= SMALLEST_CENSORING_SURVIVAL
+        used = weighable if usable is None else weighable & usable
+        last = max(int(np.count_nonzero(used)) - 1, 0)
         at_event = censoring.before(time)
         at_cut, event_at_cut = censoring.at(cuts), censoring.before(cuts)
     else:

@@ -17,7 +17,6 @@ from survkit.metrics.censoring import (
     SurvivalStep,
     censoring_distribution,
     censoring_weights,
-    still_at_risk,
     weights_at_cuts,
 )
 from survkit.metrics.concordance import ComparablePairs, comparable_pairs
@@ -54,7 +53,7 @@ class TimePoint(NamedTuple):
     time : float
         The time, in the data's unit.
     at_risk : int
-        Evaluated subjects whose time is later.
+        Evaluated subjects whose time is later (of several rows, the latest).
     reason : str or None
         Why there are no metrics at this time; None where there are.
     cut : int or None
@@ -143,8 +142,23 @@ class Outcomes:
             cuts,
             self.censoring,
             self.convention,
-            min_at_risk=self.min_at_risk,
+            usable=self.at_risk(cuts) >= self.min_at_risk,
         )
+
+    @cached_property
+    def _last_times(self) -> NDArray[np.float64]:
+        """The time of each subject, sorted; the latest where a subject has several rows."""
+        if self.data.subject_id is None:
+            return np.sort(self.time)
+        of_subject = np.unique(self.data.subject_id, return_inverse=True)[1]
+        latest = np.zeros(of_subject.max() + 1)
+        np.maximum.at(latest, of_subject, self.time)
+        return np.sort(latest)
+
+    def at_risk(self, times: FloatArray) -> NDArray[np.int64]:
+        """Count the subjects still at risk at each of k times: their own is later, shape (k,)."""
+        later = np.searchsorted(self._last_times, times, side="right")
+        return np.asarray(len(self._last_times) - later)
 
     @cached_property
     def at_cuts(self) -> NDArray[np.float64]:
@@ -183,7 +197,7 @@ class Outcomes:
         return at_cuts + [self._point(evaluation_suffix(time), time, None) for time in own]
 
     def _point(self, suffix: str, time: float, cut: int | None) -> TimePoint:
-        at_risk = int(still_at_risk(self.time, np.array([time]))[0])
+        at_risk = int(self.at_risk(np.array([time]))[0])
         point = TimePoint(suffix, time, at_risk, self.why_unusable(time), cut)
         if point.reason is None and not self.weights_at(point).any():
             return point._replace(reason="every subject is censored by then")
@@ -193,10 +207,10 @@ class Outcomes:
         """Return why no metric can stand at a time, None where one can."""
         if self.convention == "published":
             return None
-        at_risk = int(still_at_risk(self.time, np.array([time]))[0])
+        at_risk = int(self.at_risk(np.array([time]))[0])
         if at_risk < self.min_at_risk:
             return (
-                f"{at_risk} of {len(self.time)} subjects are still at risk, fewer than "
+                f"{at_risk} of {len(self._last_times)} subjects are still at risk, fewer than "
                 f"min_at_risk {self.min_at_risk}"
             )
         uncensored = float(self.censoring.at(time))

@@ -9,7 +9,7 @@ from survkit.datasets import load_dataset
 from survkit.datasets.assemble import Dataset
 from survkit.metrics import Outcomes, evaluate
 from survkit.models.registry import MODELS
-from survkit.types import SurvivalPrediction
+from survkit.types import SurvivalPrediction, TimeGrid
 from tests.metrics.metric_fixtures import survival_data, tied_problem
 
 OVER_TIME = ("brier@", "auc@", "accuracy@", "ece", "integrated_brier", "brier", "km_calibration")
@@ -86,6 +86,16 @@ def test_every_metric_over_time_ends_where_the_least_number_is_left():
     assert np.isfinite(few.values["concordance"])
 
 
+def test_the_rows_of_one_subject_count_once():
+    time = np.repeat([1.0, 2.0, 3.0, 9.0], 10)
+    data = survival_data(time, np.ones(40, bool), subject_id=np.repeat(np.arange(4), 10))
+    grid = TimeGrid(np.arange(10.0))
+    outcomes = Outcomes(data, time, data.event, grid, min_at_risk=2)
+    assert outcomes.weights.last_cut == 2
+    reason = "1 of 4 subjects are still at risk, fewer than min_at_risk 2"
+    assert [point.reason for point in outcomes.points] == [None, reason, reason]
+
+
 def test_the_published_convention_does_not_ask_how_many_are_left():
     prediction, data, grid, train = tied_problem(80)
     options = {"train_time": train[0], "train_event": train[1], "grid": grid, "bootstrap": 0}
@@ -99,7 +109,7 @@ def test_the_published_convention_does_not_ask_how_many_are_left():
 def test_a_resample_that_draws_nobody_who_is_left_has_no_value():
     time = np.array([1.0, 2, 3, 4, 5, 9])
     data = survival_data(time, np.ones(6, bool))
-    grid = small("lung").grid.__class__(np.array([0.0, 2, 4, 6, 8]))
+    grid = TimeGrid(np.array([0.0, 2, 4, 6, 8]))
     prediction = SurvivalPrediction(grid.cuts, np.zeros((6, 5)))
     result = evaluate(
         prediction, data, train_time=time, train_event=data.event, grid=grid, min_at_risk=1
@@ -136,7 +146,7 @@ def test_times_in_single_precision_give_the_same_metrics(dtype):
     prediction, _, grid, _ = tied_problem(80)
     rng = np.random.default_rng(0)
     time = grid.cuts[rng.integers(1, len(grid.cuts), 80)] * 1.0
-    cuts = grid.__class__(grid.cuts * 0.7)
+    cuts = TimeGrid(grid.cuts * 0.7)
     event = rng.random(80) < 0.7
     same = [
         evaluate(
