@@ -27,7 +27,7 @@ from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
 from survkit.models.registry import MODELS
 from survkit.report.expert_figures import expert_prototypes
-from survkit.report.palette import COLOURS
+from survkit.report.palette import COLOURS, draw_survival
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
 
@@ -90,12 +90,12 @@ def model_panels(
     parameters = {**asdict(TrainConfig()), **PARAMETERS, "epochs": epochs}
     model = MODELS[name].build(grid=data.grid, parameters=parameters, seed=42, device="cpu")
     model.fit(data.splits.train, data.splits.validation)
-    prediction = model.predict(subjects)
+    whole = model.predict(subjects, model.knots.times)
 
     def draw_curves(axes: Axes) -> None:
         draw_truth(axes, data, subjects)
-        for colour, curve in zip(COLOURS, prediction.survival, strict=False):
-            axes.step(prediction.times, curve, where="post", color=colour)
+        for colour, curve in zip(COLOURS, whole.survival, strict=False):
+            draw_survival(axes, whole.times, curve, step=whole.step, color=colour)
 
     if name not in HEADS:
         return [draw_curves]
@@ -167,7 +167,7 @@ def adjustable_moe_panel(model: NeuralSurvivalModel, subjects: NDArray[np.float3
         for line, probabilities in clocks.items():
             curves = survival_from_class_probabilities(probabilities)
             for colour, curve in zip(COLOURS, curves, strict=False):
-                axes.step(model.grid.cuts, curve, line, where="post", color=colour)
+                axes.plot(model.grid.cuts, curve, line, color=colour)
         axes.set(title="leading experts (dashed: unwarped)", ylabel="survival")
 
     return draw
@@ -183,7 +183,7 @@ def personalized_moe_panel(model: NeuralSurvivalModel, subjects: NDArray[np.floa
                 gates, survival_from_class_probabilities(experts), strict=True
             ):
                 width = 0.4 + 2.6 * weight
-                axes.step(model.grid.cuts, curve, where="post", color=colour, linewidth=width)
+                axes.plot(model.grid.cuts, curve, color=colour, linewidth=width)
         axes.set(title="their experts (thicker: more weight)", ylabel="survival")
 
     return draw
