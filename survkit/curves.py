@@ -2,8 +2,8 @@
 
 A curve on a time grid is read linearly: the probability of a class is spread evenly over its
 interval (constant density; Kvamme & Borgan 2021, Lifetime Data Analysis 27:710, section 4.1). A
-curve whose times are exact event times is a right-continuous step function. Both are 1 before the
-first event.
+curve whose times are exact event times is a right-continuous step function. Both start at 1, a
+linear one at what is left at time 0 where its first time is 0.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float64Array = NDArray[np.float64]
+
+_ROUNDING = 1e-12
+"""What products of many factors may be off, such as a Kaplan-Meier estimate of exactly 1/2."""
 
 
 def curve_values(
@@ -55,7 +58,7 @@ def time_of_level(
     if times[0] > 0:
         times = np.concatenate([[0.0], times])
         survival = np.column_stack([np.ones(len(survival)), survival])
-    below = survival <= level
+    below = survival <= level + _ROUNDING
     right = np.argmax(below, axis=1)
     reached = times[right]
     if not step:
@@ -64,7 +67,7 @@ def time_of_level(
         high, low = survival[rows, left], survival[rows, right]
         drop = high - low
         share = np.divide(high - level, drop, out=np.zeros_like(drop), where=drop > 0)
-        reached = times[left] + share * (times[right] - times[left])
+        reached = times[left] + np.clip(share, 0, 1) * (times[right] - times[left])
     return np.where(below.any(axis=1), reached, np.inf)
 
 

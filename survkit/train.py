@@ -78,7 +78,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
             if result is None:
                 unfinished.append(run)
             else:
-                say_complete(run.folder, result)
+                say_complete(run.folder, result, time_unit=dataset.card.time_unit)
                 show(run.folder, result)
         wandb = contexts.enter_context(WandbProcess())
         # Networks that differ only in their seeds are trained as one stack. Any other model has

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -22,10 +23,9 @@ BoolArray = NDArray[np.bool_]
 SURVIVAL_TOLERANCE = 1e-6
 """Rounding by which a survival curve may leave [0, 1] or rise before it is refused."""
 
-_SINGLE_ROUNDING = 2.0**-23
-"""Relative rounding of a time in single precision, and of the horizon that the cuts divide."""
-
+_SINGLE_ROUNDING = 2.0**-24
 _DOUBLE_ROUNDING = 2.0**-50
+"""Relative rounding of a time in single and (a few units in the last place) double precision."""
 
 
 class InputError(ValueError):
@@ -120,6 +120,26 @@ class SurvivalData:
     def __len__(self) -> int:
         return len(self.time)
 
+    @cached_property
+    def _last_times(self) -> NDArray[np.float64]:
+        """The time of each subject, sorted; the latest where a subject has several rows."""
+        if self.subject_id is None:
+            return np.sort(self.time)
+        of_subject = np.unique(self.subject_id, return_inverse=True)[1]
+        latest = np.zeros(of_subject.max() + 1)
+        np.maximum.at(latest, of_subject, self.time)
+        return np.sort(latest)
+
+    @property
+    def num_subjects(self) -> int:
+        """Number of subjects: of rows, or of different values of `subject_id`."""
+        return len(self._last_times)
+
+    def at_risk(self, times: ArrayLike) -> NDArray[np.int64]:
+        """Count the subjects still at risk at each of k times, whose own is later; shape (k,)."""
+        later = np.searchsorted(self._last_times, np.atleast_1d(times), side="right")
+        return np.asarray(self.num_subjects - later)
+
     def subset(self, rows: IntArray | BoolArray) -> SurvivalData:
         """Return the rows chosen by an index or boolean array."""
         per_row = ("features", "event", "time", "label", "true_time", "subject_id")
@@ -177,6 +197,12 @@ def _check_times(name: str, time: FloatArray) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise InputError(f"{name} is {time[row]} in row {row}; times must be finite and at least 0")
+
+
+def _is_single(time: FloatArray) -> bool:
+    """Whether all times fit in single precision."""
+    with np.errstate(over="ignore"):
+        return np.array_equal(time, time.astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,17 +270,18 @@ class TimeGrid:
     def snap(self, time: ArrayLike) -> NDArray[np.float64]:
         """Return times (any shape), those that equal a cut in their own precision as that cut.
 
-        Times that all fit in single precision were rounded to it, or are whole numbers, which no
-        cut comes that close to by accident. Other times are compared to a few units in the last
-        place, as the cuts themselves are rounded.
+        Times that all fit in single precision may have been rounded to it, and so may the horizon
+        that the cuts divide; whole numbers are exact. Other times are compared to a few units in
+        the last place, as the cuts themselves are rounded.
         """
         time = np.asarray(time, dtype=np.float64)
-        with np.errstate(over="ignore"):
-            is_single = np.array_equal(time, time.astype(np.float32))
-        rounding = _SINGLE_ROUNDING if is_single else _DOUBLE_ROUNDING
         right = np.clip(np.searchsorted(self.cuts, time), 1, len(self.cuts) - 1)
         before, after = self.cuts[right - 1], self.cuts[right]
         nearest = np.where(time - before < after - time, before, after)
+        rounding = np.full(time.shape, _DOUBLE_ROUNDING)
+        if _is_single(time):
+            rounding = rounding + _SINGLE_ROUNDING * (time != np.round(time))
+            rounding = rounding + _SINGLE_ROUNDING * (self.horizon != round(self.horizon))
         return np.where(np.abs(time - nearest) <= rounding * nearest, nearest, time)
 
     def classify(self, time: ArrayLike) -> NDArray[np.int64]:
@@ -368,8 +395,8 @@ class SurvivalPrediction:
         InputError
             For a negative time, NaN, or a time beyond the last one where `extrapolate` is None.
         """
-        times = np.atleast_1d(np.asarray(times, dtype=np.float64))
-        check_times(times, self.times[-1] if extrapolate is None else np.inf)
+        hint = "; extrapolate='constant' keeps the last value"
+        times = as_times(times, self.times[-1] if extrapolate is None else np.inf, hint)
         return curve_values(self.times, self.survival, times, step=self.step)
 
     def read(self, times: ArrayLike | None) -> SurvivalPrediction:
@@ -385,7 +412,7 @@ class SurvivalPrediction:
         """
         if times is None or np.array_equal(times, self.times):
             return self
-        times = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        times = as_times(times, self.times[-1])
         step = self.step and holds_steps(times, self.times)
         return SurvivalPrediction(times, self.at(times), self.expert_weights, step)
 
@@ -432,8 +459,8 @@ class SurvivalPrediction:
         """
         if not until > 0:
             raise InputError(f"the restricted mean is asked for until {until}; it must be above 0")
-        check_times(np.array([until]), self.times[-1])
-        return area_under(self.times, self.survival, float(until), step=self.step)
+        (end,) = as_times(until, self.times[-1])
+        return area_under(self.times, self.survival, float(end), step=self.step)
 
     def risk_score(self) -> NDArray[np.float64]:
         """Return a score per subject, shape (n,), higher = riskier: minus the median time."""
@@ -445,22 +472,29 @@ class SurvivalPrediction:
         return SurvivalPrediction(self.times, self.survival[rows], weights, self.step)
 
 
-def check_times(times: Float64Array, horizon: float) -> None:
-    """Refuse times at which survival is not known: below 0, NaN, or beyond the horizon.
+def as_times(times: ArrayLike, horizon: float, hint: str = "") -> NDArray[np.float64]:
+    """Return the times at which survival is asked for, shape (k,), at least one.
+
+    Times of single precision that their rounding takes beyond the horizon are the horizon.
 
     Raises
     ------
     InputError
-        Naming the first bad time, or the horizon and the last time asked for.
+        For another shape, times below 0 or NaN, or (with the hint) beyond the horizon.
     """
+    times = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    if times.ndim != 1 or len(times) == 0:
+        raise InputError(f"times must be one sequence of at least one time, not {times.shape}")
     bad = times[~(times >= 0)]
     if len(bad):
         raise InputError(f"survival is asked for at time {bad[0]}; times are at least 0")
+    rounded = _is_single(times) and (times.max() <= horizon * (1 + _SINGLE_ROUNDING))
+    times = np.minimum(times, horizon) if rounded else times
     if (times > horizon).any():
         raise InputError(
-            f"survival is predicted up to time {horizon}, asked for {times.max()}; "
-            "extrapolate='constant' keeps the last value"
+            f"survival is predicted up to time {horizon}, asked for {times.max()}{hint}"
         )
+    return times
 
 
 def holds_steps(times: Float64Array, steps: Float64Array) -> bool:

@@ -214,7 +214,7 @@ def test_the_median_of_a_curve_that_stays_above_a_half_is_infinite() -> None:
     [
         ("predict_survival_frame", [1, 99.0], "times asks for 99.0, beyond the largest training"),
         ("predict_survival_frame", [-1.0], "at time -1.0; times are at least 0"),
-        ("predict_survival_frame", [np.nan], "at time nan; times are at least 0"),
+        ("predict_survival_frame", [np.nan], "is missing; times are numbers"),
         ("predict_survival_frame", [1, "2"], r"times\[1\] is '2', text"),
         ("predict_survival_frame", [pd.Timedelta(days=1)], r"times\[0\] is 1 day.*, a duration"),
         ("predict_survival_frame", np.array([1], "m8[D]"), r"times\[0\] is 1 day.*, a duration"),

@@ -188,6 +188,50 @@ def test_a_prediction_read_at_more_times_is_the_same_curve(step: bool, gaps: np.
     np.testing.assert_array_equal(finer.at(curves.times), curves.survival)
 
 
+@pytest.mark.parametrize("step", [False, True])
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([], r"at least one time, not \(0,\)"),
+        ([[1.0, 2.0]], r"one sequence of at least one time, not \(1, 2\)"),
+        ([np.nan], "at time nan; times are at least 0"),
+        ([-1.0], "at time -1.0; times are at least 0"),
+        ([4.5], "up to time 4.0, asked for 4.5$"),
+    ],
+)
+def test_times_that_cannot_be_read_are_refused(
+    step: bool, times: list[float], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        prediction(step=step).read(times)
+
+
+def test_the_horizon_in_single_precision_is_the_horizon() -> None:
+    curve = SurvivalPrediction(np.array([0.1, 0.3]), np.array([[0.9, 0.5]]))
+    assert curve.at(np.array([0.3], np.float32))[0, 0] == 0.5
+
+
+@pytest.mark.parametrize("n", range(10, 101, 10))
+def test_quantiles_of_kaplan_meier_are_the_order_statistics(n: int) -> None:
+    times = np.arange(1.0, n + 1)
+    survival = np.cumprod(1 - 1 / (n - np.arange(n)))
+    curve = SurvivalPrediction(times, survival[None], step=True)
+    for tenths in range(1, 10):
+        assert curve.quantile(tenths / 10)[0] == n * tenths / 10
+
+
+def test_whole_numbers_are_their_own_cut() -> None:
+    grid = TimeGrid(np.array([0.0, 1e7, 2e7]))
+    assert grid.classify([10_000_001]).tolist() == [2]
+    assert grid.classify([10_000_001, 0.1]).tolist() == [2, 1]
+
+
+def test_subjects_at_risk_count_once() -> None:
+    rows = SurvivalData(np.ones((4, 1)), [1, 1, 0, 0], [1.0, 2, 3, 3], subject_id=[7, 7, 8, 9])
+    assert rows.num_subjects == 3
+    assert rows.at_risk([0, 1, 2, 3]).tolist() == [3, 3, 2, 0]
+
+
 def test_a_step_function_that_lost_steps_is_read_linearly() -> None:
     assert not prediction(step=True).read([2.0, 4.0]).step
     assert prediction(step=True).read([1.0, 1.5, 2.0]).step

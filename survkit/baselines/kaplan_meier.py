@@ -17,7 +17,7 @@ from survkit.types import (
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
-    check_times,
+    as_times,
     holds_steps,
 )
 
@@ -73,8 +73,7 @@ class KaplanMeier:
         if times is None or not self.exact:
             at_cuts = np.tile(self.curve.at(self.grid.cuts), (len(features), 1))
             return SurvivalPrediction(self.grid.cuts, at_cuts).read(times)
-        asked = np.atleast_1d(np.asarray(times, np.float64))
-        check_times(asked, self.grid.horizon)
+        asked = as_times(times, self.grid.horizon)
         survival = np.tile(self.curve.at(asked), (len(features), 1))
         return SurvivalPrediction(asked, survival, step=holds_steps(asked, self.curve.times))
 

@@ -14,7 +14,7 @@ from survkit.types import (
     Knots,
     SurvivalPrediction,
     TimeGrid,
-    check_times,
+    as_times,
     holds_steps,
 )
 
@@ -85,10 +85,9 @@ class CumulativeHazard(NamedTuple):
             For a time beyond the horizon, or times that do not increase.
         """
         at_cuts = times is None
-        asked = grid.cuts if times is None else np.atleast_1d(np.asarray(times, np.float64))
+        asked = grid.cuts if times is None else as_times(times, grid.horizon)
         if not (at_cuts or self.exact):
             return self.survival(log_risk, grid).read(asked)
-        check_times(asked, grid.horizon)
         survival = proportional_hazards_survival(log_risk, self.at(asked))
         step = not at_cuts and holds_steps(asked, self.times)
         return SurvivalPrediction(asked, survival, step=step)

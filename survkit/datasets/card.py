@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from survkit.types import InputError
 
+UNKNOWN_UNIT = "time units"
+"""The unit of times whose unit is not known."""
+
 
 @dataclass(frozen=True)
 class Card:

@@ -11,13 +11,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
-from survkit.datasets.card import Card
+from survkit.datasets.card import UNKNOWN_UNIT, Card
 from survkit.datasets.reading import read_csv
 from survkit.datasets.tables import RawTable, as_numbers
 from survkit.text import nearest
 from survkit.types import BoolArray, InputError
-
-UNKNOWN_UNIT = "time units"
 
 _EVENT_VALUES = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 

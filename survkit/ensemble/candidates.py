@@ -13,7 +13,8 @@ import survkit
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_parameters
 from survkit.models.registry import MODELS, model_name
-from survkit.runs.flags import PATHS
+from survkit.runs.flags import LABELS, PATHS
+from survkit.runs.identity import EARLIER
 from survkit.runs.read import load_fitted, read_config
 from survkit.runs.state import (
     OpenRun,
@@ -153,8 +154,8 @@ def shared_settings(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for name in (*names, "data_sha256")
         if all(name in config and config[name] == first[name] for config in configs)
     }
-    # Where the data lie may differ from run to run; one place is enough.
-    return shared | {name: first[name] for name in PATHS}
+    # Where the data lie and what they are called may differ from run to run; one is enough.
+    return shared | {name: first[name] for name in (*PATHS, *LABELS)}
 
 
 def _single_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -182,18 +183,18 @@ def _of_models(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
 
 
 def _configuration(run: Path) -> dict[str, Any]:
-    """Return a run's configuration; flags that it is from before have what is their default now."""
+    """Return a run's configuration; flags that it is from before have what keeps its numbers."""
     config = read_config(run)
     if config is None:
         raise InputError(f"{run / 'config.json'} is missing or damaged; train that run again")
-    return {**asdict(TrainConfig()), **config}
+    return {**asdict(TrainConfig()), **EARLIER, **config}
 
 
 def _check_agreement(configs: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse runs on other data, of other conventions or on another grid."""
     of_data = load_parameters(next(iter(configs.values()))["dataset"])
     conventions = ("dataset", "data_sha256", "evaluation", "point_error")
-    for name in (*conventions, *(name for name in of_data if name not in PATHS)):
+    for name in (*conventions, *(name for name in of_data if name not in (*PATHS, *LABELS))):
         values = sorted({str(config[name]) for config in configs.values()})
         if len(values) > 1:
             raise InputError(

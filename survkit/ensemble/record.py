@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from survkit.datasets.assemble import Dataset
 from survkit.ensemble.candidates import Candidate, shared_settings
 from survkit.ensemble.selection import Selection, select_models
-from survkit.metrics.outcomes import decisive_min_at_risk
+from survkit.metrics.outcomes import MIN_AT_RISK, decisive_min_at_risk
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.ensemble import ENSEMBLE, EnsembleModel
 from survkit.runs.folder import RunFolder, provenance
@@ -133,7 +133,7 @@ def _select(
         train=dataset.splits.train,
         grid=dataset.grid,
         convention=settings["evaluation"],
-        min_at_risk=settings["min_at_risk"],
+        min_at_risk=settings["min_at_risk"] or MIN_AT_RISK,
     )
 
 

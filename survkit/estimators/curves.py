@@ -156,6 +156,9 @@ class CurvePredictions:
         if labels.ndim != 1:
             raise InputError(f"times has shape {labels.shape}; it must be one sequence of numbers")
         numbers = as_numbers(labels, lambda row: f"times[{row}]", TIMES_ARE_NUMBERS)
+        if np.isnan(numbers).any():
+            row = int(np.argmax(np.isnan(numbers)))
+            raise InputError(f"times[{row}] is missing; {TIMES_ARE_NUMBERS}")
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.DataFrame(self._survival(X, numbers), index=index, columns=pd.Index(labels))
 

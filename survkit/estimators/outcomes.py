@@ -146,7 +146,10 @@ def as_number(name: str, value: Any, right: str) -> float:
     array = as_array(value)
     if array.ndim:
         raise InputError(f"{name} is an array of shape {array.shape}; it must be one number")
-    return float(as_numbers(array.reshape(1), lambda _: name, right)[0])
+    number = float(as_numbers(array.reshape(1), lambda _: name, right)[0])
+    if np.isnan(number):
+        raise InputError(f"{name} is missing; {right}")
+    return number
 
 
 def as_written(time: FloatArray) -> Float64Array:

@@ -63,7 +63,7 @@ def predictor(
     if hasattr(model, "predict") and hasattr(model, "fit_summary"):
         return _of_survkit(model, times, output_times)
     if package == "survkit" and hasattr(model, "predict_survival_function"):
-        return _of_estimator(model, names, output_times)
+        return _of_estimator(model, times, names, output_times)
     if hasattr(model, "predict_cumulative_hazard_function"):
         # Its step functions share times and, for Cox models, values: faster than its own arrays.
         model, kind = model.predict_cumulative_hazard_function, "cumulative"
@@ -108,16 +108,22 @@ def _of_survkit(
     return predict
 
 
-def _of_estimator(model: Any, names: list[str], output_times: Float64Array | None) -> Predict:
-    """Ask an estimator of survkit, whose curves are linear between the cuts of its grid."""
+def _of_estimator(
+    model: Any, times: Float64Array, names: list[str], output_times: Float64Array | None
+) -> Predict:
+    """Ask an estimator of survkit at the explainer's times, later ones than it knows at the last.
+
+    Its curves are linear between the cuts of its grid.
+    """
     if output_times is not None:
         check_output_times(output_times, model.unique_times_)
     framed = hasattr(model, "feature_names_in_")
 
     def predict(features: Float64Array) -> Curves:
         table = pd.DataFrame(features, columns=names) if framed else features
-        survival = model.predict_survival_function(table, return_array=True)
-        return Curves(model.unique_times_, survival, "survival", step=False)
+        known = np.minimum(times, model.largest_time_)
+        survival = model.predict_survival_frame(table, known).to_numpy()
+        return Curves(times, survival, "survival", step=False)
 
     return predict
 

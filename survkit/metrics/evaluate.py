@@ -74,10 +74,10 @@ def evaluate(
     """Compute every metric that the prediction and the data allow.
 
     Intervals come from resampling subjects (all rows of one `subject_id` together), with the
-    censoring distribution and the calibration bins held fixed. `ece_null_mean`, `ece_null_p95`,
-    `d_calibration_p`, `expert_load` and `dead_experts` have none: the first three describe a
-    null distribution, the last two the sample itself. `ece_null_mean` and `ece_null_p95` are
-    those of `ece_equal_mass`, which is above 0 for a calibrated model too.
+    censoring distribution, the calibration bins and the last cut held fixed. `ece_null_mean`,
+    `ece_null_p95`, `d_calibration_p`, `expert_load` and `dead_experts` have none: the first three
+    describe a null distribution, the last two the sample itself. `ece_null_mean` and
+    `ece_null_p95` are those of `ece_equal_mass`, which is above 0 for a calibrated model too.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def evaluate(
             grid,
             convention,
             min_at_risk,
-            tuple(map(float, evaluation_times)),
+            tuple(np.atleast_1d(np.asarray(evaluation_times, dtype=np.float64)).tolist()),
         ),
         point_error=point_error,
         bootstrap=bootstrap,
@@ -153,6 +153,15 @@ def evaluate_against(
     if bootstrap:
         _record_intervals(evaluation, groups, outcomes.data, bootstrap, seed)
     return evaluation
+
+
+def within_range(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
+    """Return the interval of a metric, that of a calibration error from 0 on: none is below.
+
+    (Moved back by the bias of resampling, it could begin lower.)
+    """
+    low, high = interval
+    return (max(low, 0.0), high) if metric.startswith(("ece", "km_calibration")) else interval
 
 
 def renormalise_beyond_horizon(prediction: SurvivalPrediction) -> SurvivalPrediction:
@@ -219,7 +228,7 @@ def _record_interval(evaluation: Evaluation, name: str, resampled: NDArray[np.fl
     interval = bootstrap_interval(resampled, estimate)
     if interval is None or "reason" in evaluation.details[name]:
         return
-    evaluation.intervals[name] = interval
+    evaluation.intervals[name] = within_range(name, interval)
     defined = int(np.count_nonzero(~np.isnan(resampled)))
     if defined < len(resampled):
         evaluation.details[name]["resamples_defined"] = defined

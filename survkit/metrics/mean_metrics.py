@@ -173,14 +173,10 @@ def _true_brier(problem: Problem, true_time: FloatArray, point: TimePoint) -> Me
     outcomes, free = problem.outcomes, true_time > point.time
     if point.time > problem.prediction.times[-1]:
         return undefined(str(problem.why_undefined(point)), point)
-    counts = outcomes.convention == "standard"
-    if counts and np.count_nonzero(free) < outcomes.min_at_risk:
-        return undefined(
-            f"{np.count_nonzero(free)} of {len(free)} true event times are later than "
-            f"{point.time:g}, fewer than min_at_risk {outcomes.min_at_risk}",
-            point,
-        )
+    why = outcomes.why_no_truth(point)
+    if why is not None:
+        return undefined(why, point)
     everybody = np.ones(len(free))
     score = brier_contributions(problem.survival_at(point), ~free, everybody)
-    survivors = free if counts and outcomes.min_at_risk else None
+    survivors = None if outcomes.survivors_at(point) is None else free
     return replace(_mean(score), survivors=survivors, point=point)

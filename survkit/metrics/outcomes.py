@@ -69,7 +69,7 @@ class TimePoint(NamedTuple):
 
 def evaluation_suffix(time: float) -> str:
     """Return what follows the @ in the names of metrics at a time of `evaluation_times`."""
-    return f"t={time:.10g}"
+    return f"t={time:.15g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ class Outcomes:
     Raises
     ------
     InputError
-        When first used: for training outcomes of wrong shape, an unknown convention, or an
-        evaluation time that is not above 0.
+        When first used: for training outcomes of wrong shape, an unknown convention, a
+        `min_at_risk` that is no whole number of at least 0, or an evaluation time not above 0.
     """
 
     data: SurvivalData
@@ -114,6 +114,10 @@ class Outcomes:
     @cached_property
     def _times(self) -> TimeGrid:
         """All times at which metrics stand, the cuts among them."""
+        if not (isinstance(self.min_at_risk, int | np.integer) and self.min_at_risk >= 0):
+            raise InputError(
+                f"min_at_risk is {self.min_at_risk!r}; it must be a whole number of at least 0"
+            )
         for time in self.evaluation_times:
             if not (np.isfinite(time) and time > 0):
                 raise InputError(f"evaluation_times has {time}; each is a time above 0")
@@ -123,6 +127,10 @@ class Outcomes:
     def time(self) -> NDArray[np.float64]:
         """Times of event or censoring, shape (n,); see `TimeGrid.snap`."""
         return self._times.snap(self.data.time)
+
+    @cached_property
+    def _snapped(self) -> SurvivalData:
+        return replace(self.data, time=self.time)
 
     @cached_property
     def censoring(self) -> SurvivalStep:
@@ -142,23 +150,8 @@ class Outcomes:
             cuts,
             self.censoring,
             self.convention,
-            usable=self.at_risk(cuts) >= self.min_at_risk,
+            usable=self._snapped.at_risk(cuts) >= self.min_at_risk,
         )
-
-    @cached_property
-    def _last_times(self) -> NDArray[np.float64]:
-        """The time of each subject, sorted; the latest where a subject has several rows."""
-        if self.data.subject_id is None:
-            return np.sort(self.time)
-        of_subject = np.unique(self.data.subject_id, return_inverse=True)[1]
-        latest = np.zeros(of_subject.max() + 1)
-        np.maximum.at(latest, of_subject, self.time)
-        return np.sort(latest)
-
-    def at_risk(self, times: FloatArray) -> NDArray[np.int64]:
-        """Count the subjects still at risk at each of k times: their own is later, shape (k,)."""
-        later = np.searchsorted(self._last_times, times, side="right")
-        return np.asarray(len(self._last_times) - later)
 
     @cached_property
     def at_cuts(self) -> NDArray[np.float64]:
@@ -197,7 +190,7 @@ class Outcomes:
         return at_cuts + [self._point(evaluation_suffix(time), time, None) for time in own]
 
     def _point(self, suffix: str, time: float, cut: int | None) -> TimePoint:
-        at_risk = int(self.at_risk(np.array([time]))[0])
+        at_risk = int(self._snapped.at_risk(time)[0])
         point = TimePoint(suffix, time, at_risk, self.why_unusable(time), cut)
         if point.reason is None and not self.weights_at(point).any():
             return point._replace(reason="every subject is censored by then")
@@ -207,10 +200,11 @@ class Outcomes:
         """Return why no metric can stand at a time, None where one can."""
         if self.convention == "published":
             return None
-        at_risk = int(self.at_risk(np.array([time]))[0])
+        at_risk = int(self._snapped.at_risk(time)[0])
         if at_risk < self.min_at_risk:
+            are = "is" if at_risk == 1 else "are"
             return (
-                f"{at_risk} of {len(self._last_times)} subjects are still at risk, fewer than "
+                f"{at_risk} of {self.data.num_subjects} subjects {are} still at risk, fewer than "
                 f"min_at_risk {self.min_at_risk}"
             )
         uncensored = float(self.censoring.at(time))
@@ -224,20 +218,33 @@ class Outcomes:
         """Return why a metric over time can have no value whatever is predicted, else None."""
         name, _, suffix = metric.partition("@")
         if suffix:
-            return next((point.reason for point in self.points if point.suffix == suffix), None)
+            for point in self.points:
+                if point.suffix == suffix:
+                    return self.why_no_truth(point) if name == "brier_true" else point.reason
+            return None
         return self.why_no_cuts if name in OVER_CUTS else None
+
+    def why_no_truth(self, point: TimePoint) -> str | None:
+        """Return why no metric against true event times can stand at a time, None where one can."""
+        true_time = self.data.true_time
+        if true_time is None or self.convention == "published":
+            return None
+        later = int(np.count_nonzero(true_time > point.time))
+        if later >= self.min_at_risk:
+            return None
+        are = "true event time is" if later == 1 else "true event times are"
+        return (
+            f"{later} of {len(true_time)} {are} later than {point.time:g}, fewer than "
+            f"min_at_risk {self.min_at_risk}"
+        )
 
     def leaves_out_times(self, min_at_risk: int) -> bool:
         """Whether that many subjects at risk leave out a time that could be used otherwise."""
         if self.convention == "published":
             return False
         without, own = (replace(self, min_at_risk=least) for least in (0, min_at_risk))
-        true_time = self.data.true_time
-        few_truths = true_time is not None and any(
-            np.count_nonzero(true_time > point.time) < min_at_risk for point in own.points
-        )
         return (
-            few_truths
+            any(map(own.why_no_truth, own.points))
             or without.weights.last_cut != own.weights.last_cut
             or any(
                 (with_it.reason is None) != (without_it.reason is None)
@@ -251,7 +258,7 @@ class Outcomes:
         if self.weights.last_cut > 0:
             return None
         first = float(self.grid.cuts[1])
-        return f"at the first cut, time {first:g}, {self.why_unusable(first)}"
+        return f"at the first cut (time {first:g}): {self.why_unusable(first)}"
 
     def weights_at(self, point: TimePoint) -> NDArray[np.float64]:
         """Weight of each subject at a usable time, shape (n,)."""

@@ -42,17 +42,16 @@ class Problem:
 
     @cached_property
     def curve(self) -> SurvivalPrediction:
-        """The predicted curves, without times that are there for `evaluation_times` alone.
+        """The predicted curves; at the cuts, where they have these and evaluation times.
 
-        Those times add metrics and change no other.
+        Evaluation times add metrics and change no other.
         """
-        given, own = self.prediction.times, self.outcomes.evaluation_times
-        kept = ~np.isin(given, own) | np.isin(given, self.cuts)
-        if kept.all() or not kept.any() or self.prediction.step:
+        horizon = self.prediction.times[-1]
+        own = [time for time in self.outcomes.evaluation_times if time <= horizon]
+        added = np.union1d(self.cuts, own)
+        if len(added) == len(self.cuts) or not np.array_equal(self.prediction.times, added):
             return self.prediction
-        return replace(
-            self.prediction, times=given[kept], survival=self.prediction.survival[:, kept]
-        )
+        return replace(self.prediction, times=self.cuts, survival=self.survival)
 
     @cached_property
     def median(self) -> NDArray[np.float64]:

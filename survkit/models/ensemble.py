@@ -19,6 +19,7 @@ from survkit.types import (
     SurvivalModel,
     SurvivalPrediction,
     TimeGrid,
+    as_times,
 )
 
 ENSEMBLE = "ensemble"
@@ -104,10 +105,10 @@ class EnsembleModel:
         expert weights: the experts of one member have nothing to do with those of another.
         Parameters and errors are those of the members.
         """
-        asked = self.grid.cuts if times is None else np.atleast_1d(np.asarray(times, np.float64))
+        asked = self.grid.cuts if times is None else as_times(times, self.grid.horizon)
         survival, step = np.zeros((len(features), len(asked))), times is not None
         for member, weight in zip(self.members, self.weights, strict=True):
-            prediction = member.predict(features, times)
+            prediction = member.predict(features, None if times is None else asked)
             step = step and prediction.step
             at = survival_at_cuts(prediction, self.grid) if times is None else prediction.survival
             survival += weight * at

@@ -109,4 +109,4 @@ def _shown(row: Mapping[Any, Any], names: list[str], horizon: float) -> dict[str
 
 def number_text(value: float) -> str:
     """Return a number as in a column's name: 30, not 30.0."""
-    return f"{value:.10g}"
+    return f"{value:.15g}"

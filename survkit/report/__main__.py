@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(config: ReportConfig) -> None:
     """Print the comparison table of a group and write its page and tables in its folder."""
     from survkit.report.material import gather, group_state
+    from survkit.report.notes import later_cuts
     from survkit.report.page import write_report
     from survkit.report.tables import comparison_table, page_metrics, table_notes
 
@@ -56,8 +57,10 @@ def report(config: ReportConfig) -> None:
         )
         print(comparison_table(material.runs, config.metrics or None).to_string())
         print("shares (concordance, Brier, AUC, accuracy, ECE) in percent; seconds per run")
-        subjects = len(material.test)
+        subjects = material.test.num_subjects
         for note in table_notes(material.runs, config.metrics or None, num_subjects=subjects):
+            print(note)
+        for note in later_cuts(material):
             print(note)
     state = group_state(group_folder, None if material is None else material.runs)
     if material is None and not state.open:

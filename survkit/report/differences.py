@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from survkit.metrics.bootstrap import bootstrap_interval, once_each, resample_counts
 from survkit.metrics.censoring import Convention
-from survkit.metrics.evaluate import RAISED_BY_RESAMPLING
+from survkit.metrics.evaluate import RAISED_BY_RESAMPLING, within_range
 from survkit.metrics.mean_metrics import mean_metrics
 from survkit.metrics.metric_groups import MetricGroup, metric_groups
 from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
@@ -156,11 +156,18 @@ def paired_differences(
     base = resampled[reference]
     for model, own in resampled.items():
         for j, metric in enumerate(metrics):
-            value = _with_interval(metric, own.estimate[j], own.resamples[:, j])
+            value = _value(own, j, metric)
             unknown = (np.nan,) * 3
             difference = unknown if model == reference else _difference(own, base, j, metric)
             rows.append((model, metric, *value, *difference))
     return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high", *_DIFFERENCE])
+
+
+def _value(own: Resampled, column: int, metric: str) -> tuple[float, float, float]:
+    """Return one metric of a model, and its 95 % interval."""
+    value, *interval = _with_interval(metric, own.estimate[column], own.resamples[:, column])
+    low, high = interval
+    return value, *within_range(metric, (low, high))
 
 
 def _difference(
@@ -195,7 +202,7 @@ def best_models(resampled: Mapping[str, Resampled], metrics: Sequence[str]) -> p
             continue
         best, second = order[:2]
         own = resampled[best]
-        value = _with_interval(metric, own.estimate[j], own.resamples[:, j])
+        value = _value(own, j, metric)
         differences = {m: _difference(own, resampled[m], j, metric) for m in order[1:]}
         level = [m for m, (_, lo, hi) in differences.items() if not leaves_out_0(lo, hi)]
         rows.append((metric, best, *value, second, *differences[second], level))

@@ -92,7 +92,7 @@ def calibration_curves(
         Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 4.2, 4.8)
-    axes.set_title(_by(at, time, time_unit))
+    axes.set_title(_by(at, int(np.count_nonzero(time > at)), time_unit))
     lines = {name: _calibration_points(p, time, event, at) for name, p in predictions.items()}
     return _draw_calibration(axes, lines)
 
@@ -103,6 +103,7 @@ def calibration_over_time(
     event: BoolArray,
     *,
     times: Sequence[float],
+    at_risk: Sequence[int] | None = None,
     time_unit: str = "",
     axes: Axes | None = None,
 ) -> Axes:
@@ -116,13 +117,17 @@ def calibration_over_time(
         Their outcomes.
     times : sequence of float
         The times.
+    at_risk : sequence of int, optional
+        Subjects still at risk at each of them; the rows whose time is later where not given.
     time_unit : str
         For the legend.
     axes : Axes, optional
         Where to draw; new axes where not given.
     """
+    counts = at_risk or [int(np.count_nonzero(time > at)) for at in times]
     lines = {
-        _by(at, time, time_unit): _calibration_points(prediction, time, event, at) for at in times
+        _by(at, count, time_unit): _calibration_points(prediction, time, event, at)
+        for at, count in zip(times, counts, strict=True)
     }
     return _draw_calibration(new_axes(axes, 4.2, 5.2), lines, columns=1)
 
@@ -199,9 +204,9 @@ def draw_kaplan_meier(
         axes.fill_between(times, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
 
 
-def _by(at: float, time: FloatArray, time_unit: str) -> str:
+def _by(at: float, at_risk: int, time_unit: str) -> str:
     """Return a time with its unit and the number of subjects who are still at risk then."""
-    return f"by {time_text(at, time_unit)}, {np.count_nonzero(time > at):,} at risk"
+    return f"by {time_text(at, time_unit)}, {at_risk:,} at risk"
 
 
 def _draw_calibration(

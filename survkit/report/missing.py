@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,10 @@ def _is_standard(runs: pd.DataFrame) -> bool:
 
 
 def _reason(metric: str, time: MetricTime, needed: int) -> str:
-    subjects = "test subjects are still at risk"
+    subjects = f"test subject{' is' if time.at_risk == 1 else 's are'} still at risk"
     if metric.startswith(_TRUE):
-        subjects = f"true event times are later than {time.time:g}"
+        times = f"true event time{' is' if time.at_risk == 1 else 's are'}"
+        subjects = f"{times} later than {time.time:g}"
     return f"{time.at_risk} {subjects}, fewer than {needed}"
 
 
@@ -197,8 +199,8 @@ def _computed(runs: pd.DataFrame) -> list[MetricTime]:
         return []
     grid = TimeGrid(found[0].times)
     cuts = {p: float(grid.cuts[p * len(grid.cuts) // 100]) for p in PERCENTAGES}
-    time = grid.snap(found[1].time)
-    return [MetricTime(f"{p}", cut, int((time > cut).sum())) for p, cut in cuts.items()]
+    data = replace(found[1], time=grid.snap(found[1].time))
+    return [MetricTime(f"{p}", cut, int(data.at_risk(cut)[0])) for p, cut in cuts.items()]
 
 
 def _true_at_risk(runs: pd.DataFrame, times: Mapping[str, MetricTime]) -> dict[str, MetricTime]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from survkit.datasets.assemble import Dataset
@@ -48,7 +47,7 @@ def below_all(material: Material) -> tuple[str, ...]:
     """Return what is said below every table: the times of metrics, and which all models lack."""
     runs = material.runs
     common, _ = missing_notes(runs, material.labels, material.metrics)
-    times = time_notes(runs, material.metrics, len(material.test))
+    times = time_notes(runs, material.metrics, material.test.num_subjects)
     return (*times, *common, *later_cuts(material))
 
 
@@ -62,13 +61,21 @@ def later_cuts(material: Material) -> tuple[str, ...]:
     near = last_usable_cut(material, dataset, material.least_at_risk)
     if far == near:
         return ()
-    at_risk = np.count_nonzero(material.test.time > far)
-    unit = material.time_unit
-    return (
+    at_risk = int(material.test.at_risk(far)[0])
+    unit, least = material.time_unit, material.least_at_risk
+    are = "test subject is" if at_risk == 1 else "test subjects are"
+    recorded_up_to = (
         f"The recorded metrics over several cuts use cuts up to {time_text(far, unit)}, when "
-        f"{at_risk} test subjects are still at risk. The best models and the differences use cuts "
-        f"up to {time_text(near, unit)}, when at least {material.least_at_risk} are. Train the "
-        "runs again to have means up to there.",
+        f"{at_risk} {are} still at risk."
+    )
+    if near == 0:
+        return (
+            f"{recorded_up_to} Fewer than {least} are at every cut, so no comparison rests on "
+            "these metrics.",
+        )
+    return (
+        f"{recorded_up_to} The best models and the differences use cuts up to "
+        f"{time_text(near, unit)}, when at least {least} are.",
     )
 
 

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from survkit.datasets.card import UNKNOWN_UNIT
 from survkit.types import FloatArray
 
 # Wong (2011), "Color blindness", Nature Methods 8:441.
@@ -75,7 +76,7 @@ def label_survival(axes: Axes, time_unit: str, columns: int = 2) -> Axes:
 
 def time_label(time_unit: str) -> str:
     """Return the label of a time axis."""
-    return f"time ({time_unit})" if time_unit else "time"
+    return f"time ({time_unit})" if time_unit not in ("", UNKNOWN_UNIT) else "time"
 
 
 def legend_below(axes: Axes, columns: int = 2) -> Axes:

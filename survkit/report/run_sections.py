@@ -45,7 +45,7 @@ def experts_section(material: Material) -> Section | None:
             " ".join(
                 [
                     f"Test {metric}: runs, and their mean over seeds.",
-                    *time_notes(runs, [metric], len(material.test)),
+                    *time_notes(runs, [metric], material.test.num_subjects),
                 ]
             ),
         )

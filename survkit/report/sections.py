@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
+
 from survkit.datasets.assemble import Dataset
 from survkit.report.differences import best_models, leaves_out_0, paired_differences
 from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
@@ -33,7 +35,7 @@ from survkit.report.tables import (
     mean_seconds,
 )
 from survkit.report.text_tables import TextTable
-from survkit.runs.metric_text import at_evaluation_times, time_text
+from survkit.runs.metric_text import MetricTime, at_evaluation_times, time_text
 
 
 class Picture(NamedTuple):
@@ -69,12 +71,14 @@ def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
     metrics = material.metrics
     best = best_models(material.resampled, metrics)
     missing = set(material.means.loc[material.means["mean"].isna(), "metric"])
+    estimates = np.stack([each.estimate for each in material.resampled.values()])
+    missing |= {m for m, own in zip(metrics, estimates.T, strict=True) if np.isnan(own).all()}
     differences = paired_differences(material.resampled, metrics, material.reference)
     return [
         best_table(
             best,
             notes.marks,
-            len(material.test),
+            material.test.num_subjects,
             (*repeats(material), *below),
             metrics=[m for m in metrics if m in missing or m in set(best["metric"])],
         ),
@@ -112,8 +116,9 @@ def _answer(material: Material) -> tuple[str, ...]:
 
 
 def calibration_section(material: Material, notes: Footnotes) -> Section:
-    """Return the part on calibration: errors beside their null, and curves at three times."""
-    test, times = material.test, _calibration_times(material)
+    """Return the part on calibration: errors beside their null, and curves at single times."""
+    test, usable = material.test, _calibration_times(material)
+    times, at_risk = [each.time for each in usable], [each.at_risk for each in usable]
     pictures = [
         Picture(
             draw_svg(
@@ -123,6 +128,7 @@ def calibration_section(material: Material, notes: Footnotes) -> Section:
                     test.time,
                     test.event,
                     times=times,
+                    at_risk=at_risk,
                     time_unit=material.time_unit,
                 ),
                 width=3.75,
@@ -159,13 +165,14 @@ def _no_curves(material: Material) -> str:
     )
 
 
-def _calibration_times(material: Material) -> list[float]:
+def _calibration_times(material: Material) -> list[MetricTime]:
     """Return the times of metrics that have enough test subjects at risk."""
     metrics = [*PAGE_METRICS, *at_evaluation_times(recorded_metrics(material.runs))]
     times = metric_times(material.runs, metrics)
     needed = material.least_at_risk
     horizon = min(prediction.times[-1] for prediction in material.predictions.values())
-    return sorted(t.time for t in times if t.at_risk >= needed and t.time <= horizon)
+    usable = [time for time in times if time.at_risk >= needed and time.time <= horizon]
+    return sorted(usable, key=lambda time: time.time)
 
 
 def curves_section(material: Material) -> Section:
@@ -188,7 +195,7 @@ def curves_section(material: Material) -> Section:
             "Mean predicted survival of the test subjects, over their Kaplan-Meier curve.",
         )
     ]
-    if dataset is not None:
+    if dataset is not None and _last_cut(material, dataset) > 0:
         pictures.append(
             Picture(
                 draw_svg(
@@ -213,10 +220,17 @@ def curves_section(material: Material) -> Section:
     return Section("Survival over time", pictures=tuple(pictures))
 
 
+def _last_cut(material: Material, dataset: Dataset) -> float:
+    """Return the last time of the Brier score over time, 0 where there is none."""
+    if (material.runs["evaluation"] == "published").all():
+        return dataset.grid.horizon
+    return last_usable_cut(material, dataset, material.least_at_risk)
+
+
 def _up_to(material: Material, dataset: Dataset) -> str:
     if (material.runs["evaluation"] == "published").all():
         return "at all cuts"
-    last = last_usable_cut(material, dataset, material.least_at_risk)
+    last = _last_cut(material, dataset)
     return (
         f"up to {time_text(last, material.time_unit)}, the last cut where at least 5 % are "
         f"uncensored and at least {material.least_at_risk} test subjects are still at risk"

@@ -25,6 +25,14 @@ if TYPE_CHECKING:  # it needs pandas
     from survkit.datasets.assemble import Dataset
 
 
+EARLIER: dict[str, Any] = {
+    field.name: field.metadata["neutral"]
+    for field in fields(TrainConfig)
+    if field.metadata["identity"]
+}
+"""The values of flags in records from before there were such flags."""
+
+
 def run_id(config: TrainConfig, data_sha256: str, *, without: Sequence[str] = ()) -> str:
     """Return the identifier of a run, 16 hex digits.
 
@@ -97,10 +105,9 @@ def recorded_config(record: Mapping[str, Any]) -> TrainConfig | None:
 
     Flags that the record is older than have the values that keep its numbers.
     """
-    earlier = {f.name: f.metadata["neutral"] for f in fields(TrainConfig) if f.metadata["identity"]}
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
     try:
-        return canonical(build_config(TrainConfig, {**earlier, **given}))
+        return canonical(build_config(TrainConfig, {**EARLIER, **given}))
     except (InputError, TypeError):
         return None
 

@@ -13,6 +13,7 @@ from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
 from survkit.runs.flags import PATHS, dataset_and_model_flags
 from survkit.runs.metric_text import SHARES, summary_metrics, times_note, times_of
+from survkit.types import SurvivalData
 
 FILE = "model_card.md"
 """Its name in the run's folder."""
@@ -32,7 +33,7 @@ def model_card(
         "Features": _features(dataset),
         "Known leaks": _bullets(dataset.card.known_leaks) or ["None known."],
         "Model": _model(config, result),
-        "Test metrics": _metrics(result, len(dataset.splits.test)),
+        "Test metrics": _metrics(result, dataset.splits.test),
         "Calibration": _calibration(result),
         **({"Experts": _experts(result)} if result["test"].get("expert_load") else {}),
         "Warnings": _bullets(result["warnings"]) or ["None."],
@@ -142,13 +143,13 @@ def _convergence(result: Mapping[str, Any]) -> list[str]:
     return [f"**The fit did not converge: {result['convergence_reason']}.**", ""]
 
 
-def _metrics(result: Mapping[str, Any], n_test: int) -> list[str]:
+def _metrics(result: Mapping[str, Any], test: SurvivalData) -> list[str]:
     metrics = [m for m in summary_metrics(result["test"]) if m in result["test"]]
     rows = [(f"`{m}`", _value(result, m), _interval(result, m)) for m in metrics]
     times = times_of(result.get("test_details", {}), metrics)
-    note = ["", times_note(times, n_test, result["time_unit"])] if times else []
+    note = ["", times_note(times, test.num_subjects, result["time_unit"])] if times else []
     return [
-        f"On the {n_test:,} test rows, which training never sees; "
+        f"On the {len(test):,} test rows, which training never sees; "
         f"{result['evaluation']} convention; intervals from a bootstrap of the test subjects.",
         "",
         *_table(("metric", "value", "95 % interval"), rows),

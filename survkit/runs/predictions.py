@@ -15,6 +15,7 @@ from survkit.configs.train import TrainConfig
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
 from survkit.metrics.problem import survival_at_cuts
+from survkit.runs.identity import EARLIER
 from survkit.runs.read import read_config, read_predictions
 from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
@@ -58,7 +59,7 @@ def load_dataset_of(config: Mapping[str, Any], data_dir: str | Path | None = Non
 
 
 def _load_checked(config: Mapping[str, Any]) -> Dataset:
-    defaults = asdict(TrainConfig())  # for a record from before a flag
+    defaults = {**asdict(TrainConfig()), **EARLIER}  # for a record from before a flag
     try:
         dataset = load_configured({**defaults, **config}, download=False)
     except InputError as error:

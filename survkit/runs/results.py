@@ -216,14 +216,25 @@ def _describe(
 
 
 def say_complete(
-    folder: RunFolder, result: Mapping[str, Any], *, overwriting: str = "trains it again"
+    folder: RunFolder,
+    result: Mapping[str, Any],
+    *,
+    overwriting: str = "trains it again",
+    time_unit: str | None = None,
 ) -> None:
-    """Print that a record is there already, and whether another version made it."""
+    """Print that a record is there already, and whether another version or unit made it."""
     print(f"{folder.path} is complete; --overwrite {overwriting}")
     if result["survkit_version"] != survkit.__version__:
         print(
             f"warning: it was made by survkit {result['survkit_version']}, "
             f"this is {survkit.__version__}",
+            file=sys.stderr,
+        )
+    recorded = result.get("time_unit", time_unit)
+    if time_unit is not None and recorded != time_unit:
+        print(
+            f"warning: it calls the unit of time '{recorded}', not '{time_unit}'; --overwrite "
+            "changes that",
             file=sys.stderr,
         )
 

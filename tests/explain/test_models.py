@@ -234,11 +234,10 @@ def test_the_times_of_a_model_of_survkit_may_be_named_and_are_checked() -> None:
         explain(model, model_output_times=[1.0, 2.0])
 
 
-def test_estimators_are_read_linearly_between_their_times() -> None:
+def test_estimators_are_asked_at_the_times_of_the_explainer() -> None:
     estimator = MTLRSurvival(hidden_dim=4, epochs=2, time_bins=6).fit(FRAME, OUTCOME)
     reader = HazardReader(np.unique(TIMES), None, None)
     predict = predictor(estimator, kind="survival", times=reader.times, feature_names=NAMES)
-    survival = estimator.predict_survival_function(FRAME[:5], return_array=True)
-    own = SurvivalPrediction(estimator.unique_times_, survival)
-    expected = -np.log(own.at(reader.times, "constant"))
+    known = np.minimum(reader.times, estimator.largest_time_)
+    expected = -np.log(estimator.predict_survival_frame(FRAME[:5], known).to_numpy())
     np.testing.assert_allclose(reader.read(predict(FEATURES[:5]), 5), expected, rtol=1e-6)

@@ -9,7 +9,7 @@ from survkit.datasets import load_dataset
 from survkit.datasets.assemble import Dataset
 from survkit.metrics import Outcomes, evaluate
 from survkit.models.registry import MODELS
-from survkit.types import SurvivalPrediction, TimeGrid
+from survkit.types import InputError, SurvivalPrediction, TimeGrid
 from tests.metrics.metric_fixtures import survival_data, tied_problem
 
 OVER_TIME = ("brier@", "auc@", "accuracy@", "ece", "integrated_brier", "brier", "km_calibration")
@@ -92,7 +92,7 @@ def test_the_rows_of_one_subject_count_once():
     grid = TimeGrid(np.arange(10.0))
     outcomes = Outcomes(data, time, data.event, grid, min_at_risk=2)
     assert outcomes.weights.last_cut == 2
-    reason = "1 of 4 subjects are still at risk, fewer than min_at_risk 2"
+    reason = "1 of 4 subjects is still at risk, fewer than min_at_risk 2"
     assert [point.reason for point in outcomes.points] == [None, reason, reason]
 
 
@@ -139,6 +139,43 @@ def test_evaluation_times_add_metrics_and_change_none():
     brier = (weights * (survival - ~at_cut.happened[:, 3]) ** 2).mean()
     assert more.values[f"brier@t={times[1]:g}"] == pytest.approx(brier, rel=1e-12)
     assert "ends at time" in more.details["brier@t=1000"]["reason"]
+
+
+def test_evaluation_times_that_a_prediction_has_anyway_change_nothing():
+    prediction, data, _, train = tied_problem(80)
+    coarse = TimeGrid(np.array([0.0, 4.0, 8.0, 12.0]))
+    options = {"train_time": train[0], "train_event": train[1], "grid": coarse, "bootstrap": 0}
+    own = float(prediction.times[3])
+    plain, more = (
+        evaluate(prediction, data, **options, min_at_risk=1, evaluation_times=times)
+        for times in ((), own)
+    )
+    for metric, value in plain.values.items():
+        assert more.values[metric] == pytest.approx(value, rel=1e-12, nan_ok=True), metric
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_at_risk": -5}, "min_at_risk is -5; it must be a whole number"),
+        ({"min_at_risk": 2.5}, "min_at_risk is 2.5"),
+        ({"evaluation_times": [0.0]}, "evaluation_times has 0.0"),
+        ({"evaluation_times": [np.nan]}, "evaluation_times has nan"),
+    ],
+)
+def test_impossible_rules_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        scores(small("lung"), flat(small("lung")), **options)
+
+
+def test_calibration_intervals_do_not_go_below_0():
+    dataset = small("lung")
+    train, test = dataset.splits.train, dataset.splits.test
+    known = {"train_time": train.time, "train_event": train.event, "grid": dataset.grid}
+    result = evaluate(flat(dataset), test, **known, evaluation_times=[100.0, 180.0])
+    lowest = [low for name, (low, _) in result.intervals.items() if name.startswith("ece")]
+    assert len(lowest) >= 4
+    assert min(lowest) >= 0
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
