@@ -95,7 +95,13 @@ class CoxPH:
         monitor: FitMonitor | None,
     ) -> NDArray[np.float64]:
         """Return the coefficients of the columns that are not constant."""
-        from sklearn.exceptions import ConvergenceWarning
+        if not varying.size:
+            if monitor:
+                monitor.warn("coxph: every column is constant; all subjects get the same curve")
+            self.fit_summary = FitSummary(
+                len(self.coefficients), converged=True, convergence_reason="no column varies"
+            )
+            return np.empty(0)
 
         names = self.columns.one_hot_names
         if len(varying) < matrix.shape[1]:
@@ -105,7 +111,7 @@ class CoxPH:
         )
         try:
             model, caught = self._solve(matrix, train)
-        except (ArithmeticError, AssertionError, ValueError) as error:
+        except (ArithmeticError, AssertionError) as error:
             why = [str(error).rstrip(".") or "the optimisation broke down", *of_columns]
             if self.alpha > 0 and len(names) >= len(matrix):
                 why.append(f"there are {len(names)} columns for {len(matrix)} training rows")
@@ -114,13 +120,7 @@ class CoxPH:
                 f"{''.join(f'; {problem}' for problem in why[1:])}; "
                 "a larger --cox_alpha may help"
             ) from None
-        # A penalty that leaves no coefficient makes a warning too, but its fit is an optimum.
-        problems, remarks = [], []
-        for warning in caught:
-            if issubclass(warning.category, (ConvergenceWarning, RuntimeWarning)):
-                problems.append(str(warning.message).rstrip("."))
-            else:
-                remarks.append(str(warning.message))
+        remarks, problems = _sorted_warnings(caught)
         if model.alphas_[-1] != self.alpha:
             problems.append(f"the optimisation ended at --cox_alpha {model.alphas_[-1]:.3g}")
         for message in (*of_columns, *remarks, *problems):
@@ -200,6 +200,22 @@ class CoxPH:
         # Earlier versions did not save how the fit ended.
         model.fit_summary = FitSummary(*state.get("fit_summary", [len(model.coefficients)]))
         return model
+
+
+def _sorted_warnings(caught: list[warnings.WarningMessage]) -> tuple[list[str], list[str]]:
+    """Return what the optimisation remarked, and its problems.
+
+    A penalty that leaves no coefficient makes a warning too, but its fit is an optimum.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    remarks, problems = [], []
+    for warning in caught:
+        if issubclass(warning.category, (ConvergenceWarning, RuntimeWarning)):
+            problems.append(str(warning.message).rstrip("."))
+        else:
+            remarks.append(str(warning.message))
+    return remarks, problems
 
 
 def penalty_path(largest: float, alpha: float) -> list[float]:

@@ -36,7 +36,7 @@ def hazard_ratio_cells(result: Mapping[str, Any]) -> Cells:
     rows, tests = result["hazard_ratios"], result["proportional_hazards"]
     by_feature = {test["feature"]: test for test in tests}
     fitted = any(row["p"] is not None for row in rows)
-    head = ("hazard ratio (95 % interval)", "p", "p, changes over time") if fitted else ()
+    head = ("hazard ratio (95 % interval)", "p", "p, proportional hazards") if fitted else ()
     lines, seen = [], set()
     for row in rows:
         feature = row["feature"]

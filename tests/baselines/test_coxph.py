@@ -9,6 +9,7 @@ from lifelines import CoxPHFitter
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 from sksurv.util import Surv
 
+from survkit.baselines.cox_table import hazard_ratios
 from survkit.baselines.coxph import PATH_STEPS, CoxPH, penalty_path
 from survkit.types import FitSummary, InputError, SurvivalData, TimeGrid
 
@@ -280,6 +281,17 @@ def test_a_constant_column_changes_nothing(alpha: float, small_data: SurvivalDat
     plain = with_features(small_data, small_data.features[:, :3])
     expected = CoxPH(grid=GRID, alpha=alpha).fit(plain, plain).predict(plain.features).survival
     np.testing.assert_allclose(model.predict(data.features).survival, expected, atol=1e-9)
+
+
+def test_constant_columns_alone_give_everybody_the_same_curve(small_data: SurvivalData) -> None:
+    data = with_features(small_data, np.ones((120, 2), np.float32))
+    monitor = Warnings()
+    model = CoxPH(grid=GRID).fit(data, data, monitor=monitor)
+    assert monitor.messages == ["coxph: every column is constant; all subjects get the same curve"]
+    survival = model.predict(data.features).survival
+    assert np.isfinite(survival).all()
+    assert (survival == survival[:1]).all()
+    assert hazard_ratios(model, data, None).notes[-2].endswith("no column varies.")
 
 
 @pytest.mark.parametrize(

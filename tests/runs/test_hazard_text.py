@@ -66,7 +66,7 @@ def test_the_test_stands_in_the_first_row_of_a_feature() -> None:
         "reference",
         "hazard ratio (95 % interval)",
         "p",
-        "p, changes over time",
+        "p, proportional hazards",
         "hazard ratio, trained model",
     )
     assert cells.rows == [
