@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 DECIMALS = 3
@@ -42,7 +42,7 @@ def hazard_ratio_cells(result: Mapping[str, Any]) -> Cells:
         feature = row["feature"]
         test = None if feature in seen else by_feature.get(feature)
         seen.add(feature)
-        own = ratio_text(row["model_hazard_ratio"])
+        own = ratio_text(row["model_hazard_ratio"], _decimals_of(row))
         unpenalised = (*_estimate(row), p_text(test["p"] if test else None)) if fitted else ()
         lines.append((_effect(row), row["reference"] or "", *unpenalised, own))
     notes = list(result["hazard_ratio_notes"])
@@ -55,13 +55,13 @@ def hazard_ratio_cells(result: Mapping[str, Any]) -> Cells:
     return Cells(("feature", "reference", *head, "hazard ratio, trained model"), lines, notes)
 
 
-def ratio_text(ratio: float | None, decimals: int | None = None) -> str:
-    """Return a hazard ratio with the decimals that tell it from 1; "" for none."""
+def ratio_text(ratio: float | None, decimals: int = DECIMALS) -> str:
+    """Return a hazard ratio with so many decimals, or as a power of 10; "" for none."""
     if ratio is None:
         return ""
     if ratio >= 1e4 or 0 < ratio < 1e-3:
         return f"{ratio:.1e}"
-    return f"{ratio:.{_decimals([ratio]) if decimals is None else decimals}f}"
+    return f"{ratio:.{decimals}f}"
 
 
 def p_text(p: float | None) -> str:
@@ -83,18 +83,18 @@ def _effect(row: Mapping[str, Any]) -> str:
 def _estimate(row: Mapping[str, Any]) -> tuple[str, str]:
     if row["p"] is None:
         return "", ""
-    ends = [row["low"], row["high"]]
-    decimals = _decimals([row["hazard_ratio"], *ends])
+    decimals = _decimals_of(row)
     ratio, low, high = (
-        ratio_text(value, decimals) or "infinite" for value in (row["hazard_ratio"], *ends)
+        ratio_text(row[name], decimals) or "infinite" for name in ("hazard_ratio", "low", "high")
     )
     return f"{ratio} ({low} to {high})", p_text(row["p"])
 
 
-def _decimals(ratios: Sequence[float | None]) -> int:
-    """Return how many decimals show two digits of the furthest ratio's distance from 1."""
-    distances = [abs(ratio - 1) for ratio in ratios if ratio is not None]
-    furthest = max(distances, default=0.0)
+def _decimals_of(row: Mapping[str, Any]) -> int:
+    """Return how many decimals show two digits of how far a row's ratios are from 1."""
+    fit = [row[name] for name in ("hazard_ratio", "low", "high") if row[name] is not None]
+    distances = [abs(ratio - 1) for ratio in fit or [row["model_hazard_ratio"] or 1.0]]
+    furthest = max(distances)
     if furthest == 0:
         return DECIMALS
     return min(max(DECIMALS, 1 - math.floor(math.log10(furthest))), MOST_DECIMALS)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from survkit.runs.hazard_text import hazard_ratio_cells, p_text, ratio_text
+from survkit.runs.hazard_text import hazard_ratio_cells, p_text
 
 NUMBERS = ("coefficient", "standard_error", "hazard_ratio", "low", "high", "p")
 
@@ -38,7 +38,9 @@ FITTED = {"hazard_ratio": 0.684, "low": 0.47, "high": 0.996, "p": 0.0473}
     ],
 )
 def test_a_ratio_has_the_decimals_that_tell_it_from_1(ratio: float | None, text: str) -> None:
-    assert ratio_text(ratio) == text
+    only = [row("age") | {"model_hazard_ratio": ratio}]
+    record = {"hazard_ratios": only, "hazard_ratio_notes": [], "proportional_hazards": []}
+    assert hazard_ratio_cells(record).rows[0][-1] == text
 
 
 def test_p_values_are_never_0() -> None:
@@ -72,7 +74,7 @@ def test_the_test_stands_in_the_first_row_of_a_feature() -> None:
     assert cells.rows == [
         ("stage: one", "none", "0.684 (0.470 to 0.996)", "0.047", "0.220", "1.000"),
         ("stage: two", "none", "", "", "", "1.000"),
-        ("age", "", "1.00020 (1.00010 to 1.00030)", "<0.001", "", "1.000"),
+        ("age", "", "1.00020 (1.00010 to 1.00030)", "<0.001", "", "1.00000"),
     ]
     assert cells.notes == [
         "A note.",
