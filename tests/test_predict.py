@@ -194,6 +194,42 @@ def test_every_model_predicts(
     assert said != network
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_bart_alone_has_intervals(
+    calibrated: bool,
+    table: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("survkit.predict.tables.CURVES_AT_ONCE", 7)
+    run = trained(tmp_path, "gbsg2", "bart", *(["--calibrate"] if calibrated else []))
+    capsys.readouterr()
+    assert main([*flags(run, table), "--times", "1500", "365.5"]) == 0
+    found = predicted(table.with_name("patients_predictions.csv"))
+    names = [name for name in found if name.startswith("survival_")]
+    if calibrated:
+        assert names == ["survival_1500", "survival_365.5"]
+        return
+    bases = ("survival_1500", "survival_365.5")
+    assert names == [f"{base}{end}" for base in bases for end in ("", "_low", "_high")]
+    fitted = load_fitted(run)
+    assert fitted.preprocessor is not None
+    features, _ = fitted.preprocessor.transform(load_gbsg2()[0].head(30))
+    low, high = fitted.model.interval(features, [365.5, 1500.0])  # type: ignore[attr-defined]
+    for column, base in enumerate(bases[::-1]):
+        np.testing.assert_allclose(found[f"{base}_low"], low[:, column], rtol=1e-9)
+        np.testing.assert_allclose(found[f"{base}_high"], high[:, column], rtol=1e-9)
+        assert (found[f"{base}_low"] <= found[base]).all()
+        assert (found[base] <= found[f"{base}_high"]).all()
+    first = found.iloc[0]
+    shown = [f"{first['survival_1500' + end]:.2f}" for end in ("", "_low", "_high")]
+    output = capsys.readouterr().out
+    assert f"{shown[0]} ({shown[1]} to {shown[2]})" in output
+    assert "_low" not in output.replace("_low_", "")
+
+
 def test_patients_without_names_are_numbered(run: Path, table: Path, tmp_path: Path) -> None:
     pd.read_csv(table).drop(columns="name").to_csv(table, index=False)
     out = str(tmp_path / "new.csv")

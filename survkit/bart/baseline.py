@@ -158,6 +158,43 @@ class BartBaseline:
         filled = fill_in(self.bart.predict(features), self.bart.times, self._cut_positions())
         return SurvivalPrediction(self.grid.cuts, filled).read(times)
 
+    def interval(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None, level: float = 0.95
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the equal-tailed credible interval of survival at each time.
+
+        At the cuts its ends are quantiles of the posterior draws. Between cuts they are read in
+        the same way as the mean.
+
+        Parameters
+        ----------
+        features : array, shape (n, p)
+            The subjects.
+        times : array, shape (t,), optional
+            Increasing times up to the horizon; the grid's cuts where not given.
+        level : float
+            Posterior probability of the interval, between 0 and 1.
+
+        Returns
+        -------
+        low, high : array, shape (n, t)
+
+        Raises
+        ------
+        InputError
+            For a level outside (0, 1), and as `predict`.
+        """
+        summary = self.bart.summary(features, level=level)
+        low, high = (
+            fill_in(end, self.bart.times, self._cut_positions())
+            for end in (summary.low, summary.high)
+        )
+        cuts = self.grid.cuts
+        return (
+            SurvivalPrediction(cuts, low).read(times).survival,
+            SurvivalPrediction(cuts, high).read(times).survival,
+        )
+
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
         return {

@@ -43,6 +43,12 @@ class FeatureColumns(NamedTuple):
         self.check(features)
         return one_hot(features, self.categorical, self.names)[0]
 
+    @property
+    def one_hot_names(self) -> tuple[str, ...]:
+        """Names of the columns that `one_hot` returns."""
+        empty = np.empty((0, len(self.names)), np.float32)
+        return one_hot(empty, self.categorical, self.names)[1]
+
     def state(self) -> dict[str, Any]:
         """Return the columns as plain values."""
         return {"names": list(self.names), "categorical": [list(c) for c in self.categorical]}

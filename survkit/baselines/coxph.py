@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from survkit.baselines.column_problems import column_problems, varying_columns
 from survkit.baselines.columns import FeatureColumns, require_events
 from survkit.baselines.proportional_hazards import CumulativeHazard
 from survkit.types import (
@@ -43,7 +44,9 @@ class CoxPH:
     `CoxnetSurvivalAnalysis` finds the coefficients by coordinate descent along a path of falling
     penalties (Simon et al. 2011), which needs no matrix of full rank: a constant column gets the
     coefficient 0, and identical columns share one effect. Where `alpha` is 0 nothing tells such
-    columns apart, and the optimisation may break down. The result does not depend on a seed.
+    columns apart, and the optimisation may break down. Columns without a finite estimate, as a
+    copy of the time, are named in a warning, or in the error where the optimisation breaks down.
+    The result does not depend on a seed.
 
     Parameters
     ----------
@@ -70,22 +73,71 @@ class CoxPH:
         ------
         InputError
             For training rows without an event, or features for which the optimisation breaks
-            down.
+            down, which it names where it can.
         """
         require_events(train, 1, "coxph")
         self.columns = FeatureColumns.of(train)
         matrix = self.columns.one_hot(train.features).astype(np.float64)
         self.center = matrix.mean(axis=0)
-        self.coefficients = self._coefficients(matrix, train, monitor)
+        varying = varying_columns(matrix)
+        self.coefficients = np.zeros(matrix.shape[1])
+        self.coefficients[varying] = self._coefficients(matrix, varying, train, monitor)
         log_risk = (matrix - self.center) @ self.coefficients
         time = self.grid.snap(train.time)
         self.baseline = CumulativeHazard.breslow(log_risk, train.event, time)
         return self
 
     def _coefficients(
-        self, matrix: NDArray[np.float64], train: SurvivalData, monitor: FitMonitor | None
+        self,
+        matrix: NDArray[np.float64],
+        varying: NDArray[np.int64],
+        train: SurvivalData,
+        monitor: FitMonitor | None,
     ) -> NDArray[np.float64]:
-        from sklearn.exceptions import ConvergenceWarning
+        """Return the coefficients of the columns that are not constant."""
+        if not varying.size:
+            if monitor:
+                monitor.warn("coxph: every column is constant; all subjects get the same curve")
+            self.fit_summary = FitSummary(
+                len(self.coefficients), converged=True, convergence_reason="no column varies"
+            )
+            return np.empty(0)
+
+        names = self.columns.one_hot_names
+        if len(varying) < matrix.shape[1]:
+            matrix, names = matrix[:, varying], tuple(names[j] for j in varying)
+        of_columns = column_problems(
+            matrix, train.event, train.time, names, penalised=self.alpha > 0
+        )
+        try:
+            model, caught = self._solve(matrix, train)
+        except (ArithmeticError, AssertionError) as error:
+            why = [str(error).rstrip(".") or "the optimisation broke down", *of_columns]
+            if self.alpha > 0 and len(names) >= len(matrix):
+                why.append(f"there are {len(names)} columns for {len(matrix)} training rows")
+            raise InputError(
+                f"coxph cannot be fitted with --cox_alpha {self.alpha} ({why[0]})"
+                f"{''.join(f'; {problem}' for problem in why[1:])}; "
+                "a larger --cox_alpha may help"
+            ) from None
+        remarks, problems = _sorted_warnings(caught)
+        if model.alphas_[-1] != self.alpha:
+            problems.append(f"the optimisation ended at --cox_alpha {model.alphas_[-1]:.3g}")
+        for message in (*of_columns, *remarks, *problems):
+            if monitor:
+                monitor.warn(f"coxph: {message}")
+        self.fit_summary = FitSummary(
+            num_parameters=len(self.coefficients),
+            converged=not problems,
+            convergence_reason="; ".join(problems)
+            or f"the optimisation reached --cox_alpha {self.alpha:g}",
+        )
+        return np.asarray(model.coef_[:, -1], dtype=np.float64)
+
+    def _solve(
+        self, matrix: NDArray[np.float64], train: SurvivalData
+    ) -> tuple[Any, list[warnings.WarningMessage]]:
+        """Return scikit-survival's fitted model of a path of penalties, and what it warned of."""
         from sksurv.linear_model import CoxnetSurvivalAnalysis
         from sksurv.util import Surv
 
@@ -95,37 +147,15 @@ class CoxPH:
             model = CoxnetSurvivalAnalysis(l1_ratio=self.l1_ratio, tol=TOLERANCE, **path)
             return model.fit(matrix, outcome)
 
-        try:
-            with warnings.catch_warnings(record=True):  # the largest penalty leaves nothing
-                warnings.simplefilter("always")
-                largest = fit(n_alphas=2, alpha_min_ratio=0.9).alphas_[0]
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                model = fit(alphas=penalty_path(largest, self.alpha))
-        except (ArithmeticError, AssertionError) as error:
-            raise InputError(
-                f"coxph cannot be fitted with --cox_alpha {self.alpha} ({error}); "
-                "a larger one may help"
-            ) from None
-        # A penalty that leaves no coefficient makes a warning too, but its fit is an optimum.
-        problems, remarks = [], []
-        for warning in caught:
-            if issubclass(warning.category, (ConvergenceWarning, RuntimeWarning)):
-                problems.append(str(warning.message).rstrip("."))
-            else:
-                remarks.append(str(warning.message))
-        if model.alphas_[-1] != self.alpha:
-            problems.append(f"the optimisation ended at --cox_alpha {model.alphas_[-1]:.3g}")
-        for message in (*remarks, *problems):
-            if monitor:
-                monitor.warn(f"coxph: {message}")
-        self.fit_summary = FitSummary(
-            num_parameters=model.coef_.shape[0],
-            converged=not problems,
-            convergence_reason="; ".join(problems)
-            or f"the optimisation reached --cox_alpha {self.alpha:g}",
-        )
-        return np.asarray(model.coef_[:, -1], dtype=np.float64)
+        with warnings.catch_warnings(record=True):  # the largest penalty leaves nothing
+            warnings.simplefilter("always")
+            largest = fit(n_alphas=2, alpha_min_ratio=0.9).alphas_[0]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = fit(alphas=penalty_path(largest, self.alpha))
+        if not np.isfinite(model.coef_[:, -1]).all():
+            raise ArithmeticError("a coefficient is not finite")
+        return model, caught
 
     @property
     def knots(self) -> Knots:
@@ -170,6 +200,22 @@ class CoxPH:
         # Earlier versions did not save how the fit ended.
         model.fit_summary = FitSummary(*state.get("fit_summary", [len(model.coefficients)]))
         return model
+
+
+def _sorted_warnings(caught: list[warnings.WarningMessage]) -> tuple[list[str], list[str]]:
+    """Return what the optimisation remarked, and its problems.
+
+    A penalty that leaves no coefficient makes a warning too, but its fit is an optimum.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    remarks, problems = [], []
+    for warning in caught:
+        if issubclass(warning.category, (ConvergenceWarning, RuntimeWarning)):
+            problems.append(str(warning.message).rstrip("."))
+        else:
+            remarks.append(str(warning.message))
+    return remarks, problems
 
 
 def penalty_path(largest: float, alpha: float) -> list[float]:

@@ -26,14 +26,15 @@ class CumulativeHazard(NamedTuple):
     ----------
     times : array, shape (s,), float64
         The distinct event times of the training rows.
-    values : array, shape (s,), float64
-        The hazard from each time on.
+    log_values : array, shape (s,), float64
+        The logarithm of the hazard from each time on: where a feature orders the times the hazard
+        itself may exceed the largest number.
     exact : bool
         False where it is known at the cuts of the grid alone, as in records of earlier versions.
     """
 
     times: NDArray[np.float64]
-    values: NDArray[np.float64]
+    log_values: NDArray[np.float64]
     exact: bool = True
 
     @classmethod
@@ -47,17 +48,25 @@ class CumulativeHazard(NamedTuple):
         event, time : array, shape (n,)
             Their outcomes.
         """
-        from sksurv.linear_model.coxph import BreslowEstimator
+        times, row = np.unique(np.asarray(time, np.float64), return_inverse=True)
+        order = np.argsort(row, kind="stable")
+        # Of all who are at risk at each row, from the last one back.
+        log_at_risk = np.logaddexp.accumulate(np.asarray(log_risk, np.float64)[order][::-1])[::-1]
+        first = np.searchsorted(row[order], np.arange(len(times)))
+        events = np.bincount(row, weights=event, minlength=len(times))
+        rises = events > 0
+        log_rises = np.log(events[rises]) - log_at_risk[first[rises]]
+        return cls(times[rises], np.asarray(np.logaddexp.accumulate(log_rises), np.float64))
 
-        estimate = BreslowEstimator().fit(np.asarray(log_risk, np.float64), event, time)
-        hazard = estimate.cum_baseline_hazard_
-        rises = np.diff(hazard.y, prepend=0.0) > 0
-        return cls(hazard.x[rises], hazard.y[rises])
+    def log_at(self, times: ArrayLike) -> NDArray[np.float64]:
+        """Return the logarithm of the hazard at any times; constant from the last event on."""
+        steps = np.searchsorted(self.times, np.asarray(times, np.float64), side="right")
+        return np.asarray(np.concatenate([[-np.inf], self.log_values])[steps])
 
     def at(self, times: ArrayLike) -> NDArray[np.float64]:
-        """Return the hazard at any times; constant from the last event on."""
-        steps = np.searchsorted(self.times, np.asarray(times, np.float64), side="right")
-        return np.asarray(np.concatenate([[0.0], self.values])[steps])
+        """Return the hazard at any times, infinite where it exceeds the largest number."""
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(self.log_at(times)))
 
     def knots(self, grid: TimeGrid) -> Knots:
         """Return the knots of the survival curves that follow from it, up to the horizon."""
@@ -88,24 +97,34 @@ class CumulativeHazard(NamedTuple):
         asked = grid.cuts if times is None else as_times(times, grid.horizon)
         if not (at_cuts or self.exact):
             return self.survival(log_risk, grid).read(asked)
-        survival = proportional_hazards_survival(log_risk, self.at(asked))
+        survival = proportional_hazards_survival(log_risk, self.log_at(asked))
         step = not at_cuts and holds_steps(asked, self.times)
         return SurvivalPrediction(asked, survival, step=step)
 
     def state(self) -> dict[str, NDArray[np.float64]]:
-        """Return times and values by name."""
-        return {"times": self.times, "values": self.values}
+        """Return times and logarithms of values by name."""
+        return {"times": self.times, "log_values": self.log_values}
 
     @classmethod
     def from_state(cls, state: Any, cuts: FloatArray) -> Self:
-        """Rebuild what `state` returned, or what earlier versions kept: the values at the cuts."""
-        if isinstance(state, Mapping):
-            return cls(np.asarray(state["times"]), np.asarray(state["values"]))
-        return cls(np.asarray(cuts), np.asarray(state), exact=False)
+        """Rebuild what `state` returned, or what earlier versions kept.
+
+        These kept the values themselves, or no more than the values at the cuts.
+        """
+        if not isinstance(state, Mapping):
+            return cls(np.asarray(cuts), _log(state), exact=False)
+        kept = state.get("log_values")
+        log_values = _log(state["values"]) if kept is None else np.asarray(kept)
+        return cls(np.asarray(state["times"]), log_values)
+
+
+def _log(values: Any) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.asarray(values, np.float64)))
 
 
 def proportional_hazards_survival(
-    log_risk: FloatArray, baseline: FloatArray
+    log_risk: FloatArray, log_baseline: FloatArray
 ) -> NDArray[np.float64]:
     """Return S(t) = exp(-H0(t) exp(log_risk)), shape (n, m), for H0 at m times.
 
@@ -113,11 +132,11 @@ def proportional_hazards_survival(
     ----------
     log_risk : array, shape (n,)
         Logarithm of each subject's hazard relative to the baseline.
-    baseline : array, shape (m,)
-        Cumulative baseline hazard H0, at least 0 and not falling.
+    log_baseline : array, shape (m,)
+        Logarithm of the cumulative baseline hazard H0, not falling; minus infinity where H0 is 0.
     """
     # On the log scale no risk, however large, meets a hazard of 0 as infinity times 0, and an
     # overflow of the hazard is a survival of 0.
-    with np.errstate(divide="ignore", over="ignore"):
-        log_hazard = np.asarray(log_risk, np.float64)[:, None] + np.log(baseline)
+    with np.errstate(over="ignore"):
+        log_hazard = np.asarray(log_risk, np.float64)[:, None] + np.asarray(log_baseline)
         return np.asarray(np.exp(-np.exp(log_hazard)))

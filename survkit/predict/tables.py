@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from survkit.metrics.clustering import chosen_expert
 from survkit.predict.patients import Patients
@@ -18,6 +18,18 @@ from survkit.types import InputError, SurvivalModel, SurvivalPrediction
 SHOWN_PATIENTS = 10
 
 CURVES_AT_ONCE = 10_000
+
+ENDS = ("low", "high")
+
+
+@runtime_checkable
+class WithInterval(Protocol):
+    """A model that knows an interval of each predicted survival, such as BART."""
+
+    def interval(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None, level: float = 0.95
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the ends of the interval of survival at increasing times, (n, t) each."""
 
 
 def prediction_table(
@@ -30,14 +42,17 @@ def prediction_table(
 
     All numbers are read from the model's whole curves, so that they agree.
 
-    The columns are the patient's identifier; `survival_T` for each time T; `median`, empty
-    where survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the
+    The columns are the patient's identifier; `survival_T` for each time T, followed by
+    `survival_T_low` and `survival_T_high`, the 95 % interval, where the model has one; `median`,
+    empty where survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the
     largest weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
     `similar_K_row` (or what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where
     there is none.
     """
     parts = [
-        _curve_columns(model.predict(features, model.knots.times), times)
+        _curve_columns(
+            model.predict(features, model.knots.times), times, _ends(model, features, times)
+        )
         for features in _chunks(patients.features)
     ]
     curves = pd.concat(parts, ignore_index=True)
@@ -57,9 +72,26 @@ def _chunks(features: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
         yield features[start : start + CURVES_AT_ONCE]
 
 
-def _curve_columns(prediction: SurvivalPrediction, times: Sequence[float]) -> pd.DataFrame:
-    curves = zip(times, prediction.at(np.array(times)).T, strict=True)
-    columns: dict[str, object] = {f"survival_{number_text(t)}": values for t, values in curves}
+def _ends(
+    model: SurvivalModel, features: NDArray[np.float32], times: Sequence[float]
+) -> list[NDArray[np.float64]]:
+    """Return both ends of the interval at each time, (n, number of times); none for most models."""
+    if not isinstance(model, WithInterval):
+        return []
+    increasing, order = np.unique(np.array(times, np.float64), return_inverse=True)
+    return [end[:, order] for end in model.interval(features, increasing)]
+
+
+def _curve_columns(
+    prediction: SurvivalPrediction, times: Sequence[float], ends: Sequence[NDArray[np.float64]]
+) -> pd.DataFrame:
+    survival = prediction.at(np.array(times))
+    columns: dict[str, object] = {}
+    for j, time in enumerate(times):
+        name = f"survival_{number_text(time)}"
+        columns[name] = survival[:, j]
+        if ends:
+            columns |= {f"{name}_{which}": end[:, j] for which, end in zip(ENDS, ends, strict=True)}
     median = prediction.quantile(0.5)
     columns["median"] = np.where(np.isfinite(median), median, np.nan)
     if prediction.expert_weights is not None:
@@ -94,9 +126,13 @@ def screen_table(table: pd.DataFrame, *, horizon: float) -> str:
 
 
 def _shown(row: Mapping[Any, Any], names: list[str], horizon: float) -> dict[str, Any]:
-    survival = [name for name in names if name.startswith("survival_")]
+    survival = [
+        name
+        for name in names
+        if name.startswith("survival_") and not name.endswith(("_low", "_high"))
+    ]
     median = row["median"]
-    shown = {names[0]: row[names[0]], **{name: f"{row[name]:.3f}" for name in survival}}
+    shown = {names[0]: row[names[0]], **{name: _survival_text(row, name) for name in survival}}
     shown["median"] = f"> {horizon:.4g}" if pd.isna(median) else f"{median:.4g}"
     if "expert" in row:
         expert = row["expert"]
@@ -105,6 +141,13 @@ def _shown(row: Mapping[Any, Any], names: list[str], horizon: float) -> dict[str
     if similar:
         shown["similar"] = ", ".join(str(each) for each in similar if not pd.isna(each))
     return shown
+
+
+def _survival_text(row: Mapping[Any, Any], name: str) -> str:
+    if f"{name}_low" not in row:
+        return f"{row[name]:.3f}"
+    low, high = (row[f"{name}_{end}"] for end in ENDS)
+    return f"{row[name]:.2f} ({low:.2f} to {high:.2f})"
 
 
 def number_text(value: float) -> str:

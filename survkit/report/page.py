@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from survkit.files import write_bytes
+from survkit.report.cox_sections import hazard_ratios_section
 from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
 from survkit.report.material import Material, State
@@ -93,6 +94,7 @@ def _sections(
         comparison_section(material, tables),
         calibration_section(material, notes),
         curves_section(material),
+        hazard_ratios_section(material),
         experts_section(material),
         groups if groups.parts else None,
         training_section(material),

@@ -12,6 +12,7 @@ from survkit.datasets.assemble import Dataset
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
 from survkit.runs.flags import PATHS, dataset_and_model_flags
+from survkit.runs.hazard_text import hazard_ratio_cells
 from survkit.runs.metric_text import SHARES, summary_metrics, times_note, times_of
 from survkit.types import SurvivalData
 
@@ -36,6 +37,7 @@ def model_card(
         "Test metrics": _metrics(result, dataset.splits.test),
         "Calibration": _calibration(result),
         **({"Experts": _experts(result)} if result["test"].get("expert_load") else {}),
+        **({"Hazard ratios": _hazard_ratios(result)} if "hazard_ratios" in result else {}),
         "Warnings": _bullets(result["warnings"]) or ["None."],
         "Predicting with it": _use(dataset, folder),
     }
@@ -209,6 +211,13 @@ def _experts(result: Mapping[str, Any]) -> list[str]:
             ("expert", *range(1, len(load) + 1)), [("share", *(f"{share:.0%}" for share in load))]
         ),
     ]
+
+
+def _hazard_ratios(result: Mapping[str, Any]) -> list[str]:
+    header, rows, notes = hazard_ratio_cells(result)
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    table = [*_table(header, escaped), ""] if rows else []
+    return [*table, *_bullets(notes)]
 
 
 def _use(dataset: Dataset, folder: Path) -> list[str]:

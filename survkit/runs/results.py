@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 import survkit
+from survkit.baselines.cox_table import hazard_ratios
+from survkit.baselines.coxph import CoxPH
 from survkit.baselines.published import leave_out_fold, renormalised
 from survkit.datasets.assemble import Dataset
 from survkit.files import write_bytes
@@ -114,6 +116,7 @@ def finish_run(
     started = time.perf_counter()
     _write_checkpoint(folder, model, dataset, settings)
     metrics = _evaluate(folder, model, settings, outcomes)
+    effects = _effects(model, dataset, settings)
     timing = {**seconds, "evaluate_seconds": time.perf_counter() - started}
     described = _describe(folder, dataset, model, settings)
     result = {
@@ -122,6 +125,7 @@ def finish_run(
         "notes": [*described["notes"], *facts.get("notes", ())],
         "timing": {**timing, "total_seconds": sum(timing.values())},
         **metrics,
+        **effects,
     }
     if mirror:
         mirror(result)
@@ -165,6 +169,20 @@ def _evaluate(
         if resamples:
             parts[f"{split}_interval"] = evaluation.intervals
     return parts
+
+
+def _effects(model: SurvivalModel, dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hazard ratios of a Cox regression, calibrated or not; nothing for other models."""
+    inner = model.inner if isinstance(model, CalibratedModel) else model
+    if not isinstance(inner, CoxPH):
+        return {}
+    rows = training_rows(dataset, settings)
+    record = hazard_ratios(inner, rows, dataset.preprocessor).record()
+    if inner is not model:
+        record["hazard_ratio_notes"].append(
+            "They are the hazard ratios before the calibration of the predicted survival."
+        )
+    return record
 
 
 def _predict(model: SurvivalModel, outcomes: Outcomes) -> SurvivalPrediction:

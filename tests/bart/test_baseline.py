@@ -64,6 +64,32 @@ def test_prediction_is_the_posterior_mean_on_the_grid(small_data: SurvivalData) 
     assert_array_equal(again.predict(small_data.features).survival, prediction.survival)
 
 
+@pytest.mark.parametrize("max_rows", [200_000, 500])
+def test_the_interval_is_that_of_the_draws_and_holds_the_mean(
+    max_rows: int, small_data: SurvivalData
+) -> None:
+    model, _ = fit(small_data, grid_of(small_data), max_rows=max_rows)
+    features = small_data.features[:20]
+    cuts = model.grid.cuts
+    known = model.bart.times.astype(int)
+    known = known[known < len(cuts)]  # a merged interval may end beyond the horizon
+    low, high = model.interval(features, level=0.9)
+    draws = model.bart.posterior(features).survival[..., : len(known)]
+    assert_allclose(low[:, known], np.quantile(draws, 0.05, axis=0))
+    assert_allclose(high[:, known], np.quantile(draws, 0.95, axis=0))
+    times = np.union1d(cuts, (cuts[:-1] + 0.3 * np.diff(cuts)))
+    low, high = model.interval(features, times)
+    mean = model.predict(features, times).survival
+    assert (low <= mean + 1e-12).all()
+    assert (mean <= high + 1e-12).all()
+    assert (low[:, 1:] < high[:, 1:]).any(axis=0).all()
+    at_cuts = model.interval(features)[0]
+    between = 0.7 * at_cuts[:, :-1] + 0.3 * at_cuts[:, 1:]
+    assert_allclose(low[:, 1::2], between)
+    with pytest.raises(InputError, match="level is 95"):
+        model.interval(features, level=95)
+
+
 def test_merged_intervals_are_warned_of(small_data: SurvivalData) -> None:
     everything, _ = fit(small_data, grid_of(small_data, 40))
     merged, monitor = fit(small_data, grid_of(small_data, 40), max_rows=700)

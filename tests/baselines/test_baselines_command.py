@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from survkit.datasets import load_dataset
@@ -163,3 +164,62 @@ def test_training_a_mixture_imports_no_baseline_packages() -> None:
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=120
     )
     assert done.stdout.strip() == "[]"
+
+
+def leaking_table(folder: Path, **columns: Any) -> list[str]:
+    """Flags of a table with a number, a copy of it, and further columns."""
+    rng = np.random.default_rng(0)
+    age = rng.normal(60, 10, 200)
+    event_time = rng.exponential(300 * np.exp(-(age - 60) / 20))
+    censoring = rng.uniform(0, 900, 200)
+    time, event = np.minimum(event_time, censoring), event_time <= censoring
+    more = {name: make(time, event) for name, make in columns.items()}
+    path = folder / "table.csv"
+    pd.DataFrame({"t": time, "e": event.astype(int), "age": age, **more}).to_csv(path, index=False)
+    return [
+        "--dataset",
+        "csv",
+        "--csv_path",
+        str(path),
+        "--time_column",
+        "t",
+        "--event_column",
+        "e",
+    ]
+
+
+@pytest.mark.parametrize("model", ["coxph", "deepsurv"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_copy_of_the_time_ends_no_run(model: str, sign: int, tmp_path: Path) -> None:
+    flags = leaking_table(tmp_path, days=lambda time, event: sign * time)
+    folder = run(tmp_path / "logs", *flags, "--model", model)
+    prediction, _ = read_predictions(folder, "test")
+    assert np.isfinite(prediction.survival).all()
+    if model == "coxph":
+        result = record(folder)
+        assert any("at every event 'days' is highest" in text for text in result["warnings"])
+        assert any("'days' would have an infinite" in n for n in result["hazard_ratio_notes"])
+        assert "'days'" in (folder / "model_card.md").read_text()
+
+
+def test_what_cannot_be_fitted_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = leaking_table(tmp_path, days=lambda time, event: time)
+    command = [*SMALL, *flags, "--log_dir", str(tmp_path / "logs"), "--model", "coxph"]
+    assert main([*command, "--cox_alpha", "0"]) == 2
+    error = capsys.readouterr().err
+    assert "at every event 'days' is highest (or lowest)" in error
+    assert "a larger --cox_alpha may help" in error
+
+
+def test_the_same_column_twice_works_without_a_penalty(tmp_path: Path) -> None:
+    source = leaking_table(tmp_path, a=lambda time, event: np.sin(time))
+    path = Path(source[3])
+    frame = pd.read_csv(path)
+    frame.assign(b=frame["a"]).to_csv(path, index=False)
+    result = record(run(tmp_path / "logs", *source, "--model", "coxph", "--cox_alpha", "0"))
+    assert any("'b' adds nothing to 'a'" in warning for warning in result["warnings"])
+    rows = {row["feature"]: row for row in result["hazard_ratios"]}
+    assert rows["a"]["p"] is not None
+    assert rows["b"]["p"] is None

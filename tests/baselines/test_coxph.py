@@ -9,6 +9,7 @@ from lifelines import CoxPHFitter
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 from sksurv.util import Surv
 
+from survkit.baselines.cox_table import hazard_ratios
 from survkit.baselines.coxph import PATH_STEPS, CoxPH, penalty_path
 from survkit.types import FitSummary, InputError, SurvivalData, TimeGrid
 
@@ -198,5 +199,123 @@ def test_an_optimisation_that_ends_early_has_not_converged() -> None:
     assert model.fit_summary.converged is False
     reason = model.fit_summary.convergence_reason
     assert reason.startswith("Optimization terminated early")
-    assert monitor.messages == [f"coxph: {reason}"]
+    assert monitor.messages[-1] == f"coxph: {reason}"
+    assert "'x0' is highest (or lowest)" in monitor.messages[0]
     assert CoxPH.from_state(model.state()).fit_summary == model.fit_summary
+
+
+def awkward(data: SurvivalData, column: np.ndarray) -> SurvivalData:
+    """Numeric features and one more, called `extra`."""
+    features = np.column_stack([data.features[:, :3], column]).astype(np.float32)
+    names = ("a", "b", "c", "extra")
+    return SurvivalData(features, data.event, data.time, feature_names=names)
+
+
+def scaled(column: np.ndarray) -> np.ndarray:
+    return (column - column.mean()) / column.std()
+
+
+COLUMNS = {
+    "a copy of the time": lambda data: scaled(data.time),
+    "minus the time": lambda data: -scaled(data.time),
+    "the time without scaling": lambda data: 1e4 * data.time,
+    "1 only for events": lambda data: data.event.astype(float),
+}
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-6, 1e-3, 0.1])
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_a_column_that_orders_the_events_is_named(
+    kind: str, alpha: float, small_data: SurvivalData
+) -> None:
+    data = awkward(small_data, COLUMNS[kind](small_data))
+    monitor = Warnings()
+    model = CoxPH(grid=GRID, alpha=alpha)
+    refused = ""
+    try:
+        model.fit(data, data, monitor=monitor)
+    except InputError as error:
+        refused = str(error)
+    if refused:
+        assert "at every event 'extra' is highest (or lowest)" in refused
+        assert refused.endswith("a larger --cox_alpha may help")
+        assert kind == "the time without scaling" or alpha < 1e-3
+        return
+    assert "at every event 'extra' is highest (or lowest)" in monitor.messages[0]
+    again = CoxPH.from_state(model.state())
+    for times in (None, model.knots.times):
+        survival = model.predict(data.features, times).survival
+        assert np.isfinite(survival).all()
+        assert ((survival >= 0) & (survival <= 1)).all()
+        np.testing.assert_array_equal(again.predict(data.features, times).survival, survival)
+
+
+def test_a_rare_category_without_events_is_not_warned_of(small_data: SurvivalData) -> None:
+    rare = np.zeros(len(small_data))
+    rare[np.flatnonzero(~small_data.event)[:3]] = 1
+    monitor = Warnings()
+    data = awkward(small_data, rare)
+    CoxPH(grid=GRID).fit(data, data, monitor=monitor)
+    assert monitor.messages == []
+
+
+def test_without_a_penalty_columns_that_add_nothing_are_named(small_data: SurvivalData) -> None:
+    monitor = Warnings()
+    data = awkward(small_data, small_data.features[:, 0])
+    model = CoxPH(grid=GRID, alpha=0.0).fit(data, data, monitor=monitor)
+    assert monitor.messages == [
+        "coxph: 'extra' adds nothing to 'a', and without a penalty nothing tells their effects "
+        "apart"
+    ]
+    assert np.isfinite(model.predict(data.features).survival).all()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-3])
+def test_a_constant_column_changes_nothing(alpha: float, small_data: SurvivalData) -> None:
+    data = awkward(small_data, np.full(len(small_data), 7.0))
+    monitor = Warnings()
+    model = CoxPH(grid=GRID, alpha=alpha).fit(data, data, monitor=monitor)
+    assert monitor.messages == []
+    assert model.coefficients[-1] == 0
+    assert model.fit_summary.num_parameters == 4
+    plain = with_features(small_data, small_data.features[:, :3])
+    expected = CoxPH(grid=GRID, alpha=alpha).fit(plain, plain).predict(plain.features).survival
+    np.testing.assert_allclose(model.predict(data.features).survival, expected, atol=1e-9)
+
+
+def test_constant_columns_alone_give_everybody_the_same_curve(small_data: SurvivalData) -> None:
+    data = with_features(small_data, np.ones((120, 2), np.float32))
+    monitor = Warnings()
+    model = CoxPH(grid=GRID).fit(data, data, monitor=monitor)
+    assert monitor.messages == ["coxph: every column is constant; all subjects get the same curve"]
+    survival = model.predict(data.features).survival
+    assert np.isfinite(survival).all()
+    assert (survival == survival[:1]).all()
+    assert hazard_ratios(model, data, None).notes[-2].endswith("no column varies.")
+
+
+@pytest.mark.parametrize(
+    ("alpha", "said"),
+    [(0.0, "200 columns for 120 training rows have no unique effects"), (1e-6, "there are 200")],
+)
+def test_more_columns_than_rows_are_refused_or_penalised_enough(
+    alpha: float, said: str, small_data: SurvivalData
+) -> None:
+    features = np.random.default_rng(0).normal(size=(120, 200)).astype(np.float32)
+    data = with_features(small_data, features)
+    with pytest.raises(InputError, match=rf"{said}.*; a larger --cox_alpha may help"):
+        CoxPH(grid=GRID, alpha=alpha).fit(data, data)
+    model = CoxPH(grid=GRID, alpha=0.1).fit(data, data)
+    assert np.isfinite(model.predict(features).survival).all()
+
+
+def test_states_of_earlier_versions_hold_the_hazard_itself(small_data: SurvivalData) -> None:
+    model = CoxPH(grid=GRID).fit(small_data, small_data)
+    hazard = np.exp(model.baseline.log_values)
+    baseline = {"times": model.baseline.times, "values": hazard}
+    earlier = CoxPH.from_state({**model.state(), "baseline": baseline})
+    np.testing.assert_allclose(
+        earlier.predict(small_data.features).survival,
+        model.predict(small_data.features).survival,
+        rtol=1e-12,
+    )
