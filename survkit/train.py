@@ -138,6 +138,9 @@ def _train_stack(
     config = stack[0].config
     rows, validation = training_rows(dataset, stack[0].settings), dataset.splits.validation
     made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
+    if dataset.schema is not None:
+        made_with["schema"] = dataset.schema.state()
+        print(dataset.schema.describe())
     resume = config.resume and not config.overwrite
     outcomes = evaluated_outcomes(dataset, stack[0].settings)
 

@@ -133,11 +133,12 @@ def finish_run(
 def _write_checkpoint(
     folder: RunFolder, model: SurvivalModel, dataset: Dataset, settings: Mapping[str, Any]
 ) -> None:
-    preprocessor = dataset.preprocessor
+    preprocessor, schema = dataset.preprocessor, dataset.schema
     folder.write_checkpoint(
         {
             "state": model.state(),
             "preprocessor": None if preprocessor is None else preprocessor.state(),
+            "schema": None if schema is None else schema.state(),
             "config": settings,
             "survkit_version": survkit.__version__,
         }
