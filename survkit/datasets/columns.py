@@ -164,9 +164,13 @@ def _not_numbers(name: str, cells: pd.Series, decimal: str, problems: Problems) 
     bad = cells[[number(cell, decimal) is None for cell in cells]]
     rule = [cell for cell in bad if forced_number(cell, decimal) is not None]
     example = f" ({rule[0]} becomes {forced_number(rule[0], decimal):.15g})" if rule else ""
+    plain = len(cells) - len(bad)
+    found = f"{shown_values(bad)} {in_rows(list(bad.index))}"
+    what = f"is numbers in {plain} rows, but {found}"
+    if not plain:
+        what = f"has {found}, which are not plain numbers"
     problems.add(
-        f"column '{name}' is numbers in {len(cells) - len(bad)} rows, but {shown_values(bad)} "
-        f"{in_rows(list(bad.index))}; name it in --numeric_columns to read such cells by a rule"
+        f"column '{name}' {what}; name it in --numeric_columns to read such cells by a rule"
         f"{example}, in --categorical_columns if it is a column of categories, or in "
         "--drop_columns to leave it out; --missing_values names what means a missing value",
         column=name,
