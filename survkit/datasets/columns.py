@@ -9,7 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
-from survkit.datasets.problems import Problems, in_rows, shown_values
+from survkit.datasets.problems import Problems, in_rows, row_count, shown_values
 from survkit.datasets.values import (
     Markers,
     by_value,
@@ -114,7 +114,7 @@ def _find(
     n, different = len(cells), len(counts)
     numbers = sum(c for cell, c in counts.items() if number(cell, decimal) is not None)
     if _numbers_the_rows(cells, is_unnamed):
-        return Column(name, "row number", left_out="it numbers the rows; " + _use("numeric"))
+        return Column(name, "row number", left_out="it numbers the rows")
     if is_unnamed:
         return Column(name, "dropped", left_out="it has no name; name it in the file to use it")
     whole = sum(c for cell, c in counts.items() if is_whole(cell))
@@ -166,7 +166,7 @@ def _not_numbers(name: str, cells: pd.Series, decimal: str, problems: Problems) 
     example = f" ({rule[0]} becomes {forced_number(rule[0], decimal):.15g})" if rule else ""
     plain = len(cells) - len(bad)
     found = f"{shown_values(bad)} {in_rows(list(bad.index))}"
-    what = f"is numbers in {plain} rows, but {found}"
+    what = f"is numbers in {row_count(plain)}, but {found}"
     if not plain:
         what = f"has {found}, which are not plain numbers"
     problems.add(
@@ -194,8 +194,8 @@ def _forced(
     elif len(by_rule):
         pairs = zip(by_rule, values, strict=True)
         counts = Counter(f"{cell} becomes {value:.15g}" for cell, value in pairs)
-        shown = ", ".join(f"{text} ({c} rows)" for text, c in counts.most_common(5))
-        more = ", ..." if len(counts) > 5 else ""
+        shown = ", ".join(f"{text} ({row_count(c)})" for text, c in counts.most_common(3))
+        more = ", ..." if len(counts) > 3 else ""
         warnings.append(
             f"column '{name}': {len(by_rule)} of {len(cells)} values are not plain numbers and are "
             f"read by a rule: {shown}{more}"
@@ -226,7 +226,7 @@ def _warn_of_meaning(
         spellings.setdefault("".join(cell.split()).casefold(), Counter())[cell] = count
     for texts in spellings.values():
         if len(texts) > 1:
-            shown = ", ".join(f"{text!r} ({c} rows)" for text, c in texts.most_common())
+            shown = ", ".join(f"{text!r} ({row_count(c)})" for text, c in texts.most_common())
             warnings.append(
                 f"column '{column.name}': {shown} differ only in case or spaces and count as "
                 "different categories; correct the file if they are one"
@@ -235,6 +235,6 @@ def _warn_of_meaning(
         count = int((all_cells == word).sum())
         if word in missing and count:
             warnings.append(
-                f"column '{column.name}': {word!r} counts as missing ({count} rows); "
+                f"column '{column.name}': {word!r} counts as missing ({row_count(count)}); "
                 "--missing_values says otherwise"
             )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.problems import Problems, in_rows, shown_values
+from survkit.datasets.problems import Problems, in_rows, row_count, shown_values
 from survkit.datasets.values import AMBIGUOUS_DATE, Markers, by_value, iso_date, number
 from survkit.text import nearest
 from survkit.types import BoolArray
@@ -95,7 +95,7 @@ def _named(
 
 def _with_counts(counts: Counter[str] | dict[str, int]) -> str:
     common = Counter(counts).most_common(10)
-    shown = ", ".join(f"{text!r} ({c} rows)" for text, c in common)
+    shown = ", ".join(f"{text!r} ({row_count(c)})" for text, c in common)
     return shown + (f" and {len(counts) - 10} more" if len(counts) > 10 else "")
 
 

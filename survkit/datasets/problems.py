@@ -44,7 +44,12 @@ def in_rows(rows: Sequence[int]) -> str:
     if len(rows) == 1:
         return f"in data row {rows[0]}"
     shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (", ..." if len(rows) > SHOWN_ROWS else "")
-    return f"in {len(rows)} rows (data rows {shown})"
+    return f"in {row_count(len(rows))} (data rows {shown})"
+
+
+def row_count(count: int) -> str:
+    """Return a number of rows in words: 1 row, 2 rows."""
+    return f"{count} row" if count == 1 else f"{count:,} rows"
 
 
 def shown_values(values: Iterable[str], most: int = 5) -> str:

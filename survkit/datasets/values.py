@@ -24,8 +24,8 @@ _NUMBER = re.compile(
     r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE
 )
 _WHOLE = re.compile(r"\d+", re.ASCII)
-_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+", re.ASCII)
-_POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+", re.ASCII)
+_COMMA_NUMBER = re.compile(r"[+-]?(?:\d*|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
+_POINT_NUMBER = re.compile(r"[+-]?(?:\d*|\d{1,3}(?:,\d{3})+)\.\d+", re.ASCII)
 _THREE_AFTER_COMMA = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 _BOUND = re.compile(r"(?:<=|>=|[<>≤≥])\s*")
 _THOUSANDS = {
@@ -132,7 +132,7 @@ def find_decimal(columns: Sequence[Sequence[str]], separator: str | None) -> tup
     for cells in columns:
         for mark, pattern in ((",", _COMMA_NUMBER), (".", _POINT_NUMBER)):
             marked = [cell for cell in cells if pattern.fullmatch(cell)]
-            if marked and all(number(cell, mark) is not None for cell in cells):
+            if marked and all(forced_number(cell, mark) is not None for cell in cells):
                 votes[mark] += marked
     thousands = all(_THREE_AFTER_COMMA.fullmatch(cell) for cell in votes[","])
     if votes[","] and votes["."] and not thousands:

@@ -130,6 +130,11 @@ def finish_run(
     return folder.write_result(result)
 
 
+def recorded_schema(dataset: Dataset) -> dict[str, Any]:
+    """Return what a `config.json` says of a table of the user's own; nothing for other data."""
+    return {} if dataset.schema is None else {"schema": dataset.schema.state()}
+
+
 def _write_checkpoint(
     folder: RunFolder, model: SurvivalModel, dataset: Dataset, settings: Mapping[str, Any]
 ) -> None:

@@ -368,7 +368,7 @@ UNDERSTOOD = [
         "several values of censoring",
         columns(dead=with_cells(STATUS, (1, "lost"))),
         {"event_value": "dead"},
-        warning=r"'alive' \(29 rows\), 'lost' \(1 rows\) count as censored, as --event_value",
+        warning=r"'alive' \(29 rows\), 'lost' \(1 row\) count as censored, as --event_value",
     ),
     Case("times between dates", DATED, DATES, check=TIMES),
     Case(
@@ -406,7 +406,7 @@ REFUSED = [
          error=r"'lab' is numbers in 57 rows, but '<5', '>90' in 3 rows \(data rows 3, 9, 12\); "
          r"name it in --numeric_columns .*\(<5 becomes 5\).*--categorical_columns.*--drop_columns"),
     Case("thousands", columns(count=THOUSANDS),
-         error=r"'count' has '98,100', .* in 60 rows .* are not plain numbers; .*--numeric_columns"),
+         error=r"'count' has '98,100', .* in 60 rows .* are not plain numbers; "),
     Case("percentages", columns(share=PERCENT), error=r"'share' has '10\.0%', "),
     Case("words among numbers", columns(age=with_cells(AGE, (4, "hemolysed"))),
          error="'age' is numbers in 59 rows, but 'hemolysed' in data row 4; .*--missing_values"),
@@ -416,6 +416,9 @@ REFUSED = [
     Case("decimal commas in quotes", columns(age=COMMA_AGE), error="'age' .* --numeric_columns"),
     Case("comma or thousands", text(columns(age=THOUSANDS), ";"),
          error="98,100 may have a decimal comma or a separator of thousands; .*--csv_decimal"),
+    Case("German thousands", text(columns(age=COMMA_AGE,
+         count=with_cells(COMMA_AGE, (2, "1.250,5"))), ";"),
+         error=r"'count' .* '1\.250,5' in data row 2; .*\(1\.250,5 becomes 1250\.5\)"),
     Case("commas and points", text(columns(age=COMMA_AGE, bili=NUMBERS), ";"),
          error=r"decimal comma \(.*\) and some a decimal point .*--csv_decimal"),
     Case("an infinite number", columns(age=with_cells(AGE, (2, "inf"))),

@@ -63,7 +63,7 @@ def with_value(column, row, value):
         (with_value("days", 4, -2), "'days' is -2 in data row 4; times are at least 0"),
         (with_value("days", 4, "inf"), "'days' is inf in data row 4; times are finite"),
         (with_value("days", 4, "soon"), "'days' has 'soon' in data row 4; times are numbers"),
-        (with_value("dead", 2, 2), r"'dead' has the values '0' .*'2' \(1 rows\); events are 1"),
+        (with_value("dead", 2, 2), r"'dead' has the values '0' .*'2' \(1 row\); events are 1"),
         (with_value("dead", 2, "yes"), r"'dead' has the values .*'yes' .*--event_value"),
         (with_value("age", 11, "old"), r"'age' is numbers in 59 rows, but 'old' in data row 11"),
         (with_value("age", 12, "inf"), "'age' has 'inf' in data row 12, which is infinite"),
