@@ -234,12 +234,22 @@ def _columns(
         name: Column(name, "identifier" if "drop" not in why else "dropped", left_out=why)
         for name, why in named.items()
     }
-    _warn_of_repeated(frame, flags, warnings)
+    _warn_of_repeated(frame, cells.unnamed, flags, warnings)
     return tuple(by_name[name] for name in map(str, frame) if name in by_name)
 
 
-def _warn_of_repeated(frame: pd.DataFrame, flags: TableFlags, warnings: list[str]) -> None:
-    if flags.id_column is None or flags.group_column is not None:
+def _warn_of_repeated(
+    frame: pd.DataFrame, unnamed: tuple[str, ...], flags: TableFlags, warnings: list[str]
+) -> None:
+    if flags.group_column is not None:
+        return
+    same = frame.index[frame.drop(columns=list(unnamed)).duplicated()]
+    if len(same):
+        warnings.append(
+            f"an earlier row is repeated exactly {in_rows(list(same))}; the same subject may be in "
+            "the training and the test rows"
+        )
+    if flags.id_column is None:
         return
     repeated = frame.index[frame[flags.id_column].duplicated(keep=False)]
     if len(repeated):

@@ -32,6 +32,7 @@ _THOUSANDS = {
     ".": re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?", re.ASCII),
 }
+_SPACES_IN_NUMBER = re.compile(r"(?<=\d)[ \u00a0\u202f'](?=\d{3}(?!\d))", re.ASCII)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?", re.ASCII)
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _OTHER_DATE = re.compile(
@@ -80,7 +81,7 @@ def forced_number(cell: str, decimal: str = ".") -> float | None:
     A bound counts as its number, separators of thousands are left out, and so is a percent sign.
     """
     text = _BOUND.sub("", cell, count=1) if _BOUND.match(cell) else cell
-    text = text.removesuffix("%").strip()
+    text = _SPACES_IN_NUMBER.sub("", text.removesuffix("%").strip())
     if _THOUSANDS[decimal].fullmatch(text):
         text = text.replace("," if decimal == "." else ".", "")
     return number(text, decimal)
