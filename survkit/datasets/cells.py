@@ -157,11 +157,12 @@ def _cells(
     if not numbered:
         raise InputError(f"{path} has a header but no rows")
     kept_rows = [i for i, _ in numbered]
+    transposed = list(zip(*(row for _, row in numbered), strict=True))
     left_out = sorted(set(range(1, kept_rows[-1])) - set(kept_rows))
     if left_out:
         warnings = [*warnings, f"{path}: no column has a value {in_rows(left_out)}; left out"]
     frame = pd.DataFrame(
-        {name: [row[j] for _, row in numbered] for name, j in zip(names, kept, strict=True)},
+        {name: transposed[j] for name, j in zip(names, kept, strict=True)},
         index=kept_rows,
         dtype=object,
     )

@@ -12,10 +12,10 @@ import pandas as pd
 from survkit.datasets.problems import Problems, in_rows, row_count, shown_values
 from survkit.datasets.values import (
     Markers,
-    by_value,
     forced_number,
     is_whole,
     looks_like_date,
+    meanings,
     number,
     reads_as_number_only_by_rule,
 )
@@ -89,7 +89,7 @@ def feature_columns(
     """
     found = []
     for name in map(str, frame.columns):
-        cells = frame[name][~frame[name].map(missing.__contains__).astype(bool)]
+        cells = frame[name][[not each for each in meanings(frame[name], missing.__contains__)]]
         if name in categorical:
             column = _category(name, cells)
         elif name in numeric:
@@ -110,6 +110,9 @@ def _category(name: str, cells: pd.Series) -> Column:
 def _find(
     name: str, cells: pd.Series, is_unnamed: bool, decimal: str, problems: Problems
 ) -> Column:
+    measured = not (is_unnamed or all(map(is_whole, cells)))
+    if measured and all(number(cell, decimal) is not None for cell in cells):
+        return Column(name, "number")
     counts = Counter(cells)
     n, different = len(cells), len(counts)
     numbers = sum(c for cell, c in counts.items() if number(cell, decimal) is not None)
@@ -180,9 +183,9 @@ def _not_numbers(name: str, cells: pd.Series, decimal: str, problems: Problems) 
 def _forced(
     name: str, cells: pd.Series, decimal: str, problems: Problems, warnings: list[str]
 ) -> Column:
-    plain = by_value(cells, lambda cell: number(cell, decimal) is not None)
+    plain = meanings(cells, lambda cell: number(cell, decimal) is not None)
     by_rule = cells[[not each for each in plain]]
-    values = by_value(by_rule, lambda cell: forced_number(cell, decimal))
+    values = meanings(by_rule, lambda cell: forced_number(cell, decimal))
     unread = by_rule[[value is None for value in values]]
     if len(unread):
         problems.add(
@@ -214,10 +217,10 @@ def _warn_of_meaning(
     if column.left_out:
         return
     if column.kind == "number":
-        zeros = [c for c in cells if len(c) > 1 and c[0] == "0" and is_whole(c)]
+        zeros = [c for c in cells if c[0] == "0" and len(c) > 1 and is_whole(c)]
         if zeros:
             warnings.append(
-                f"column '{column.name}' is read as numbers, although {zeros[0]} begins with 0; "
+                f"column '{column.name}' is read as numbers, although {min(zeros)} begins with 0; "
                 "name codes in --categorical_columns"
             )
         return

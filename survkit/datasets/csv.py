@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
+from survkit.datasets.assemble import Dataset, GridParameters, build_dataset, check_events
 from survkit.datasets.card import Card
 from survkit.datasets.cells import Cells, read_cells
 from survkit.datasets.columns import Column, feature_columns
@@ -157,6 +157,11 @@ def read_table(
     readable = [c.name for c in schema.features if c.name not in problems.columns]
     features = schema.read(frame, problems, readable)
     subject_id = _subjects(frame, flags, missing, problems)
+    if coding.get("seen") or coding.get("censored"):
+        try:
+            check_events(event, "the table")
+        except InputError as error:
+            problems.add(str(error))
     problems.check()
     found = [c.name for c in schema.features if c.kind == "category"]
     # Those that the user names first, as before any were found: their order is in the digest.
@@ -168,13 +173,15 @@ def read_table(
 def _decimal(cells: Cells, flags: TableFlags, missing: Markers, problems: Problems) -> str:
     if flags.csv_decimal is not None:
         return _MARKS[flags.csv_decimal]
+    if cells.separator in (None, ","):
+        return "."
     skipped = {*flags.categorical_columns, *flags.drop_columns, flags.id_column}
     columns = [
         [cell for cell in pd.unique(cells.frame[name]) if cell not in missing]
         for name in cells.frame
         if name not in skipped
     ]
-    decimal, why_not = find_decimal(columns, cells.separator)
+    decimal, why_not = find_decimal(columns)
     if decimal is None:
         problems.add(why_not)
     return decimal or ","

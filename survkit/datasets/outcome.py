@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.datasets.problems import Problems, in_rows, row_count, shown_values
-from survkit.datasets.values import AMBIGUOUS_DATE, Markers, by_value, iso_date, number
+from survkit.datasets.values import AMBIGUOUS_DATE, Markers, iso_date, meanings, number
 from survkit.text import nearest
 from survkit.types import BoolArray
 
@@ -105,7 +105,7 @@ def read_times(
     """Return a column's times, float64, at least 0; note problems."""
     name = cells.name
     present = _present(cells, missing, problems)
-    values = by_value(present, lambda cell: number(cell, decimal))
+    values = meanings(present, lambda cell: number(cell, decimal))
     text = present[[value is None for value in values]]
     if len(text):
         date = ""
@@ -162,7 +162,7 @@ def _read_dates(
             return None
 
     present = _present(cells, missing, problems)
-    dates = dict(zip(present.index, by_value(present, read), strict=True))
+    dates = dict(zip(present.index, meanings(present, read), strict=True))
     bad = present[[date is None for date in dates.values()]]
     if len(bad):
         if date_format is not None:
@@ -189,7 +189,7 @@ def _either_order(cell: str) -> bool:
 
 
 def _present(cells: pd.Series, missing: Markers, problems: Problems) -> pd.Series:
-    absent = cells.map(missing.__contains__).astype(bool)
+    absent = pd.Series(meanings(cells, missing.__contains__), cells.index, dtype=bool)
     if absent.any():
         rows = list(cells.index[absent])
         problems.add(f"column '{cells.name}' has no value {in_rows(rows)}; {_EVERY_ROW}")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from survkit.datasets.columns import Column
 from survkit.datasets.problems import Problems, in_rows, shown_values
-from survkit.datasets.values import Markers, by_value, forced_number, number
+from survkit.datasets.values import Markers, forced_number, meanings, number
 
 _MARKS = {".": "point", ",": "comma"}
 
@@ -99,15 +99,15 @@ class Schema:
             found = meaning(cell, self.decimal)
             return np.inf if found is None else found
 
-        values = np.array(by_value(cells, value), dtype=np.float64)
+        values = np.array(meanings(cells, value), dtype=np.float64)
         bad = cells[np.isinf(values)]
-        infinite = [cell for cell in bad if meaning(cell, self.decimal) is not None]
-        what = "infinite" if len(infinite) == len(bad) else "not a number"
         if len(bad):
-            comma = "" if self.decimal == "." else "; numbers have a decimal comma"
+            infinite = all(meaning(cell, self.decimal) is not None for cell in bad)
+            mark = _MARKS[self.decimal]
+            what = "infinite" if infinite else f"not a number (with a decimal {mark})"
             problems.add(
                 f"column '{column.name}' has {shown_values(bad)} {in_rows(list(bad.index))}, which "
-                f"is {what}{comma}"
+                f"is {what}"
             )
         return pd.Series(values, dtype=np.float64)
 

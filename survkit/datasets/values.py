@@ -20,10 +20,6 @@ MISSING_VALUES = (
 _EXACT = frozenset({"None"})
 """Markers that count only as they are written: "none" is a category more often than not."""
 
-_NUMBER = re.compile(
-    r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE
-)
-_WHOLE = re.compile(r"\d+", re.ASCII)
 _COMMA_NUMBER = re.compile(r"[+-]?(?:\d*|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
 _POINT_NUMBER = re.compile(r"[+-]?(?:\d*|\d{1,3}(?:,\d{3})+)\.\d+", re.ASCII)
 _THREE_AFTER_COMMA = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
@@ -56,8 +52,11 @@ class Markers:
     def __init__(self, given: Collection[str]) -> None:
         self._exact = {text.strip() for text in given}
         self._folded = {text.casefold() for text in self._exact if text not in _EXACT} | {""}
+        self._longest = max(map(len, self._exact), default=0)
 
     def __contains__(self, cell: str) -> bool:
+        if len(cell) > self._longest:  # most cells, at once
+            return False
         return cell in self._exact or cell.casefold() in self._folded
 
 
@@ -67,12 +66,17 @@ def number(cell: str, decimal: str = ".") -> float | None:
         if "." in cell:
             return None
         cell = cell.replace(",", ".", 1)
-    return float(cell) if _NUMBER.fullmatch(cell) else None
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    # Python takes these for numbers too.
+    return None if value != value or "_" in cell or not cell.isascii() else value
 
 
 def is_whole(cell: str) -> bool:
     """Whether a cell is a whole number of digits alone."""
-    return _WHOLE.fullmatch(cell) is not None
+    return cell.isascii() and cell.isdigit()
 
 
 def forced_number(cell: str, decimal: str = ".") -> float | None:
@@ -110,25 +114,19 @@ def looks_like_date(cell: str) -> bool:
     return bool(_ISO_DATE.fullmatch(cell) or _OTHER_DATE.fullmatch(cell))
 
 
-def by_value(cells: pd.Series, meaning: Callable[[str], T]) -> list[T]:
-    """Return what each cell means, asking once for each different text."""
-    codes, values = pd.factorize(cells)
-    meanings = [meaning(value) for value in values]
-    return [meanings[code] for code in codes]
+def meanings(cells: pd.Series, meaning: Callable[[str], T]) -> list[T]:
+    """Return what each cell means."""
+    return [meaning(cell) for cell in cells.tolist()]
 
 
-def find_decimal(columns: Sequence[Sequence[str]], separator: str | None) -> tuple[str | None, str]:
-    """Return the decimal mark of a table, or None and why it cannot be told.
+def find_decimal(columns: Sequence[Sequence[str]]) -> tuple[str | None, str]:
+    """Return the decimal mark of a table without commas between cells, or None and why not.
 
     Parameters
     ----------
     columns : sequence of sequence of str
         The different cells of each column that are not missing.
-    separator : str, optional
-        What separates the cells; numbers have decimal commas only where it is not a comma.
     """
-    if separator in (None, ","):
-        return ".", ""
     votes: dict[str, list[str]] = {".": [], ",": []}
     for cells in columns:
         for mark, pattern in ((",", _COMMA_NUMBER), (".", _POINT_NUMBER)):
