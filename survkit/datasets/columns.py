@@ -27,9 +27,9 @@ MOSTLY = 0.5
 
 DATES = 0.9
 NEARLY_ALL_DIFFERENT = 0.95
-MANY_TEXTS = 0.5
+MANY_TEXTS = 0.25
 FEW = 20
-"""So many different values are never an identifier's alone: a small table has few rows."""
+"""So few different values are no identifier, as a small table has few rows."""
 
 NOT_A_FEATURE = "name it in {flags} to use it, or in --drop_columns to leave it out quietly"
 
@@ -115,7 +115,6 @@ def _find(
         return Column(name, "number")
     counts = Counter(cells)
     n, different = len(cells), len(counts)
-    numbers = sum(c for cell, c in counts.items() if number(cell, decimal) is not None)
     if _numbers_the_rows(cells, is_unnamed):
         return Column(name, "row number", left_out="it numbers the rows")
     if is_unnamed:
@@ -126,12 +125,12 @@ def _find(
         # Some identifiers have a letter: 1001, 1001a.
         if all(forced_number(cell, decimal) is None for cell in others):
             return _identifier(name, different, n)
-    if numbers == n:
+    if all(number(cell, decimal) is not None for cell in counts):
         return Column(name, "number")
     if sum(c for cell, c in counts.items() if looks_like_date(cell)) >= DATES * n:
         use = "--start_column and --end_column can measure time from it; "
         return Column(name, "date", left_out=f"it holds dates; {use}{_use('categorical')}")
-    if numbers + _by_rule(counts, decimal) >= MOSTLY * n:
+    if _meant_as_numbers(counts, decimal):
         _not_numbers(name, cells, decimal, problems)
         return Column(name, "number")
     if different > FEW and different > MANY_TEXTS * n:
@@ -144,13 +143,20 @@ def _use(kind: str) -> str:
 
 
 def _identifier(name: str, different: int, n: int) -> Column:
-    why = f"{different} different values in {n} rows, so it looks like an identifier; "
+    why = f"{different} different values in {n} rows, so it looks like an identifier or free text; "
     how = NOT_A_FEATURE.format(flags="--numeric_columns or --categorical_columns")
     return Column(name, "identifier", left_out=f"{why}name it in --id_column if it is one; {how}")
 
 
-def _by_rule(counts: Mapping[str, int], decimal: str) -> int:
-    return sum(c for cell, c in counts.items() if reads_as_number_only_by_rule(cell, decimal))
+def _meant_as_numbers(counts: Mapping[str, int], decimal: str) -> bool:
+    """Whether half of the cells, or of many different ones, are numbers or nearly so."""
+    numbers = [
+        count
+        for cell, count in counts.items()
+        if number(cell, decimal) is not None or reads_as_number_only_by_rule(cell, decimal)
+    ]
+    most_different = len(counts) > FEW and len(numbers) >= MOSTLY * len(counts)
+    return most_different or sum(numbers) >= MOSTLY * sum(counts.values())
 
 
 def _numbers_the_rows(cells: pd.Series, is_unnamed: bool) -> bool:

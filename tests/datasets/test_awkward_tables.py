@@ -312,6 +312,8 @@ UNDERSTOOD = [
     Case("whole numbers that are used", columns(cost=PATIENT), {"numeric_columns": ("cost",)},
          numbers="age cost"),
     Case("measured numbers are no identifier", columns(bili=NUMBERS), numbers="age bili"),
+    Case("an identifier of subjects with two rows", columns(patient=[f"S{i // 2}" for i in ROWS]),
+         left_out="patient", warning="30 different values in 60 rows, so it looks like"),
     Case("free text", columns(note=[f"note {i} of the ward" for i in ROWS]), left_out="note"),
     Case(
         "a date",
@@ -419,6 +421,8 @@ REFUSED = [
     Case("percentages", columns(share=PERCENT), error=r"'share' has '10\.0%', "),
     Case("words among numbers", columns(age=with_cells(AGE, (4, "hemolysed"))),
          error="'age' is numbers in 59 rows, but 'hemolysed' in data row 4; .*--missing_values"),
+    Case("measured in some rows", columns(lab=[f"{i}.5" if i < 25 else "not done" for i in ROWS]),
+         error=r"'lab' is numbers in 25 rows, but 'not done' in 35 rows"),
     Case("words among numbers, forced", columns(age=with_cells(AGE, (4, "hemolysed"))),
          {"numeric_columns": ("age",)}, error="'hemolysed' in data row 4, which no rule reads"),
     Case("codes, some of them numbers", columns(icd=ICD), error="'icd' .*--categorical_columns"),
