@@ -17,6 +17,7 @@ from survkit.datasets.schema import Schema
 from survkit.predict.__main__ import main
 from survkit.predict.patients import read_patients
 from survkit.runs.read import load_fitted
+from survkit.runs.table import load_runs
 from survkit.train import main as train
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.args_files import SMALL
@@ -215,3 +216,22 @@ def test_a_checkpoint_of_an_earlier_version_has_no_schema(tmp_path: Path) -> Non
     ].to_csv(path, index=False)
     found = curves_of(earlier, path, "patient")
     np.testing.assert_allclose(found, run.curves, rtol=1e-6)
+
+
+def test_the_schema_is_no_setting_that_runs_differ_in(run: Trained) -> None:
+    runs = load_runs(run.folder.parent.parent, "csv")
+    assert len(runs) == 1
+    assert not [name for name in runs if "schema" in name]
+
+
+def test_what_was_understood_is_shown(run: Trained) -> None:
+    schema = load_fitted(run.folder).schema
+    assert schema is not None
+    assert schema.describe().splitlines() == [
+        "cohort.csv: separator ',', decimal point, utf-8",
+        "  numbers: age, lab, bili",
+        "  categories: icd (7), smoker (2)",
+        "  event: status (dead = seen, alive = censored)",
+        "  time: days",
+        "  left out: patient (identifier), seen (dropped)",
+    ]

@@ -122,7 +122,7 @@ class Schema:
             lines.append(f"  {plural}: {', '.join(named) or 'none'}")
         seen, censored = (" or ".join(self.event[key]) for key in ("seen", "censored"))
         lines.append(f"  event: {self.event['column']} ({seen} = seen, {censored} = censored)")
-        unit = f" in {self.time['unit']}" if self.time["unit"] else ""
+        unit = f", in {self.time['unit']}" if self.time["unit"] else ""
         time = self.time["column"] or f"{self.time['start']} to {self.time['end']}"
         lines.append(f"  time: {time}{unit}")
         dropped = [f"{c.name} ({c.kind})" for c in self.columns if c.left_out]

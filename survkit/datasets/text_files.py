@@ -25,13 +25,11 @@ _EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?\s*')
 
 
 class Lines(NamedTuple):
-    """The header and the other rows of a text file, how it was read, and warnings."""
+    """The header, the other rows and the separator of a text file."""
 
     header: list[str]
     rows: list[list[str]]
     separator: str
-    encoding: str
-    warnings: list[str]
 
 
 def decode(content: bytes, source: str, encoding: str | None = None) -> tuple[str, str, list[str]]:
@@ -114,7 +112,7 @@ def split_lines(text: str, source: str, separator: str | None) -> Lines:
     if not numbered:
         raise InputError(f"{source} is empty; a header line and one line per subject are needed")
     header, rows = _same_length(numbered, source)
-    return Lines(header, rows, separator, "", [])
+    return Lines(header, rows, separator)
 
 
 def _fields(lines: list[str], separator: str, skipped: int = 0) -> Iterator[tuple[int, list[str]]]:
