@@ -86,6 +86,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return fitted(tmp_path_factory.mktemp("run"), "coxph")
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(st.integers(0, N - 1), min_size=1, max_size=N, unique=True),

@@ -573,6 +573,7 @@ def run(path: Path, case: Case, *more: str) -> tuple[int, Path]:
     return train(["--dataset", "csv", *flags, "--bootstrap", "0", "--mode", "disabled"]), logs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", UNDERSTOOD, ids=named)
 def test_a_model_is_trained_and_predicts_for_the_same_file(
     case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
