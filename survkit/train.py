@@ -69,6 +69,8 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     config = canonical(config)
     device = use_device(config.device)
     dataset = load_configured(asdict(config))
+    if dataset.schema is not None:
+        print(dataset.schema.describe())
     config = resolved(replace(config, device=device), dataset)
     with ExitStack() as contexts:
         runs, problems = _lock(config, dataset, contexts)
@@ -132,12 +134,22 @@ def _train_stack(
     from survkit.models.calibrated import CalibratedModel
     from survkit.models.fitting import build_model, fit_models
     from survkit.runs.folder import provenance
-    from survkit.runs.results import evaluated_outcomes, finish_run, show, training_rows
+    from survkit.runs.results import (
+        evaluated_outcomes,
+        finish_run,
+        recorded_schema,
+        show,
+        training_rows,
+    )
     from survkit.training.tracking import ProgressBar
 
     config = stack[0].config
     rows, validation = training_rows(dataset, stack[0].settings), dataset.splits.validation
-    made_with = {"command": ["python", "-m", PROG, *argv], **provenance()}
+    made_with = {
+        "command": ["python", "-m", PROG, *argv],
+        **provenance(),
+        **recorded_schema(dataset),
+    }
     resume = config.resume and not config.overwrite
     outcomes = evaluated_outcomes(dataset, stack[0].settings)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from hypothesis import given
@@ -440,6 +441,57 @@ def test_arrays_of_objects_hold_numbers_and_categories() -> None:
     model = MTLRSurvival(**SMALL).fit(mixed, outcome)
     assert [column.name for column in model.preprocessor_.numeric] == ["x0"]
     assert [column.name for column in model.preprocessor_.coded] == ["x1"]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        lambda old: old.astype(int),
+        lambda old: old.astype(float),
+        lambda old: old.astype(object),
+        lambda old: old.astype("boolean"),
+        lambda old: pd.Series([int(value) for value in old], dtype=object),
+        lambda old: old.astype(int).astype("category"),
+    ],
+)
+def test_truth_values_stay_what_they_are(later: Any) -> None:
+    features, outcome = numbers()
+    frame = pd.DataFrame({"a": features[:, 0], "old": features[:, 1] > 0})
+    model = MTLRSurvival(**SMALL).fit(frame, outcome)
+    expected = model.predict(frame)
+    np.testing.assert_array_equal(model.predict(frame.assign(old=later(frame["old"]))), expected)
+    np.testing.assert_allclose(model.predict(frame.iloc[[3]]), expected[[3]], rtol=1e-6)
+
+
+def test_other_values_for_truth_values_are_refused() -> None:
+    features, outcome = numbers()
+    frame = pd.DataFrame({"a": features[:, 0], "old": features[:, 1] > 0})
+    model = MTLRSurvival(**SMALL).fit(frame, outcome)
+    with pytest.raises(InputError, match=r"'old' held truth values .* now holds 'yes' in row 0"):
+        model.predict(frame.assign(old="yes"))
+
+
+def test_numbers_stay_categories_and_truth_values_become_them() -> None:
+    features, outcome = numbers()
+    old = pd.Series((features[:, 1] > 0).astype(int))
+    frame = pd.DataFrame({"a": features[:, 0], "old": old.astype("category")})
+    model = MTLRSurvival(**SMALL).fit(frame, outcome)
+    expected = model.predict(frame)
+    for later in (old, old.astype(float), old.astype(bool), old.astype(bool).astype(object)):
+        np.testing.assert_array_equal(model.predict(frame.assign(old=later)), expected)
+
+
+def test_polars_frames_are_those_of_pandas() -> None:
+    features, outcome = numbers()
+    words = ["x", None, "y", "z"] * 20
+    frame = pd.DataFrame({"a": features[:, 0], "b": features[:, 1] > 0, "c": words})
+    event, time = (outcome[name] for name in outcome.dtype.names)
+    of_polars = pl.DataFrame({"a": features[:, 0], "b": features[:, 1] > 0, "c": words})
+    model = MTLRSurvival(**SMALL).fit(frame, outcome)
+    again = MTLRSurvival(**SMALL).fit(of_polars, pl.DataFrame({"event": event, "time": time}))
+    np.testing.assert_array_equal(again.predict(of_polars), model.predict(frame))
+    np.testing.assert_array_equal(again.predict(frame), model.predict(of_polars))
+    assert list(again.feature_names_in_) == ["a", "b", "c"]
 
 
 @given(

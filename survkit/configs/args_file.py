@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -122,7 +123,7 @@ def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
     Raises
     ------
     InputError
-        For an empty list or a list with a text that begins with "-", which no flag can say.
+        For an empty list or a list with a text that reads as a flag, which no flag can say.
     """
     words: list[str] = []
     for field in dataclasses.fields(config):
@@ -131,12 +132,17 @@ def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
             continue
         if isinstance(value, tuple):
             texts = [str(item) for item in value]
-            if not texts or any(text.startswith("-") for text in texts):
+            if not texts or any(map(_looks_like_flag, texts)):
                 raise InputError(f"--{field.name} {list(value)} cannot be given as a flag")
             words += [f"--{field.name}", *texts]
         else:
             words.append(f"--{field.name}={value}")
     return words
+
+
+def _looks_like_flag(text: str) -> bool:
+    """Whether argparse takes a word for a flag: not a dash alone, nor a negative number."""
+    return text.startswith("-") and not re.fullmatch(r"-|-\d+|-\d*\.\d+", text, re.ASCII)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -107,14 +107,62 @@ class TrainConfig:
     )
     skip_bad_files: bool = _sepsis(False, "leave out and count files that cannot be used")
 
-    csv_path: str | None = _csv(None, "path of the CSV file", identity=False)
+    csv_path: str | None = _csv(
+        None,
+        "path of the table: .csv, .tsv, .txt (or .gz of these), .parquet, .xlsx, .sav, .dta or "
+        ".sas7bdat",
+        identity=False,
+    )
     time_column: str | None = _csv(None, "column of event or censoring times")
-    event_column: str | None = _csv(None, "column of events: 1 seen, 0 censored")
-    categorical_columns: tuple[str, ...] = _csv(
-        (), "columns to encode as categories; all others are numbers"
+    event_column: str | None = _csv(
+        None, "column of events: 1/0, true/false, yes/no or t/f, or see event_value"
+    )
+    event_value: str | None = _csv(
+        None, "value of the event column that means the event was seen, such as dead"
+    )
+    start_column: str | None = _csv(None, "column of the date that time counts from")
+    end_column: str | None = _csv(None, "column of the date of event or censoring")
+    date_format: str | None = _csv(
+        None,
+        "how these dates are written, such as %d/%m/%Y",
+        shown_default="ISO dates, such as 2020-12-31",
     )
     time_unit: str | None = _csv(
-        None, "unit of the times, for tables and axes, such as months", identity=False
+        None,
+        "unit of the times, for tables and axes, such as months; between dates one of days, "
+        "weeks, months and years",
+        identity=False,
+        shown_default="none, or days between dates",
+    )
+    categorical_columns: tuple[str, ...] = _csv(
+        (), "columns of categories, besides those of text", shown_default="columns of text"
+    )
+    numeric_columns: tuple[str, ...] = _csv(
+        (),
+        "columns of numbers in which <5 counts as 5, 98,099 as 98099 and 50.2% as 50.2",
+        shown_default="columns that hold numbers alone",
+    )
+    drop_columns: tuple[str, ...] = _csv((), "columns to leave out")
+    id_column: str | None = _csv(None, "column that names a row, which is no feature")
+    group_column: str | None = _csv(
+        None, "column that names the subject of several rows, which every split keeps together"
+    )
+    missing_values: tuple[str, ...] = _csv(
+        (),
+        "cells that mean a missing value, besides empty ones",
+        shown_default="NA N/A <NA> NaN NULL None . ? #N/A -",
+    )
+    csv_separator: str | None = _csv(
+        None,
+        "comma, semicolon, tab or bar between the cells of a line",
+        identity=False,
+        shown_default="found",
+    )
+    csv_decimal: Literal["point", "comma"] | None = _csv(
+        None, "decimal mark of the numbers", identity=False, shown_default="found"
+    )
+    csv_encoding: str | None = _csv(
+        None, "encoding of the file, such as cp1252", identity=False, shown_default="found"
     )
 
     synthetic_rows: int = _synthetic(4000, "number of subjects to generate", at_least=50)

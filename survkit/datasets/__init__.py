@@ -84,7 +84,12 @@ DATASETS = {
     "udca": DatasetEntry("survkit.datasets.udca:load_udca", ("data_dir",)),
     "csv": DatasetEntry(
         "survkit.datasets.csv:load_csv",
-        ("csv_path", "time_column", "event_column", "categorical_columns", "time_unit"),
+        (
+            *("csv_path", "time_column", "event_column", "categorical_columns", "time_unit"),
+            *("numeric_columns", "drop_columns", "id_column", "group_column"),
+            *("event_value", "start_column", "end_column", "date_format", "missing_values"),
+            *("csv_separator", "csv_decimal", "csv_encoding"),
+        ),
     ),
     "synthetic": DatasetEntry(
         "survkit.datasets.synthetic:load_synthetic", ("synthetic_rows", "synthetic_process")

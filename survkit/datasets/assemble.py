@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from survkit.datasets.card import Card
 from survkit.datasets.preprocessing import Preprocessor
+from survkit.datasets.schema import Schema
 from survkit.datasets.tables import RawTable, table_sha256
 from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
 
@@ -48,6 +49,8 @@ class Dataset:
         What a reader of results must know: dropped columns, unseen values.
     grid_flags : mapping
         The flags of the time grid, those with defaults that depend on the data filled in.
+    schema : Schema or None
+        What was understood of a table of the user's own.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Dataset:
     sha256: str
     warnings: tuple[str, ...] = ()
     grid_flags: GridParameters = field(default_factory=lambda: GridParameters())
+    schema: Schema | None = None
 
 
 class SplitRows(NamedTuple):

@@ -1,4 +1,4 @@
-"""Reads tables of comma-separated values, exactly and completely."""
+"""Reads the files of built-in datasets: comma-separated values, exactly and completely."""
 
 from __future__ import annotations
 

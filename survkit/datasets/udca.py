@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
-from survkit.datasets.assemble import Dataset, GridParameters
+from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
 from survkit.datasets.card import Card
-from survkit.datasets.csv import load_csv
+from survkit.datasets.reading import read_csv
+from survkit.datasets.tables import RawTable, as_numbers
 from survkit.types import InputError
 
 FILE = "udca_dataset.csv"
+FEATURES = ("bili", "stage", "riskscore", "trt")
 
 CARD = Card(
     name="udca",
@@ -33,12 +34,13 @@ def load_udca(*, data_dir: Path | str, **grid: Unpack[GridParameters]) -> Datase
             "status (1 = event) and time, from udca in the R package survival; or name its folder "
             "with --data_dir"
         )
-    dataset = load_csv(
-        csv_path=path,
-        time_column="time",
-        event_column="status",
-        categorical_columns=("stage", "trt"),
-        **grid,
-    )
-    CARD.check(dataset.card.n, dataset.card.events)
-    return replace(dataset, name=CARD.name, card=CARD)
+    frame = read_csv(path)
+    absent = [name for name in (*FEATURES, "status", "time") if name not in frame]
+    if absent:
+        raise InputError(f"{path} lacks column {', '.join(absent)} of UDCA")
+    event = as_numbers(frame["status"]) == 1
+    CARD.check(len(frame), int(event.sum()))
+    # The order of the file, which is part of the data's digest.
+    features = frame.drop(columns=["status", "time"])
+    table = RawTable(features, event, as_numbers(frame["time"]), categorical=("stage", "trt"))
+    return build_dataset(table, CARD, **grid)

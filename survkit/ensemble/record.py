@@ -17,7 +17,7 @@ from survkit.models.ensemble import ENSEMBLE, EnsembleModel
 from survkit.runs.folder import RunFolder, provenance
 from survkit.runs.identity import identifier
 from survkit.runs.model_card import model_card
-from survkit.runs.results import evaluated_outcomes, finish_run
+from survkit.runs.results import evaluated_outcomes, finish_run, recorded_schema
 from survkit.types import InputError, SurvivalModel
 
 SELECTED = "selected_ensemble"
@@ -56,7 +56,8 @@ def make_record(
     """
     started = time.perf_counter()
     settings = _settings(candidates, choices, dataset, folder)
-    folder.start({**settings, "command": list(command), **provenance()}, warnings=dataset.warnings)
+    made_with = {"command": list(command), **provenance(), **recorded_schema(dataset)}
+    folder.start({**settings, **made_with}, warnings=dataset.warnings)
     members = _load(candidates, folder)
     loaded = time.perf_counter()
     selection = _select(members, settings, dataset) if choices.select else None

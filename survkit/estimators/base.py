@@ -21,9 +21,16 @@ from sksurv.metrics import concordance_index_censored
 
 from survkit.configs.train import TrainConfig
 from survkit.datasets.assemble import time_grid
-from survkit.datasets.preprocessing import Preprocessor
+from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.estimators.curves import CurvePredictions, function_times
-from survkit.estimators.inputs import as_table, categorical_columns, hold_out
+from survkit.estimators.inputs import (
+    as_pandas,
+    as_table,
+    boolean_columns,
+    categorical_columns,
+    hold_out,
+    with_kinds,
+)
 from survkit.estimators.outcomes import as_outcome, as_written
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import Float64Array, InputError, SurvivalData, SurvivalPrediction
@@ -60,7 +67,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
 
         Parameters
         ----------
-        X : DataFrame or array, shape (n, p)
+        X : DataFrame (of pandas or Polars) or array, shape (n, p)
             Numbers and categories: the columns of a DataFrame that hold text, objects, booleans
             or pandas' categories, and those of an array of objects that are not numbers. Missing
             values (NaN, None) are imputed and indicated as by
@@ -106,9 +113,10 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
 
     def _training_data(self, X: Any, y: Any) -> SurvivalData:  # noqa: N803
         """Check X and y, fit the preprocessing and learn the times of functions."""
+        X = as_pandas(X)  # noqa: N806
         table = as_table(X)
         validate_data(self, X, y, skip_check_array=True)
-        event, time = as_outcome(y)
+        event, time = as_outcome(as_pandas(y))
         if len(table) != len(event):
             raise InputError(
                 f"X has {len(table)} rows and y {len(event)}; there must be one outcome per row"
@@ -117,7 +125,9 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
             raise InputError("n_samples = 1; one row is held out, so at least 2 are needed")
         if not event.any():
             raise InputError(f"all {len(table)} rows of y are censored; events are needed")
-        self.preprocessor_ = Preprocessor.fit(table, categorical=categorical_columns(X, table))
+        categorical = categorical_columns(X, table)
+        self.boolean_columns_ = boolean_columns(table, categorical)
+        self.preprocessor_ = Preprocessor.fit(table, categorical=categorical)
         _warn(self.preprocessor_.warnings)
         self.unique_times_ = function_times(time, event)
         self.largest_time_ = float(time.max())
@@ -143,17 +153,22 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
 
     def _predict(self, X: Any) -> SurvivalPrediction:  # noqa: N803
         check_is_fitted(self)
+        X = as_pandas(X)  # noqa: N806
         table = as_table(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         default = [f"x{j}" for j in range(self.n_features_in_)]  # as in `as_table`
         table = table.set_axis(list(getattr(self, "feature_names_in_", default)), axis=1)
-        features, notes = self.preprocessor_.transform(table)
+        coded = self.preprocessor_.coded
+        values = {c.name: c.values for c in coded if isinstance(c, CategoryColumn)}
+        # A pickle of an earlier version does not know them.
+        booleans: frozenset[str] = getattr(self, "boolean_columns_", frozenset())
+        features, notes = self.preprocessor_.transform(with_kinds(table, values, booleans))
         _warn(notes)
         return self.model_.predict(features)
 
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
         """Return Harrell's concordance of the risk scores with outcomes as in `fit`."""
-        event, time = as_outcome(y)
+        event, time = as_outcome(as_pandas(y))
         return float(concordance_index_censored(event, as_written(time), self.predict(X))[0])
 
     def __sklearn_tags__(self) -> Any:

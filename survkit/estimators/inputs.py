@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -11,6 +12,14 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
 from survkit.types import BoolArray, InputError
+
+
+def as_pandas(X: Any) -> Any:  # noqa: N803
+    """Return a Polars frame as one of pandas, and anything else as it is."""
+    if type(X).__module__.partition(".")[0] != "polars" or not hasattr(X, "columns"):
+        return X
+    frame = X.collect() if hasattr(X, "collect") else X
+    return pd.DataFrame({column.name: column.to_list() for column in frame})
 
 
 def as_table(X: Any) -> pd.DataFrame:  # noqa: N803
@@ -82,6 +91,60 @@ def _holds_text(column: pd.Series) -> bool:
                 f"column '{column.name}' holds {value!r}; the argument must be a string or a number"
             )
     return not all(isinstance(value, Real) and not isinstance(value, bool) for value in present)
+
+
+def boolean_columns(table: pd.DataFrame, categorical: Sequence[str]) -> frozenset[str]:
+    """Return the names of those columns of categories that hold truth values alone."""
+    return frozenset(
+        name
+        for name in categorical
+        if all(isinstance(value, bool | np.bool_) for value in table[name].dropna())
+    )
+
+
+def with_kinds(
+    table: pd.DataFrame, values: Mapping[str, Sequence[str]], boolean: Collection[str]
+) -> pd.DataFrame:
+    """Return features with categories of the kind that they had when the model was fitted.
+
+    Parameters
+    ----------
+    table : DataFrame, n rows
+        The features to predict for.
+    values : mapping of str to sequence of str
+        The categories of each column at fit, as text.
+    boolean : collection of str
+        The columns of truth values, in which 1 and 0 (1.0 and 0.0) are True and False. In others
+        whose categories are numbers, True and False are 1 and 0.
+
+    Raises
+    ------
+    InputError
+        For anything but these in a column of truth values.
+    """
+    changed = {}
+    for name in values:
+        if name in boolean:
+            changed[name] = _as_booleans(table[name])
+        elif not {"True", "False"} & set(values[name]):
+            changed[name] = table[name].astype(object).map(_without_boolean)
+    return table.assign(**changed)
+
+
+def _without_boolean(value: Any) -> Any:
+    return int(value) if isinstance(value, bool | np.bool_) else value
+
+
+def _as_booleans(column: pd.Series) -> pd.Series:
+    cells = column.astype(object)
+    for row, value in enumerate(cells):
+        known = isinstance(value, Real | np.bool_) and value in (0, 1)
+        if not (known or pd.isna(value)):
+            raise InputError(
+                f"column '{column.name}' held truth values when the model was fitted, and now "
+                f"holds {value!r} in row {row}; they are True or False, or 1 or 0"
+            )
+    return cells.map(lambda value: None if pd.isna(value) else bool(value)).astype(object)
 
 
 def hold_out(

@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from survkit.datasets.cells import read_cells
 from survkit.datasets.preprocessing import Preprocessor
+from survkit.datasets.problems import Problems
 from survkit.datasets.reading import read_csv
+from survkit.datasets.schema import Schema
 from survkit.datasets.sepsis import one_row_a_subject
 from survkit.runs.read import FittedRun
 from survkit.types import InputError, SurvivalData
@@ -26,14 +29,24 @@ class Patients(NamedTuple):
     features: NDArray[np.float32]
 
 
+class _Table(NamedTuple):
+    """Raw columns, the patients' names, and notes."""
+
+    frame: pd.DataFrame
+    names: list[str]
+    notes: list[str]
+
+
 def read_patients(
     path: Path, run: FittedRun, id_column: str | None = None
 ) -> tuple[Patients, list[str]]:
-    """Read a CSV table of the raw columns that a run was trained on, encoded as in training.
+    """Read a table of the raw columns that a run was trained on, encoded as in training.
 
-    Returns the patients, and notes: what was missing or unseen in training, in how many rows.
-    `id_column` names the patients; they are numbered from 1 where not given. For the sepsis data,
-    where training averages a patient's hours, so are a patient's rows here.
+    Returns the patients, and notes: what was missing or unseen in training, in how many rows, and
+    which columns were left aside. A run on a table of the user's own has a schema, by which the
+    new table is read: it may have any format, separator and order of columns, and columns that
+    training left out. `id_column` names the patients; they are numbered from 1 where not given.
+    For the sepsis data, where training averages a patient's hours, so are a patient's rows here.
     """
     preprocessor = run.preprocessor
     if preprocessor is None:
@@ -41,9 +54,12 @@ def read_patients(
             f"the run was trained on {run.config['dataset']}, whose features are not made from the "
             "columns of a table"
         )
-    frame = read_csv(path)
-    _check_columns(path, list(map(str, frame)), preprocessor.columns, id_column)
-    features, notes = preprocessor.transform(frame)
+    needed = preprocessor.columns
+    if run.schema is None:
+        frame, ids, notes = _read_plain(path, needed, id_column)
+    else:
+        frame, ids, notes = _read_by_schema(path, run.schema, needed, id_column)
+    features, unseen = preprocessor.transform(frame)
     # What is missing in columns where the preprocessor expects it has no note yet.
     counts = frame.isna().sum()
     expected = [*preprocessor.indicators, *(column.name for column in preprocessor.coded)]
@@ -52,11 +68,37 @@ def read_patients(
         for name in expected
         if counts[name]
     ]
-    names = _identifiers(path, id_column) if id_column else [str(i + 1) for i in range(len(frame))]
-    patients = Patients(id_column or "row", names, features)
+    patients = Patients(id_column or "row", ids, features)
     if id_column and run.config["dataset"] == "sepsis" and run.config["single_record"]:
         patients = _one_row_a_patient(patients, preprocessor)
-    return patients, [*notes, *missing]
+    return patients, [*notes, *unseen, *missing]
+
+
+def _read_plain(path: Path, needed: Sequence[str], id_column: str | None) -> _Table:
+    frame = read_csv(path)
+    _check_columns(path, list(map(str, frame)), needed, id_column)
+    names = _identifiers(path, id_column) if id_column else [str(i + 1) for i in range(len(frame))]
+    return _Table(frame, names, [])
+
+
+def _read_by_schema(
+    path: Path, schema: Schema, needed: Sequence[str], id_column: str | None
+) -> _Table:
+    cells = read_cells(path)
+    frame, notes = cells.frame, list(cells.warnings)
+    found = list(map(str, frame))
+    # Columns of the training file, and those without a name, which programs add to number rows.
+    known = {*schema.left_out, *(column.name for column in schema.columns), *cells.unnamed}
+    ignored = [n for n in found if n in known and n not in needed and n != id_column]
+    _check_columns(path, [name for name in found if name not in ignored], needed, id_column)
+    if ignored:
+        plural = "s" if len(ignored) > 1 else ""
+        notes.append(f"column{plural} {', '.join(ignored)} not read: training did not use them")
+    problems = Problems(str(path))
+    read = schema.read(frame, problems, needed)
+    problems.check()
+    names = list(map(str, frame.index)) if id_column is None else list(frame[id_column])
+    return _Table(read, names, notes)
 
 
 def _check_columns(

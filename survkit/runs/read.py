@@ -11,6 +11,7 @@ import numpy as np
 
 import survkit
 from survkit.datasets.preprocessing import Preprocessor
+from survkit.datasets.schema import Schema
 from survkit.models.calibrated import rebuild
 from survkit.training.checkpoint import load_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
@@ -19,13 +20,15 @@ from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPredi
 class FittedRun(NamedTuple):
     """A run's fitted model, how its features are made from raw columns, and its configuration.
 
-    `survkit_version` is the version that made it.
+    `survkit_version` is the version that made it. `schema` says how the columns of a table of the
+    user's own are read; None for other data, and for runs of versions that kept none.
     """
 
     model: SurvivalModel
     preprocessor: Preprocessor | None
     config: dict[str, Any]
     survkit_version: str
+    schema: Schema | None = None
 
 
 def load_fitted(run: str | Path) -> FittedRun:
@@ -38,12 +41,13 @@ def load_fitted(run: str | Path) -> FittedRun:
     """
     checkpoint = load_checkpoint(Path(run) / "checkpoint.pt")
     try:
-        preprocessor = checkpoint["preprocessor"]
+        preprocessor, schema = checkpoint["preprocessor"], checkpoint.get("schema")
         return FittedRun(
             rebuild(checkpoint),
             None if preprocessor is None else Preprocessor.from_state(preprocessor),
             checkpoint["config"],
             checkpoint["survkit_version"],
+            None if schema is None else Schema.from_state(schema),
         )
     except (KeyError, TypeError, RuntimeError) as error:  # RuntimeError: torch, of other weights
         version = checkpoint.get("survkit_version", "of an unknown version")

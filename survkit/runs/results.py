@@ -134,14 +134,20 @@ def finish_run(
     return folder.write_result(result)
 
 
+def recorded_schema(dataset: Dataset) -> dict[str, Any]:
+    """Return what a `config.json` says of a table of the user's own; nothing for other data."""
+    return {} if dataset.schema is None else {"schema": dataset.schema.state()}
+
+
 def _write_checkpoint(
     folder: RunFolder, model: SurvivalModel, dataset: Dataset, settings: Mapping[str, Any]
 ) -> None:
-    preprocessor = dataset.preprocessor
+    preprocessor, schema = dataset.preprocessor, dataset.schema
     folder.write_checkpoint(
         {
             "state": model.state(),
             "preprocessor": None if preprocessor is None else preprocessor.state(),
+            "schema": None if schema is None else schema.state(),
             "config": settings,
             "survkit_version": survkit.__version__,
         }

@@ -19,7 +19,10 @@ WANDB_SECONDS = 30
 """Longest wait for an answer of Weights & Biases."""
 
 _SETTINGS_OF_THE_RESULT = ("dataset", "model", "group", "seed", "evaluation", "data_sha256")
-_PROVENANCE = ("run_id", "command", "git_commit", "survkit_version", "package_versions")
+_PROVENANCE = (
+    *("run_id", "command", "git_commit", "survkit_version", "package_versions"),
+    "schema",  # of the table, which its digest already tells apart
+)
 
 
 def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:

@@ -54,7 +54,7 @@ def another_value(config: TrainConfig, name: str) -> object:
     if isinstance(value, tuple):
         return (2.0,) * 10 if value else ("x",)
     if value is None:
-        return "x" if name.endswith("column") else 3
+        return "x" if name.endswith(("column", "_value", "_format")) else 3
     return value + 1 if isinstance(value, int) else value / 2 + 0.001
 
 
