@@ -21,6 +21,7 @@ from survkit.ensemble.__main__ import main
 from survkit.ensemble.selection import SHRINKAGE, _shrinkage, _Squares, select_models
 from survkit.metrics import evaluate
 from survkit.predict.__main__ import main as predict
+from survkit.report.__main__ import main as report
 from survkit.runs.read import load_fitted, read_config, read_predictions
 from survkit.runs.table import load_runs
 from survkit.train import main as train
@@ -467,3 +468,32 @@ def test_the_commands_of_the_documentation_work(logs: Path) -> None:
     for command in commands:
         words = [str(logs) if word == "logs" else word for word in command.split()]
         assert main([*words, "--bootstrap", "20"]) == 0
+
+
+def test_it_combines_runs_on_a_table_of_ones_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{rng.normal():.3f};{rng.choice(['a', 'b'])};{rng.exponential(9):.2f};{rng.choice([0, 1])}"
+        for _ in range(120)
+    ]
+    table = tmp_path / "table.csv"
+    table.write_text("\n".join(["x;kind;time;event", *lines]))
+    # How a file is read and what its times are called may differ from run to run.
+    for seed, more in ((1, []), (2, ["--time_unit", "months", "--csv_separator", ";"])):
+        words = f"--dataset csv --time_column time --event_column event --model mtlr --seed {seed}"
+        small = "--hidden_dim 4 --epochs 2 --bootstrap 20 --group some --mode disabled"
+        own = ["--csv_path", str(table), "--log_dir", str(tmp_path), *more]
+        assert train([*words.split(), *small.split(), *own]) == 0
+    assert main(flags(tmp_path)) == 0
+    assert report(["--log_dir", str(tmp_path), "--group", "some", "--bootstrap", "20"]) == 0
+    (folder,) = of_model(tmp_path, "mtlr_ensemble")
+    assert "Members" in (folder / "model_card.md").read_text()
+
+
+def test_ensembles_of_earlier_records_stand_beside_them(logs: Path) -> None:
+    for path in logs.glob("some/*/config.json"):
+        config = json.loads(path.read_text())
+        del config["min_at_risk"], config["evaluation_times"]
+        path.write_text(json.dumps(config))
+    assert main([*flags(logs), "--models", "mtlr"]) == 0
+    assert report(["--log_dir", str(logs), "--group", "some", "--bootstrap", "20"]) == 0

@@ -13,7 +13,7 @@ import survkit
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_parameters
 from survkit.models.registry import MODELS, model_name
-from survkit.runs.flags import LABELS, PATHS
+from survkit.runs.flags import PATHS
 from survkit.runs.identity import EARLIER
 from survkit.runs.read import load_fitted, read_config
 from survkit.runs.state import (
@@ -26,6 +26,9 @@ from survkit.runs.state import (
 from survkit.runs.table import load_runs
 from survkit.runs.variants import variant_labels
 from survkit.types import InputError, SurvivalModel
+
+IDENTITY = [field.name for field in fields(TrainConfig) if field.metadata["identity"]]
+"""The flags that decide a run's numbers."""
 
 
 class Candidate(NamedTuple):
@@ -148,14 +151,15 @@ def shared_settings(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the flags on which all configurations agree, less what is of single runs."""
     first = configs[0]
     own = ("model", "seed", "calibrate", "bootstrap")
-    names = [f.name for f in fields(TrainConfig) if f.metadata["identity"] and f.name not in own]
+    names = [name for name in IDENTITY if name not in own]
     shared = {
         name: first[name]
         for name in (*names, "data_sha256")
         if all(name in config and config[name] == first[name] for config in configs)
     }
-    # Where the data lie and what they are called may differ from run to run; one is enough.
-    return shared | {name: first[name] for name in (*PATHS, *LABELS)}
+    # Where the data lie, how they are read and what they are called may differ from run to run.
+    of_data = [name for name in load_parameters(first["dataset"]) if name not in IDENTITY]
+    return shared | {name: first[name] for name in (*PATHS, *of_data)}
 
 
 def _single_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -194,7 +198,7 @@ def _check_agreement(configs: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse runs on other data, of other conventions or on another grid."""
     of_data = load_parameters(next(iter(configs.values()))["dataset"])
     conventions = ("dataset", "data_sha256", "evaluation", "point_error")
-    for name in (*conventions, *(name for name in of_data if name not in (*PATHS, *LABELS))):
+    for name in (*conventions, *(name for name in of_data if name in IDENTITY)):
         values = sorted({str(config[name]) for config in configs.values()})
         if len(values) > 1:
             raise InputError(

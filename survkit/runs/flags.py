@@ -20,9 +20,6 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrainC
 PATHS = ("data_dir", "csv_path")
 """Where data are, which says nothing about what they are."""
 
-LABELS = ("time_unit",)
-"""What data are called, which changes no number."""
-
 
 def registry_names() -> dict[str, str]:
     """Return the names that help texts list, by the word that stands for them there."""
