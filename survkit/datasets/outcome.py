@@ -19,7 +19,6 @@ DAYS = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
 """Days in each unit of a time between dates."""
 
 _PAIRS = (
-    {"1": True, "0": False, "1.0": True, "0.0": False},
     {"true": True, "false": False},
     {"yes": True, "no": False},
     {"t": True, "f": False},
@@ -71,6 +70,9 @@ def read_events(
 
 
 def _understood(counts: Counter[str]) -> dict[str, bool] | None:
+    numbers = {text: number(text, "," if "," in text else ".") for text in counts}
+    if set(numbers.values()) <= {0.0, 1.0}:  # 1, 1.0, 1,00, 1.000e+00
+        return {text: value == 1.0 for text, value in numbers.items()}
     for pair in _PAIRS:
         if all(text.casefold() in pair for text in counts):
             return {text: pair[text.casefold()] for text in counts}

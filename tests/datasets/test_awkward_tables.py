@@ -135,6 +135,21 @@ MÜLLER = columns(ward=[("Süd", "Nord")[i % 2] for i in ROWS])
 
 UNDERSTOOD = [
     Case("comma", columns()),
+    Case(
+        "events as numpy writes them",
+        columns(dead=[f"{float(cell):.18e}" for cell in DEAD]),
+        check=events_are(DEAD, "1"),
+    ),
+    Case(
+        "events with decimals",
+        columns(dead=[f"{cell}.00" for cell in DEAD]),
+        check=events_are(DEAD, "1"),
+    ),
+    Case(
+        "events with a decimal comma",
+        text(columns(age=COMMA_AGE, dead=[f"{cell},0" for cell in DEAD]), ";"),
+        check=events_are(DEAD, "1"),
+    ),
     Case("semicolon", text(columns(), ";")),
     Case("tab", text(columns(), "\t"), file="table.tsv"),
     Case("tab in txt", text(columns(), "\t"), file="table.txt"),
