@@ -267,6 +267,11 @@ class TimeGrid:
         """One class a cut, and one beyond the horizon: m + 1."""
         return len(self.cuts) + 1
 
+    @property
+    def knots(self) -> Knots:
+        """The knots of curves that are known at the cuts alone."""
+        return Knots(self.cuts, np.empty(0))
+
     def snap(self, time: ArrayLike) -> NDArray[np.float64]:
         """Return times (any shape), those that equal a cut in their own precision as that cut.
 

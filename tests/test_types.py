@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -93,6 +93,7 @@ def test_impossible_grids_are_refused(horizon: float, bins: int) -> None:
         TimeGrid.evenly_spaced(horizon, bins)
 
 
+@example(np.full(6, 0.01), np.full(20, np.nextafter(0.01, 1)))
 @given(
     hnp.arrays(float, 6, elements=st.floats(0.01, 10)),
     hnp.arrays(float, 20, elements=st.floats(0, 70)),
@@ -100,9 +101,13 @@ def test_impossible_grids_are_refused(horizon: float, bins: int) -> None:
 def test_a_time_lies_in_the_interval_of_its_class(steps: np.ndarray, times: np.ndarray) -> None:
     cuts = np.concatenate([[0.0], np.cumsum(steps)])
     bounds = np.concatenate([[-np.inf], cuts, [np.inf]])
-    classes = TimeGrid(cuts).classify(times)
-    assert (bounds[classes] < times).all()
-    assert (times <= bounds[classes + 1]).all()
+    grid = TimeGrid(cuts)
+    classes, snapped = grid.classify(times), grid.snap(times)
+    assert (bounds[classes] < snapped).all()
+    assert (snapped <= bounds[classes + 1]).all()
+    # Rounding alone moves a time, and only to a cut.
+    assert np.isin(snapped[snapped != times], cuts).all()
+    np.testing.assert_allclose(snapped, times, rtol=2.0**-22, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -61,7 +61,7 @@ class KaplanMeier:
     def knots(self) -> Knots:
         """The training event times, at which the curve falls, and the horizon."""
         if not self.exact:
-            return Knots(self.grid.cuts, np.empty(0))
+            return self.grid.knots
         times = self.curve.times
         return Knots(self.grid.cuts[-1:], times[times <= self.grid.horizon])
 

@@ -154,7 +154,7 @@ class PartialLikelihood:
         return Maximum(coefficients, covariance, tuple(np.flatnonzero(unbounded).tolist()))
 
     def schoenfeld_residuals(self, coefficients: FloatArray) -> NDArray[np.float64]:
-        """Return each event's columns less their mean over its risk set, shape (events, q).
+        """Return each event's columns minus their mean over its risk set, shape (events, q).
 
         Tied events share the mean of Efron's risk sets (Schoenfeld 1982).
         """

@@ -63,15 +63,10 @@ class CumulativeHazard(NamedTuple):
         steps = np.searchsorted(self.times, np.asarray(times, np.float64), side="right")
         return np.asarray(np.concatenate([[-np.inf], self.log_values])[steps])
 
-    def at(self, times: ArrayLike) -> NDArray[np.float64]:
-        """Return the hazard at any times, infinite where it exceeds the largest number."""
-        with np.errstate(over="ignore"):
-            return np.asarray(np.exp(self.log_at(times)))
-
     def knots(self, grid: TimeGrid) -> Knots:
         """Return the knots of the survival curves that follow from it, up to the horizon."""
         if not self.exact:
-            return Knots(grid.cuts, np.empty(0))
+            return grid.knots
         return Knots(grid.cuts[-1:], self.times[self.times <= grid.horizon])
 
     def survival(

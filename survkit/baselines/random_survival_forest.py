@@ -130,7 +130,7 @@ class RandomSurvivalForest:
     @property
     def knots(self) -> Knots:
         """The cuts of the grid."""
-        return Knots(self.grid.cuts, np.empty(0))
+        return self.grid.knots
 
     def predict(
         self, features: NDArray[np.float32], times: ArrayLike | None = None

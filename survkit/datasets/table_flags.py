@@ -19,7 +19,7 @@ SEVERAL = ("categorical_columns", "numeric_columns", "drop_columns")
 
 @dataclass(frozen=True, kw_only=True)
 class TableFlags:
-    """The flags of a table but for its path, named as on the command line; see `load_csv`."""
+    """The flags of a table, named as on the command line, without its path; see `load_csv`."""
 
     time_column: str | None = None
     event_column: str | None = None

@@ -92,7 +92,7 @@ def forced_number(cell: str, decimal: str = ".") -> float | None:
 
 
 def reads_as_number_only_by_rule(cell: str, decimal: str = ".") -> bool:
-    """Whether a cell is a number but for its separators of thousands or a percent sign."""
+    """Whether a cell would be a number without thousands separators or a percent sign."""
     almost = not _BOUND.match(cell) and number(cell, decimal) is None
     if almost and decimal == "." and _COMMA_NUMBER.fullmatch(cell):
         return True
@@ -110,7 +110,7 @@ def iso_date(cell: str) -> datetime | None:
 
 
 def looks_like_date(cell: str) -> bool:
-    """Whether a cell is written like a date, in whatever order of day and month."""
+    """Whether a cell is written like a date, with the day or the month first."""
     return bool(_ISO_DATE.fullmatch(cell) or _OTHER_DATE.fullmatch(cell))
 
 

@@ -215,7 +215,7 @@ class Outcomes:
         return None
 
     def why_undefined(self, metric: str) -> str | None:
-        """Return why a metric over time can have no value whatever is predicted, else None."""
+        """Return why no prediction can have a value of a metric over time; None where one can."""
         name, _, suffix = metric.partition("@")
         if suffix:
             for point in self.points:

@@ -125,7 +125,7 @@ def repeats(material: Material) -> tuple[str, ...]:
 
 
 def last_usable_cut(material: Material, dataset: Dataset, least_at_risk: int) -> float:
-    """Return the last time of metrics over several cuts, where so many must be at risk."""
+    """Return the last cut with that many subjects at risk: the end of metrics over the cuts."""
     train, grid = dataset.splits.train, dataset.grid
     outcomes = Outcomes(material.test, train.time, train.event, grid, min_at_risk=least_at_risk)
     return float(grid.cuts[outcomes.weights.last_cut])

@@ -148,7 +148,7 @@ class NeuralSurvivalModel:
     @property
     def knots(self) -> Knots:
         """The cuts of the grid."""
-        return Knots(self.grid.cuts, np.empty(0))
+        return self.grid.knots
 
     def predict(
         self, features: NDArray[np.float32], times: ArrayLike | None = None

@@ -307,7 +307,7 @@ def test_a_checkpoint_of_an_earlier_version_still_loads(
     state = model.state()
     first = {"backbone": "0", "head": "1"}
     old = {key: state[key] for key in ("cuts", "floor", "parameters", "seed")}
-    old["baseline"] = model.baseline and model.baseline.at(GRID.cuts)
+    old["baseline"] = model.baseline and np.exp(model.baseline.log_at(GRID.cuts))
     old |= {
         "name": name,
         "columns": {
