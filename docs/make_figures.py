@@ -26,8 +26,8 @@ from survkit.datasets.synthetic import true_survival
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
 from survkit.models.registry import MODELS
+from survkit.pages.palette import COLOURS, draw_survival
 from survkit.report.expert_figures import expert_prototypes
-from survkit.report.palette import COLOURS, draw_survival
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from survkit.pages.document import Section
+from survkit.pages.text_tables import TextTable
 from survkit.report.material import Material
-from survkit.report.sections import Section
-from survkit.report.text_tables import TextTable
 from survkit.runs.hazard_text import hazard_ratio_cells
 
 TITLE = "Hazard ratios"

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from survkit.heads.mtlr import class_scores
 from survkit.metrics.clustering import chosen_expert, expert_load
 from survkit.models.calibrated import without_calibration
-from survkit.report.figures import draw_kaplan_meier
-from survkit.report.palette import (
+from survkit.pages.palette import (
     COLOURS,
     GREY,
     draw_survival,
@@ -29,6 +28,7 @@ from survkit.report.palette import (
     new_axes,
     style,
 )
+from survkit.report.figures import draw_kaplan_meier
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
 from survkit.types import FloatArray, InputError, IntArray, SurvivalData, SurvivalModel

@@ -18,7 +18,7 @@ from survkit.metrics.brier import brier_contributions
 from survkit.metrics.censoring import Convention, kaplan_meier
 from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
 from survkit.metrics.problem import problem_of
-from survkit.report.palette import (
+from survkit.pages.palette import (
     GREY,
     draw_survival,
     label_survival,

@@ -11,6 +11,8 @@ import pandas as pd
 
 from survkit.metrics.clustering import chosen_expert, expert_load, router_entropy
 from survkit.models.calibrated import without_calibration
+from survkit.pages.document import Picture, Section
+from survkit.pages.svg import draw_svg, height_with_legend
 from survkit.report.expert_figures import (
     expert_load_bars,
     expert_prototypes,
@@ -20,8 +22,6 @@ from survkit.report.expert_figures import (
 from survkit.report.group_tables import pairwise_agreement, unrouted_experts
 from survkit.report.material import Material
 from survkit.report.profiles import cohort_profile, profile_heatmap
-from survkit.report.sections import Picture, Section
-from survkit.report.svg import draw_svg, height_with_legend
 from survkit.runs.predictions import read_test_predictions
 from survkit.runs.read import load_fitted
 from survkit.runs.table import seed_text

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from survkit.metrics.clustering import adjusted_rand_index, chosen_expert, contingency
+from survkit.pages.text_tables import TextTable
 from survkit.report.summary_tables import mean_cells
 from survkit.report.tables import seed_means
-from survkit.report.text_tables import TextTable
 from survkit.runs.predictions import read_test_predictions
 from survkit.runs.table import seed_text
 from survkit.runs.variants import variant_labels

@@ -12,10 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from survkit.datasets.assemble import Dataset
+from survkit.pages.text_tables import TextTable, transposed
 from survkit.report.material import Material, group_state
 from survkit.report.notes import footnotes
 from survkit.report.sections import comparison_tables
-from survkit.report.text_tables import TextTable, transposed
 from survkit.runs.predictions import NotAtHandError, load_recorded_dataset
 from survkit.runs.table import distinct, load_runs
 from survkit.types import InputError

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
 
 from survkit.files import write_bytes
+from survkit.pages.document import Box, Section, render_page
+from survkit.pages.text_tables import TextTable, to_latex, to_markdown
 from survkit.report.cox_sections import hazard_ratios_section
 from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
@@ -17,17 +18,13 @@ from survkit.report.material import Material, State
 from survkit.report.notes import Footnotes, footnotes
 from survkit.report.run_sections import experts_section, runs_section, training_section
 from survkit.report.sections import (
-    Section,
     calibration_section,
     comparison_section,
     comparison_tables,
     curves_section,
 )
-from survkit.report.text_tables import TextTable, to_latex, to_markdown
 from survkit.runs.metric_text import scale_of, suffix_of
 from survkit.runs.table import distinct
-
-_TEMPLATE = "page.html.jinja"
 
 
 def write_report(material: Material | None, state: State, group_folder: Path) -> list[Path]:
@@ -114,20 +111,16 @@ def _table_files(material: Material, tables: Sequence[TextTable]) -> dict[str, s
 def _render(
     material: Material | None, state: State, sections: Sequence[Section], group: str
 ) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(files(__package__).joinpath(_TEMPLATE).read_text("utf-8"))
-    return template.render(
-        group=group,
-        facts=[] if material is None else _facts(material),
-        leaks=[] if material is None else distinct(material.runs, "known_leaks"),
-        data_notes=[] if material is None else distinct(material.runs, "notes"),
-        state=str(state),
-        sections=sections,
-    )
+    boxes, notes = [], []
+    if material is not None:
+        if leaks := distinct(material.runs, "known_leaks"):
+            sentence = "on which the results below rest:"
+            boxes.append(Box("Known leaks of these data,", sentence, tuple(leaks)))
+        notes = distinct(material.runs, "notes")
+    if str(state):
+        boxes.append(Box("The group is not complete:", str(state), see="Runs"))
+    facts = [] if material is None else _facts(material)
+    return render_page(group, sections, kind="report", facts=facts, boxes=boxes, notes=notes)
 
 
 def _facts(material: Material) -> list[str]:

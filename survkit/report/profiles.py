@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.metrics.clustering import chosen_expert
+from survkit.pages.palette import new_axes
+from survkit.pages.text_tables import TextTable
 from survkit.report.expert_figures import heatmap
-from survkit.report.palette import new_axes
-from survkit.report.text_tables import TextTable
 from survkit.types import FloatArray, InputError, SurvivalData
 
 COLOURS_REACH = 1.5

@@ -6,13 +6,13 @@ from functools import partial
 
 import pandas as pd
 
+from survkit.pages.document import Picture, Section
+from survkit.pages.svg import draw_svg
+from survkit.pages.text_tables import TextTable
 from survkit.report.material import Material, State
 from survkit.report.notes import Footnotes
-from survkit.report.sections import Picture, Section
 from survkit.report.summary_tables import runs_table
-from survkit.report.svg import draw_svg
 from survkit.report.tables import time_notes
-from survkit.report.text_tables import TextTable
 from survkit.report.training_figures import (
     learning_curves,
     loss_against_experts,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
 from survkit.datasets.assemble import Dataset
+from survkit.pages.document import Picture, Section
+from survkit.pages.svg import draw_svg, height_with_legend
+from survkit.pages.text_tables import TextTable
 from survkit.report.differences import best_models, leaves_out_0, paired_differences
 from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
 from survkit.report.material import Material
@@ -29,32 +30,11 @@ from survkit.report.summary_tables import (
     differences_table,
     means_table,
 )
-from survkit.report.svg import draw_svg, height_with_legend
 from survkit.report.tables import (
     PAGE_METRICS,
     mean_seconds,
 )
-from survkit.report.text_tables import TextTable
 from survkit.runs.metric_text import MetricTime, at_evaluation_times, time_text
-
-
-class Picture(NamedTuple):
-    """A figure as SVG, and the sentence below it."""
-
-    svg: str
-    caption: str
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page: sentences, tables, figures, then parts of its own that fold."""
-
-    title: str
-    paragraphs: tuple[str, ...] = ()
-    tables: tuple[TextTable, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    parts: tuple[Section, ...] = ()
 
 
 def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from survkit.metrics.clustering import chosen_expert
+from survkit.pages.palette import GREY, draw_survival, label_survival, new_axes, style
 from survkit.report.figures import draw_kaplan_meier
-from survkit.report.palette import GREY, draw_survival, label_survival, new_axes, style
 from survkit.types import InputError, IntArray, SurvivalData, SurvivalPrediction
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from survkit.pages.text_tables import TextTable
 from survkit.report.differences import higher_is_better, leaves_out_0
-from survkit.report.text_tables import TextTable
 from survkit.runs.metric_text import decimals, format_mean, scale_of
 
 SHARES_NOTE = "Concordance, Brier, AUC, accuracy and calibration errors are in percent."

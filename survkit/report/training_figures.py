@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from survkit.report.palette import COLOURS, legend_below, line_styles, new_axes
+from survkit.pages.palette import COLOURS, legend_below, line_styles, new_axes
 from survkit.runs.metric_text import scale_of
 from survkit.types import InputError
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from survkit.datasets import load_dataset
 from survkit.metrics import evaluate
+from survkit.pages.svg import draw_svg
 from survkit.report import load_runs
 from survkit.report.expert_figures import (
     expert_load_bars,
@@ -27,7 +28,6 @@ from survkit.report.profiles import (
     profile_table,
     standardised_difference,
 )
-from survkit.report.svg import draw_svg
 from survkit.report.training_figures import learning_curves, loss_against_experts, read_history
 from survkit.runs.read import load_fitted
 from survkit.train import main as train

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 from IPython.core.formatters import DisplayFormatter
 
-from survkit.report.text_tables import TextTable, to_latex, to_markdown, transposed
+from survkit.pages.text_tables import TextTable, to_latex, to_markdown, transposed
 
 TEXT = pd.DataFrame(
     {"loss\u00a0↓": ["2.10 ± 0.05", "-"], "best": ["-0.20 (-0.40 to -0.01)", "a|b <5 %"]},

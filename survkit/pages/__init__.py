@@ -1,0 +1,1 @@
+"""What the pages that people read are made of: sections, tables, figures and their colours."""
