@@ -177,6 +177,12 @@ class TrainConfig:
     embedding_dimension: int = _model(
         4, "width of a categorical column's learned embedding", at_least=1
     )
+    initial_curve: Literal["kaplan_meier", "random"] = _model(
+        "kaplan_meier",
+        "what a head predicts before it learns: the training rows' own curve for everybody, or "
+        "what random weights give, as published",
+        neutral="random",
+    )
     one_hot_embed: bool = _model(False, "one-hot categorical columns instead of learned embeddings")
 
     mixture_components: int = _experts(10, "number of experts", at_least=1)

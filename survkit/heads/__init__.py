@@ -13,10 +13,22 @@ __all__ = ["HEADS", "ROUTER_PARAMETERS", "HeadEntry", "build_head"]
 
 
 class HeadEntry(NamedTuple):
-    """Where a head's class is ("module:class"), and the flags that it reads as keywords."""
+    """Where a head is, and the flags that it reads.
+
+    Parameters
+    ----------
+    path : str
+        Its class, as "module:class".
+    parameters : tuple of str
+        The flags that it takes as keywords.
+    has_start : bool
+        Whether it has `start_at(masses)`, which sets its weights so that it predicts about these
+        class probabilities (m + 1,) for everybody.
+    """
 
     path: str
     parameters: tuple[str, ...] = ()
+    has_start: bool = False
 
     @property
     def is_mixture(self) -> bool:
@@ -33,15 +45,19 @@ ROUTER_PARAMETERS = (
 )
 
 HEADS: dict[str, HeadEntry] = {
-    "mtlr": HeadEntry("survkit.heads.mtlr:MTLRHead"),
-    "fixed_moe": HeadEntry("survkit.heads.fixed_moe:FixedMoEHead", ROUTER_PARAMETERS),
+    "mtlr": HeadEntry("survkit.heads.mtlr:MTLRHead", has_start=True),
+    "fixed_moe": HeadEntry(
+        "survkit.heads.fixed_moe:FixedMoEHead", ROUTER_PARAMETERS, has_start=True
+    ),
     "adjustable_moe": HeadEntry(
         "survkit.heads.adjustable_moe:AdjustableMoEHead",
         (*ROUTER_PARAMETERS, "time_warp_function"),
+        has_start=True,
     ),
     "personalized_moe": HeadEntry(
         "survkit.heads.personalized_moe:PersonalizedMoEHead",
         (*ROUTER_PARAMETERS, "moe_value_dim", "moe_chunk_value_dim"),
+        has_start=True,
     ),
 }
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from survkit.heads.fixed_moe import new_prototypes
 from survkit.heads.mtlr import class_scores
 from survkit.heads.routing import HeadOutput, Router, RouterParameters
+from survkit.heads.start import start_logits
 from survkit.heads.time_warp import TIME_WARPS
 from survkit.types import InputError
 
@@ -58,6 +59,11 @@ class AdjustableMoEHead(nn.Module):
         self.time_warp_function = time_warp_function
         num_parameters = TIME_WARPS[time_warp_function].num_parameters
         self.warp = nn.Linear(hidden_dim, num_experts * num_parameters)
+
+    @torch.no_grad()
+    def start_at(self, masses: Tensor) -> None:
+        """Start from class probabilities (m + 1,), alike for all experts but for their noise."""
+        self.prototypes.add_(start_logits(masses))
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from survkit.heads.mtlr import class_scores
 from survkit.heads.routing import HeadOutput, Router, RouterParameters
+from survkit.heads.start import expert_masses, start_logits
 
 
 def new_prototypes(num_experts: int, num_classes: int) -> nn.Parameter:
@@ -41,6 +42,11 @@ class FixedMoEHead(nn.Module):
         super().__init__()
         self.router = Router(hidden_dim, **router, second_temperature=True)
         self.prototypes = new_prototypes(len(self.router.keys), num_classes)
+
+    @torch.no_grad()
+    def start_at(self, masses: Tensor) -> None:
+        """Start from class probabilities (m + 1,): each expert leans to a part of their mass."""
+        self.prototypes.add_(start_logits(expert_masses(masses, len(self.prototypes))))
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from survkit.heads.routing import HeadOutput
+from survkit.heads.start import start_logits
 
 
 def class_scores(logits: Tensor) -> Tensor:
@@ -43,6 +45,12 @@ class MTLRHead(nn.Module):
     def __init__(self, hidden_dim: int, num_classes: int) -> None:
         super().__init__()
         self.logits = nn.Linear(hidden_dim, num_classes)
+
+    @torch.no_grad()
+    def start_at(self, masses: Tensor) -> None:
+        """Start from class probabilities (m + 1,), the same for all subjects."""
+        self.logits.weight.zero_()
+        self.logits.bias.copy_(start_logits(masses))
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the distribution for hidden (B, hidden_dim), as a mixture of one expert."""

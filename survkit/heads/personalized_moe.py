@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from survkit.heads.mtlr import class_scores
 from survkit.heads.routing import HeadOutput, Router, RouterParameters
+from survkit.heads.start import start_logits
 from survkit.types import InputError
 
 
@@ -56,6 +57,11 @@ class PersonalizedMoEHead(nn.Module):
         # the time axis to distributions that training first has to forget.
         self.expert_weight = nn.Parameter(torch.zeros(num_experts, chunk, num_classes))
         self.expert_bias = nn.Parameter(torch.zeros(num_experts, num_classes))
+
+    @torch.no_grad()
+    def start_at(self, masses: Tensor) -> None:
+        """Start from class probabilities (m + 1,): the same for all experts."""
+        self.expert_bias.copy_(start_logits(masses))
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""

@@ -22,7 +22,8 @@ class HeadOutput(NamedTuple):
     log_gates : Tensor, shape (B, E)
         Log of the router's weights; hugely negative, but finite, for experts that top-k dropped.
     router_log_probs : Tensor, shape (B, E)
-        Log of the router's weights before top-k; `log_gates` itself without top-k.
+        Log of the router's weights before top-k and before the temperature that sharpens them:
+        what the balance of the experts is judged by.
     """
 
     class_scores: Tensor
@@ -159,7 +160,8 @@ class Router(nn.Module):
     logit_temp : float
         Temperature at the start, by which the scores are divided.
     second_temperature : bool
-        Divide the kept scores by another temperature, which starts at 1.
+        Divide the kept scores by another temperature, which starts at 1 and is then the one that
+        sharpens the weights.
 
     Raises
     ------
@@ -201,12 +203,17 @@ class Router(nn.Module):
         )
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log weights after and before top-k, both (B, E), of vectors (B, width)."""
-        scores = EXPERT_METRICS[self.expert_metric](vectors, self.keys) / self.temperature()
-        if self.kept_temperature is not None:
-            # Dividing before the choice instead of after it chooses the same experts.
-            scores = scores / self.kept_temperature()
-        router_log_probs = scores.log_softmax(-1)
-        if self.mixture_topk is None:
-            return router_log_probs, router_log_probs
-        return keep_top(scores, self.mixture_topk).log_softmax(-1), router_log_probs
+        """Return the weights of experts for vectors (B, width), as in `HeadOutput`.
+
+        The weights before the last temperature are apart, since the gradient of a balance of the
+        sharpened ones vanishes for an expert that is hardly used: it would never come back.
+        """
+        scores = EXPERT_METRICS[self.expert_metric](vectors, self.keys)
+        if self.kept_temperature is None:
+            sharpened = scores / self.temperature()
+        else:
+            scores = scores / self.temperature()
+            sharpened = scores / self.kept_temperature()  # chooses the same experts as before it
+        if self.mixture_topk is not None:
+            sharpened = keep_top(sharpened, self.mixture_topk)
+        return sharpened.log_softmax(-1), scores.log_softmax(-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -174,7 +174,18 @@ def _evaluate(
         parts[split], parts[f"{split}_details"] = evaluation.values, evaluation.details
         if resamples:
             parts[f"{split}_interval"] = evaluation.intervals
+    _warn_of_dead_experts(folder, parts["test"].get("expert_load", ()))
     return parts
+
+
+def _warn_of_dead_experts(folder: RunFolder, load: Sequence[float]) -> None:
+    dead = [str(number) for number, share in enumerate(load, start=1) if share == 0]
+    if dead:
+        plural = "s" if len(dead) > 1 else ""
+        folder.warn(
+            f"expert{plural} {', '.join(dead)} of {len(load)}: for no test subject the one with "
+            "the largest weight"
+        )
 
 
 def _effects(model: SurvivalModel, dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -126,16 +126,17 @@ def load_balance(
 ) -> Tensor:
     """How unevenly the router spreads a batch over the experts: the group regulariser.
 
-    With all E experts, E * sum_e mean_batch(g_e)^2, from 1 (even) to E (one expert takes all).
-    With top-k routing, E * sum_e f_e P_e, where f_e is the share of subjects that keep expert e
-    and P_e the mean router probability before top-k; the gradient reaches P_e only.
+    With all E experts, E * sum_e P_e^2, from 1 (even) to E (one expert takes all), where P_e is
+    the batch's mean of the router's weights before they are sharpened. With top-k routing,
+    E * sum_e f_e P_e, where f_e is the share of subjects that keep expert e; the gradient reaches
+    P_e only.
 
     Parameters
     ----------
     log_gates : Tensor, shape (..., B, E), float
         Log weights after top-k.
     router_log_probs : Tensor, shape (..., B, E), float
-        Log weights before top-k.
+        Log weights before top-k, as in `survkit.heads.routing.HeadOutput`.
     mixture_topk : int, optional
         Experts kept for each subject; None or E means all.
 
@@ -148,10 +149,8 @@ def load_balance(
     Fedus, Zoph, Shazeer (2022), "Switch Transformers", JMLR 23, eq. 4 to 6 (for top-k).
     """
     num_experts = log_gates.shape[-1]
-    if mixture_topk in (None, num_experts):
-        share = load = log_gates.exp().mean(-2)
-    else:
-        share = router_log_probs.exp().mean(-2)
+    share = load = router_log_probs.exp().mean(-2)
+    if mixture_topk not in (None, num_experts):
         load = kept_experts(log_gates).to(share.dtype).mean(-2)
     return num_experts * (load * share).sum(-1)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from survkit.heads.start import class_masses
 from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
 from survkit.training.network import SurvivalNetwork
 from survkit.training.objective import HEAD_OBJECTIVES, Objective
@@ -25,6 +26,9 @@ from survkit.types import (
     TimeGrid,
     check_features,
 )
+
+EARLIER = {"initial_curve": "random"}
+"""Parameters that the states of earlier versions lack."""
 
 ValidationMetrics = Callable[[SurvivalPrediction], Mapping[str, float]]
 
@@ -113,6 +117,7 @@ class NeuralSurvivalModel:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed)
             self.network = self._build()
+            self._start_from_rows(train)
             if self.device.type == "cpu":  # not the numbers that the weights start from
                 dropout.set_state(torch.get_rng_state())
         metrics = self.validation_metrics
@@ -130,6 +135,13 @@ class NeuralSurvivalModel:
             validation_metrics=of_validation,
             monitor=monitor,
         )
+
+    def _start_from_rows(self, train: SurvivalData) -> None:
+        """Let the head begin with the training rows' own curve, where that is asked for."""
+        if self.parameters.get("initial_curve") == "kaplan_meier":
+            labels = self.objective.labels(train, self.grid)
+            masses = as_tensor(class_masses(*labels, self.grid.num_classes).astype(np.float32))
+            cast(Any, self.network.head).start_at(masses.to(self.device))
 
     def _learn_from_rows(self, train: SurvivalData) -> None:
         """Learn from the training rows what predictions need beside the weights: nothing here."""
@@ -231,7 +243,7 @@ class NeuralSurvivalModel:
         model = cls(
             state["model"] if "model" in state else state["head"],
             grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]),
-            parameters=state["parameters"],
+            parameters={**EARLIER, **state["parameters"]},
             seed=state["seed"],
         )
         columns = tuple(CategoricalColumn(*column) for column in state["categorical"])

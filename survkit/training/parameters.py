@@ -34,6 +34,7 @@ REGULARISER_PARAMETERS = (
 
 
 def head_parameters(head: str) -> tuple[str, ...]:
-    """Return the names of the parameters that a head and its penalty read."""
+    """Return the names of the parameters that a head, its start and its penalty read."""
     entry = HEADS[head]
-    return (*entry.parameters, *(REGULARISER_PARAMETERS if entry.is_mixture else ()))
+    start = ("initial_curve",) if entry.has_start else ()
+    return (*start, *entry.parameters, *(REGULARISER_PARAMETERS if entry.is_mixture else ()))
