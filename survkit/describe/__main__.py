@@ -83,11 +83,13 @@ def describe(config: DescribeConfig, data: DataConfig) -> Path:
     from survkit.describe.sections import sections
     from survkit.files import write_bytes
 
+    out = page_path(config, data)
+    if data.csv_path is not None and out.resolve() == Path(data.csv_path).resolve():
+        raise InputError(f"--out is {out}, the table itself")
     values = {flag: getattr(data, flag) for flag in load_parameters(data.dataset)}
     dataset = load_configured({"dataset": data.dataset, "data_dir": data.data_dir, **values})
     cohort = cohort_of(dataset, config.by)
     parts = sections(cohort)
-    out = page_path(config, data)
     write_bytes(out, page(cohort, parts).encode())
     print(screen(cohort, parts))
     print(f"\nsaved {out}")

@@ -12,6 +12,9 @@ from survkit.describe.kaplan_meier import Curve
 from survkit.describe.survival_tables import NamedCurve
 from survkit.pages.palette import draw_survival, style, time_label
 
+MOST_INTERVALS = 6
+"""Intervals of more curves would cover each other."""
+
 _LONGEST_NAME = 18
 _ROW = 13
 """Points between the rows of numbers at risk."""
@@ -45,7 +48,8 @@ def survival_figure(
     for number, (name, curve, _, _) in enumerate(curves):
         line = style(number)
         draw_survival(axes, curve.times, curve.survival, step=True, label=name, lw=1.6, **line)
-        _draw_interval(axes, curve, line["color"])
+        if len(curves) <= MOST_INTERVALS:
+            _draw_interval(axes, curve, line["color"])
         _draw_censored(axes, curve, line["color"])
     longest = max(each.curve.times[-1] for each in curves)
     axes.set(

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gdtrix
 
+from survkit.datasets.card import UNKNOWN_UNIT
 from survkit.datasets.outcome import DAYS
 from survkit.describe.cohort import Cohort
 from survkit.describe.kaplan_meier import Estimate, reverse_kaplan_meier
@@ -19,6 +20,7 @@ from survkit.types import BoolArray
 
 NOT_REACHED = "not reached"
 VALUE = "value"
+PERSON_YEARS = "person-years"
 
 
 class Rate(NamedTuple):
@@ -46,11 +48,10 @@ def event_rate(time: NDArray[np.float64], event: BoolArray, time_unit: str) -> R
     time_unit : str
         Unit of the times.
     """
-    words = short_unit(time_unit).split()
-    days = DAYS.get(words[0]) if len(words) == 1 else None
-    total = float(time.sum()) * (1.0 if days is None else days / DAYS["years"])
-    unit = f"person-time ({short_unit(time_unit) or 'unit not known'})"
-    unit = unit if days is None else "person-years"
+    unit = short_unit(time_unit) or UNKNOWN_UNIT
+    total = float(time.sum())
+    if unit in DAYS:
+        total, unit = total * DAYS[unit] / DAYS["years"], PERSON_YEARS
     events = int(event.sum())
     low, high = poisson_interval(events)
     scale = 100 / total if total else np.inf
@@ -90,6 +91,8 @@ def follow_up_table(cohort: Cohort) -> TextTable:
 def _median_follow_up(time: NDArray[np.float64], event: BoolArray, unit: str) -> str:
     curve = reverse_kaplan_meier(time, event)
     low, median, high = (curve.time_at(level).value for level in (0.75, 0.5, 0.25))
+    if not np.isfinite(low):
+        return NOT_REACHED
     text = f"{reached(median, '')} [{reached(low, '')}, {reached(high, '')}]"
     return f"{text} {short_unit(unit)}".rstrip()
 
@@ -124,7 +127,7 @@ def _notes(cohort: Cohort, rate: Rate) -> tuple[str, ...]:
         "Median follow-up is that of the reverse Kaplan-Meier curve: how long subjects would have "
         "been followed had nobody had the event (Schemper and Smith 1996)."
     ]
-    if rate.unit == "person-years" and short_unit(cohort.unit) != "years":
+    if rate.unit == PERSON_YEARS and short_unit(cohort.unit) != "years":
         notes.append(f"A year has 365.25 days; the times are in {short_unit(cohort.unit)}.")
     if (cohort.time == 0).any():
         notes.append(

@@ -51,8 +51,12 @@ def share_text(count: int, total: int) -> str:
 
 
 def percent(count: int, total: int) -> str:
-    """Return a percentage with one decimal below 10 %, and a dash of nothing."""
+    """Return a percentage, with one decimal below 10 % and where it would read 100; or a dash."""
     if total == 0:
         return DASH
     share = 100 * count / total
-    return f"{share:.1f}%" if 0 < share < 10 else f"{share:.0f}%"
+    if 0 < share < 0.05:
+        return "<0.1%"
+    if 99.5 <= share < 100:
+        return f"{min(share, 99.9):.1f}%"
+    return f"{share:.1f}%" if 0 < share < 9.95 else f"{share:.0f}%"

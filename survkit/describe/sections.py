@@ -26,7 +26,7 @@ from survkit.pages.document import Picture, Section
 from survkit.pages.svg import draw_svg
 from survkit.pages.text_tables import TextTable
 
-_WIDTH = 7.2
+_WIDTH = 6.8
 _WHY = "why"
 
 
@@ -134,7 +134,7 @@ def _survival_section(
 def _picture(
     title: str, curves: list[NamedCurve], times: NDArray[np.float64], cohort: Cohort
 ) -> Picture:
-    from survkit.describe.figures import figure_height, survival_figure
+    from survkit.describe.figures import MOST_INTERVALS, figure_height, survival_figure
 
     svg = draw_svg(
         partial(survival_figure, curves, times, cohort.unit),
@@ -142,8 +142,9 @@ def _picture(
         height=figure_height(len(curves)),
         label=f"{title}, Kaplan-Meier",
     )
+    intervals = " with 95 % intervals" if len(curves) <= MOST_INTERVALS else ""
     caption = (
-        f"{title}: Kaplan-Meier with 95 % intervals. A mark on a curve is a time at which "
-        f"{cohort.who} were censored and none had the event."
+        f"{title}: Kaplan-Meier{intervals}. A mark on a curve is a time at which {cohort.who} were "
+        "censored and none had the event."
     )
-    return Picture(svg, caption)
+    return Picture(svg, caption, wide=True)  # on a phone it scrolls; smaller, nobody could read it

@@ -23,7 +23,7 @@ ALL = "all"
 _MOST_TIMES = 6
 _STEPS = {
     "days": (1, 2, 5, 10, 15, 30, 60, 90, 180, 365, 730, 1825, 3650),
-    "weeks": (1, 2, 4, 8, 13, 26, 52, 104, 260, 520),
+    "weeks": (1, 2, 4, 13, 26, 52, 104, 260, 520),
     "months": (1, 2, 3, 6, 12, 24, 60, 120),
 }
 """Steps between round times, which end on whole months and years."""
@@ -63,8 +63,9 @@ def round_times(longest: float, unit: str) -> NDArray[np.float64]:
         return np.zeros(1)
     decimal = [digit * 10.0**power for power in range(-12, 13) for digit in (1, 2, 5)]
     steps: tuple[float, ...] = _STEPS.get(short_unit(unit), ())
-    fitting = [step for step in steps if step <= longest < (_MOST_TIMES + 1) * step]
-    fitting = fitting or [step for step in decimal if longest < (_MOST_TIMES + 1) * step]
+    most = (_MOST_TIMES + 1) * (1 - 1e-12)  # 7 times 0.1 is more than 0.7
+    fitting = [step for step in steps if step <= longest < most * step]
+    fitting = fitting or [step for step in decimal if longest < most * step]
     step = fitting[0] if fitting else longest
     return np.arange(math.floor(longest / step * (1 + 1e-12)) + 1, dtype=np.float64) * step
 
