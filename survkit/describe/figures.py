@@ -15,6 +15,9 @@ from survkit.pages.palette import draw_survival, style, time_label
 MOST_INTERVALS = 6
 """Intervals of more curves would cover each other."""
 
+_POINTS = 1000
+"""Steps of a drawn curve across and down: finer ones are less than a pixel."""
+
 _LONGEST_NAME = 18
 _ROW = 13
 """Points between the rows of numbers at risk."""
@@ -47,9 +50,11 @@ def survival_figure(
     alone = len(curves) == 1
     for number, (name, curve, _, _) in enumerate(curves):
         line = style(number)
-        draw_survival(axes, curve.times, curve.survival, step=True, label=name, lw=1.6, **line)
+        points = _drawn(curve)
+        times_drawn, survival = curve.times[points], curve.survival[points]
+        draw_survival(axes, times_drawn, survival, step=True, label=name, lw=1.6, **line)
         if len(curves) <= MOST_INTERVALS:
-            _draw_interval(axes, curve, line["color"])
+            _draw_interval(axes, curve, points, line["color"])
         _draw_censored(axes, curve, line["color"])
     longest = max(each.curve.times[-1] for each in curves)
     axes.set(
@@ -64,19 +69,34 @@ def survival_figure(
     _write_at_risk(axes, curves, times, names=not alone)
 
 
-def _draw_interval(axes: Axes, curve: Curve, colour: str) -> None:
-    times = np.concatenate([[0.0], curve.times])
-    low, high = (np.concatenate([[1.0], each]) for each in (curve.low, curve.high))
+def _drawn(curve: Curve) -> NDArray[np.int64]:
+    """Return which points of a curve to draw: those that differ by what an eye can see.
+
+    A curve of many thousand subjects would make a page of many megabytes.
+    """
+    across = np.floor(curve.times / (curve.times[-1] or 1.0) * _POINTS)
+    down = np.floor(curve.survival * _POINTS)
+    new = (np.diff(across, prepend=-1) > 0) | (np.diff(down, prepend=-1) != 0)
+    new[-1] = True
+    return np.flatnonzero(new)
+
+
+def _draw_interval(axes: Axes, curve: Curve, points: NDArray[np.int64], colour: str) -> None:
+    times = np.concatenate([[0.0], curve.times[points]])
+    low, high = (np.concatenate([[1.0], each[points]]) for each in (curve.low, curve.high))
     axes.fill_between(times, low, high, step="post", color=colour, alpha=0.15, lw=0)
 
 
 def _draw_censored(axes: Axes, curve: Curve, colour: str) -> None:
     """Mark the times at which the number at risk falls without an event."""
     before = np.concatenate([[1.0], curve.survival[:-1]])
-    only = curve.survival == before
+    times, survival = (each[curve.survival == before] for each in (curve.times, curve.survival))
+    # Marks that would cover each other are drawn once.
+    cells = np.floor(times / (curve.times[-1] or 1.0) * _POINTS / 2)
+    own = np.unique(cells, return_index=True)[1]
     axes.plot(
-        curve.times[only],
-        curve.survival[only],
+        times[own],
+        survival[own],
         linestyle="",
         marker="|",
         markersize=4,

@@ -110,8 +110,9 @@ def missing_section(cohort: Cohort) -> Section:
         },
         index=pd.Index(list(map(str, counts.index))),
     )
+    miss = "misses" if len(counts) == 1 else "miss"
     sentence = (
-        f"{len(counts):,} of the {features.shape[1]:,} columns of Table 1 miss values; "
+        f"{len(counts):,} of the {features.shape[1]:,} columns of Table 1 {miss} values; "
         f"{complete:,} of {n:,} {cohort.who} ({percent(complete, n)}) miss none."
     )
     return Section("Missing values", (sentence,), (TextTable("Columns that miss values", frame),))

@@ -88,7 +88,7 @@ def _columns(cohort: Cohort) -> Iterator[_Column]:
         own, categorical = raw.features[name], name in raw.categorical
         if not categorical:
             numbers = as_numbers(own)
-            if len(np.unique(numbers[~np.isnan(numbers)])) > FEW_NUMBERS:
+            if not 0 < len(np.unique(numbers[~np.isnan(numbers)])) <= FEW_NUMBERS:
                 yield _Column(str(name), numbers, np.empty(0, dtype=np.int64), [])
                 continue
         yield _Column(str(name), None, *values_of(own, categorical=categorical))

@@ -55,7 +55,7 @@ def test_a_table_alone_is_described_as_text_and_as_a_page(
         "numbers: age",
         "All, and by event",
         "5 subjects without a value of stage",
-        "1 of the 2 columns of Table 1 miss values",
+        "1 of the 2 columns of Table 1 misses values",
         "median follow-up [quartiles]",
         "Log-rank test that survival is the same in the 3 groups",
         "median survival (days)",
