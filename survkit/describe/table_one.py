@@ -105,9 +105,9 @@ def _lines(
     if column.numbers is not None:
         decimals = decimals_for(column.numbers)
         cells = [_quartiles(column.numbers[own], decimals) for own in rows]
-        yield (f"{column.name}, median [quartiles]", missing, *cells, *last)
+        yield (f"{column.name}, median{SPACE}[quartiles]", missing, *cells, *last)
         return
-    yield (f"{column.name}, n (%)", missing, *[""] * len(rows), *last)
+    yield (f"{column.name}, n{SPACE}(%)", missing, *[""] * len(rows), *last)
     totals = [int((column.codes[own] >= 0).sum()) for own in rows]
     for label, members in _shown_values(column):
         inside = np.isin(column.codes, members)

@@ -16,6 +16,7 @@ import pytest
 from survkit.describe.__main__ import main
 
 N = 120
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -104,6 +105,10 @@ def test_a_bundled_dataset_shows_its_card_and_original_categories(
     assert "source: Schumacher et al. (1994)" in out
     assert "menostat, n (%)" in out
     assert (tmp_path / "gbsg2_description.html").exists()
+    example = (ROOT / "docs" / "datasets.md").read_text("utf-8").partition("describe gbsg2 -->")[2]
+    shown = example.split("```")[1].removeprefix("text\n").splitlines()
+    assert len(shown) > 8
+    assert set(shown) <= set(out.splitlines())
 
 
 def test_an_args_file_of_a_training_is_understood(
