@@ -26,9 +26,12 @@ def decimals_for(values: NDArray[np.float64]) -> int:
     return min(max(_DIGITS - 1 - math.floor(math.log10(size)), 0), 6)
 
 
-def fixed(value: float, decimals: int) -> str:
-    """Return a number with at most so many decimals: 63, not 63.0."""
-    text = f"{value:,.{decimals}f}"
+def fixed(value: float, decimals: int, *, separated_from: float = 10_000) -> str:
+    """Return a number with at most so many decimals: 63, not 63.0.
+
+    Thousands are separated from 10,000 on, as a number of four digits may be a year.
+    """
+    text = f"{value:{',' if abs(value) >= separated_from else ''}.{decimals}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
@@ -37,7 +40,8 @@ def significant(value: float, digits: int = _DIGITS) -> str:
     """Return a number with so many significant digits, and whole from there on."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    return fixed(value, max(digits - 1 - math.floor(math.log10(abs(value))), 0))
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return fixed(value, decimals, separated_from=1000)
 
 
 def count_text(count: int) -> str:

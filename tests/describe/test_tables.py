@@ -225,4 +225,6 @@ def test_numbers() -> None:
     assert [significant(x) for x in (0, 43.71, 0.00123456, 12345.6)] == [
         *("0", "43.7", "0.00123", "12,346")
     ]
+    assert [fixed(x, 1) for x in (63.0, 1996.0, 12345.6)] == ["63", "1996", "12,345.6"]
+    assert significant(1016.2, 4) == "1,016"
     assert [p_text(p) for p in (1e-5, 0.0214, 0.214)] == ["p < 0.001", "p = 0.021", "p = 0.21"]
