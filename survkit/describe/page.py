@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from survkit.datasets.card import UNKNOWN_UNIT
 from survkit.describe.cohort import Cohort
 from survkit.describe.numbers import SPACE, percent
 from survkit.pages.document import Box, Section, render_page
@@ -20,7 +21,7 @@ def facts(cohort: Cohort) -> list[str]:
     who = f"{n:,} {cohort.who}"
     if cohort.repeated:
         who += f" of {cohort.num_subjects:,} subjects"
-    unit = short_unit(cohort.unit) or "a unit that was not given"
+    unit = "a unit that was not given" if cohort.unit == UNKNOWN_UNIT else short_unit(cohort.unit)
     return [
         f"{who}: {events:,} with the event ({percent(events, n)}), {n - events:,} censored "
         f"({percent(n - events, n)}); time in {unit}."

@@ -88,20 +88,20 @@ def _table_sections(cohort: Cohort) -> list[Section]:
             )
         ]
     tables = [table_one(cohort)]
-    if cohort.groups is not None:
+    if cohort.groups is not None and cohort.raw.features.shape[1] > 1:  # others to compare
         tables.append(table_one_by_group(cohort))
     return [Section("Table 1", tables=tuple(tables)), missing_section(cohort)]
 
 
 def missing_section(cohort: Cohort) -> Section:
-    """Return the columns that miss values, those that miss most first."""
+    """Return the columns with missing values, those with most first."""
     assert cohort.raw is not None
     features, n = cohort.raw.features, len(cohort)
     counts = features.isna().sum().sort_values(ascending=False, kind="stable")
     counts = counts[counts > 0]
     complete = int(features.notna().all(axis=1).sum())
     if counts.empty:
-        sentence = f"No value is missing in the {features.shape[1]:,} columns of Table 1."
+        sentence = "No value is missing in the columns of Table 1."
         return Section("Missing values", (sentence,))
     frame = pd.DataFrame(
         {
@@ -110,12 +110,14 @@ def missing_section(cohort: Cohort) -> Section:
         },
         index=pd.Index(list(map(str, counts.index))),
     )
-    miss = "misses" if len(counts) == 1 else "miss"
+    have = "has" if len(counts) == 1 else "have"
     sentence = (
-        f"{len(counts):,} of the {features.shape[1]:,} columns of Table 1 {miss} values; "
-        f"{complete:,} of {n:,} {cohort.who} ({percent(complete, n)}) miss none."
+        f"{len(counts):,} of {features.shape[1]:,} columns of Table 1 {have} missing values; "
+        f"{complete:,} of {n:,} {cohort.who} ({percent(complete, n)}) have none."
     )
-    return Section("Missing values", (sentence,), (TextTable("Columns that miss values", frame),))
+    return Section(
+        "Missing values", (sentence,), (TextTable("Columns with missing values", frame),)
+    )
 
 
 def _survival_section(

@@ -56,7 +56,7 @@ def test_a_table_alone_is_described_as_text_and_as_a_page(
         "numbers: age",
         "All, and by event",
         "5 subjects without a value of stage",
-        "1 of the 2 columns of Table 1 misses values",
+        "1 of 2 columns of Table 1 has missing values",
         "median follow-up [quartiles]",
         "Log-rank test that survival is the same in the 3 groups",
         "median survival (days)",
@@ -82,6 +82,21 @@ def test_numbers_at_risk_stand_below_their_ticks(table: Path) -> None:
 def _x(text: ElementTree.Element) -> str:
     found = re.search(r"(?:rotate\([^)]*?|translate\()\s*([\d.]+)", text.get("transform", ""))
     return text.get("x") or (found[1] if found else "nan")
+
+
+def test_a_table_of_one_column_and_no_censoring(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tiny.csv"
+    frame = pd.DataFrame({"arm": ["a", "b"] * 6, "days": range(12), "dead": 1})
+    frame.to_csv(path, index=False)
+    assert main([*outcome(path), "--by", "arm"]) == 0
+    out = capsys.readouterr().out
+    assert "12 subjects: 12 with the event (100%), 0 censored (0%); time in a unit that was" in out
+    assert "event: dead (1 = seen, no value = censored)" in out
+    assert "By arm" not in out  # there is no other column to compare
+    assert re.search(r"median follow-up \[quartiles\] +not reached", out)
+    assert "in the 2 groups: chi-squared" in out
 
 
 @pytest.mark.parametrize("name", ["digits", "synthetic"])

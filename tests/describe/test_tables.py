@@ -148,8 +148,8 @@ def test_missing_values_are_sorted_and_complete_columns_left_out(some: Dataset) 
     (table,) = section.tables
     assert table.text.to_dict("list") == {"missing": ["20", "8"], "share": ["25%", "10%"]}
     assert list(table.text.index) == ["stage", "age"]
-    assert "2 of the 4 columns" in section.paragraphs[0]
-    assert "52 of 80 subjects (65%) miss none" in section.paragraphs[0]
+    assert "2 of 4 columns" in section.paragraphs[0]
+    assert "52 of 80 subjects (65%) have none" in section.paragraphs[0]
 
 
 def test_the_rate_is_that_of_a_poisson_count() -> None:
