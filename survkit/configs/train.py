@@ -35,8 +35,8 @@ def _data_dir() -> str:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything that defines a training run, one field a flag."""
+class DataConfig:
+    """Which data are read, and how; one field a flag."""
 
     dataset: str = _data("support2", "one of {datasets}")
     data_dir: str = _data(
@@ -169,6 +169,16 @@ class TrainConfig:
     synthetic_process: Literal["proportional", "nonproportional"] = _synthetic(
         "proportional", "whether hazards keep their ratio over time"
     )
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.time_unit is not None and not self.time_unit.strip():
+            raise InputError("--time_unit is empty; it names the unit of the times, such as months")
+
+
+@dataclass(frozen=True)
+class TrainConfig(DataConfig):
+    """Everything that defines a training run, one field a flag."""
 
     model: str = _model("fixed_moe", "one of {models}")
     hidden_dim: int = _model(128, "units of a hidden layer", at_least=1)
@@ -325,7 +335,7 @@ class TrainConfig:
     overwrite: bool = _run(False, "train again though there is a complete record")
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         if self.group in ("", "..") or (self.group and Path(self.group).name != self.group):
             raise InputError(
                 f"--group is '{self.group}'; it must be the name of one folder in --log_dir"
@@ -337,8 +347,6 @@ class TrainConfig:
                 "--evaluation_times names a time twice: "
                 + " ".join(map("{:g}".format, self.evaluation_times))
             )
-        if self.time_unit is not None and not self.time_unit.strip():
-            raise InputError("--time_unit is empty; it names the unit of the times, such as months")
         if self.mixture_topk is not None and self.mixture_topk > self.mixture_components:
             raise InputError(
                 f"--mixture_topk is {self.mixture_topk}, more than the "
