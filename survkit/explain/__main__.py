@@ -115,7 +115,7 @@ def _print(explained: ExplainedSubjects) -> None:
     """Print the curves' medians and the largest contributions of each subject."""
     import numpy as np
 
-    from survkit.explain.figures import median_text, unknown_text
+    from survkit.explain.figures import POOR, POOR_FIT, median_text, unknown_text
 
     cohort = median_text(explained.cohort, explained.time_unit)
     for i, (title, table) in enumerate(
@@ -127,7 +127,9 @@ def _print(explained: ExplainedSubjects) -> None:
         print(f"  mean prediction of the {explained.cohort_size:,} test rows: {cohort}")
         if unknown := unknown_text(table):
             print(f"  missing, or not in the training data: {unknown}")
-        print(f"  R^2 of the local fit {fit:.3f}; hazard ratios against the reference:")
+        doubt = f" ({POOR})" if fit < POOR_FIT else ""
+        if np.isfinite(fit):
+            print(f"  R^2 of the local fit {fit:.3f}{doubt}; hazard ratios against the reference:")
         print(_largest(table))
 
 

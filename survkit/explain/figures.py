@@ -21,6 +21,11 @@ MOST_BARS = 12
 LARGEST_BAR = 1e4
 """Hazard ratios are drawn up to this, and down to its inverse; their text is exact."""
 
+POOR_FIT = 0.5
+"""R^2 of a local model below which its ratios are said to be unreliable."""
+
+POOR = "poor: do not rely on these ratios"
+
 _TICKS = (1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000, 10_000)
 _TICKS_BELOW = (0.9, 0.8, 0.67, 0.5, 0.33, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 0.0001)
 
@@ -76,7 +81,7 @@ class SubjectFigure(NamedTuple):
         fit = "is not defined, as the predicted hazard does not vary here"
         if np.isfinite(self.r_squared):
             fit = f"{self.r_squared:.2f}; 1 is exact"
-        doubt = " The fit is poor: do not rely on these ratios." if self.r_squared < 0.5 else ""
+        doubt = f" The fit is {POOR}." if self.r_squared < POOR_FIT else ""
         interval = (
             f" Intervals: 95 %, of the mean over {self.repetitions} sets of random neighbours; the "
             "model's own uncertainty is not in them."

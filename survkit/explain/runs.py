@@ -39,7 +39,8 @@ class ExplainedSubjects(NamedTuple):
     """What a command shows of h subjects.
 
     `tables` are those of `contribution_table`; `curves` the predictions of the subjects, and
-    `cohort` the mean prediction of the `cohort_size` test rows.
+    `cohort` the mean prediction of the `cohort_size` test rows. `notes` are for the reader, and
+    `units` say how the model's input reads.
     """
 
     subjects: Subjects
@@ -50,6 +51,7 @@ class ExplainedSubjects(NamedTuple):
     cohort_size: int
     time_unit: str
     notes: list[str]
+    units: tuple[Unit, ...]
 
 
 def open_run(
@@ -128,6 +130,7 @@ def explain_subjects(run: ExplainableRun, subjects: Subjects, **options: Any) ->
         len(test),
         run.dataset.card.time_unit,
         notes,
+        run.units,
     )
 
 

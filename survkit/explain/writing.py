@@ -23,7 +23,6 @@ FOLDER = "explain"
 """Subfolder of a run for its explanations."""
 
 SETTINGS = "explanation.json"
-_PER_DEVIATION = f"{plots.LABEL}; of numbers, per standard deviation"
 
 
 def output_folder(run: str, csv: str | None, out: str | None) -> Path:
@@ -65,10 +64,7 @@ def write_explanation(
     write_bytes(paths[1], explanation.global_importance().to_csv().encode())
     for name, figure in zip(figures, subject_figures(explained), strict=True):
         paths.append(_save(figure.draw(), folder / name))
-    axes = plots.boxen_plot(explanation.samples, explanation.feature_names, label=_PER_DEVIATION)
-    one = f"repetitions for {explained.subjects.titles[0]}".replace("$", r"\$")
-    axes.set_title(f"{len(figures)} subjects" if len(figures) > 1 else one)
-    paths.append(_save(axes.get_figure(), folder / "montecarlo.png"))
+    paths.append(_save(_all_subjects(explained), folder / "montecarlo.png"))
     r_squared = explanation.mean_r_squared.round(6)
     summary = {
         **settings,
@@ -119,6 +115,20 @@ def subject_figures(explained: ExplainedSubjects) -> Iterator[SubjectFigure]:
             float(fits[i]),
             int(explained.explanation.num_solved[i]),
         )
+
+
+def _all_subjects(explained: ExplainedSubjects) -> Any:
+    """Draw the coefficients of all subjects, or the repetitions of a single one."""
+    scaled = any(unit.scale != 1 for unit in explained.units)
+    axes = plots.boxen_plot(
+        explained.explanation.samples,
+        explained.explanation.feature_names,
+        label=f"{plots.LABEL}{', per standard deviation of numbers' if scaled else ''}",
+    )
+    titles = explained.subjects.titles
+    one = f"repetitions for {titles[0]}".replace("$", r"\$")
+    axes.set_title(f"{len(titles)} subjects" if len(titles) > 1 else one)
+    return axes.get_figure()
 
 
 def _settings(folder: Path) -> dict[str, Any]:

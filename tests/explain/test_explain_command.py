@@ -71,7 +71,8 @@ def test_pixels_are_explained_in_the_models_units(tmp_path: Path) -> None:
     run = trained(tmp_path, "--dataset", "digits", "--model", "mtlr")
     assert main(["--run", str(run), "--num_repetitions", "1", "--num_samples", "150"]) == 0
     table = pd.read_csv(run / "explain" / "explanation.csv", index_col="feature")
-    opened = open_run(run)
+    with pytest.warns(UserWarning, match="constant in the training rows"):
+        opened = open_run(run)
     test, train = opened.dataset.splits.test, opened.dataset.splits.train
     values = table.loc[list(test.feature_names), ["value", "reference"]].to_numpy()
     np.testing.assert_allclose(values[:, 0], test.features[0], atol=1e-5)
