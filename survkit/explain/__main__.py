@@ -136,14 +136,14 @@ def _print(explained: ExplainedSubjects) -> None:
 def _largest(table: pd.DataFrame) -> str:
     import pandas as pd
 
-    from survkit.explain.figures import feature_text, ratio_text, shown_features
+    from survkit.explain.figures import feature_text, ratio_text, shortened, shown_features
 
     rows = [row for _, row in shown_features(table).head(SHOWN).iterrows()]
     if not rows:
         return "  no feature changes the predicted hazard here"
     lines = {
         "feature": [feature_text(row) for row in rows],
-        "reference": [row["reference"] for row in rows],
+        "reference": [shortened(row["reference"]) for row in rows],
         "hazard ratio (95 %)": [ratio_text(row) for row in rows],
         "coefficient": [f"{row['coefficient']:.4g}" for row in rows],
     }

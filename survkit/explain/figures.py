@@ -26,8 +26,9 @@ POOR_FIT = 0.5
 
 POOR = "poor: do not rely on these ratios"
 
-_TICKS = (1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 1000, 10_000)
-_TICKS_BELOW = (0.9, 0.8, 0.67, 0.5, 0.33, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 0.0001)
+_ABOVE = (10, 100, 2, 1000, 5, 1.5, 3, 10_000, 20, 50, 1.25, 1.1)
+_BELOW = (0.1, 0.01, 0.5, 0.001, 0.2, 0.67, 0.33, 0.0001, 0.05, 0.02, 0.8, 0.9)
+"""Hazard ratios that may have a tick, the first ones first where there is no room for all."""
 
 
 class SubjectFigure(NamedTuple):
@@ -78,9 +79,10 @@ class SubjectFigure(NamedTuple):
 
     def sentence(self) -> str:
         """Return what the bars mean and how far to trust them."""
-        fit = "is not defined, as the predicted hazard does not vary here"
-        if np.isfinite(self.r_squared):
-            fit = f"{self.r_squared:.2f}; 1 is exact"
+        unknown = unknown_text(self.table)
+        gaps = f" Missing, or not in the training data: {unknown}." if unknown else ""
+        if shown_features(self.table).empty:
+            return f"Near this subject the prediction does not depend on the features.{gaps}"
         doubt = f" The fit is {POOR}." if self.r_squared < POOR_FIT else ""
         interval = (
             f" Intervals: 95 %, of the mean over {self.repetitions} sets of random neighbours; the "
@@ -88,20 +90,18 @@ class SubjectFigure(NamedTuple):
             if self.repetitions > 1
             else ""
         )
-        unknown = unknown_text(self.table)
-        gaps = f" Missing, or not in the training data: {unknown}." if unknown else ""
         return (
             "Each bar compares the hazard at this value with the hazard at the reference: the "
             "median of the training data, or for categories the named one. The ratios come from a "
             "Cox model fitted to the predictions for similar values, a local approximation "
-            f"(R\u00b2 {fit}).{doubt} They describe the model and are not causal effects."
-            f"{interval}{gaps}"
+            f"(R\u00b2 {self.r_squared:.2f}; 1 is exact).{doubt} They describe the model and are "
+            f"not causal effects.{interval}{gaps}"
         )
 
     def _draw_curves(self, axes: Axes) -> None:
         pairs = (
             (self.curve, "this patient" if self.title.startswith("patient") else "this subject"),
-            (self.cohort, f"mean prediction of the {self.cohort_size:,} test rows"),
+            (self.cohort, f"mean of the {self.cohort_size:,} test rows"),
         )
         lines: tuple[dict[str, Any], ...] = (
             {"color": LOWERS, "linewidth": 2.2},
@@ -136,7 +136,12 @@ def shown_features(table: pd.DataFrame) -> pd.DataFrame:
 
 def feature_text(row: pd.Series) -> str:
     """Return a feature with the subject's value, as "age = 71"."""
-    return f"{row['column']} = {row['value']}"
+    return f"{shortened(row['column'])} = {shortened(row['value'])}"
+
+
+def shortened(text: str) -> str:
+    """Return a text of at most 26 characters."""
+    return text if len(text) <= 26 else f"{text[:23]}..."
 
 
 def median_text(prediction: SurvivalPrediction, time_unit: str) -> str:
@@ -188,8 +193,7 @@ def _draw_bars(axes: Axes, shown: pd.DataFrame, total: int) -> None:
 def _label_bars(axes: Axes, shown: pd.DataFrame) -> None:
     rows = [row for _, row in shown.iterrows()]
     labels = [
-        f"{_plain(_short(feature_text(row), 44))}\n{_plain(_short(_compared(row), 52))}"
-        for row in rows
+        _plain(f"{feature_text(row)}\ncompared with {shortened(row['reference'])}") for row in rows
     ]
     axes.set_yticks(range(len(rows)), labels, fontsize=8.5)
     axes.tick_params(axis="y", length=0)
@@ -199,40 +203,36 @@ def _label_bars(axes: Axes, shown: pd.DataFrame) -> None:
         axes.text(1.01, place, ratio_text(row), transform=right, va="center", fontsize=8.5)
 
 
-def _compared(row: pd.Series) -> str:
-    return f"compared with {row['reference']}"
-
-
 def _scale_bars(axes: Axes, ends: Float64Array) -> None:
     """Set limits on both sides of 1 and few round ticks, alike in both directions."""
     lowest, highest = min(1.0, float(ends.min())), max(1.0, float(ends.max()))
     room = 1.02 * (highest / lowest) ** 0.05
     lowest, highest = lowest / room, highest * room
-    above = [tick for tick in _TICKS if tick <= highest]
-    below = [tick for tick in _TICKS_BELOW if tick >= lowest]
-    ticks = [*_thinned(below), 1.0, *_thinned(above)]
     axes.set_xlim(lowest, highest)
-    axes.xaxis.set_major_locator(FixedLocator(sorted(ticks)))
+    axes.xaxis.set_major_locator(FixedLocator(_ticks(lowest, highest)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
     axes.grid(axis="x", color="0.92", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
-def _thinned(ticks: list[float]) -> list[float]:
-    """Keep at most four ticks, the outermost among them."""
-    step = -(-len(ticks) // 4)
-    return ticks[::-1][:: max(step, 1)]
+def _ticks(lowest: float, highest: float) -> list[float]:
+    """Return round hazard ratios, 1 among them, whose labels do not touch on a log axis."""
+    apart = (highest / lowest) ** 0.11
+    ticks = [1.0]
+    for pair in zip(_ABOVE, _BELOW, strict=True):
+        for tick in pair:
+            if lowest <= tick <= highest and all(
+                max(tick / other, other / tick) >= apart for other in ticks
+            ):
+                ticks.append(tick)
+    return sorted(ticks)
 
 
 def _number(value: float) -> str:
     if 0.1 <= value < 100:
         return f"{value:.2f}"
     return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.2g}"
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def _plain(text: str) -> str:

@@ -41,7 +41,10 @@ def output_folder(run: str, csv: str | None, out: str | None) -> Path:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; --out names a folder")
     earlier = _settings(folder)
-    if earlier and _source(earlier) != _source({"run": run, "csv": csv}):
+    same_table = _whole_path(earlier.get("csv")) == _whole_path(csv)
+    # A folder inside a run is of that run, also after it has moved.
+    same_run = out is None or _whole_path(earlier.get("run")) == _whole_path(run)
+    if earlier and not (same_table and same_run):
         raise InputError(
             f"{folder} holds explanations of {earlier.get('csv') or 'test subjects'} by "
             f"{earlier.get('run')}; --out names another folder"
@@ -68,6 +71,8 @@ def write_explanation(
     r_squared = explanation.mean_r_squared.round(6)
     summary = {
         **settings,
+        "run": _whole_path(settings["run"]),
+        "csv": _whole_path(settings["csv"]),
         "figures": figures,
         "r_squared": [None if np.isnan(r) else r for r in r_squared.tolist()],
         "effective_neighbours": explanation.effective_neighbours.mean(axis=1).round(1).tolist(),
@@ -140,10 +145,8 @@ def _settings(folder: Path) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
-def _source(settings: dict[str, Any]) -> tuple[Path | None, Path]:
-    """Return which table and which run explanations are of."""
-    csv = settings.get("csv")
-    return (None if csv is None else Path(csv).resolve(), Path(settings["run"]).resolve())
+def _whole_path(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).resolve())
 
 
 def _figures_before(folder: Path, earlier: dict[str, Any]) -> list[Path]:

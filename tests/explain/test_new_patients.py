@@ -206,6 +206,24 @@ def test_two_tables_of_the_same_name_do_not_share_a_folder(
     assert main([*flags, "--out", str(out)]) == 0
     assert (out / "patient_9.png").read_text() == "a figure of someone else"
     assert (out / "patient_1_A_1.png").exists()
+    other_run = tmp_path / "moved"
+    shutil.copytree(run, other_run)
+    moved = [str(other_run) if flag == str(run) else flag for flag in flags]
+    assert main([*moved, "--out", str(out)]) == 2
+    assert "figures holds explanations of" in capsys.readouterr().err
+
+
+def test_a_run_that_has_moved_and_a_table_by_another_path_are_the_same(
+    run: Path, new: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved, ignore=shutil.ignore_patterns("explain"))
+    flags = ["--id_column", "who", "--ids", "a_1"]
+    explained(moved, new, *flags)
+    again = tmp_path / "again"
+    moved.rename(again)
+    monkeypatch.chdir(new.parent)
+    assert explained(again, Path(new.name), *flags)["row"].unique().tolist() == [4]
 
 
 def test_bad_input_is_explained_and_nothing_is_written(
