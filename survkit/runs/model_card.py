@@ -13,6 +13,7 @@ from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
 from survkit.runs.flags import PATHS, dataset_and_model_flags
 from survkit.runs.hazard_text import hazard_ratio_cells
+from survkit.runs.leak_text import OWNERS_TASK, leak_check_rows
 from survkit.runs.metric_text import SHARES, summary_metrics, times_note, times_of
 from survkit.types import SurvivalData
 
@@ -32,7 +33,7 @@ def model_card(
         f"Model card: {result['model']} on {result['dataset']}": _summary(result),
         "Data": _data(dataset),
         "Features": _features(dataset),
-        "Known leaks": _bullets(dataset.card.known_leaks) or ["None known."],
+        "Known leaks": _leaks(dataset, result),
         "Model": _model(config, result),
         "Test metrics": _metrics(result, dataset.splits.test),
         "Calibration": _calibration(result),
@@ -112,6 +113,13 @@ def _encoded(preprocessor: Preprocessor) -> list[str]:
         "Categories (missing and unseen values share one code)": categories,
     }
     return _bullets(f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names)
+
+
+def _leaks(dataset: Dataset, result: Mapping[str, Any]) -> list[str]:
+    if "leak_checks" not in result:
+        return _bullets(dataset.card.known_leaks) or ["None known."]
+    rows = leak_check_rows(result["leak_checks"], code="`")
+    return [OWNERS_TASK, "", *_bullets(f"{rule}: {found}." for rule, found in rows)]
 
 
 def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:

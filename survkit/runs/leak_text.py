@@ -1,0 +1,41 @@
+"""What the checks of a user's own table for leaks found, as text for cards and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+OWNERS_TASK = (
+    "Nobody has examined this table for leaks: whether a column holds what was not known when a "
+    "prediction would be made is for its owner to check. These checks were made in the training "
+    "rows; they do not find every leak, and what they find need not be one."
+)
+
+
+def leak_check_rows(checks: Sequence[Mapping[str, Any]], *, code: str = "") -> list[list[str]]:
+    """Return the rule of each check and what it found, "none" where it found nothing.
+
+    Parameters
+    ----------
+    checks : sequence of mapping
+        The `leak_checks` of a record.
+    code : str
+        What stands on both sides of the name of a column.
+    """
+    return [
+        [check["rule"], "; ".join(_finding(f, code) for f in check["found"]) or "none"]
+        for check in checks
+    ]
+
+
+def suspicious_columns(checks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the columns in use that a check found, each with why."""
+    details: dict[str, list[str]] = {}
+    for finding in (finding for check in checks for finding in check["found"]):
+        if finding["used"]:
+            details.setdefault(finding["column"], []).append(finding["detail"])
+    return [f"{column}: {'; '.join(found)}" for column, found in details.items()]
+
+
+def _finding(finding: Mapping[str, Any], code: str) -> str:
+    return f"{code}{finding['column']}{code} ({finding['detail']})"
