@@ -27,11 +27,13 @@ class Finding(NamedTuple):
 class LeakCheck(NamedTuple):
     """A check of a table for columns that may know the outcome.
 
-    `rule` says what it looks for, and `found` has a finding for each column.
+    `title` says what it looks for, `rule` what counts ("" where that is plain), and `found` has a
+    finding for each column.
     """
 
     name: str
-    rule: str
+    title: str
+    rule: str = ""
     found: tuple[Finding, ...] = ()
 
     def record(self) -> dict[str, Any]:

@@ -90,31 +90,41 @@ def check_leaks(table: RawTable, schema: Schema, rows: NDArray[np.int64]) -> tup
             ranking += _ranking(column, present, time, event)
             single += _one_outcome(column, event)
     left_out = [Finding(c.name, c.kind, used=False) for c in schema.columns if c.left_out]
-    return (
-        LeakCheck("copies", "Columns that repeat the time or the event", tuple(copies)),
-        LeakCheck("ranking", _RANKING, tuple(ranking)),
-        LeakCheck("one outcome", _ONE_OUTCOME, tuple(single)),
-        LeakCheck("row numbers", _ROW_NUMBERS, tuple(numbering)),
-        LeakCheck("constants", "Columns with one value, which no model uses", tuple(constant)),
-        LeakCheck("left out", "Columns of the file that no model sees", tuple(left_out)),
+    found = (copies, ranking, single, numbering, constant, left_out)
+    return tuple(
+        LeakCheck(*check, tuple(findings)) for check, findings in zip(_CHECKS, found, strict=True)
     )
 
 
-_RANKING = (
-    "Columns that rank the subjects nearly perfectly by themselves: Harrell's concordance with the "
-    f"outcome is at least {RANKS_NEARLY_PERFECTLY} in one direction (with at least {ENOUGH} "
-    "events; categories are ranked by their event rate or mean time in other rows; of many rows "
-    f"{RANKED_ROWS:,} are drawn)"
-)
-_ONE_OUTCOME = (
-    "Values, or missing values, that occur with one outcome only: all their rows have the event, "
-    f"or all are censored, in at least {ENOUGH} rows, and a random order of the outcomes would do "
-    f"this less than once in {1 / CHANCE:,.0f} times (of numbers with more than {CODES} different "
-    f"values, those that {COMMON:.0%} of the rows have)"
-)
-_ROW_NUMBERS = (
-    f"Columns that rise, or fall, in at least {ONE_WAY:.0%} of the steps from row to row of the "
-    "file, as row numbers do; the order of the rows may come from the outcome"
+_CHECKS = (
+    (
+        "copies",
+        "Columns that repeat the time or the event",
+        f"in every row with a value, and in at least {ENOUGH}",
+    ),
+    (
+        "ranking",
+        "Columns that rank the subjects nearly perfectly by themselves",
+        f"Harrell's concordance with the outcome of at least {RANKS_NEARLY_PERFECTLY}, in either "
+        f"direction, with at least {ENOUGH} events; categories are ranked by their event rate or "
+        f"their mean time in other rows; {RANKED_ROWS:,} rows are drawn where there are more",
+    ),
+    (
+        "one outcome",
+        "Values, or missing values, that occur with one outcome only",
+        f"all their rows have the event, or all are censored; in at least {ENOUGH} rows, and so "
+        f"many that outcomes in random order would do this in fewer than 1 of {1 / CHANCE:,.0f} "
+        f"cases; of numbers with more than {CODES} different values, only those that {COMMON:.0%} "
+        "of the rows have",
+    ),
+    (
+        "row numbers",
+        "Columns that count the rows, or by which the rows are sorted",
+        f"they rise, or fall, in at least {ONE_WAY:.0%} of the steps from row to row of the file; "
+        "the order of the rows may come from the outcome",
+    ),
+    ("constants", "Columns with one value, which no model uses", ""),
+    ("left out", "Columns of the file that no model sees", ""),
 )
 
 

@@ -22,11 +22,12 @@ def leak_section(material: Material) -> Section | None:
         return None
     rows = leak_check_rows(checks)
     text = pd.DataFrame(
-        [[found] for _, found in rows],
-        index=pd.Index([rule for rule, _ in rows], name="what was looked for"),
+        [[found] for _, found, _ in rows],
+        index=pd.Index([title for title, _, _ in rows], name="what was looked for"),
         columns=["found"],
     )
-    table = TextTable("Columns that may know the outcome", text, words=("found",))
+    notes = tuple(f"{title}: {rule}." for title, _, rule in rows if rule)
+    table = TextTable("Columns that may know the outcome", text, notes=notes, words=("found",))
     return Section(TITLE, (OWNERS_TASK,), (table,))
 
 

@@ -13,7 +13,7 @@ OWNERS_TASK = (
 
 
 def leak_check_rows(checks: Sequence[Mapping[str, Any]], *, code: str = "") -> list[list[str]]:
-    """Return the rule of each check and what it found, "none" where it found nothing.
+    """Return of each check its title, what it found ("none" without findings), and its rule.
 
     Parameters
     ----------
@@ -23,7 +23,11 @@ def leak_check_rows(checks: Sequence[Mapping[str, Any]], *, code: str = "") -> l
         What stands on both sides of the name of a column.
     """
     return [
-        [check["rule"], "; ".join(_finding(f, code) for f in check["found"]) or "none"]
+        [
+            check["title"],
+            "; ".join(_finding(f, code) for f in check["found"]) or "none",
+            check["rule"],
+        ]
         for check in checks
     ]
 

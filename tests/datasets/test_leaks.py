@@ -211,3 +211,4 @@ def test_a_run_keeps_and_says_what_was_found(
     assert "None known" not in leaks
     assert "`vital_status` (it tells events from others in 480 rows)" in leaks
     assert leaks.count(": none.") == 3
+    assert "Harrell's concordance with the outcome of at least 0.95" in leaks
