@@ -135,8 +135,8 @@ def leak_warnings(checks: Sequence[LeakCheck]) -> tuple[str, ...]:
         if finding.used:
             details.setdefault(finding.column, []).append(finding.detail)
     return tuple(
-        f"column '{name}' may give the outcome away: {'; '.join(found)}; if it was not known when "
-        "a prediction would be made, name it in --drop_columns"
+        f"column '{name}' may give the outcome away: {'; '.join(found)}; if it is not known at "
+        "the time of prediction, name it in --drop_columns"
         for name, found in details.items()
     )
 
@@ -176,7 +176,9 @@ def _copy(
     of_events, of_others = np.unique(values[happened]), np.unique(values[~happened])
     alike = len(of_events) == len(of_others) == 1 and of_events[0] != of_others[0]
     if alike and _chance(len(values), int(happened.sum()), int(happened.sum())) < CHANCE:
-        return Finding(column.name, f"it tells events from others in {row_count(len(values))}")
+        return Finding(
+            column.name, f"it separates events from censored rows in {row_count(len(values))}"
+        )
     return None
 
 
@@ -251,7 +253,7 @@ def _one_outcome(column: _Column, event: NDArray[np.bool_]) -> list[Finding]:
     if not found:
         return []
     more = f" and {len(found) - _SHOWN} more such values" if len(found) > _SHOWN else ""
-    return [Finding(column.name, ", ".join(found[:_SHOWN]) + more)]
+    return [Finding(column.name, "; ".join(found[:_SHOWN]) + more)]
 
 
 def _group_name(column: _Column, different: NDArray[np.float64], group: int) -> str:

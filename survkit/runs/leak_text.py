@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 OWNERS_TASK = (
-    "Nobody has examined this table for leaks: whether a column holds what was not known when a "
-    "prediction would be made is for its owner to check. These checks were made in the training "
-    "rows; they do not find every leak, and what they find need not be one."
+    "Nobody has examined this table for leaks. Whether a column holds what is not yet known at the "
+    "time of prediction is for its owner to check. These checks were made on the training rows; "
+    "they do not find every leak, and what they find need not be one."
 )
 
 

@@ -90,7 +90,7 @@ def planted(frame: pd.DataFrame, name: str) -> pd.Series:
         ("days", "ranking", "Harrell's concordance 0.9"),
         ("month_of_last_visit", "ranking", "Harrell's concordance 0.9"),
         ("follow_up", "copies", "it equals the time in 480 rows"),
-        ("vital_status", "copies", "it tells events from others in 480 rows"),
+        ("vital_status", "copies", "it separates events from censored rows in 480 rows"),
         ("cause", "one outcome", "'heart' in"),
         ("days_to_death", "one outcome", "a value in"),
         ("last_contact", "one outcome", "all censored"),
@@ -209,6 +209,6 @@ def test_a_run_keeps_and_says_what_was_found(
     leaks = leaks.partition("\n## ")[0]
     assert "for its owner to check" in leaks
     assert "None known" not in leaks
-    assert "`vital_status` (it tells events from others in 480 rows)" in leaks
+    assert "`vital_status` (it separates events from censored rows in 480 rows)" in leaks
     assert leaks.count(": none.") == 3
     assert "Harrell's concordance with the outcome of at least 0.95" in leaks
