@@ -205,7 +205,7 @@ class TrainConfig(DataConfig):
         None,
         "width of the value that personalized_moe gives its experts",
         at_least=1,
-        shown_default="hidden_dim",
+        shown_default="hidden_dim, rounded up to a multiple of the experts that share it",
     )
     moe_chunk_value_dim: bool = _experts(
         True, "split that value among the experts instead of giving each all of it"
