@@ -399,7 +399,7 @@ def test_times_of_single_precision_fit_the_same_model(estimator: Any, horizon: f
         ({"lr": -1.0}, "lr is -1.0; it must be above 0"),
         ({"hidden_dim": 2.5}, "hidden_dim is 2.5; it must be a whole number"),
         ({"validation_fraction": 1.0}, "validation_fraction is 1.0"),
-        ({"hidden_dim": 10}, "8 or 12 would work"),
+        ({"moe_value_dim": 10}, "8 or 12 would work"),
         ({"mixture_topk": 9}, "mixture_topk is 9"),
         ({"device": "cuda:77"}, "this machine has cpu"),
     ],

@@ -19,8 +19,8 @@ from survkit.datasets import load_dataset
 from survkit.datasets.sepsis import one_row_a_subject
 from survkit.models.registry import MODELS
 from survkit.predict.__main__ import main
-from survkit.predict.patients import read_patients
 from survkit.predict.similar import nearest_neighbours, training_names
+from survkit.runs.patients import read_patients
 from survkit.runs.read import FittedRun, load_fitted
 from survkit.train import main as train
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from survkit.datasets.schema import Schema
 from survkit.predict.__main__ import main
-from survkit.predict.patients import read_patients
+from survkit.runs.patients import read_patients
 from survkit.runs.read import load_fitted
 from survkit.runs.table import load_runs
 from survkit.train import main as train

@@ -13,6 +13,7 @@ _members = partial(option, topic="Members")
 _choices = partial(option, topic="Choices on the validation split")
 _record = partial(option, topic="Record")
 _explain = partial(option, topic="Run to explain")
+_new_patients = partial(option, topic="New patients to explain")
 _survlime = partial(option, topic="SurvLIME")
 _prediction = partial(option, topic="Prediction")
 _similar = partial(option, topic="Similar training patients")
@@ -58,9 +59,29 @@ class ExplainConfig:
 
     run: str | None = _explain(None, "folder of a trained run, as logs/group/id")
     rows: tuple[int, ...] = _explain(
-        (0,), "places in the test split of the subjects to explain", at_least=0, shown_default="0"
+        (),
+        "places in the test split of the subjects to explain",
+        at_least=0,
+        shown_default="0, or none with --csv",
     )
     data_dir: str | None = _explain(None, "folder of the data files", shown_default="the run's own")
+
+    csv: str | None = _new_patients(
+        None, "table of new patients, with the columns that the run was trained on"
+    )
+    id_column: str | None = _new_patients(
+        None,
+        "column of the table that names a patient and is no feature",
+        shown_default="none: patients are numbered by row, from 1",
+    )
+    ids: tuple[str, ...] = _new_patients(
+        (), "patients of the table to explain", shown_default="all, where there are up to 20"
+    )
+    out: str | None = _new_patients(
+        None,
+        "folder to write to",
+        shown_default="explain in the run's folder, and in it one for each table of new patients",
+    )
 
     num_repetitions: int = _survlime(10, "sets of neighbours for each subject", at_least=1)
     num_samples: int = _survlime(1000, "neighbours in a set", at_least=1)
@@ -101,6 +122,13 @@ class ExplainConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.csv is not None and self.rows:
+            raise InputError(
+                "--rows names test subjects and --csv is a table of new patients; give one of them"
+            )
+        for name in ("id_column", "ids"):
+            if self.csv is None and getattr(self, name):
+                raise InputError(f"--{name} belongs to a table of new patients; --csv names it")
 
 
 @dataclass(frozen=True)

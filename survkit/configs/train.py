@@ -35,8 +35,8 @@ def _data_dir() -> str:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything that defines a training run, one field a flag."""
+class DataConfig:
+    """Which data are read, and how; one field a flag."""
 
     dataset: str = _data("support2", "one of {datasets}")
     data_dir: str = _data(
@@ -170,6 +170,16 @@ class TrainConfig:
         "proportional", "whether hazards keep their ratio over time"
     )
 
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.time_unit is not None and not self.time_unit.strip():
+            raise InputError("--time_unit is empty; it names the unit of the times, such as months")
+
+
+@dataclass(frozen=True)
+class TrainConfig(DataConfig):
+    """Everything that defines a training run, one field a flag."""
+
     model: str = _model("fixed_moe", "one of {models}")
     hidden_dim: int = _model(128, "units of a hidden layer", at_least=1)
     num_hidden_layers: int = _model(2, "number of hidden layers", at_least=0)
@@ -201,7 +211,7 @@ class TrainConfig:
         None,
         "width of the value that personalized_moe gives its experts",
         at_least=1,
-        shown_default="hidden_dim",
+        shown_default="hidden_dim, rounded up to a multiple of the experts that share it",
     )
     moe_chunk_value_dim: bool = _experts(
         True, "split that value among the experts instead of giving each all of it"
@@ -331,7 +341,7 @@ class TrainConfig:
     overwrite: bool = _run(False, "train again though there is a complete record")
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         if self.group in ("", "..") or (self.group and Path(self.group).name != self.group):
             raise InputError(
                 f"--group is '{self.group}'; it must be the name of one folder in --log_dir"
@@ -343,8 +353,6 @@ class TrainConfig:
                 "--evaluation_times names a time twice: "
                 + " ".join(map("{:g}".format, self.evaluation_times))
             )
-        if self.time_unit is not None and not self.time_unit.strip():
-            raise InputError("--time_unit is empty; it names the unit of the times, such as months")
         if self.mixture_topk is not None and self.mixture_topk > self.mixture_components:
             raise InputError(
                 f"--mixture_topk is {self.mixture_topk}, more than the "

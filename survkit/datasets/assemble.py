@@ -51,6 +51,9 @@ class Dataset:
         The flags of the time grid, those with defaults that depend on the data filled in.
     schema : Schema or None
         What was understood of a table of the user's own.
+    raw : RawTable or None
+        The rows as their source gave them, before splitting and preprocessing; None where the
+        source holds no table (images, hourly records, generated data).
     """
 
     name: str
@@ -62,6 +65,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     grid_flags: GridParameters = field(default_factory=lambda: GridParameters())
     schema: Schema | None = None
+    raw: RawTable | None = None
 
 
 class SplitRows(NamedTuple):
@@ -191,6 +195,7 @@ def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -
         sha256=table_sha256(table),
         warnings=warnings,
         grid_flags=grid_flags(len(table), grid),
+        raw=table,
     )
 
 

@@ -4,11 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from survkit.types import InputError
 
 UNKNOWN_UNIT = "time units"
 """The unit of times whose unit is not known."""
+
+
+class Finding(NamedTuple):
+    """What a check found of one column.
+
+    `value` is the number that decided, where one did; `used` is whether the column is a feature.
+    """
+
+    column: str
+    detail: str
+    value: float | None = None
+    used: bool = True
+
+
+class LeakCheck(NamedTuple):
+    """A check of a table for columns that may know the outcome.
+
+    `title` says what it looks for, `rule` what counts ("" where that is plain), and `found` has a
+    finding for each column.
+    """
+
+    name: str
+    title: str
+    rule: str = ""
+    found: tuple[Finding, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {**self._asdict(), "found": [finding._asdict() for finding in self.found]}
 
 
 @dataclass(frozen=True)
@@ -33,6 +63,8 @@ class Card:
         Columns of the source that are not features, each with the reason.
     known_leaks : tuple of str
         Features kept although they may carry knowledge of the future.
+    leak_checks : tuple of LeakCheck, optional
+        The checks of a table that nobody has examined for leaks; None where somebody has.
     notes : tuple of str
         Anything else that decides how results are to be read.
     """
@@ -45,6 +77,7 @@ class Card:
     licence: str
     dropped_columns: Mapping[str, str] = field(default_factory=dict)
     known_leaks: tuple[str, ...] = ()
+    leak_checks: tuple[LeakCheck, ...] | None = None
     notes: tuple[str, ...] = ()
 
     def check(self, n: int, events: int) -> None:

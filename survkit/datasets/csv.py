@@ -11,10 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.assemble import Dataset, GridParameters, build_dataset, check_events
+from survkit.datasets.assemble import (
+    Dataset,
+    GridParameters,
+    build_dataset,
+    check_events,
+    split_rows,
+)
 from survkit.datasets.card import UNKNOWN_UNIT, Card
 from survkit.datasets.cells import Cells, read_cells
 from survkit.datasets.columns import Column, feature_columns
+from survkit.datasets.leaks import check_leaks, leak_warnings
 from survkit.datasets.outcome import read_events, read_times, times_between
 from survkit.datasets.problems import Problems, in_rows
 from survkit.datasets.schema import Schema
@@ -112,7 +119,13 @@ def load_csv(
         notes=() if flags.unit else (f"The unit of column '{time_column}' was not given.",),
     )
     dataset = build_dataset(table, card, **grid)
-    return replace(dataset, warnings=(*warnings, *dataset.warnings), schema=schema)
+    checks = check_leaks(table, schema, split_rows(len(table), table.subject_id).train)
+    return replace(
+        dataset,
+        card=replace(card, leak_checks=checks),
+        warnings=(*warnings, *dataset.warnings, *leak_warnings(checks)),
+        schema=schema,
+    )
 
 
 def read_table(

@@ -120,7 +120,9 @@ class Schema:
         for kind, plural in (("number", "numbers"), ("category", "categories")):
             named = [_shown(column) for column in self.features if column.kind == kind]
             lines.append(f"  {plural}: {', '.join(named) or 'none'}")
-        seen, censored = (" or ".join(self.event[key]) for key in ("seen", "censored"))
+        seen, censored = (
+            " or ".join(self.event[key]) or "no value" for key in ("seen", "censored")
+        )
         lines.append(f"  event: {self.event['column']} ({seen} = seen, {censored} = censored)")
         unit = f", in {self.time['unit']}" if self.time["unit"] else ""
         time = self.time["column"] or f"{self.time['start']} to {self.time['end']}"

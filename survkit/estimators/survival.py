@@ -120,10 +120,10 @@ class PersonalizedMoESurvival(MixtureSurvival):
     Parameters
     ----------
     hidden_dim : int
-        Units of a hidden layer: 160 by default, as the command's 128 does not split into the
-        chunks of 10 experts.
+        Units of a hidden layer: 160 by default, the width of the published runs.
     moe_value_dim : int, optional
-        Width of the value that the experts read; `hidden_dim` where not given.
+        Width of the value that the experts read; where not given `hidden_dim`, rounded up to a
+        multiple of the experts that share it.
     moe_chunk_value_dim : bool
         Split it among the experts instead of giving each all of it.
 

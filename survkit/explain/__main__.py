@@ -1,20 +1,32 @@
-"""Explains predictions of a trained run: a table and figures next to its record.
+"""Explains predictions of a trained run: tables, and a figure for each patient.
 
 python -m survkit.explain --run logs/flchain/0123456789abcdef --rows 0 5 17 --num_repetitions 100
+python -m survkit.explain --run logs/csv/0123456789abcdef --csv new.csv --id_column id
 """
 
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
 from survkit.configs.finished_runs import ExplainConfig
 from survkit.types import InputError
+
+# The functions below import the heavy modules, so that --help answers at once.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from survkit.explain.runs import ExplainedSubjects
+
+SHOWN = 10
+"""Features of each subject on the screen; all are in explanation.csv."""
 
 PROG = "survkit.explain"
 
@@ -33,56 +45,109 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def explain(config: ExplainConfig) -> None:
-    """Explain the subjects, print the coefficients of each and write them next to the record."""
+    """Explain the subjects, print what matters most to each and write all of it."""
     if config.run is None:
         raise InputError("--run is needed: the folder of a trained run")
-    try:
-        norm = float(config.functional_norm)
-    except ValueError:
-        raise InputError(
-            f"--functional_norm is {config.functional_norm!r}; it must be a number of at least 1, "
-            "or inf"
-        ) from None
+    norm = _norm(config.functional_norm)
     import matplotlib as mpl
 
-    from survkit.explain.runs import FOLDER, explain_rows, open_run, write_explanation
+    from survkit.explain.writing import output_folder, write_explanation
 
     mpl.use("Agg")
-    rows = list(dict.fromkeys(config.rows))
+    folder = output_folder(config.run, config.csv, config.out)
+    began = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        run = open_run(
-            config.run,
-            data_dir=config.data_dir,
-            kernel_width=config.kernel_width,
-            functional_norm=norm,
-            random_state=config.seed,
-            baseline=config.baseline,
-            weighting=config.weighting,
-        )
-        explanation = explain_rows(
-            run,
-            rows,
-            num_samples=config.num_samples,
-            num_repetitions=config.num_repetitions,
-            max_difference_time_allowed=config.max_difference_time_allowed,
-            max_hazard_value_allowed=config.max_hazard_value_allowed,
-            batch_size=config.batch_size,
-            num_workers=config.num_workers,
-            progress=sys.stderr.isatty(),
-        )
-    for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)
+        explained = _explained(config, config.run, norm)
+    for note in (*explained.notes, *(warning.message for warning in caught)):
+        print(f"warning: {note}", file=sys.stderr)
     # Written before anything is printed: a reader such as head may close the output early.
-    paths = write_explanation(Path(config.run) / FOLDER, explanation, rows, asdict(config))
-    table = explanation.to_frame(rows)
-    for i, row in enumerate(rows):
-        largest = table.loc[row].iloc[(-abs(explanation.coefficients[i])).argsort()[:10]]
-        fit = explanation.mean_r_squared[i]
-        print(f"test subject {row}: the 10 largest coefficients, R^2 of the local fit {fit:.3f}")
-        print(largest.to_string(float_format=lambda number: f"{number:.4f}"))
+    paths = write_explanation(folder, explained, asdict(config))
+    _print(explained)
+    print(f"{len(explained.tables)} explained in {time.perf_counter() - began:.1f} s")
     for path in paths:
         print(f"saved {path}")
+
+
+def _norm(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(
+            f"--functional_norm is {text!r}; it must be a number of at least 1, or inf"
+        ) from None
+
+
+def _explained(config: ExplainConfig, folder: str, norm: float) -> ExplainedSubjects:
+    from survkit.explain.runs import explain_subjects, open_run
+    from survkit.explain.subjects import from_table, from_test_split
+
+    run = open_run(
+        folder,
+        data_dir=config.data_dir,
+        kernel_width=config.kernel_width,
+        functional_norm=norm,
+        random_state=config.seed,
+        baseline=config.baseline,
+        weighting=config.weighting,
+    )
+    notes: list[str] = []
+    if config.csv is None:
+        rows = list(dict.fromkeys(config.rows or (0,)))
+        subjects = from_test_split(run.dataset.splits.test, rows)
+    else:
+        subjects, notes = from_table(Path(config.csv), run.fitted, config.id_column, config.ids)
+    explained = explain_subjects(
+        run,
+        subjects,
+        num_samples=config.num_samples,
+        num_repetitions=config.num_repetitions,
+        max_difference_time_allowed=config.max_difference_time_allowed,
+        max_hazard_value_allowed=config.max_hazard_value_allowed,
+        batch_size=config.batch_size,
+        num_workers=config.num_workers,
+        progress=sys.stderr.isatty(),
+    )
+    return explained._replace(notes=[*notes, *explained.notes])
+
+
+def _print(explained: ExplainedSubjects) -> None:
+    """Print the curves' medians and the largest contributions of each subject."""
+    import numpy as np
+
+    from survkit.explain.figures import POOR, POOR_FIT, median_text, unknown_text
+
+    cohort = median_text(explained.cohort, explained.time_unit)
+    for i, (title, table) in enumerate(
+        zip(explained.subjects.titles, explained.tables, strict=True)
+    ):
+        median = median_text(explained.curves.subset(np.array([i])), explained.time_unit)
+        fit = explained.explanation.mean_r_squared[i]
+        print(f"{title}: predicted median survival {median}")
+        print(f"  mean prediction of the {explained.cohort_size:,} test rows: {cohort}")
+        if unknown := unknown_text(table):
+            print(f"  missing, or not in the training data: {unknown}")
+        doubt = f" ({POOR})" if fit < POOR_FIT else ""
+        if np.isfinite(fit):
+            print(f"  R^2 of the local fit {fit:.3f}{doubt}; hazard ratios against the reference:")
+        print(_largest(table))
+
+
+def _largest(table: pd.DataFrame) -> str:
+    import pandas as pd
+
+    from survkit.explain.figures import feature_text, ratio_text, shortened, shown_features
+
+    rows = [row for _, row in shown_features(table).head(SHOWN).iterrows()]
+    if not rows:
+        return "  no feature changes the predicted hazard here"
+    lines = {
+        "feature": [feature_text(row) for row in rows],
+        "reference": [shortened(row["reference"]) for row in rows],
+        "hazard ratio (95 %)": [ratio_text(row) for row in rows],
+        "coefficient": [f"{row['coefficient']:.4g}" for row in rows],
+    }
+    return str(pd.DataFrame(lines).to_string(index=False, justify="left"))
 
 
 if __name__ == "__main__":

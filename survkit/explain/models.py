@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.explain.hazards import Curves, Kind, check_output_times
+from survkit.explain.refusals import refuse_without_curves
 from survkit.types import Float64Array, InputError, SurvivalModel, SurvivalPrediction
 
 Predict = Callable[[Float64Array], Curves]
@@ -57,6 +58,7 @@ def predictor(
         from survkit.runs.read import load_fitted
 
         model = load_fitted(model).model
+    refuse_without_curves(model)
     package = type(model).__module__.partition(".")[0]
     if package == "xgboost":
         return _xgboost_aft(model, times if output_times is None else output_times, names)
@@ -78,12 +80,6 @@ def predictor(
 def _of_function(
     model: Any, kind: Kind, names: list[str], output_times: Float64Array | None
 ) -> Predict:
-    if not callable(model):
-        raise InputError(
-            f"predict_fn is a {type(model).__name__}; it must be a function of features, a run "
-            "folder, or a fitted model that predicts survival: of survkit, scikit-survival, "
-            "lifelines, pycox, or XGBoost with the objective survival:aft"
-        )
     # A scikit-learn model that was fitted on a DataFrame asks for its columns' names.
     if hasattr(getattr(model, "__self__", None), "feature_names_in_"):
         return lambda x: _as_curves(model(pd.DataFrame(x, columns=names)), kind, output_times)

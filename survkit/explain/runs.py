@@ -1,27 +1,24 @@
-"""Explains test subjects of a trained run, from its folder alone."""
+"""Explains subjects by the model of a trained run, from its folder and its data."""
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
-from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn
-from survkit.explain import plots
+from survkit.explain.contributions import contribution_table, reference_values
 from survkit.explain.explanation import MonteCarloExplanation
+from survkit.explain.subjects import Subjects, from_test_split
 from survkit.explain.survlime import SurvLimeExplainer
-from survkit.files import write_bytes
-from survkit.runs.read import load_fitted
-from survkit.types import InputError, SurvivalModel
-
-FOLDER = "explain"
-"""Subfolder of a run for its explanations."""
+from survkit.explain.units import Unit, Value, category_labels, units_of, values_of
+from survkit.runs.read import FittedRun, load_fitted
+from survkit.types import InputError, SurvivalModel, SurvivalPrediction
 
 
 class ExplainableRun(NamedTuple):
@@ -30,6 +27,31 @@ class ExplainableRun(NamedTuple):
     model: SurvivalModel
     explainer: SurvLimeExplainer
     dataset: Dataset
+    fitted: FittedRun
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """How the columns of the model's input read."""
+        return units_of(self.explainer.training_names, self.fitted.preprocessor)
+
+
+class ExplainedSubjects(NamedTuple):
+    """What a command shows of h subjects.
+
+    `tables` are those of `contribution_table`; `curves` the predictions of the subjects, and
+    `cohort` the mean prediction of the `cohort_size` test rows. `notes` are for the reader, and
+    `units` say how the model's input reads.
+    """
+
+    subjects: Subjects
+    explanation: MonteCarloExplanation
+    tables: list[pd.DataFrame]
+    curves: SurvivalPrediction
+    cohort: SurvivalPrediction
+    cohort_size: int
+    time_unit: str
+    notes: list[str]
+    units: tuple[Unit, ...]
 
 
 def open_run(
@@ -58,7 +80,7 @@ def open_run(
     if fitted.preprocessor is not None:
         indicators = [f"{name}_missing" for name in fitted.preprocessor.indicators]
         categorical += [name for name in indicators if name in names]
-        labels = {column.name: _labels(column) for column in fitted.preprocessor.coded}
+        labels = {column.name: category_labels(column) for column in fitted.preprocessor.coded}
     explainer = SurvLimeExplainer(
         train.features,
         train.event,
@@ -68,67 +90,65 @@ def open_run(
         category_labels=labels,
         **options,
     )
-    return ExplainableRun(fitted.model, explainer, dataset)
-
-
-def _labels(column: CategoryColumn | BinnedColumn) -> dict[float, str]:
-    """Return what the codes of a categorical column mean."""
-    if isinstance(column, CategoryColumn):
-        texts = list(column.values)
-    else:
-        edges = [f"{edge:g}" for edge in column.edges] or ["infinity"]
-        texts = [f"({low}, {high}]" for low, high in zip(["", *edges], [*edges, ""], strict=True)]
-        texts[0], texts[-1] = f"up to {edges[0]}", f"above {edges[-1]}"
-    return {0.0: "missing", **{float(code): text for code, text in enumerate(texts, start=1)}}
+    return ExplainableRun(fitted.model, explainer, dataset, fitted)
 
 
 def explain_rows(run: ExplainableRun, rows: Sequence[int], **options: Any) -> MonteCarloExplanation:
     """Explain the subjects in these places of the test split, as `montecarlo_explanation` does."""
-    test = run.dataset.splits.test
-    for row in rows:
-        if not 0 <= row < len(test):
-            raise InputError(f"--rows has {row}; the test split has rows 0 to {len(test) - 1}")
-    return run.explainer.montecarlo_explanation(test.features[list(rows)], run.model, **options)
+    features = from_test_split(run.dataset.splits.test, rows).features
+    return run.explainer.montecarlo_explanation(features, run.model, **options)
 
 
-def write_explanation(
-    folder: Path, explanation: MonteCarloExplanation, rows: Sequence[int], settings: dict[str, Any]
-) -> list[Path]:
-    """Write the table, a figure for each subject and one for all; return their paths.
+def explain_subjects(run: ExplainableRun, subjects: Subjects, **options: Any) -> ExplainedSubjects:
+    """Explain subjects in the units of the run's table, with their curves and their cohort's.
 
-    They take the place of an earlier explanation in that folder, its subjects' figures included.
+    Options are those of `montecarlo_explanation`.
     """
-    paths = [folder / "explanation.csv", folder / "importance.csv", folder / "explanation.json"]
-    write_bytes(paths[0], explanation.to_frame(rows).to_csv().encode())
-    write_bytes(paths[1], explanation.global_importance().to_csv().encode())
-    r_squared = explanation.mean_r_squared.round(6)
-    summary = {
-        **settings,
-        "r_squared": [None if np.isnan(r) else r for r in r_squared.tolist()],
-        "effective_neighbours": explanation.effective_neighbours.mean(axis=1).round(1).tolist(),
-        "failures": list(explanation.failures),
-        "cost": explanation.cost._asdict(),
-    }
-    write_bytes(paths[2], json.dumps(summary, indent=2).encode())
-    for i, row in enumerate(rows):
-        axes = plots.bar_chart(explanation.coefficients[i], explanation.feature_names)
-        axes.set_title(f"test subject {row}")
-        paths.append(_save(axes, folder / f"row_{row}.png"))
-    axes = plots.boxen_plot(explanation.samples, explanation.feature_names)
-    one = f"repetitions for subject {rows[0]}"
-    axes.set_title(f"{len(rows)} subjects" if len(rows) > 1 else one)
-    paths.append(_save(axes, folder / "montecarlo.png"))
-    for earlier in set(folder.glob("row_*.png")).difference(paths):
-        earlier.unlink()
-    return paths
+    values = values_of(run.units, subjects.features.astype(np.float64), subjects.raw)
+    features, notes = _known_categories(run, subjects, values)
+    explanation = run.explainer.montecarlo_explanation(features, run.model, **options)
+    reference = reference_values(
+        run.dataset.splits.train.features.astype(np.float64), run.explainer.neighbourhood
+    )
+    tables = [
+        contribution_table(
+            explanation, i, run.explainer.neighbourhood, reference, run.units, values[i]
+        )
+        for i in range(len(values))
+    ]
+    times = run.model.knots.times
+    test = run.dataset.splits.test.features
+    cohort = run.model.predict(test, times)
+    return ExplainedSubjects(
+        subjects,
+        explanation,
+        tables,
+        run.model.predict(subjects.features, times),
+        SurvivalPrediction(
+            cohort.times, cohort.survival.mean(axis=0, keepdims=True), step=cohort.step
+        ),
+        len(test),
+        run.dataset.card.time_unit,
+        notes,
+        run.units,
+    )
 
 
-def _save(axes: Any, path: Path) -> Path:
-    import matplotlib.pyplot as plt
+def _known_categories(
+    run: ExplainableRun, subjects: Subjects, values: Sequence[Sequence[Value]]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Return features with the reference where no training row has a category, and notes of it.
 
-    figure = axes.get_figure()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=150, format="png")
-    plt.close(figure)
-    write_bytes(path, buffer.getvalue())
-    return path
+    No neighbour takes such a value, so its effect is not known.
+    """
+    features, notes = subjects.features.copy(), []
+    for feature in run.explainer.neighbourhood.categorical:
+        unit = run.units[feature.column]
+        for i in np.flatnonzero(~np.isin(features[:, feature.column], feature.values)).tolist():
+            notes.append(
+                f"{subjects.titles[i]}: {unit.name} is {values[i][feature.column].text}; no "
+                "training row is like that, so its effect is unknown, and it is explained as "
+                f"{unit.text(feature.reference)}"
+            )
+            features[i, feature.column] = feature.reference
+    return features, notes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:  # torch is imported by the head that is built, so that --help needs none
     from torch import nn
 
-__all__ = ["HEADS", "ROUTER_PARAMETERS", "HeadEntry", "build_head"]
+__all__ = ["HEADS", "ROUTER_PARAMETERS", "HeadEntry", "build_head", "default_value_dim"]
 
 
 class HeadEntry(NamedTuple):
@@ -60,6 +60,15 @@ HEADS: dict[str, HeadEntry] = {
         has_start=True,
     ),
 }
+
+
+def default_value_dim(hidden_dim: int, num_experts: int, *, chunked: bool) -> int:
+    """Return the width of the Personalized MoE's value where `moe_value_dim` is not given.
+
+    It is `hidden_dim`, or, where each of E experts reads a chunk of its own, the smallest multiple
+    of E that is at least `hidden_dim`.
+    """
+    return -(-hidden_dim // num_experts) * num_experts if chunked else hidden_dim
 
 
 def build_head(

@@ -7,6 +7,7 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
+from survkit.heads import default_value_dim
 from survkit.heads.mtlr import class_scores
 from survkit.heads.routing import HeadOutput, Router, RouterParameters
 from survkit.heads.start import start_logits
@@ -23,7 +24,7 @@ class PersonalizedMoEHead(nn.Module):
     num_classes : int
         Time classes m + 1.
     moe_value_dim : int, optional
-        Width of the value vector; `hidden_dim` where not given.
+        Width of the value vector; as in `default_value_dim` where not given.
     moe_chunk_value_dim : bool
         Split the value in E equal chunks, one per expert; otherwise every expert reads all of it.
     **router
@@ -47,8 +48,10 @@ class PersonalizedMoEHead(nn.Module):
         super().__init__()
         self.router = Router(hidden_dim, **router)
         num_experts = len(self.router.keys)
-        value_dim = hidden_dim if moe_value_dim is None else moe_value_dim
-        _check_value_dim(value_dim, moe_value_dim is None, num_experts, moe_chunk_value_dim)
+        value_dim = moe_value_dim
+        if value_dim is None:
+            value_dim = default_value_dim(hidden_dim, num_experts, chunked=moe_chunk_value_dim)
+        _check_value_dim(value_dim, num_experts, moe_chunk_value_dim)
         self.chunked = moe_chunk_value_dim
         self.query = nn.Linear(hidden_dim, hidden_dim)
         self.value = nn.Linear(hidden_dim, value_dim)
@@ -77,14 +80,13 @@ class PersonalizedMoEHead(nn.Module):
         return HeadOutput(scores, log_gates, router_log_probs)
 
 
-def _check_value_dim(value_dim: int, from_hidden: bool, experts: int, chunked: bool) -> None:
+def _check_value_dim(value_dim: int, experts: int, chunked: bool) -> None:
     if value_dim < 1:
         raise InputError(f"moe_value_dim is {value_dim}; it must be at least 1")
     if chunked and value_dim % experts:
         below = value_dim - value_dim % experts
         nearest = f"{below} or {below + experts}" if below else f"{experts}"
-        name = "--hidden_dim" if from_hidden else "--moe_value_dim"
         raise InputError(
-            f"{name} {value_dim} does not split into {experts} equal chunks "
+            f"--moe_value_dim {value_dim} does not split into {experts} equal chunks "
             f"(--mixture_components); {nearest} would work, or --no_moe_chunk_value_dim"
         )

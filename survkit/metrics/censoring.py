@@ -59,7 +59,7 @@ def kaplan_meier(time: FloatArray, event: BoolArray) -> SurvivalStep:
     ----------
     Kaplan & Meier (1958), Journal of the American Statistical Association 53:457.
     """
-    times, events, at_risk, _ = _life_table(time, event)
+    times, events, at_risk, _ = life_table(time, event)
     return SurvivalStep(times, np.cumprod(1 - events / at_risk, dtype=np.float64))
 
 
@@ -89,14 +89,25 @@ def censoring_distribution(time: FloatArray, event: BoolArray) -> SurvivalStep:
             f"train_time and train_event must be two columns of one length, at least 1; "
             f"their shapes are {time.shape} and {event.shape}"
         )
-    times, events, at_risk, censorings = _life_table(time, event)
+    times, events, at_risk, censorings = life_table(time, event)
     left = at_risk - events
     hazard = np.divide(censorings, left, out=np.zeros(len(times)), where=left > 0)
     return SurvivalStep(times, np.cumprod(1 - hazard, dtype=np.float64))
 
 
-def _life_table(time: FloatArray, event: BoolArray) -> tuple[NDArray[np.float64], ...]:
-    """Distinct times with the events, the subjects at risk and the censorings at each."""
+def life_table(time: FloatArray, event: BoolArray) -> tuple[NDArray[np.float64], ...]:
+    """Return the distinct times, with the events, the subjects at risk and the censorings at each.
+
+    Parameters
+    ----------
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
+
+    Returns
+    -------
+    tuple of four arrays, shape (u,), float64
+        Increasing times, events at each, subjects with at least that time, censorings at each.
+    """
     times, group, size = np.unique(time, return_inverse=True, return_counts=True)
     events = np.bincount(group, weights=event, minlength=len(times))
     at_risk = np.cumsum(size[::-1])[::-1]

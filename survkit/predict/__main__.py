@@ -18,8 +18,8 @@ from survkit.types import InputError
 
 # The functions below import the heavy modules, so that --help answers at once.
 if TYPE_CHECKING:
-    from survkit.predict.patients import Patients
     from survkit.predict.similar import SimilarPatients
+    from survkit.runs.patients import Patients
     from survkit.runs.read import FittedRun
 
 PROG = "survkit.predict"
@@ -42,9 +42,9 @@ def predict(config: PredictConfig) -> Path:
     Nothing is written for a run, a table or a time that cannot be used.
     """
     from survkit.files import write_bytes
-    from survkit.predict.patients import read_patients
     from survkit.predict.tables import number_text, prediction_table, screen_table
     from survkit.runs.folder import RunFolder
+    from survkit.runs.patients import read_patients
     from survkit.runs.read import load_fitted
 
     source = Path(str(config.csv))

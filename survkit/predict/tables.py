@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from survkit.metrics.clustering import chosen_expert
-from survkit.predict.patients import Patients
 from survkit.predict.similar import SimilarPatients
+from survkit.runs.patients import Patients
 from survkit.types import InputError, SurvivalModel, SurvivalPrediction
 
 SHOWN_PATIENTS = 10

@@ -28,7 +28,7 @@ from survkit.pages.palette import (
     new_axes,
     style,
 )
-from survkit.report.figures import draw_kaplan_meier
+from survkit.report.figures import count_at_risk, draw_kaplan_meier
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
 from survkit.types import FloatArray, InputError, IntArray, SurvivalData, SurvivalModel
@@ -67,7 +67,8 @@ def kaplan_meier_by_expert(
 ) -> Axes:
     """Draw the Kaplan-Meier curve of the events of each expert's subjects, and of all subjects.
 
-    Experts without subjects have no curve; up to four curves have their 95 % interval.
+    Experts without subjects have no curve; up to four curves have their 95 % interval. Below the
+    time axis stands how many subjects are still at risk.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def kaplan_meier_by_expert(
             linewidth=1.4,
             **style(int(expert)),
         )
-    return label_survival(axes, time_unit)
+    return count_at_risk(label_survival(axes, time_unit), data.time)
 
 
 def expert_prototypes(

@@ -43,6 +43,8 @@ def survival_curves(
 ) -> Axes:
     """Draw the mean predicted survival of each model over the Kaplan-Meier curve of the subjects.
 
+    Below the time axis stands how many subjects are still at risk.
+
     Parameters
     ----------
     predictions : mapping of model name to SurvivalPrediction
@@ -60,7 +62,7 @@ def survival_curves(
         mean = prediction.survival.mean(axis=0)
         line = {"linewidth": 1.4, "label": name, **style}
         draw_survival(axes, prediction.times, mean, step=prediction.step, **line)
-    return label_survival(axes, time_unit)
+    return count_at_risk(label_survival(axes, time_unit), time)
 
 
 def calibration_curves(
@@ -146,7 +148,8 @@ def brier_over_time(
     """Draw the Brier score of each model at every usable cut, weighted for censoring.
 
     The grey line is the score of a prediction that knows no feature: the training rows'
-    Kaplan-Meier curve for every subject.
+    Kaplan-Meier curve for every subject. Below the time axis stands how many subjects are still at
+    risk.
 
     Parameters
     ----------
@@ -175,7 +178,7 @@ def brier_over_time(
         score = brier_contributions(problem.survival[:, cuts], problem.happened, problem.at_cuts)
         axes.plot(grid.cuts[cuts], score.mean(axis=0), linewidth=1.4, label=name, **style)
     axes.set(xlabel=time_label(time_unit), ylabel="Brier score", ylim=(0, None), xlim=(0, None))
-    return legend_below(axes)
+    return count_at_risk(legend_below(axes), data.time)
 
 
 def draw_kaplan_meier(
@@ -202,6 +205,28 @@ def draw_kaplan_meier(
     if band:
         colour = style["color"]
         axes.fill_between(times, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
+
+
+def count_at_risk(axes: Axes, time: FloatArray) -> Axes:
+    """Write below the marks of the time axis how many subjects are at risk, and return the axes.
+
+    Parameters
+    ----------
+    axes : Axes
+        With a finished time axis and a legend below it, which moves down.
+    time : array, shape (n,)
+        When each subject had the event or was censored; it is at risk before that.
+    """
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    counts = [int(np.count_nonzero(time > tick)) for tick in ticks]
+    labels = [f"{tick:g}\n{count:,}" for tick, count in zip(ticks, counts, strict=True)]
+    axes.set_xticks(ticks, labels=labels)
+    axes.set_xlim(low, high)
+    axes.set_xlabel(f"{axes.get_xlabel()}, with the number at risk")
+    if legend := axes.get_legend():
+        legend.set_bbox_to_anchor((0.5, -0.22))
+    return axes
 
 
 def _by(at: float, at_risk: int, time_unit: str) -> str:

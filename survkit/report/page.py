@@ -14,6 +14,7 @@ from survkit.pages.text_tables import TextTable, to_latex, to_markdown
 from survkit.report.cox_sections import hazard_ratios_section
 from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
+from survkit.report.leak_section import leak_box, leak_section
 from survkit.report.material import Material, State
 from survkit.report.notes import Footnotes, footnotes
 from survkit.report.run_sections import experts_section, runs_section, training_section
@@ -95,6 +96,7 @@ def _sections(
         experts_section(material),
         groups if groups.parts else None,
         training_section(material),
+        leak_section(material),
         runs_section(material, state, notes),
     ]
     return [section for section in sections if section is not None], profiles
@@ -116,6 +118,8 @@ def _render(
         if leaks := distinct(material.runs, "known_leaks"):
             sentence = "on which the results below rest:"
             boxes.append(Box("Known leaks of these data,", sentence, tuple(leaks)))
+        if box := leak_box(material):
+            boxes.append(box)
         notes = distinct(material.runs, "notes")
     if str(state):
         boxes.append(Box("The group is not complete:", str(state), see="Runs"))

@@ -13,6 +13,7 @@ from typing import Any
 from survkit.configs.args_file import Given
 from survkit.configs.train import TrainConfig
 from survkit.datasets import DATASETS, dataset_name
+from survkit.heads import default_value_dim
 from survkit.models.registry import MODELS, model_name
 from survkit.types import InputError
 
@@ -52,6 +53,8 @@ def is_read(flag: str, dataset: str, model: str) -> bool:
 def canonical(config: TrainConfig) -> TrainConfig:
     """Name dataset and model as their registries do, fill in the group, reset unread flags.
 
+    The width of the Personalized MoE's value is filled in where it is not `hidden_dim`.
+
     Raises
     ------
     InputError
@@ -62,9 +65,22 @@ def canonical(config: TrainConfig) -> TrainConfig:
     unread = {name: value for name, value in DEFAULTS.items() if not is_read(name, dataset, model)}
     times = tuple(sorted(config.evaluation_times))
     group = config.group or dataset
-    return replace(
+    config = replace(
         config, dataset=dataset, model=model, group=group, evaluation_times=times, **unread
     )
+    return replace(config, moe_value_dim=_value_dim(config))
+
+
+def _value_dim(config: TrainConfig) -> int | None:
+    """Return `moe_value_dim`, filled in where neither it nor `hidden_dim` is the width.
+
+    Where it is `hidden_dim`, it stays None: a run's identifier depends on the flag.
+    """
+    if config.moe_value_dim is not None or config.model != "personalized_moe":
+        return config.moe_value_dim
+    experts, chunked = config.mixture_components, config.moe_chunk_value_dim
+    width = default_value_dim(config.hidden_dim, experts, chunked=chunked)
+    return None if width == config.hidden_dim else width
 
 
 def refuse_unread(config: TrainConfig, given: Given) -> None:

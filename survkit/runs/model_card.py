@@ -13,11 +13,24 @@ from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
 from survkit.runs.flags import PATHS, dataset_and_model_flags
 from survkit.runs.hazard_text import hazard_ratio_cells
-from survkit.runs.metric_text import SHARES, summary_metrics, times_note, times_of
+from survkit.runs.leak_text import OWNERS_TASK, leak_check_rows
+from survkit.runs.metric_text import SHARES, short_unit, summary_metrics, times_note, times_of
 from survkit.types import SurvivalData
 
 FILE = "model_card.md"
 """Its name in the run's folder."""
+
+
+MEANINGS = (
+    "Concordance: how often, of two subjects, the one whose event came first was predicted to have "
+    "it first. 50 % is chance, 100 % perfect.",
+    "Brier score: the mean squared error of the predicted probabilities, weighted for censoring. 0 "
+    "is perfect; 25 % is what a prediction of one half for everybody scores.",
+    "Calibration error (ece): the mean distance of predicted probabilities from observed shares.",
+    "@25, @50 and @75: after a quarter, half and three quarters of the cuts of the time grid; @t=: "
+    "at that time.",
+)
+"""What the metrics of a card mean, for readers who meet them for the first time."""
 
 
 def model_card(
@@ -32,7 +45,7 @@ def model_card(
         f"Model card: {result['model']} on {result['dataset']}": _summary(result),
         "Data": _data(dataset),
         "Features": _features(dataset),
-        "Known leaks": _bullets(dataset.card.known_leaks) or ["None known."],
+        "Known leaks": _leaks(dataset, result),
         "Model": _model(config, result),
         "Test metrics": _metrics(result, dataset.splits.test),
         "Calibration": _calibration(result),
@@ -75,7 +88,12 @@ def _data(dataset: Dataset) -> list[str]:
         *_bullets([f"Source: {card.source}", f"Licence: {card.licence}", *card.notes]),
         "",
         *_table(
-            ("split", "rows", "events", "longest time"),
+            (
+                "split",
+                "rows",
+                "events",
+                f"longest time ({short_unit(card.time_unit) or 'as above'})",
+            ),
             (
                 (name, f"{len(data):,}", f"{int(data.event.sum()):,}", f"{data.time.max():g}")
                 for name, data in zip(splits._fields, splits, strict=True)
@@ -114,6 +132,15 @@ def _encoded(preprocessor: Preprocessor) -> list[str]:
     return _bullets(f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names)
 
 
+def _leaks(dataset: Dataset, result: Mapping[str, Any]) -> list[str]:
+    if "leak_checks" not in result:
+        return _bullets(dataset.card.known_leaks) or ["None known."]
+    rows = leak_check_rows(result["leak_checks"], code="`")
+    listed = _bullets(f"{title}: {found}." for title, found, _ in rows)
+    rules = [f"{title}: {rule}." for title, _, rule in rows if rule]
+    return [OWNERS_TASK, "", *listed, "", "What counts:", "", *_bullets(rules)]
+
+
 def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     facts = {
         "parameters (numbers learned)": result["num_parameters"],
@@ -122,13 +149,22 @@ def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
         "epoch kept": result["best_epoch"],
     }
     known = [(name, f"{value:,}") for name, value in facts.items() if value is not None]
-    flags = [(f"`--{name}`", config[name]) for name in used_flags(config)]
+    flags = [
+        (f"`--{name}`", _plain(config[name]))
+        for name in used_flags(config)
+        if config[name] is not None and config[name] != () and config[name] != []
+    ]
     return [
         *_table(("what", "value"), [*known, *flags]),
         "",
         *_convergence(result),
-        "`config.json` has the whole configuration, the command and the versions of packages.",
+        "Flags without a value are not listed. `config.json` has the whole configuration, the "
+        "command and the versions of packages.",
     ]
+
+
+def _plain(value: object) -> object:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def used_flags(config: Mapping[str, Any]) -> list[str]:
@@ -151,11 +187,14 @@ def _metrics(result: Mapping[str, Any], test: SurvivalData) -> list[str]:
     times = times_of(result.get("test_details", {}), metrics)
     note = ["", times_note(times, test.num_subjects, result["time_unit"])] if times else []
     return [
-        f"On the {len(test):,} test rows, which training never sees; "
-        f"{result['evaluation']} convention; intervals from a bootstrap of the test subjects.",
+        f"On the {len(test):,} test rows ({int(test.event.sum()):,} events), which training never "
+        f"sees; {result['evaluation']} convention; intervals from a bootstrap of the test "
+        "subjects.",
         "",
         *_table(("metric", "value", "95 % interval"), rows),
         *note,
+        "",
+        *_bullets(MEANINGS),
     ]
 
 

@@ -240,6 +240,7 @@ def _describe(
         **{name: settings[name] for name in ("dataset", "model", "group", "seed", "evaluation")},
         "data_sha256": dataset.sha256,
         "known_leaks": dataset.card.known_leaks,
+        **_leak_checks(dataset),
         "notes": [*dataset.card.notes, *([calibration.describe()] if calibration else [])],
         "calibration": calibration._asdict() if calibration else None,
         **model.fit_summary._asdict(),
@@ -248,6 +249,12 @@ def _describe(
         "peak_memory_mb": peak_memory_mb(),
         "peak_gpu_memory_mb": peak_gpu_memory_mb(str(settings.get("device"))),
     }
+
+
+def _leak_checks(dataset: Dataset) -> dict[str, Any]:
+    """Return what the checks of a user's own table found; nothing for other data."""
+    checks = dataset.card.leak_checks
+    return {} if checks is None else {"leak_checks": [check.record() for check in checks]}
 
 
 def say_complete(

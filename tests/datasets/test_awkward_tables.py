@@ -17,6 +17,10 @@ import pytest
 
 from survkit.datasets import load_dataset
 from survkit.datasets.assemble import Dataset
+from survkit.describe.__main__ import main as describe
+from survkit.describe.cohort import cohort_of
+from survkit.describe.page import screen
+from survkit.describe.sections import sections
 from survkit.predict.__main__ import main as predict
 from survkit.runs.read import load_fitted
 from survkit.train import main as train
@@ -613,6 +617,45 @@ def test_nothing_is_written_of_a_refused_table(
     assert status == 2
     assert re.search(str(case.error), capsys.readouterr().err)
     assert not logs.exists()
+
+
+def described(path: Path, case: Case) -> tuple[int, Path]:
+    page = path.parent / "page.html"
+    flags = [*words(all_flags(case)), "--csv_path", str(path), "--out", str(page)]
+    return describe(flags), page
+
+
+@pytest.mark.parametrize("case", UNDERSTOOD, ids=named)
+def test_every_understood_table_is_described(case: Case, tmp_path: Path) -> None:
+    cohort = cohort_of(load(case, tmp_path))
+    text = screen(cohort, sections(cohort, pictures=False))  # figures take most of the time
+    assert re.match(rf"{N} (subjects|rows of \d+ subjects): ", text)
+    table = text.partition("All, and by event")[2].replace(" ", "_")
+    for column in (*case.numbers.split(), *case.categories.split()):
+        assert re.search(rf"^{re.escape(column)},_(median|n)_", table, re.MULTILINE)
+    assert case.warning is None or re.search(case.warning, text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", UNDERSTOOD[::8], ids=named)
+def test_the_page_of_an_understood_table_is_written(
+    case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, page = described(path_of(case, tmp_path), case)
+    assert status == 0, capsys.readouterr().err
+    assert page.read_text("utf-8").count("<svg") == 1
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=named)
+def test_every_refused_table_is_refused_in_describing_it(
+    case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, page = described(path_of(case, tmp_path), case)
+    output = capsys.readouterr()
+    assert status == 2
+    assert re.search(str(case.error), output.err)
+    assert not output.out
+    assert not page.exists()
 
 
 def test_all_problems_are_in_one_message(tmp_path: Path) -> None:

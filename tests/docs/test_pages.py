@@ -15,6 +15,7 @@ from markdown_it.token import Token
 from docs import make_figures, make_tables
 from survkit.configs.args_file import given_flags
 from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.describe import DescribeConfig
 from survkit.configs.finished_runs import EnsembleConfig, ExplainConfig, PredictConfig, ReportConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
@@ -31,6 +32,7 @@ CONFIGS = {
     "train": (TrainConfig, WandbConfig),
     "grid_search": (BatchRunConfig, WandbConfig, TrainConfig),
     "datasets": (TrainConfig,),
+    "describe": (DescribeConfig, TrainConfig),
     "ensemble": (EnsembleConfig,),
     "explain": (ExplainConfig,),
     "predict": (PredictConfig,),

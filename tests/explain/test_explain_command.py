@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sksurv.datasets import load_veterans_lung_cancer
 
 from survkit.explain.__main__ import main
 from survkit.explain.runs import explain_rows, open_run
@@ -40,13 +41,20 @@ def test_the_command_writes_a_table_and_figures(
     flags = ["--num_repetitions", "3", "--num_samples", "300", "--batch_size", "200"]
     assert main(["--run", str(run), "--rows", "0", "5", "5", *flags]) == 0
     printed = capsys.readouterr().out
-    assert "test subject 5" in printed
+    assert "test subject 5: predicted median survival" in printed
     folder = run / "explain"
     table = pd.read_csv(folder / "explanation.csv", index_col=["row", "feature"])
-    assert list(table.columns) == ["value", "coefficient", "standard_error", "contribution"]
+    assert list(table.columns) == [
+        *("column", "value", "known", "reference", "hazard_ratio", "low", "high"),
+        *("contribution", "coefficient", "standard_error"),
+    ]
     assert table.index.get_level_values("row").unique().tolist() == [0, 5]
     assert "Celltype=squamous" in table.index.get_level_values("feature")
-    assert np.isfinite(table).all(axis=None)
+    assert np.isfinite(table[["coefficient", "standard_error"]]).all(axis=None)
+    numbers = ["Age_in_years", "Karnofsky_score", "Months_from_Diagnosis"]
+    values = table.loc[5].loc[numbers, "value"].astype(float)
+    patients = load_veterans_lung_cancer()[0][numbers]
+    assert (patients == values).all(axis=1).any()
     settings = json.loads((folder / "explanation.json").read_text())
     assert settings["num_repetitions"] == 3
     assert settings["cost"]["num_model_calls"] > 3
@@ -57,6 +65,18 @@ def test_the_command_writes_a_table_and_figures(
     assert (folder / "explanation.csv").read_bytes() == written
     assert main(["--run", str(run), "--rows", "3", *flags]) == 0
     assert [path.name for path in folder.glob("row_*.png")] == ["row_3.png"]
+
+
+def test_pixels_are_explained_in_the_models_units(tmp_path: Path) -> None:
+    run = trained(tmp_path, "--dataset", "digits", "--model", "mtlr")
+    assert main(["--run", str(run), "--num_repetitions", "1", "--num_samples", "150"]) == 0
+    table = pd.read_csv(run / "explain" / "explanation.csv", index_col="feature")
+    with pytest.warns(UserWarning, match="constant in the training rows"):
+        opened = open_run(run)
+    test, train = opened.dataset.splits.test, opened.dataset.splits.train
+    values = table.loc[list(test.feature_names), ["value", "reference"]].to_numpy()
+    np.testing.assert_allclose(values[:, 0], test.features[0], atol=1e-5)
+    np.testing.assert_allclose(values[:, 1], np.median(train.features, axis=0), atol=1e-5)
 
 
 def test_the_advice_of_a_warning_can_be_followed(

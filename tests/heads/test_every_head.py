@@ -307,7 +307,6 @@ def test_fixed_prototypes_start_small_and_are_shared():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"mixture_components": 3}, r"--hidden_dim 8 does not split into 3 .*6 or 9"),
         ({"moe_value_dim": 10}, r"--moe_value_dim 10 does not split into 4 .* 8 or 12"),
         ({"moe_value_dim": 2}, "4 would work"),
         ({"moe_value_dim": 0}, "moe_value_dim is 0"),
@@ -317,6 +316,22 @@ def test_fixed_prototypes_start_small_and_are_shared():
 def test_personalized_refuses_what_cannot_work(changes, message):
     with pytest.raises(InputError, match=message):
         head("personalized_moe", changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "chunk"),
+    [
+        ({}, HIDDEN // EXPERTS),
+        ({"mixture_components": 3}, 3),  # 8 rounded up to 9
+        ({"mixture_components": 10}, 1),
+        ({"mixture_components": 3, "moe_chunk_value_dim": False}, HIDDEN),
+    ],
+)
+def test_the_default_value_is_the_hidden_state_rounded_up_to_equal_chunks(changes, chunk):
+    model = head("personalized_moe", changes)
+    experts = changes.get("mixture_components", EXPERTS)
+    assert model.expert_weight.shape == (experts, chunk, CLASSES)
+    assert model(torch.randn(5, HIDDEN)).expert_log_probs.shape == (5, experts, CLASSES)
 
 
 def test_a_value_shared_whole_need_not_divide():

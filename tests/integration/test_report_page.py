@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("logs")
     for model in ("mtlr", "fixed_moe --mixture_components 20", "personalized_moe", "coxph"):
         flags = f"--dataset gbsg2 --group small --model {model} --log_dir {folder}"
+        flags += " --evaluation_times 365 730"  # so many metrics that tables are turned on paper
         assert train([*SMALL, *flags.split()]) == 0
     launcher = folder / "small" / "launcher"
     launcher.mkdir()
@@ -105,6 +108,55 @@ def test_wide_parts_scroll_in_their_own_box(
         " e.getBoundingClientRect().right > window.innerWidth + 1).map(e => e.outerHTML)"
     )
     assert hidden == []
+
+
+A4_TEXT = {"portrait": 695, "landscape": 1024}
+"""Pixels between the margins: 184 mm and 271 mm at 96 to the inch."""
+
+
+def test_on_paper_nothing_is_cut_folded_or_dark(browser: Any, page: Path) -> None:
+    show(browser, page, (A4_TEXT["portrait"], 1000), "dark")
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = false)")
+    assert browser.execute_script(HIDDEN_PARTS) != []
+    for way, elements in (
+        ("portrait", "body *:not(.turned, .turned *)"),
+        ("landscape", ".turned, .turned *"),
+    ):
+        metrics = {"width": A4_TEXT[way], "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        dark = {"name": "prefers-color-scheme", "value": "dark"}
+        media = {"media": "print", "features": [dark]}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        cut = browser.execute_script(
+            f"return [...document.querySelectorAll('{elements}')].filter(e => "
+            "!e.querySelector('.turned') && "
+            "(e.getBoundingClientRect().right > window.innerWidth + 1 ||"
+            " (!e.closest('svg') && e.clientWidth && e.scrollWidth > e.clientWidth + 1)))"
+            ".map(e => e.outerHTML.slice(0, 200))"
+        )
+        assert cut == [], way
+    assert browser.execute_script(HIDDEN_PARTS) == []
+    assert not browser.find_element("tag name", "nav").is_displayed()
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    assert browser.execute_script(colour) == "rgb(255, 255, 255)"
+
+
+HIDDEN_PARTS = (
+    "return [...document.querySelectorAll('h2, summary, table, svg, p')].filter(e => "
+    "!e.checkVisibility({contentVisibilityAuto: true}) || !e.getBoundingClientRect().height)"
+    ".map(e => e.outerHTML.slice(0, 200))"
+)
+
+
+def test_the_page_prints_on_a4(browser: Any, page: Path) -> None:
+    show(browser, page, DESKTOP)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    boxes = re.findall(rb"/MediaBox \[0 0 ([0-9.]+) ([0-9.]+)\]", b64decode(printed["data"]))
+    sizes = {tuple(round(float(side) / 72 * 25.4) for side in box) for box in boxes}
+    assert len(boxes) > 4
+    assert (210, 297) in sizes
+    assert sizes <= {(210, 297), (297, 210)}
 
 
 def test_the_page_follows_the_colour_scheme(browser: Any, page: Path) -> None:

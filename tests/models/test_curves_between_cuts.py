@@ -17,8 +17,8 @@ from survkit.models.calibrated import CalibratedModel, rebuild
 from survkit.models.calibration import Calibration
 from survkit.models.ensemble import EnsembleModel
 from survkit.models.registry import MODELS
-from survkit.predict.patients import Patients
 from survkit.predict.tables import prediction_table
+from survkit.runs.patients import Patients
 from survkit.types import InputError, SurvivalData, SurvivalModel
 
 EXACT = ("coxph", "kaplan_meier", "deepsurv")

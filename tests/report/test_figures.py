@@ -65,7 +65,11 @@ def test_brier_over_time_is_the_brier_score_at_every_cut(axes: Axes, synthetic) 
     )
     assert drawn is axes
     assert labels(axes) == ["Kaplan-Meier, no features", "model"]
-    assert axes.get_xlabel() == "time (years)"
+    assert axes.get_xlabel() == "time (years), with the number at risk"
+    marks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    for tick, label in marks:
+        at_risk = int((test.time > tick).sum())
+        assert label.get_text() == f"{tick:g}\n{at_risk}"
     cuts, score = axes.lines[1].get_data()
     settings = {"train_time": train_rows.time, "train_event": train_rows.event, "grid": grid}
     values = evaluate(prediction, test, bootstrap=0, **settings).values

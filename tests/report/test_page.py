@@ -29,7 +29,7 @@ from survkit.types import InputError
 
 pytestmark = pytest.mark.slow
 
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "wbr"}
 
 
 class Checker(HTMLParser):

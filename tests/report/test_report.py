@@ -170,7 +170,7 @@ def test_survival_curves_draw_on_the_axes_they_are_given() -> None:
     prediction = SurvivalPrediction(times, np.exp(-rate[:, None] * times))
     figure, axes = plt.subplots()
     assert survival_curves({"truth": prediction}, time, event, time_unit="years", axes=axes) is axes
-    assert axes.get_xlabel() == "time (years)"
+    assert axes.get_xlabel() == "time (years), with the number at risk"
     np.testing.assert_allclose(axes.lines[-1].get_ydata(), prediction.survival.mean(axis=0))
     plt.close(figure)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from survkit.configs.train import TrainConfig
 from survkit.datasets import DATASETS
 from survkit.models.registry import MODELS
 from survkit.runs.flags import canonical
+from survkit.runs.identity import run_id
 from survkit.train import main as train
 
 
@@ -71,3 +72,15 @@ def test_flags_that_a_run_does_not_read_have_their_defaults() -> None:
     config = canonical(TrainConfig(dataset="MNIST", model="SKSurvRF", lr=0.1, rsf_n_estimators=7))
     assert (config.dataset, config.model, config.group) == ("mnist", "rsf", "mnist")
     assert (config.lr, config.rsf_n_estimators) == (TrainConfig().lr, 7)
+
+
+def test_the_width_of_a_value_that_is_not_the_hidden_layers_is_filled_in() -> None:
+    defaults = TrainConfig(model="personalized_moe")
+    assert canonical(defaults).moe_value_dim == 130
+    assert canonical(canonical(defaults)) == canonical(defaults)
+    asked = replace(defaults, moe_value_dim=130)
+    assert run_id(canonical(asked), "data") == run_id(canonical(defaults), "data")
+    # Where it is the hidden layers', it stays as it was in every record.
+    for changes in ({"hidden_dim": 160}, {"moe_chunk_value_dim": False}, {"model": "mtlr"}):
+        assert canonical(replace(defaults, **changes)).moe_value_dim is None
+    assert canonical(replace(defaults, moe_value_dim=125)).moe_value_dim == 125

@@ -157,3 +157,21 @@ def test_missing_indicators_bins_and_leaks_of_support2(real_data_dir: Path, run:
     assert "`sfdm2`: functional disability" in features
     assert "Numbers with an indicator of missing values: " in features
     assert "not known at day 3" in section(card, "Known leaks")
+
+
+def test_a_table_of_ones_own_has_the_checks_in_place_of_known_leaks(run: Path) -> None:
+    dataset, config, result = content(run)
+    assert "leak_checks" not in result  # somebody examined these data
+    finding = {"column": "score", "detail": "0.97 in 80 rows", "value": 0.97, "used": True}
+    checks = [
+        {"name": "ranking", "title": "Columns that rank", "rule": "from 0.95", "found": [finding]},
+        {"name": "constants", "title": "Columns with one value", "rule": "", "found": []},
+    ]
+    card = model_card(dataset, config, {**result, "leak_checks": checks}, folder=run)
+    leaks = section(card, "Known leaks")
+    assert "for its owner to check" in leaks
+    assert "- Columns that rank: `score` (0.97 in 80 rows)." in leaks
+    assert "- Columns with one value: none." in leaks
+    assert "What counts:\n\n- Columns that rank: from 0.95." in leaks
+    assert "None known" not in leaks
+    assert dataset.card.known_leaks[0] not in leaks

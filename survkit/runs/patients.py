@@ -22,11 +22,15 @@ from survkit.types import InputError, SurvivalData
 
 
 class Patients(NamedTuple):
-    """New patients: what identifies them ("row" or a column), who they are, and features (n, p)."""
+    """New patients: what identifies them ("row" or a column), who they are, and features (n, p).
+
+    `raw` is what the columns of their table say; None where a patient has several rows.
+    """
 
     identifier: str
     names: list[str]
     features: NDArray[np.float32]
+    raw: pd.DataFrame | None = None
 
 
 class _Table(NamedTuple):
@@ -68,7 +72,7 @@ def read_patients(
         for name in expected
         if counts[name]
     ]
-    patients = Patients(id_column or "row", ids, features)
+    patients = Patients(id_column or "row", ids, features, frame)
     if id_column and run.config["dataset"] == "sepsis" and run.config["single_record"]:
         patients = _one_row_a_patient(patients, preprocessor)
     return patients, [*notes, *unseen, *missing]
@@ -142,4 +146,5 @@ def _one_row_a_patient(patients: Patients, preprocessor: Preprocessor) -> Patien
         categorical=preprocessor.categorical,
         subject_id=codes[order],
     )
-    return patients._replace(names=list(names), features=one_row_a_subject(hours).features)
+    features = one_row_a_subject(hours).features
+    return patients._replace(names=list(names), features=features, raw=None)

@@ -1,0 +1,167 @@
+"""The Kaplan-Meier curve, its interval, quantiles and numbers at risk, and the log-rank test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc, ndtri
+
+from survkit.curves import time_of_level
+from survkit.metrics.censoring import SurvivalStep, life_table
+from survkit.types import BoolArray
+
+Z = float(ndtri(0.975))
+"""The normal quantile of a two-sided 95 % interval."""
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval; a bound that the data do not give is NaN or infinite."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A Kaplan-Meier curve with its pointwise 95 % interval.
+
+    Parameters
+    ----------
+    times : array, shape (u,), float64
+        Increasing distinct times of the subjects, of events and of censoring.
+    survival, low, high : array, shape (u,), float64
+        Survival from each time until the next, and its interval. The interval is NaN where
+        survival is 0: Greenwood's variance does not exist there.
+    sorted_time : array, shape (n,), float64
+        All subjects' times in increasing order.
+    """
+
+    times: NDArray[np.float64]
+    survival: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    sorted_time: NDArray[np.float64]
+
+    def at_risk(self, time: ArrayLike) -> NDArray[np.int64]:
+        """Return how many subjects have at least each time: those at risk just before it."""
+        below = np.searchsorted(self.sorted_time, np.asarray(time), side="left")
+        return np.asarray(len(self.sorted_time) - below)
+
+    def at(self, time: float) -> Estimate:
+        """Return survival at a time.
+
+        It is NaN after the last subject's time unless the curve has reached 0 by then.
+        """
+        value, low, high = (
+            float(SurvivalStep(self.times, each).at(time))
+            for each in (self.survival, self.low, self.high)
+        )
+        if time > self.times[-1] and value > 0:
+            return Estimate(np.nan, np.nan, np.nan)
+        return Estimate(value, low, high)
+
+    def time_at(self, level: float) -> Estimate:
+        """Return the first time at which survival is at or below a level, infinite where none is.
+
+        The interval inverts that of the curve (Brookmeyer & Crowley 1982, Biometrics 38:29): it
+        holds the times at which the interval of survival includes the level.
+        """
+        curves = np.stack([self.survival, self.low, self.high])
+        return Estimate(*time_of_level(self.times, curves, level, step=True).tolist())
+
+
+def kaplan_meier_curve(time: NDArray[np.float64], event: BoolArray) -> Curve:
+    """Return the Kaplan-Meier estimate with Greenwood's variance and log-log intervals.
+
+    Parameters
+    ----------
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
+
+    References
+    ----------
+    Kaplan & Meier (1958), Journal of the American Statistical Association 53:457; Kalbfleisch &
+    Prentice (2002), The Statistical Analysis of Failure Time Data, equation 1.13, for the interval.
+    """
+    times, events, at_risk, _ = life_table(time, event)
+    survival = np.cumprod(1 - events / at_risk, dtype=np.float64)
+    left = at_risk - events
+    steps = np.divide(events, at_risk * left, out=np.zeros(len(times)), where=left > 0)
+    low, high = np.full((2, len(times)), np.nan)
+    low[survival == 1], high[survival == 1] = 1.0, 1.0
+    inside = (survival > 0) & (survival < 1)
+    log_survival = np.log(survival[inside])
+    width = Z * np.sqrt(np.cumsum(steps)[inside]) / np.abs(log_survival)
+    low[inside] = np.exp(log_survival * np.exp(width))
+    high[inside] = np.exp(log_survival * np.exp(-width))
+    return Curve(times, survival, low, high, np.sort(time))
+
+
+def reverse_kaplan_meier(time: NDArray[np.float64], event: BoolArray) -> Curve:
+    """Return the Kaplan-Meier estimate of the follow-up: events and censorings change their roles.
+
+    Its median is the median follow-up that there would have been without events (Schemper &
+    Smith 1996, Controlled Clinical Trials 17:343). Parameters are those of `kaplan_meier_curve`.
+    """
+    return kaplan_meier_curve(time, ~event)
+
+
+class LogRank(NamedTuple):
+    """The log-rank statistic, its degrees of freedom and its p value."""
+
+    chi_square: float
+    degrees: int
+    p: float
+
+
+def log_rank_test(
+    time: NDArray[np.float64], event: BoolArray, group: NDArray[np.int64]
+) -> LogRank | None:
+    """Test whether groups have the same survival.
+
+    Parameters
+    ----------
+    time, event : array, shape (n,)
+        Times of event or censoring, and whether the event was seen.
+    group : array, shape (n,), int64
+        Number of each subject's group, from 0.
+
+    Returns
+    -------
+    LogRank or None
+        None where fewer than two groups have anybody at risk at an event. Such a group has no
+        part in the test, as in R's survdiff.
+
+    References
+    ----------
+    Mantel (1966), Cancer Chemotherapy Reports 50:163; Kalbfleisch & Prentice (2002), section 1.4.
+    """
+    at = np.unique(time[event])
+    groups = np.unique(group)
+    sorted_times = [np.sort(time[group == g]) for g in groups]
+    at_risk = np.stack([len(own) - np.searchsorted(own, at) for own in sorted_times])
+    events = np.stack([_counts(time[event & (group == g)], at) for g in groups])
+    used = at_risk.sum(axis=1) > 0  # the rest left before the first event
+    if used.sum() < 2:
+        return None
+    at_risk, events = at_risk[used].astype(np.float64), events[used].astype(np.float64)
+    n, d = at_risk.sum(axis=0), events.sum(axis=0)
+    share = at_risk / n
+    spread = d * np.divide(n - d, n - 1, out=np.zeros(len(n)), where=n > 1)
+    difference = (events - d * share).sum(axis=1)
+    covariance = np.diag(share @ spread) - (share * spread) @ share.T
+    # The differences sum to 0, so one group is redundant.
+    difference, covariance = difference[:-1], covariance[:-1, :-1]
+    if np.linalg.matrix_rank(covariance) < len(difference):
+        return None
+    chi_square = float(difference @ np.linalg.solve(covariance, difference))
+    degrees = len(difference)
+    return LogRank(chi_square, degrees, float(chdtrc(degrees, chi_square)))
+
+
+def _counts(times: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.bincount(np.searchsorted(at, times), minlength=len(at))
