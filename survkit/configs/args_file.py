@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
 import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from survkit.configs.earlier_flags import rewrite
 from survkit.configs.options import OptionType, option_type
+from survkit.configs.words import by_flag, looks_like_flag
 from survkit.text import nearest
 from survkit.types import InputError
 
@@ -67,7 +68,8 @@ def given_flags(
 
     `--experiment_args FILE` reads more flags from a file; a flag on the command line wins over
     the file wherever it stands. Where two classes have a field of one name, the flag is the
-    first one's. `words` are put into help texts in place of their names in braces.
+    first one's. `words` are put into help texts in place of their names in braces. Flags of the
+    earlier code are rewritten; of those that have no effect here, a line says why.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def given_flags(
     of_files, typed = argparse.Namespace(), argparse.Namespace()
     for path in _experiment_files(argv):
         _read_into(of_files, Path(path), parser)
-    _parse(parser, argv, typed)
+    _parse(parser, _without_earlier_flags(argv, parser), typed)
     vars(typed).pop(_FILE, None)
     return Given(vars(typed), vars(of_files))
 
@@ -132,7 +134,7 @@ def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
             continue
         if isinstance(value, tuple):
             texts = [str(item) for item in value]
-            if not texts or any(map(_looks_like_flag, texts)):
+            if not texts or any(map(looks_like_flag, texts)):
                 raise InputError(f"--{field.name} {list(value)} cannot be given as a flag")
             words += [f"--{field.name}", *texts]
         else:
@@ -140,19 +142,16 @@ def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
     return words
 
 
-def _looks_like_flag(text: str) -> bool:
-    """Whether argparse takes a word for a flag: not a dash alone, nor a negative number."""
-    return text.startswith("-") and not re.fullmatch(r"-|-\d+|-\d*\.\d+", text, re.ASCII)
-
-
 class _Parser(argparse.ArgumentParser):
+    config_classes: Sequence[type] = ()
+
     def error(self, message: str) -> NoReturn:
         raise InputError(message.removeprefix("argument "))
 
 
 def _build_parser(
     config_classes: Sequence[type], prog: str, description: str, words: Mapping[str, str]
-) -> argparse.ArgumentParser:
+) -> _Parser:
     parser = _Parser(
         prog=prog,
         description=description,
@@ -166,6 +165,7 @@ def _build_parser(
         metavar="FILE",
         help="file of flags, as on a command line, with # comments; flags given here win over it",
     )
+    parser.config_classes = config_classes
     groups: dict[str, Any] = {}
     added: set[str] = set()
     for config_class in config_classes:
@@ -195,11 +195,12 @@ def _add_flag(group: Any, field: dataclasses.Field[Any], declared: OptionType, t
         )
         return
     metavar = "{" + ",".join(declared.choices) + "}" if declared.choices else None
+    action = _StoreTupleOrOne if declared.one_alone else _StoreTuple
     group.add_argument(
         flag,
         type=_converter(declared),
         nargs="+" if declared.several else None,
-        action=_StoreTuple if declared.several else "store",
+        action=action if declared.several else "store",
         metavar=metavar or declared.scalar.__name__.upper(),
         help=text,
     )
@@ -216,6 +217,20 @@ class _StoreTuple(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         setattr(namespace, self.dest, tuple(values))
+
+
+class _StoreTupleOrOne(_StoreTuple):
+    """Stores a single value as itself, and several as a tuple."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        stored = values[0] if len(values) == 1 else tuple(values)
+        setattr(namespace, self.dest, stored)
 
 
 def _help_text(field: dataclasses.Field[Any], words: Mapping[str, str]) -> str:
@@ -251,8 +266,19 @@ def _converter(declared: OptionType) -> Callable[[str], object]:
     return convert
 
 
-def _read_into(arguments: argparse.Namespace, path: Path, parser: argparse.ArgumentParser) -> None:
+def _read_into(arguments: argparse.Namespace, path: Path, parser: _Parser) -> None:
     _parse(parser, _read_words(path, parser), arguments, where=f"{path}: ")
+
+
+def _without_earlier_flags(words: Sequence[str], parser: _Parser, where: str = "") -> list[str]:
+    """Rewrite the flags of the earlier code, and say which of them have no effect here."""
+    try:
+        rewritten = rewrite(words, parser.config_classes)
+    except InputError as error:
+        raise InputError(f"{where}{error}") from None
+    for note in rewritten.notes:
+        print(f"note: {where}{note}", file=sys.stderr)
+    return rewritten.words
 
 
 def _parse(
@@ -279,7 +305,7 @@ def _experiment_files(argv: Sequence[str]) -> list[str]:
     return list(known.experiment_args)
 
 
-def _read_words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
+def _read_words(path: Path, parser: _Parser) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -294,6 +320,7 @@ def _read_words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
             raise InputError(f"{path}, line {number}: {error}") from None
     if not words:
         raise InputError(f"the args file {path} holds no flags")
+    words = _without_earlier_flags(words, parser, where=f"{path}: ")
     _refuse_contradictions(path, words, parser)
     return words
 
@@ -301,9 +328,7 @@ def _read_words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
 def _refuse_contradictions(path: Path, words: list[str], parser: argparse.ArgumentParser) -> None:
     """Refuse a file that gives one flag two different values."""
     seen: dict[str, object] = {}
-    starts = [i for i, word in enumerate(words) if i == 0 or word.startswith("--")]
-    for start, end in pairwise([*starts, len(words)]):
-        flag_words = words[start:end]
+    for flag_words in by_flag(words):
         if flag_words[0].partition("=")[0] == EXPERIMENT_ARGS:
             raise InputError(f"{path}: an args file cannot read another with {EXPERIMENT_ARGS}")
         alone = argparse.Namespace()
