@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from survkit.configs.wandb import WandbConfig
 from survkit.datasets import dataset_name
 from survkit.runs.flags import canonical
 from survkit.runs.identity import run_id
+from survkit.train import main as train
 from survkit.types import InputError
 from tests.configs import earlier_code
 
@@ -183,3 +185,23 @@ def test_the_arguments_of_its_scripts_are_read(line: str) -> None:
     assert config.runner == ("slurm" if "--use_slurm True" in line else "prefect")
     if config.runner == "prefect":
         assert (config.gpu_mb_per_job, config.max_per_gpu) == (1000, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        (earlier_code.SUPPORT2_ARGS, ""),
+        (earlier_code.MNIST_ARGS, "--mnist_sample_pct 0.02"),
+        (earlier_code.SEPSIS_ARGS, ""),
+    ],
+)
+def test_its_args_files_run(text: str, more: str, real_data_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "its.args"
+    path.write_text(text)
+    flags = f"--experiment_args {path} --model FFNet --epochs 1 --bootstrap 10 --mode disabled"
+    flags += f" --device cpu --log_dir {tmp_path} --data_dir {real_data_dir} {more}"
+    assert train(flags.split()) == 0
+    (record,) = tmp_path.glob("*/*/config.json")
+    assert record.with_name("result.json").exists()
+    assert json.loads(record.read_text())["model"] == "mtlr"
