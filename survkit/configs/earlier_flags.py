@@ -138,7 +138,7 @@ def rewrite(words: Sequence[str], config_classes: Sequence[type]) -> Rewritten:
     for given in by_flag(words):
         flag, equals, value = given[0].partition("=")
         values = [value, *given[1:]] if equals else given[1:]
-        name = flag.removeprefix("--")
+        name = flag.removeprefix("--") if flag.startswith("--") else ""
         switched_off = name.removeprefix("no_")
         if name in gone:
             notes.append(_note(name, values or ["True"], gone[name]))

@@ -152,6 +152,7 @@ def test_own_flags_are_left_as_they_are() -> None:
     line = "-h --lr 0.1 --num_hours=6 --mnist_means 1 2 --no_resume --gpu_list 0 1"
     words = line.split()
     assert rewrite(words, CONFIGS) == (words, [])
+    assert rewrite(["loss", "--lr", "0.1"], CONFIGS) == (["loss", "--lr", "0.1"], [])
     assert rewrite([], CONFIGS) == ([], [])
 
 
