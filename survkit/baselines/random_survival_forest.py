@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,8 +47,9 @@ class RandomSurvivalForest:
         Number of trees.
     min_samples_split : int
         Training rows that a node needs to be split.
-    max_features : {"sqrt", "log2", "all"}
-        How many of the columns are tried at each split.
+    max_features : str
+        How many of the columns are tried at each split: "sqrt", "log2", "all" or a whole number;
+        categories count as one column each.
     max_memory_gb : float
         Most memory, in 10^9 bytes, that the estimate may reach.
     seed : int
@@ -61,7 +62,7 @@ class RandomSurvivalForest:
         grid: TimeGrid,
         n_estimators: int = 100,
         min_samples_split: int = 6,
-        max_features: Literal["sqrt", "log2", "all"] = "sqrt",
+        max_features: str = "sqrt",
         max_memory_gb: float = 8.0,
         seed: int = 42,
     ) -> None:
@@ -81,7 +82,8 @@ class RandomSurvivalForest:
         Raises
         ------
         InputError
-            For fewer events than a leaf has rows, or an estimate above `max_memory_gb`.
+            For fewer events than a leaf has rows, more `max_features` than columns, or an
+            estimate above `max_memory_gb`.
         """
         from sksurv.ensemble import RandomSurvivalForest as Forest
         from sksurv.util import Surv
@@ -95,7 +97,7 @@ class RandomSurvivalForest:
             self.n_estimators,
             min_samples_split=self.min_samples_split,
             min_samples_leaf=MIN_SAMPLES_LEAF,
-            max_features=None if self.max_features == "all" else self.max_features,
+            max_features=self._columns_tried(matrix.shape[1]),
             n_jobs=-1,
             random_state=self.seed,
         )
@@ -107,6 +109,18 @@ class RandomSurvivalForest:
                 f"training rows may be too few for --rsf_min_samples_split {self.min_samples_split}"
             )
         return self
+
+    def _columns_tried(self, num_columns: int) -> str | int | None:
+        """Return `max_features` as scikit-survival takes it."""
+        if not self.max_features.isdecimal():
+            return None if self.max_features == "all" else self.max_features
+        tried = int(self.max_features)
+        if tried > num_columns:
+            raise InputError(
+                f"--rsf_max_features is {tried}, and there are {num_columns} columns, categories "
+                "counted as one each; 'all' tries all of them"
+            )
+        return tried
 
     def _check_memory(self, matrix: NDArray[np.float32]) -> None:
         needed = forest_memory(

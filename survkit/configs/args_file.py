@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from survkit.configs.options import OptionType, option_type
+from survkit.configs.earlier_flags import rewrite
+from survkit.configs.parser import EXPERIMENT_ARGS, Parser, build_parser
+from survkit.configs.words import by_flag, looks_like_flag
 from survkit.text import nearest
 from survkit.types import InputError
 
-EXPERIMENT_ARGS = "--experiment_args"
 _FILE = EXPERIMENT_ARGS.removeprefix("--")
 
 
@@ -67,7 +67,8 @@ def given_flags(
 
     `--experiment_args FILE` reads more flags from a file; a flag on the command line wins over
     the file wherever it stands. Where two classes have a field of one name, the flag is the
-    first one's. `words` are put into help texts in place of their names in braces.
+    first one's. `words` are put into help texts in place of their names in braces. Flags of the
+    earlier code are rewritten; of those that have no effect here, a line says why.
 
     Raises
     ------
@@ -75,11 +76,11 @@ def given_flags(
         For an unknown flag (with the nearest known one), a value of the wrong type or out of
         range, or a file that cannot be used.
     """
-    parser = _build_parser(config_classes, prog, description, words or {})
+    parser = build_parser(config_classes, prog, description, words or {})
     of_files, typed = argparse.Namespace(), argparse.Namespace()
     for path in _experiment_files(argv):
         _read_into(of_files, Path(path), parser)
-    _parse(parser, argv, typed)
+    _parse(parser, _without_earlier_flags(argv, parser), typed)
     vars(typed).pop(_FILE, None)
     return Given(vars(typed), vars(of_files))
 
@@ -93,7 +94,7 @@ def read_args_file(config_class: type, path: Path) -> dict[str, Any]:
         As `given_flags`.
     """
     arguments = argparse.Namespace()
-    _read_into(arguments, path, _build_parser((config_class,), prog="", description="", words={}))
+    _read_into(arguments, path, build_parser((config_class,), prog="", description="", words={}))
     return vars(arguments)
 
 
@@ -132,7 +133,7 @@ def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
             continue
         if isinstance(value, tuple):
             texts = [str(item) for item in value]
-            if not texts or any(map(_looks_like_flag, texts)):
+            if not texts or any(map(looks_like_flag, texts)):
                 raise InputError(f"--{field.name} {list(value)} cannot be given as a flag")
             words += [f"--{field.name}", *texts]
         else:
@@ -140,119 +141,19 @@ def to_arguments(config: Any, *, always: Sequence[str] = ()) -> list[str]:
     return words
 
 
-def _looks_like_flag(text: str) -> bool:
-    """Whether argparse takes a word for a flag: not a dash alone, nor a negative number."""
-    return text.startswith("-") and not re.fullmatch(r"-|-\d+|-\d*\.\d+", text, re.ASCII)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(message.removeprefix("argument "))
-
-
-def _build_parser(
-    config_classes: Sequence[type], prog: str, description: str, words: Mapping[str, str]
-) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=prog,
-        description=description,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=100),
-        usage=f"python -m {prog} [{EXPERIMENT_ARGS} FILE] [--flag value ...]",
-    )
-    parser.add_argument(
-        EXPERIMENT_ARGS,
-        metavar="FILE",
-        help="file of flags, as on a command line, with # comments; flags given here win over it",
-    )
-    groups: dict[str, Any] = {}
-    added: set[str] = set()
-    for config_class in config_classes:
-        for field in dataclasses.fields(config_class):
-            if field.name in added:
-                continue
-            added.add(field.name)
-            topic = field.metadata["topic"]
-            group = groups.setdefault(topic, parser.add_argument_group(topic))
-            declared = option_type(config_class, field.name)
-            _add_flag(group, field, declared, _help_text(field, words))
-    return parser
-
-
-def _add_flag(group: Any, field: dataclasses.Field[Any], declared: OptionType, text: str) -> None:
-    flag = f"--{field.name}"
-    if declared.scalar is bool:
-        group.add_argument(
-            flag, nargs="?", const=True, type=_boolean, metavar="True|False", help=text
-        )
-        group.add_argument(
-            f"--no_{field.name}",
-            dest=field.name,
-            action="store_false",
-            default=argparse.SUPPRESS,
-            help=argparse.SUPPRESS,
-        )
-        return
-    metavar = "{" + ",".join(declared.choices) + "}" if declared.choices else None
-    group.add_argument(
-        flag,
-        type=_converter(declared),
-        nargs="+" if declared.several else None,
-        action=_StoreTuple if declared.several else "store",
-        metavar=metavar or declared.scalar.__name__.upper(),
-        help=text,
-    )
-
-
-class _StoreTuple(argparse.Action):
-    """Stores several values as a tuple, so that configs stay hashable and comparable."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        setattr(namespace, self.dest, tuple(values))
-
-
-def _help_text(field: dataclasses.Field[Any], words: Mapping[str, str]) -> str:
-    bounds = ", ".join(f"{word} {bound:g}" for word, bound in field.metadata["bounds"].items())
-    default = field.metadata["shown_default"]
-    if default is None:
-        default = "none" if field.default in (None, ()) else field.default
-    text = f"{field.metadata['help']} ({bounds + '; ' if bounds else ''}default: {default})"
-    for word, stands_for in words.items():
-        text = text.replace(f"{{{word}}}", stands_for)
-    return text.replace("%", "%%")
-
-
-def _boolean(text: str) -> bool:
-    values = {"true": True, "false": False}
-    if text.casefold() not in values:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
-    return values[text.casefold()]
-
-
-def _converter(declared: OptionType) -> Callable[[str], object]:
-    def convert(text: str) -> object:
-        if declared.optional and text == "None":
-            return None
-        if declared.choices and text not in declared.choices:
-            hint = nearest(text, declared.choices)
-            raise argparse.ArgumentTypeError(f"{text!r} is not {declared}{hint}")
-        try:
-            return declared.scalar(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {declared}") from None
-
-    return convert
-
-
-def _read_into(arguments: argparse.Namespace, path: Path, parser: argparse.ArgumentParser) -> None:
+def _read_into(arguments: argparse.Namespace, path: Path, parser: Parser) -> None:
     _parse(parser, _read_words(path, parser), arguments, where=f"{path}: ")
+
+
+def _without_earlier_flags(words: Sequence[str], parser: Parser, where: str = "") -> list[str]:
+    """Rewrite the flags of the earlier code, and say which of them have no effect here."""
+    try:
+        rewritten = rewrite(words, parser.config_classes)
+    except InputError as error:
+        raise InputError(f"{where}{error}") from None
+    for note in rewritten.notes:
+        print(f"note: {where}{note}", file=sys.stderr)
+    return rewritten.words
 
 
 def _parse(
@@ -273,13 +174,13 @@ def _parse(
 
 
 def _experiment_files(argv: Sequence[str]) -> list[str]:
-    finder = _Parser(add_help=False, allow_abbrev=False)
+    finder = Parser(add_help=False, allow_abbrev=False)
     finder.add_argument(EXPERIMENT_ARGS, action="append", default=[])
     known, _ = finder.parse_known_args(argv)
     return list(known.experiment_args)
 
 
-def _read_words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
+def _read_words(path: Path, parser: Parser) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -294,6 +195,7 @@ def _read_words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
             raise InputError(f"{path}, line {number}: {error}") from None
     if not words:
         raise InputError(f"the args file {path} holds no flags")
+    words = _without_earlier_flags(words, parser, where=f"{path}: ")
     _refuse_contradictions(path, words, parser)
     return words
 
@@ -301,9 +203,7 @@ def _read_words(path: Path, parser: argparse.ArgumentParser) -> list[str]:
 def _refuse_contradictions(path: Path, words: list[str], parser: argparse.ArgumentParser) -> None:
     """Refuse a file that gives one flag two different values."""
     seen: dict[str, object] = {}
-    starts = [i for i, word in enumerate(words) if i == 0 or word.startswith("--")]
-    for start, end in pairwise([*starts, len(words)]):
-        flag_words = words[start:end]
+    for flag_words in by_flag(words):
         if flag_words[0].partition("=")[0] == EXPERIMENT_ARGS:
             raise InputError(f"{path}: an args file cannot read another with {EXPERIMENT_ARGS}")
         alone = argparse.Namespace()

@@ -77,6 +77,7 @@ class OptionType(typing.NamedTuple):
     choices: tuple[str, ...]
     several: bool
     optional: bool
+    one_alone: bool = False  # of several, whether a single value is stored as itself
 
     def __str__(self) -> str:
         if self.choices:
@@ -90,17 +91,21 @@ _type_hints = functools.cache(typing.get_type_hints)
 
 
 def option_type(config_class: type, name: str) -> OptionType:
-    """Return the type of a field declared as T, T | None, tuple[T, ...] or Literal[...]."""
+    """Return the type of a field.
+
+    It is declared as T, T | None, tuple[T, ...], T | tuple[T, ...] or Literal[...].
+    """
     hint = _type_hints(config_class)[name]
-    optional = False
+    parts = [hint]
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        (hint,) = [part for part in typing.get_args(hint) if part is not types.NoneType]
-        optional = True
+        parts = list(typing.get_args(hint))
+    optional = types.NoneType in parts
+    *alone, hint = [part for part in parts if part is not types.NoneType]
     several = typing.get_origin(hint) is tuple
     if several:
         hint = typing.get_args(hint)[0]
     choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
-    return OptionType(str if choices else hint, choices, several, optional)
+    return OptionType(str if choices else hint, choices, several, optional, bool(alone))
 
 
 def validate(config: Any) -> None:
@@ -116,9 +121,10 @@ def validate(config: Any) -> None:
         value = getattr(config, field.name)
         if value is None and declared.optional:
             continue
-        if declared.several and not isinstance(value, tuple | list):
+        is_list = isinstance(value, tuple | list)
+        if declared.several and not (is_list or declared.one_alone):
             raise InputError(f"--{field.name} is {value!r}; it must be {declared}")
-        for single in value if declared.several else (value,):
+        for single in value if declared.several and is_list else (value,):
             _check_value(field, declared, single)
 
 

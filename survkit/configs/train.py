@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -85,7 +86,12 @@ class DataConfig:
     mnist_censoring_percentage: float = _mnist(
         0.15, "share of the subjects censored before their event", at_least=0, below=1
     )
-    mnist_sample_pct: float = _mnist(1.0, "share of the training rows to keep", above=0, at_most=1)
+    mnist_sample_pct: float | tuple[float, ...] = _mnist(
+        1.0,
+        "share of the training rows to keep, or one for each of the 10 digits",
+        at_least=0,
+        at_most=1,
+    )
 
     single_record: bool = _sepsis(
         True, "one row a patient, averaged over hours, not one for every hour before the onset"
@@ -224,8 +230,8 @@ class TrainConfig(DataConfig):
     rsf_min_samples_split: int = _forest(
         6, "training rows that a node needs to be split", at_least=2
     )
-    rsf_max_features: Literal["sqrt", "log2", "all"] = _forest(
-        "sqrt", "how many of the columns are tried at each split"
+    rsf_max_features: str = _forest(
+        "sqrt", "columns that are tried at each split: sqrt, log2, all or a whole number"
     )
     max_memory_gb: float = _forest(
         8.0, "refuse a forest that is estimated to need more memory, in GB", above=0, identity=False
@@ -352,6 +358,11 @@ class TrainConfig(DataConfig):
             raise InputError(
                 "--evaluation_times names a time twice: "
                 + " ".join(map("{:g}".format, self.evaluation_times))
+            )
+        if not re.fullmatch(r"sqrt|log2|all|[1-9]\d*", self.rsf_max_features, re.ASCII):
+            raise InputError(
+                f"--rsf_max_features is '{self.rsf_max_features}'; it must be sqrt, log2, all or a "
+                "whole number above 0"
             )
         if self.mixture_topk is not None and self.mixture_topk > self.mixture_components:
             raise InputError(

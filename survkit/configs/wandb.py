@@ -22,6 +22,13 @@ class WandbConfig:
     )
     entity: str | None = _wandb(None, "user or team that owns the project")
     project: str = _wandb("survkit", "project to log to")
+    name: str | None = _wandb(None, "name of the run there", shown_default="the model and the seed")
+    dir: str | None = _wandb(
+        None, "folder of the mirror's files", shown_default="the record's folder"
+    )
+    job_type: str | None = _wandb(None, "kind of the run, to filter by")
+    tags: tuple[str, ...] = _wandb((), "tags of the run")
+    notes: str | None = _wandb(None, "a longer description of the run")
 
     def __post_init__(self) -> None:
         validate(self)

@@ -125,7 +125,7 @@ def load_mnist(
     mnist_means: Sequence[float] = PUBLISHED_MEANS,
     mnist_stds: Sequence[float] = PUBLISHED_STDS,
     mnist_censoring_percentage: float = PUBLISHED_CENSORING,
-    mnist_sample_pct: float = 1.0,
+    mnist_sample_pct: float | Sequence[float] = 1.0,
     download: bool = True,
     **grid: Unpack[GridParameters],
 ) -> Dataset:
@@ -142,8 +142,8 @@ def load_mnist(
         Mean and standard deviation of the event time of each digit.
     mnist_censoring_percentage : float
         Share of subjects censored before their event, in [0, 1).
-    mnist_sample_pct : float
-        Share of the training rows to keep, in (0, 1].
+    mnist_sample_pct : float, or sequence of float of length 10
+        Share of the training rows to keep, in (0, 1], or one share for each digit, in [0, 1].
     download : bool
         Whether to download images that are not there.
     **grid
@@ -166,7 +166,7 @@ def load_digits(
     mnist_means: Sequence[float] = PUBLISHED_MEANS,
     mnist_stds: Sequence[float] = PUBLISHED_STDS,
     mnist_censoring_percentage: float = PUBLISHED_CENSORING,
-    mnist_sample_pct: float = 1.0,
+    mnist_sample_pct: float | Sequence[float] = 1.0,
     **grid: Unpack[GridParameters],
 ) -> Dataset:
     """Load a small substitute for Survival MNIST: scikit-learn's 1,797 digits of 8x8 pixels.
@@ -188,16 +188,16 @@ def _dataset(
     label: NDArray[np.int64],
     rows: SplitRows,
     process: Process,
-    sample_pct: float,
+    sample_pct: float | Sequence[float],
     grid: GridParameters,
 ) -> Dataset:
     """Build the dataset of images, pixels (n, p) from 0 to `white` of the digits `label` (n,)."""
-    if not 0 < sample_pct <= 1:
-        raise InputError(
-            f"--mnist_sample_pct is {sample_pct:g}; it is a share, above 0 and at most 1"
-        )
     times = draw_times(label, process)
-    rows = rows._replace(train=rows.train[: max(1, round(sample_pct * len(rows.train)))])
+    if isinstance(sample_pct, Sequence):
+        sample_pct = tuple(map(float, sample_pct))
+        rows = rows._replace(train=_sample_each_digit(rows.train, label, sample_pct))
+    else:
+        rows = rows._replace(train=_sample(rows.train, sample_pct))
     grid = evenly_spaced(grid)  # as published, however few are kept
     splits = Splits(
         *(
@@ -224,6 +224,37 @@ def _dataset(
         sha256=digest.hexdigest(),
         grid_flags=grid_flags(n, grid),
     )
+
+
+def _sample(rows: NDArray[np.int64], share: float) -> NDArray[np.int64]:
+    """Return the first rows of a random order, so that a larger share contains a smaller one."""
+    if not 0 < share <= 1:
+        raise InputError(f"--mnist_sample_pct is {share:g}; it is a share, above 0 and at most 1")
+    return rows[: max(1, round(share * len(rows)))]
+
+
+def _sample_each_digit(
+    rows: NDArray[np.int64], label: NDArray[np.int64], shares: Sequence[float]
+) -> NDArray[np.int64]:
+    """Return the first rows of each digit, in the order of all of them."""
+    if len(shares) != NUM_DIGITS:
+        raise InputError(
+            f"--mnist_sample_pct has {len(shares)} numbers; it needs one, or {NUM_DIGITS}, one for "
+            "each digit"
+        )
+    kept = np.zeros(len(rows), bool)
+    for digit, share in enumerate(shares):
+        if not 0 <= share <= 1:
+            raise InputError(
+                f"--mnist_sample_pct is {share:g} for digit {digit}; it is a share, from 0 to 1"
+            )
+        of_digit = np.flatnonzero(label[rows] == digit)
+        kept[of_digit[: round(share * len(of_digit))]] = True
+    if not kept.any():
+        raise InputError(
+            "--mnist_sample_pct leaves no training rows; at least one share must be above 0"
+        )
+    return rows[kept]
 
 
 def _grid(train: SurvivalData, horizon: float, n: int, grid: GridParameters) -> TimeGrid:

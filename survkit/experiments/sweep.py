@@ -173,8 +173,9 @@ def _combinations(label: str, flags: Mapping[str, Any]) -> Iterator[dict[str, An
 def _is_varied(name: str, value: object) -> bool:
     if not isinstance(value, list | tuple):
         return False
-    several = option_type(TrainConfig, name).several
-    return not several or any(isinstance(item, list | tuple) for item in value)
+    declared = option_type(TrainConfig, name)
+    is_one_value = declared.several and not declared.one_alone
+    return not is_one_value or any(isinstance(item, list | tuple) for item in value)
 
 
 def _shown(value: object) -> str:
@@ -209,6 +210,8 @@ def _scalar(scalar: type, value: object) -> object:
             return float(value)
         except ValueError:
             return value
+    if scalar is str and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # a whole number where a flag also takes words
     return value
 
 

@@ -53,6 +53,8 @@ def plan_sweeps(
     fields = {field.name for field in dataclasses.fields(TrainConfig)} - {"group", "seeds"}
     overrides = {name: value for name, value in given.items() if name in fields}
     wandb: WandbConfig = build_config(WandbConfig, given)
+    if wandb.dir:
+        wandb = replace(wandb, dir=os.path.abspath(wandb.dir))
     load = _remember_datasets()
     plan = Plan([], [])
     for group, sweep in _sweeps(config):

@@ -10,7 +10,7 @@ import netrc
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -144,12 +144,14 @@ class WandbMirror:
         Where to log; offline runs are kept in `folder` for `wandb sync`.
     project, entity, group, name : str
         Where the run is filed, and what it is called there.
+    job_type, tags, notes : str, sequence of str, str, optional
+        What else is said of the run there.
     run_id : str
         Identifier of the run; a resumed run goes on under the same one.
     config : mapping
         The resolved configuration.
     folder : Path
-        The run's folder; its `wandb/` is written.
+        The run's folder, or another; its `wandb/` is written.
     warn : callable
         Told what failed, when the run is finished.
     process : WandbProcess
@@ -169,6 +171,9 @@ class WandbMirror:
         folder: Path,
         warn: Callable[[str], None],
         process: WandbProcess,
+        job_type: str | None = None,
+        tags: Sequence[str] = (),
+        notes: str | None = None,
     ) -> None:
         self._process = process
         self._run_id = run_id
@@ -179,6 +184,9 @@ class WandbMirror:
             "group": group,
             "name": name,
             "id": run_id,
+            "job_type": job_type,
+            "tags": list(tags),
+            "notes": notes,
         }
         if self._enabled:
             content = {"mode": mode, "folder": str(folder), "config": config, "where": where}

@@ -32,11 +32,11 @@ class MirroredRun:
     mode : {"online", "offline"}
         Where to log; what cannot be logged online is logged offline.
     folder : str
-        The run's folder; its `wandb/` is written.
+        The run's folder, or another; its `wandb/` is written.
     config : mapping
         The resolved configuration.
     where : mapping
-        Project, entity, group, name and id that it is filed under.
+        Project, entity, group, name and id that it is filed under; job type, tags and notes.
     warn : callable
         Told what failed.
     """

@@ -41,11 +41,21 @@ def test_times_go_to_the_cut_of_their_class_and_to_the_horizon_beyond_it() -> No
     np.testing.assert_array_equal(floored, [0, 0, 1, 1, 2, 2, 0])
 
 
-def test_predictions_are_those_of_scikit_survival(small_data: SurvivalData) -> None:
-    model = fitted(small_data, seed=3)
+@pytest.mark.parametrize(
+    ("max_features", "scikit"), [("sqrt", "sqrt"), ("log2", "log2"), ("5", 5), ("all", None)]
+)
+def test_predictions_are_those_of_scikit_survival(
+    max_features: str, scikit: str | int | None, small_data: SurvivalData
+) -> None:
+    model = RandomSurvivalForest(
+        grid=GRID, n_estimators=12, min_samples_split=10, max_features=max_features, seed=3
+    )
+    model.fit(small_data, small_data)
     event, time = times_on_grid(small_data, GRID)
     matrix, _ = one_hot(small_data.features, small_data.categorical, small_data.feature_names)
-    reference = ScikitForest(12, min_samples_split=10, min_samples_leaf=3, random_state=3)
+    reference = ScikitForest(
+        12, min_samples_split=10, min_samples_leaf=3, max_features=scikit, random_state=3
+    )
     reference.fit(matrix, Surv.from_arrays(event, time))
     curves = reference.predict_survival_function(matrix, return_array=True)
     curves = np.column_stack([np.ones(len(curves)), curves])
@@ -63,6 +73,12 @@ def test_chunks_do_not_change_predictions(
     whole = model.predict(small_data.features).survival
     monkeypatch.setattr(survival_trees, "PREDICTION_ROWS", 7)
     np.testing.assert_array_equal(model.predict(small_data.features).survival, whole)
+
+
+def test_more_columns_than_there_are_cannot_be_tried(small_data: SurvivalData) -> None:
+    forest = RandomSurvivalForest(grid=GRID, n_estimators=10, max_features="99")
+    with pytest.raises(InputError, match="--rsf_max_features is 99, and there are 6 columns"):
+        forest.fit(small_data, small_data)
 
 
 def test_the_seed_alone_decides_the_trees(small_data: SurvivalData) -> None:

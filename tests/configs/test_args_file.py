@@ -89,6 +89,22 @@ def test_bad_files_are_explained(tmp_path: Path, text: str, message: str) -> Non
         parse("--experiment_args", write(tmp_path, text))
 
 
+def test_one_value_of_one_or_several_is_stored_as_itself() -> None:
+    assert parse("--mnist_sample_pct", "0.5").mnist_sample_pct == 0.5
+    assert parse("--mnist_sample_pct", "0.5", "1").mnist_sample_pct == (0.5, 1.0)
+    with pytest.raises(InputError, match=r"--mnist_sample_pct is 1\.5; it must be at most 1"):
+        parse("--mnist_sample_pct", "0.5", "1.5")
+    with pytest.raises(InputError, match="--mnist_sample_pct is '1'; it must be"):
+        TrainConfig(mnist_sample_pct="1")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["half", "0", "-3", "03", "2.5"])
+def test_the_columns_of_a_split_are_a_word_or_a_whole_number(value: str) -> None:
+    assert parse("--rsf_max_features", "3").rsf_max_features == "3"
+    with pytest.raises(InputError, match="it must be sqrt, log2, all or a whole number above 0"):
+        parse("--rsf_max_features", value)
+
+
 def test_the_same_value_twice_in_a_file_is_accepted(tmp_path: Path) -> None:
     assert parse("--experiment_args", write(tmp_path, "--seed 1\n--seed 1")).seed == 1
 
@@ -186,7 +202,8 @@ TEXTS = st.text(min_size=1).filter(lambda text: text != "None")
         seed=st.integers(0, 2**32 - 1),
         resume=st.booleans(),
         time_bins=st.none() | st.integers(2, 10**6),
-        mnist_means=st.lists(st.floats(1e-9, 1e9), min_size=1).map(tuple),
+        mnist_means=st.lists(st.floats(1e-9, 1e9), min_size=2).map(tuple),  # one stands for ten
+        mnist_sample_pct=st.floats(0, 1) | st.lists(st.floats(0, 1), min_size=2).map(tuple),
         categorical_columns=st.lists(TEXTS.filter(lambda text: not text.startswith("-"))).map(
             tuple
         ),

@@ -113,6 +113,30 @@ def test_a_sample_is_a_part_of_the_training_rows(digits, tmp_path):
     assert sample.sha256 != digits.sha256
 
 
+def test_each_digit_can_have_its_own_share(digits, tmp_path):
+    shares = [1, 0.5, 0, 1, 1, 1, 1, 1, 1, 0.1]
+    sample = load_dataset("digits", data_dir=tmp_path, mnist_sample_pct=shares)
+    whole, kept = digits.splits.train, sample.splits.train
+    counts = np.bincount(whole.label, minlength=10)
+    expected = np.round(np.multiply(shares, counts))
+    np.testing.assert_array_equal(np.bincount(kept.label, minlength=10), expected)
+    for digit in range(10):
+        times = whole.time[whole.label == digit]
+        np.testing.assert_array_equal(
+            kept.time[kept.label == digit], times[: round(shares[digit] * len(times))]
+        )
+    np.testing.assert_array_equal(sample.splits.test.time, digits.splits.test.time)
+    others = [load_dataset("digits", data_dir=tmp_path, mnist_sample_pct=s).sha256
+              for s in (0.5, [0.5] * 10)]  # fmt: skip
+    assert len({sample.sha256, digits.sha256, *others}) == 4
+
+
+def test_digests_are_those_of_earlier_versions(digits, tmp_path):
+    assert digits.sha256.startswith("80a8a7fcd592be39")
+    sample = load_dataset("digits", data_dir=tmp_path, mnist_sample_pct=0.25)
+    assert sample.sha256.startswith("a89b19b3e9c33173")
+
+
 def test_the_digest_tells_the_parameters(digits, tmp_path):
     assert load_dataset("digits", data_dir=tmp_path).sha256 == digits.sha256
     other = load_dataset("digits", data_dir=tmp_path, mnist_censoring_percentage=0.3)
@@ -140,6 +164,9 @@ def test_quantile_cuts_end_at_the_horizon(tmp_path):
         ({"mnist_sample_pct": 0.0}, r"--mnist_sample_pct is 0"),
         ({"mnist_sample_pct": 1.5}, r"--mnist_sample_pct is 1.5"),
         ({"mnist_sample_pct": 0.0001}, r"training split"),
+        ({"mnist_sample_pct": (0.5, 0.5)}, r"has 2 numbers; it needs one, or 10, one for each"),
+        ({"mnist_sample_pct": (*(0.5,) * 9, 2.0)}, r"--mnist_sample_pct is 2 for digit 9"),
+        ({"mnist_sample_pct": (0.0,) * 10}, r"leaves no training rows"),
     ],
 )
 def test_bad_parameters(parameters, message, tmp_path):

@@ -80,10 +80,19 @@ def test_a_flag_of_several_values_is_varied_by_a_list_of_lists() -> None:
     assert [run.config.categorical_columns for run in two] == [("a",), ("a", "b")]
 
 
+def test_a_flag_of_one_value_or_several_is_varied_by_a_list() -> None:
+    shares = expand(Sweep({"dataset": "digits", "mnist_sample_pct": [0.5, 1]}))
+    assert [run.config.mnist_sample_pct for run in shares] == [0.5, 1.0]
+    (each,) = expand(Sweep({"dataset": "digits", "mnist_sample_pct": [[1] * 10]}))
+    assert each.config.mnist_sample_pct == (1.0,) * 10
+
+
 def test_numbers_get_the_type_of_their_flag() -> None:
     (run,) = expand(Sweep({"lr": "5e-4", "dropout": 0}))  # as YAML reads them
     assert run.config == TrainConfig(lr=5e-4, dropout=0.0)
     assert isinstance(run.config.dropout, float)
+    (forest,) = expand(Sweep({"model": "rsf", "rsf_max_features": 5}))
+    assert forest.config.rsf_max_features == "5"
 
 
 def test_an_args_file_comes_first(tmp_path: Path) -> None:

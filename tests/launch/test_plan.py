@@ -98,10 +98,12 @@ def test_what_is_finished_in_wandb_is_left_out(sweep: str, monkeypatch: pytest.M
 
 def test_paths_are_absolute(sweep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    job = plan(sweep, {"log_dir": "some logs", "data_dir": "../d"}).jobs[0]
+    given = {"log_dir": "some logs", "data_dir": "../d", "dir": "mirror", "tags": ("a", "b")}
+    job = plan(sweep, given).jobs[0]
     assert job.folder.parent == tmp_path / "some logs" / "small"
     assert job.log.parent == tmp_path / "some logs" / "small" / "launcher"
     assert f"--data_dir={tmp_path.parent / 'd'}" in job.arguments
+    assert {f"--dir={tmp_path / 'mirror'}", "--tags", "a", "b"} <= set(job.arguments)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from survkit.cli import TERMINATED
+from survkit.train import main as train
 from survkit.training.tracking import (
     Mode,
     WandbMirror,
@@ -86,6 +87,21 @@ def test_an_offline_run_is_kept_in_the_run_folder(tmp_path: Path, process: Wandb
     (log,) = tmp_path.glob("wandb/offline-run-*-0123abcd/run-0123abcd.wandb")
     wait_until_written(log)
     assert warnings == []
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_is_said_of_a_run_reaches_weights_and_biases(tmp_path: Path) -> None:
+    folder = tmp_path / "mirror"
+    flags = ["--dataset", "synthetic", "--synthetic_rows", "300", "--time_bins", "8"]
+    flags += ["--epochs", "1", "--bootstrap", "10", "--model", "mtlr", "--mode", "offline"]
+    flags += ["--name", "my run", "--job_type", "baseline", "--tags", "first", "second"]
+    flags += ["--notes", "how it was made", "--dir", str(folder), "--log_dir", str(tmp_path)]
+    assert train([*flags, "--project", "trial"]) == 0
+    (log,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    assert not list(tmp_path.glob("synthetic/*/wandb"))
+    run = run_in(log)
+    assert (run.display_name, run.job_type, run.project) == ("my run", "baseline", "trial")
+    assert (list(run.tags), run.notes) == (["first", "second"], "how it was made")
 
 
 @pytest.mark.filterwarnings("default")
@@ -188,6 +204,14 @@ def exit_code_in(log: Path) -> int:
     ]
     assert len(codes) == 1
     return int(codes[0])
+
+
+def run_in(log: Path) -> Any:
+    """Return what a log says of its run."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    records = map(Record.FromString, records_in(log.read_bytes()))
+    return next(record.run for record in records if record.HasField("run"))
 
 
 def records_in(content: bytes) -> Iterator[bytes]:
