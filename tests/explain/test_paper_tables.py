@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+import torchtuples
+from pycox.models import DeepHitSingle
 from sksurv.metrics import concordance_index_censored
 
 from survkit.baselines.pycox_models import PycoxModel
@@ -180,6 +184,46 @@ def test_table_10_by_sign_and_order(kind: str) -> None:
     np.testing.assert_array_equal(np.sign(median[two_and_three]), np.sign(printed[two_and_three]))
     assert set(np.argsort(-np.abs(median))[:2]) == set(two_and_three)
     assert (median.argmax(), median.argmin()) == (printed.argmax(), printed.argmin())
+
+
+def slopes_of_deephit(data: SurvivalData, alpha: float) -> Any:
+    """Return the slopes of log hazards at the median time on features, for pycox's DeepHit."""
+    torch.manual_seed(0)
+    labels = DeepHitSingle.label_transform(15)
+    single = data.time.astype(np.float32), data.event.astype(np.float32)
+    targets = labels.fit_transform(*(values[:800] for values in single))
+    watched = labels.transform(*(values[800:900] for values in single))
+    network = torchtuples.practical.MLPVanilla(5, [32, 32], labels.out_features, False, 0.2)
+    optimizer = torchtuples.optim.Adam(1e-2)
+    model = DeepHitSingle(network, optimizer, duration_index=labels.cuts, alpha=alpha)
+    stop = torchtuples.callbacks.EarlyStopping(patience=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pycox and torchtuples call what torch deprecates
+        model.fit(
+            data.features[:800],
+            targets,
+            256,
+            100,
+            [stop],
+            verbose=False,
+            val_data=(data.features[800:900], watched),
+        )
+        survival = model.predict_surv_df(data.features)
+    median = float(np.median(data.time))
+    at_median = [np.interp(median, survival.index, survival[k]) for k in survival]
+    design = np.column_stack([np.ones(len(data.time)), data.features])
+    return np.linalg.lstsq(design, np.log(-np.log(at_median)), rcond=None)[0][1:]
+
+
+@pytest.mark.slow
+def test_deephits_ranking_loss_shrinks_its_hazard_ratios() -> None:
+    """The small slopes are in its own log hazards; trained by likelihood alone it has none."""
+    data = set_1()
+    truth = np.array([true for true, _ in paper_tables.SET_1.values()])
+    default, likelihood = (slopes_of_deephit(data, alpha) for alpha in (0.2, 1.0))
+    assert np.linalg.norm(default) < 0.4 * np.linalg.norm(truth)
+    assert np.linalg.norm(likelihood) == pytest.approx(np.linalg.norm(truth), rel=0.3)
+    assert likelihood @ truth / np.linalg.norm(likelihood) / np.linalg.norm(truth) > 0.9
 
 
 def test_a_model_or_package_that_is_missing_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
