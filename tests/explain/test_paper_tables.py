@@ -217,7 +217,7 @@ def slopes_of_deephit(data: SurvivalData, alpha: float) -> Any:
 
 @pytest.mark.slow
 def test_deephits_ranking_loss_shrinks_its_hazard_ratios() -> None:
-    """The small slopes are in its own log hazards; trained by likelihood alone it has none."""
+    """The network's own log hazards have small slopes; those by likelihood alone do not."""
     data = set_1()
     truth = np.array([true for true, _ in paper_tables.SET_1.values()])
     default, likelihood = (slopes_of_deephit(data, alpha) for alpha in (0.2, 1.0))
