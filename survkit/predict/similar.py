@@ -15,7 +15,6 @@ from survkit.runs.read import FittedRun
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
-
 DEFAULT_NUMBER = 3
 """How many a network names where nothing else is asked for."""
 
