@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from survkit.datasets.schema import Schema
+from survkit.models.registry import MODELS
 from survkit.predict.__main__ import main
 from survkit.runs.patients import read_patients
 from survkit.runs.read import load_fitted
@@ -76,7 +77,7 @@ def fitted(folder: Path, model: str, table: pd.DataFrame | None = None) -> Train
     return Trained(run, curves_of(run, source, "patient"))
 
 
-@pytest.fixture(scope="module", params=["kaplan_meier", "coxph", "mtlr"])
+@pytest.fixture(scope="module", params=MODELS)
 def any_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return fitted(tmp_path_factory.mktemp(request.param), request.param)
 
@@ -87,7 +88,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(st.integers(0, N - 1), min_size=1, max_size=N, unique=True),
     others=st.lists(st.sampled_from(["seen", "days", "status"]), unique=True),

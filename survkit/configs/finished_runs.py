@@ -151,7 +151,12 @@ class PredictConfig:
         None, "table to write", shown_default="PATIENTS_predictions.csv beside PATIENTS.csv"
     )
 
-    similar: int = _similar(3, "most similar training patients to name for each", at_least=0)
+    similar: int | None = _similar(
+        None,
+        "most similar training patients to name for each",
+        at_least=0,
+        shown_default="3 for a network, 0 for other models",
+    )
     data_dir: str | None = _similar(
         None, "folder of the data files that the run was trained on", shown_default="the run's"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,11 @@ class Cost(NamedTuple):
 
 
 class _ArrayLike(NDArrayOperatorsMixin):
-    """Indexes, iterates and computes as its `coefficients` do."""
+    """Indexes, iterates and computes as its `coefficients` do.
+
+    It has the attributes and methods of an array (`mean`, `argsort`, `reshape`, `dtype`, `tolist`
+    and so on), those of `coefficients`.
+    """
 
     coefficients: Float64Array
 
@@ -44,6 +48,14 @@ class _ArrayLike(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         arrays = [i.coefficients if isinstance(i, _ArrayLike) else i for i in inputs]
         return getattr(ufunc, method)(*arrays, **kwargs)
+
+    if not TYPE_CHECKING:  # or a misspelt attribute would pass
+
+        def __getattr__(self, name: str) -> Any:
+            # Copying and unpickling ask before there are coefficients; numpy asks for protocols.
+            if name.startswith("_") or name == "coefficients":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return getattr(self.coefficients, name)
 
     def __getitem__(self, index: Any) -> Any:
         return self.coefficients[index]

@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from survkit.text import nearest
 from survkit.types import BoolArray, Float64Array, InputError, IntArray
+
+TEST_SHARE = 0.1
+
+MissingRiskScore = Literal["median", "drop"]
+"""What becomes of UDCA's subject without a risk score.
+
+`median` keeps the subject and fills in the training median, which gives the printed tables 5 and
+6. `drop` leaves the subject out, as section 4.2 says, which gives tables 1 and 4.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,29 +41,46 @@ class PaperDataset:
     def __len__(self) -> int:
         return len(self.features)
 
+    def split(self, seed: int = 0) -> tuple[IntArray, IntArray]:
+        """Return the rows for training and for testing, one tenth of all, as the authors do.
+
+        Seed 0 gives the printed tables.
+        """
+        from sklearn.model_selection import train_test_split
+
+        rows = np.arange(len(self))
+        train, test = train_test_split(rows, test_size=TEST_SHARE, random_state=seed)
+        return train, test
+
     def encode(self, train: IntArray) -> pd.DataFrame:
         """Return model inputs (n, p*) of all subjects, by the statistics of rows for training.
 
-        Numbers get mean 0 and standard deviation 1; a category with k values gets k - 1 columns
-        of 0 and 1, named `<feature>_<value>`, or its own name where k = 2.
+        A category with k values gets k - 1 indicator columns, named `<feature>_<value>`, or its
+        own name where k = 2. Then every column, indicators too, gets mean 0 and standard deviation
+        1, and a missing number the training median. Section 4.2 treats indicators as continuous.
         """
         columns: dict[str, Float64Array] = {}
         for name, raw in self.features.items():
             if name not in self.references:
                 values = raw.to_numpy(dtype=np.float64)
-                columns[str(name)] = (values - values[train].mean()) / values[train].std()
+                median = np.nanmedian(values[train])
+                columns[str(name)] = np.where(np.isnan(values), median, values)
                 continue
             others = [v for v in sorted(raw.unique()) if v != self.references[str(name)]]
             for value in others:
                 label = str(name) if len(others) == 1 else f"{name}_{value}"
                 columns[label] = (raw == value).to_numpy(dtype=np.float64)
-        return pd.DataFrame(columns)
+        table = pd.DataFrame(columns)
+        return (table - table.iloc[train].mean()) / table.iloc[train].std(ddof=0)
 
     def event_percentages(self, feature: str) -> pd.Series:
-        """Return the percentage of events by category, or by quartile of a number (tables 1-3)."""
+        """Return the percentage of events by category, or by quartile of a number (tables 1-3).
+
+        Subjects without a value are left out.
+        """
         column = self.features[feature]
         if feature not in self.references:
-            edges = np.unique(np.quantile(column, [0.25, 0.5, 0.75]))
+            edges = np.unique(np.nanquantile(column, [0.25, 0.5, 0.75]))
             column = pd.cut(column, [-np.inf, *edges, np.inf])
         shares = pd.Series(self.event * 100.0).groupby(column.to_numpy(), observed=True).mean()
         return shares.rename("percentage_cat")
@@ -95,14 +122,14 @@ def _lung() -> PaperDataset:
     return _dataset("lung", len(table), kept, features, {"sex": 1, "ph.ecog": 0})
 
 
-def _udca(data_dir: Path | str | None) -> PaperDataset:
-    """Load the UDCA trial from `udca_dataset.csv`, without the subject who has no risk score."""
+def _udca(data_dir: Path | str | None, missing: MissingRiskScore) -> PaperDataset:
+    """Load the UDCA trial from `udca_dataset.csv`."""
     from survkit.datasets.reading import read_csv
 
     if data_dir is None:
         raise InputError("udca needs data_dir, the folder of udca_dataset.csv")
     table = read_csv(Path(data_dir) / "udca_dataset.csv")
-    kept = table.dropna().reset_index(drop=True)
+    kept = table.dropna().reset_index(drop=True) if missing == "drop" else table
     features = kept[["trt", "stage", "bili", "riskscore"]].astype({"trt": int, "stage": int})
     return _dataset("udca", len(table), kept, features, {"trt": 0, "stage": 0})
 
@@ -118,10 +145,36 @@ def _dataset(
     return PaperDataset(name, num_all, features, event, kept["time"].to_numpy(float), references)
 
 
-def load_paper_dataset(name: str, data_dir: Path | str | None = None) -> PaperDataset:
-    """Load "veteran", "lung" or "udca" by name; only "udca" reads a file, from `data_dir`."""
+def load_paper_dataset(
+    name: str,
+    data_dir: Path | str | None = None,
+    *,
+    missing_riskscore: MissingRiskScore = "median",
+) -> PaperDataset:
+    """Load one of the paper's three datasets.
+
+    Parameters
+    ----------
+    name : {"veteran", "lung", "udca"}
+        The dataset.
+    data_dir : path, optional
+        Folder of `udca_dataset.csv`; the other two come with the packages.
+    missing_riskscore : {"median", "drop"}
+        What becomes of the one subject of udca without a risk score, see `MissingRiskScore`; the
+        other datasets do not read it.
+
+    Raises
+    ------
+    InputError
+        For an unknown name or treatment, and for a file that is not there or cannot be read.
+    """
+    treatments = get_args(MissingRiskScore)
+    if missing_riskscore not in treatments:
+        raise InputError(
+            f"missing_riskscore is {missing_riskscore!r}; it must be one of {', '.join(treatments)}"
+        )
     if name == "udca":
-        return _udca(data_dir)
+        return _udca(data_dir, missing_riskscore)
     loaders = {"veteran": _veteran, "lung": _lung}
     if name not in loaders:
         known = [*loaders, "udca"]

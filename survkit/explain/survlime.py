@@ -144,6 +144,16 @@ class SurvLimeExplainer:
         """Names of the coefficients, d of them."""
         return self.neighbourhood.names
 
+    @property
+    def computed_weights(self) -> Float64Array | None:
+        """Coefficients (d,) of the last explanation, None before there is one."""
+        return None if self.explanation is None else self.explanation.coefficients
+
+    @property
+    def montecarlo_weights(self) -> Float64Array | None:
+        """Mean coefficients (h, d) of the last Monte-Carlo explanation, None before it."""
+        return None if self.montecarlo is None else self.montecarlo.coefficients
+
     def explain_instance(
         self,
         data_row: Any,

@@ -78,16 +78,19 @@ def _similar_patients(
     config: PredictConfig, run: FittedRun, patients: Patients
 ) -> tuple[SimilarPatients | None, list[str]]:
     """Return the similar training patients, or None, and why there are none or few."""
-    from survkit.predict.similar import similar_patients
+    from survkit.predict.similar import DEFAULT_NUMBER, has_hidden_space, similar_patients
 
-    if config.similar == 0:
+    number = config.similar
+    if number is None:
+        number = DEFAULT_NUMBER if has_hidden_space(run) else 0
+    if number == 0:
         return None, []
     try:
-        similar = similar_patients(run, patients.features, config.similar, config.data_dir)
+        similar = similar_patients(run, patients.features, number, config.data_dir)
     except InputError as error:
         return None, [f"no similar training patients are named: {error}"]
     few = int((similar.positions < 0).any(axis=1).sum())
-    note = f"{few} patients share their expert with fewer than {config.similar} training patients"
+    note = f"{few} patients share their expert with fewer than {number} training patients"
     return similar, [note] if few else []
 
 

@@ -15,6 +15,9 @@ from survkit.runs.read import FittedRun
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.types import BoolArray, Float64Array, InputError, IntArray
 
+DEFAULT_NUMBER = 3
+"""How many a network names where nothing else is asked for."""
+
 
 class SimilarPatients(NamedTuple):
     """The k nearest training patients to each of n new ones, (n, k), and all patients' outcomes."""
@@ -25,6 +28,11 @@ class SimilarPatients(NamedTuple):
     names: NDArray[np.int64]
     event: BoolArray
     time: Float64Array
+
+
+def has_hidden_space(run: FittedRun) -> bool:
+    """Return whether the model of a run maps patients to a space in which they can be compared."""
+    return isinstance(without_calibration(run.model), NeuralSurvivalModel)
 
 
 def similar_patients(

@@ -12,7 +12,7 @@ from tests.docs.worked_page import ROOT, Checkout
 
 pytestmark = pytest.mark.slow
 
-PAGES = ["quick_start", "add_dataset", "add_head", "add_cluster", "add_sweep"]
+PAGES = ["quick_start", "own_data", "add_dataset", "add_head", "add_cluster", "add_sweep"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -33,6 +33,7 @@ def test_a_page_that_went_stale_is_noticed(tmp_path: Path) -> None:
         ("```diff\n# survkit/types.py\n no such line\n+new\n```\n", "not found once"),
         ("```bash\necho one\n```\n```text\ntwo\n```\n", "'two' is not"),
         ("```bash\nfalse\n```\n", "false"),
+        ("```bash\ntrue\n```\n```text\nsurvkit.train: error: none\n```\n", "true"),
         ("```python\nimport survkit.nothing\n```\n", "No module named"),
     ):
         page.write_text(text)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 _VARIES = re.compile(r"\d+\\\.\d+|[0-9a-f]{16}")
 """Numbers with decimals, and the names of runs, in an escaped line."""
+_ERROR = re.compile(r"survkit\.\w+: error: ")
 _FILE_NAME = re.compile(r"# (\S+)\n")
 
 
@@ -38,8 +39,9 @@ class Checkout:
     A ```` ```diff ```` block edits the file of its first line, a block of any language that
     begins with a file name writes that file, a ```` ```bash ```` block runs, a ```` ```python ````
     block without a file name runs, and a ```` ```text ```` block must be found, line by line and
-    in order, in what the last command printed, whatever its decimal numbers are; "..." stands for
-    what is left out.
+    in order, in what the last command printed (before any command: in the tables that the
+    documentation ships), whatever its decimal numbers are; "..." stands for what is left out. A
+    command is expected to fail with status 2 where the block after it shows an error.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,28 +52,33 @@ class Checkout:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         shutil.copy(ROOT / "pyproject.toml", folder)
+        (folder / "docs").mkdir()
+        for table in (ROOT / "docs").glob("*.csv"):
+            shutil.copy(table, folder / "docs")
+            self.printed += table.read_text("utf-8")
 
     def follow(self, page: Path) -> None:
         """Do what a page says, from top to bottom."""
-        for block in blocks(page):
-            self._do(block)
+        of_page = blocks(page)
+        for block, after in zip(of_page, [*of_page[1:], Block("", "")], strict=True):
+            self._do(block, fails=_ERROR.match(after.text) is not None)
 
-    def _do(self, block: Block) -> None:
+    def _do(self, block: Block, *, fails: bool) -> None:
         name = _FILE_NAME.match(block.text)
         text = block.text if name is None else block.text[name.end() :]
         if name is not None:
             self.changed.append(self.folder / name[1])
         if block.kind == "diff":
             self._edit(self.changed[-1], text)
-        elif block.kind == "text":
-            self._find(text)
         elif name is not None:
             self.changed[-1].write_text(text, "utf-8")
+        elif block.kind == "text":
+            self._find(text)
         elif block.kind == "python":
             self._run([sys.executable, "-c", text])
         else:
             assert block.kind == "bash", f"nothing is known of {block.kind}"
-            self._run(["bash", "-euo", "pipefail", "-c", text])
+            self._run(["bash", "-euo", "pipefail", "-c", text], status=2 if fails else 0)
 
     def _edit(self, path: Path, diff: str) -> None:
         lines = diff.splitlines(keepends=True)
@@ -81,7 +88,7 @@ class Checkout:
         assert text.count(before) == 1, f"not found once in {path.name}:\n{before}"
         path.write_text(text.replace(before, after), "utf-8")
 
-    def _run(self, command: list[str]) -> None:
+    def _run(self, command: list[str], *, status: int = 0) -> None:
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -97,13 +104,13 @@ class Checkout:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command[-1]}\n{done.stdout}"
+        assert done.returncode == status, f"{command[-1]}\n{done.stdout}"
         self.printed = done.stdout
 
     def _find(self, expected: str) -> None:
         rest = self.printed
         for line in expected.splitlines():
-            words = r"\s+".join(map(re.escape, line.removesuffix("...").split()))
-            found = re.search(_VARIES.sub("[0-9a-f.]+", words), rest)
+            parts = [r"\s+".join(map(re.escape, part.split())) for part in line.split("...")]
+            found = re.search(_VARIES.sub("[0-9a-f.]+", ".*".join(parts)), rest)
             assert found, f"'{line}' is not, or not there, in:\n{self.printed}"
             rest = rest[found.end() :]
