@@ -67,6 +67,7 @@ def tables() -> dict[str, str]:
         "router": ROUTER_PARAMETERS,
         "optimisation": OPTIMISATION_PARAMETERS,
         "regularisers": REGULARISER_PARAMETERS,
+        "start": ("initial_curve",),
     }
     flags |= {name: _own(entry.parameters) for name, entry in HEADS.items()}
     flags |= {name: entry.parameters for name, entry in MODELS.items() if not entry.network}
