@@ -20,7 +20,7 @@ PERSONALIZED_MOE = {
     "num_hidden_layers": 1,
     "mixture_components": 8,
 }
-COXPH = {"model": "coxph"}
+COXPH = {"model": "coxph", "cox_alpha": 0.01, "cox_l1_ratio": 0.01}
 NUMBERS_OF_EXPERTS = {
     "fixed_moe": [2, 5, 10, 20],
     "adjustable_moe": [2, 5, 10, 20],
@@ -52,7 +52,7 @@ MNIST_MIXTURE = Sweep(
 )
 
 SEPSIS_MIXTURE = Sweep(
-    common={"dataset": "sepsis", "seed": SEEDS},
+    common={"dataset": "sepsis", "num_hours": 100, "seed": SEEDS},
     runs=(
         MTLR,
         FIXED_MOE,
