@@ -61,6 +61,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     """
     started = time.perf_counter()
     from survkit.datasets import load_configured
+    from survkit.datasets.splitting import check_event_in_each_part
     from survkit.models.fitting import use_device
     from survkit.models.registry import MODELS
     from survkit.runs.results import say_complete, show
@@ -82,6 +83,8 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
             else:
                 say_complete(run.folder, result, time_unit=dataset.card.time_unit)
                 show(run.folder, result)
+        if unfinished:
+            check_event_in_each_part(dataset.splits, stratified=dataset.stratified_split)
         wandb = contexts.enter_context(WandbProcess())
         # Networks that differ only in their seeds are trained as one stack. Any other model has
         # its record before the next one is fitted.

@@ -46,6 +46,12 @@ class DataConfig:
         identity=False,
         shown_default="$SURVKIT_DATA_DIR, or ./data",
     )
+    stratified_split: bool | None = _data(
+        None,
+        "give training, validation and test rows the same share of events",
+        neutral=False,
+        shown_default="for fewer than 2,000 rows, but not for support2, mnist and sepsis",
+    )
     time_bins: int | None = _grid(
         None,
         "number of cuts of the time grid",

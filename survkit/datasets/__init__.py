@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # pandas is imported by the loader that is called, so that --
 
 __all__ = [
     "ALIASES",
+    "COMMON_PARAMETERS",
     "DATASETS",
     "GRID_PARAMETERS",
     "DatasetEntry",
@@ -53,6 +54,9 @@ class DatasetEntry(NamedTuple):
 
 GRID_PARAMETERS = ("time_bins", "quantile_event_times", "labeling_floor_mode")
 """The flags of the time grid, which every dataset reads."""
+
+COMMON_PARAMETERS = ("stratified_split", *GRID_PARAMETERS)
+"""The flags of the split and of the time grid, which every dataset reads."""
 
 _MNIST = ("mnist_means", "mnist_stds", "mnist_censoring_percentage", "mnist_sample_pct")
 
@@ -127,13 +131,14 @@ def load_parameters(name: str) -> tuple[str, ...]:
         For an unknown dataset.
     """
     parameters = DATASETS[dataset_name(name)].parameters
-    return tuple(dict.fromkeys(("data_dir", *GRID_PARAMETERS, *parameters)))
+    return tuple(dict.fromkeys(("data_dir", *COMMON_PARAMETERS, *parameters)))
 
 
 def load_dataset(
     name: str,
     *,
     data_dir: Path | str,
+    stratified_split: bool | None = None,
     time_bins: int | None = None,
     quantile_event_times: bool | None = None,
     labeling_floor_mode: bool = False,
@@ -148,6 +153,9 @@ def load_dataset(
         A key of `DATASETS` or `ALIASES`.
     data_dir : Path
         Folder of data files, for the datasets that have any.
+    stratified_split : bool, optional
+        Whether each split has its share of the events; by default below 2,000 rows. SUPPORT2
+        keeps its published split unless asked, Survival MNIST and sepsis always do.
     time_bins, quantile_event_times, labeling_floor_mode
         The time grid, as in `survkit.datasets.assemble.time_grid`.
     download : bool
@@ -172,6 +180,7 @@ def load_dataset(
         parameters["download"] = download
     dataset: Dataset = entry.loader(
         *entry.arguments,
+        stratified_split=stratified_split,
         time_bins=time_bins,
         quantile_event_times=quantile_event_times,
         labeling_floor_mode=labeling_floor_mode,
@@ -187,7 +196,8 @@ def load_configured(configuration: Mapping[str, Any], *, download: bool = True) 
     ----------
     configuration : mapping
         Has "dataset", its name, and what `load_parameters` lists for it (a record may be older
-        than some of that, which then has its default); the rest is not read.
+        than some of that, which then has its default, but for `stratified_split`: no record from
+        before it had such a split); the rest is not read.
     download : bool
         As in `load_dataset`.
 
@@ -198,5 +208,5 @@ def load_configured(configuration: Mapping[str, Any], *, download: bool = True) 
     """
     name = configuration["dataset"]
     known = [key for key in load_parameters(name) if key in configuration]
-    parameters = {key: configuration[key] for key in known}
+    parameters = {"stratified_split": False, **{key: configuration[key] for key in known}}
     return load_dataset(name, download=download, **parameters)

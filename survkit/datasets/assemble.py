@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from survkit.datasets.card import Card
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.schema import Schema
+from survkit.datasets.splitting import SplitRows, is_stratified, split_rows
 from survkit.datasets.tables import RawTable, table_sha256
 from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
 
-SPLIT_SEED = 42
 SMALL_DATASET = 1000
 MIN_EVENTS = 2
 
@@ -25,6 +25,12 @@ class GridParameters(TypedDict, total=False):
     time_bins: int | None
     quantile_event_times: bool | None
     labeling_floor_mode: bool
+
+
+class CommonParameters(GridParameters, total=False):
+    """The parameters that every dataset takes: those of the time grid and of the split."""
+
+    stratified_split: bool | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +60,10 @@ class Dataset:
     raw : RawTable or None
         The rows as their source gave them, before splitting and preprocessing; None where the
         source holds no table (images, hourly records, generated data).
+    stratified_split : bool
+        Whether the splits are stratified by the event.
+    rows : SplitRows or None
+        The rows of the source in each split; None where it has several for one of a split.
     """
 
     name: str
@@ -66,65 +76,8 @@ class Dataset:
     grid_flags: GridParameters = field(default_factory=lambda: GridParameters())
     schema: Schema | None = None
     raw: RawTable | None = None
-
-
-class SplitRows(NamedTuple):
-    """The row numbers of each split."""
-
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
-
-
-def split_rows(n: int, subject_id: NDArray[np.int64] | None = None) -> SplitRows:
-    """Split rows 80/10/10 by two random splits with a fixed seed, test first.
-
-    The rows are those of two calls of scikit-learn's `train_test_split` with `random_state` 42.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    subject_id : array, shape (n,), optional
-        Subjects of several rows are split whole.
-
-    Raises
-    ------
-    InputError
-        For fewer than three subjects.
-    """
-    subjects = np.arange(n) if subject_id is None else np.unique(subject_id)
-    if (count := len(subjects)) < 3:
-        raise InputError(f"{count} subjects cannot be split in three; at least 3 are needed")
-    # Whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more.
-    rest, test = random_split(subjects, -(-count // 10))
-    train, validation = random_split(rest, -(-len(rest) // 9))
-    if subject_id is None:
-        return SplitRows(train, validation, test)
-    parts = (np.flatnonzero(np.isin(subject_id, part)) for part in (train, validation, test))
-    return SplitRows(*parts)
-
-
-def random_split(
-    rows: NDArray[np.int64], held_out: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Hold out a random part of some rows with a fixed seed.
-
-    Parameters
-    ----------
-    rows : array, shape (n,), int64
-        Row numbers.
-    held_out : int
-        How many of them to hold out.
-
-    Returns
-    -------
-    tuple of array
-        The other rows and those held out, each in random order.
-    """
-    # RandomState's stream is frozen, and importing scikit-learn takes longer than loading data.
-    order = np.random.RandomState(SPLIT_SEED).permutation(len(rows))
-    return rows[order[held_out:]], rows[order[:held_out]]
+    stratified_split: bool = False
+    rows: SplitRows | None = None
 
 
 def grid_flags(n: int, given: GridParameters) -> GridParameters:
@@ -138,9 +91,22 @@ def grid_flags(n: int, given: GridParameters) -> GridParameters:
     }
 
 
+def separated(given: CommonParameters) -> tuple[GridParameters, bool | None]:
+    """Return the flags of the time grid, and whether a stratified split was asked for."""
+    grid: CommonParameters = {**given}
+    stratified = grid.pop("stratified_split", None)
+    return grid, stratified
+
+
 def evenly_spaced(given: GridParameters) -> GridParameters:
     """Return the flags of the time grid, for a dataset whose cuts are even unless asked."""
     return {**given, "quantile_event_times": bool(given.get("quantile_event_times"))}
+
+
+def as_published(given: CommonParameters) -> CommonParameters:
+    """Return the flags for a dataset with even cuts and a random split unless asked."""
+    grid, stratified = separated(given)
+    return {**evenly_spaced(grid), "stratified_split": bool(stratified)}
 
 
 def time_grid(
@@ -174,8 +140,19 @@ def time_grid(
     return TimeGrid.evenly_spaced(float(time.max()), time_bins, floor=floor)
 
 
-def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -> Dataset:
+def build_dataset(table: RawTable, card: Card, **common: Unpack[CommonParameters]) -> Dataset:
     """Split a raw table, preprocess it by its training rows and lay the time grid.
+
+    Parameters
+    ----------
+    table : RawTable
+        All rows of the dataset, n of them.
+    card : Card
+        What is known of it.
+    stratified_split : bool, optional
+        Give each split its share of the events; by default below 2,000 rows.
+    **common
+        The others as in `time_grid`.
 
     Raises
     ------
@@ -183,7 +160,10 @@ def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -
         For too few rows or events to split, or features that cannot be used.
     """
     check_events(table.event, "the table")
-    rows = split_rows(len(table), table.subject_id)
+    grid, asked = separated(common)
+    stratified = is_stratified(len(table), asked)
+    strata = table.event if stratified else None
+    rows = split_rows(len(table), table.subject_id, event=strata)
     check_events(table.event[rows.train], "the training split")
     splits, preprocessor, warnings = preprocess(table, rows)
     return Dataset(
@@ -196,6 +176,8 @@ def build_dataset(table: RawTable, card: Card, **grid: Unpack[GridParameters]) -
         warnings=warnings,
         grid_flags=grid_flags(len(table), grid),
         raw=table,
+        stratified_split=stratified,
+        rows=rows,
     )
 
 

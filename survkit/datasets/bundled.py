@@ -7,7 +7,7 @@ from typing import NamedTuple, Unpack
 
 import numpy as np
 
-from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
+from survkit.datasets.assemble import CommonParameters, Dataset, build_dataset
 from survkit.datasets.card import Card
 from survkit.datasets.tables import RawTable, as_numbers
 
@@ -126,7 +126,7 @@ BUNDLED = {
 }
 
 
-def load_bundled(name: str, **grid: Unpack[GridParameters]) -> Dataset:
+def load_bundled(name: str, **common: Unpack[CommonParameters]) -> Dataset:
     """Load one of the datasets in `BUNDLED`; its data must be those that the card describes."""
     bundled = BUNDLED[name]
     loaded = getattr(import_module(bundled.module), bundled.function)()
@@ -142,4 +142,4 @@ def load_bundled(name: str, **grid: Unpack[GridParameters]) -> Dataset:
     for column in bundled.ordered:
         features[column] = as_numbers(features[column])
     categories = (*features.select_dtypes("category").columns, *bundled.categorical)
-    return build_dataset(RawTable(features, event, time, categories), bundled.card, **grid)
+    return build_dataset(RawTable(features, event, time, categories), bundled.card, **common)

@@ -11,13 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.assemble import (
-    Dataset,
-    GridParameters,
-    build_dataset,
-    check_events,
-    split_rows,
-)
+from survkit.datasets.assemble import CommonParameters, Dataset, build_dataset, check_events
 from survkit.datasets.card import UNKNOWN_UNIT, Card
 from survkit.datasets.cells import Cells, read_cells
 from survkit.datasets.columns import Column, feature_columns
@@ -52,7 +46,7 @@ def load_csv(
     csv_separator: str | None = None,
     csv_decimal: Literal["point", "comma"] | None = None,
     csv_encoding: str | None = None,
-    **grid: Unpack[GridParameters],
+    **common: Unpack[CommonParameters],
 ) -> Dataset:
     """Load a table; what its columns hold decides which are numbers and which categories.
 
@@ -77,8 +71,8 @@ def load_csv(
         Cells that count as missing; `MISSING_VALUES` where none are given.
     csv_separator, csv_decimal, csv_encoding : str, optional
         How the file is written, where that is not found.
-    **grid
-        As in `time_grid`.
+    **common
+        As in `build_dataset`.
 
     Raises
     ------
@@ -118,8 +112,9 @@ def load_csv(
         dropped_columns={c.name: c.left_out for c in schema.columns if c.left_out},
         notes=() if flags.unit else (f"The unit of column '{time_column}' was not given.",),
     )
-    dataset = build_dataset(table, card, **grid)
-    checks = check_leaks(table, schema, split_rows(len(table), table.subject_id).train)
+    dataset = build_dataset(table, card, **common)
+    assert dataset.rows is not None
+    checks = check_leaks(table, schema, dataset.rows.train)
     return replace(
         dataset,
         card=replace(card, leak_checks=checks),

@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survkit.datasets.assemble import (
+    CommonParameters,
     Dataset,
     GridParameters,
-    SplitRows,
     check_events,
     evenly_spaced,
     grid_flags,
-    random_split,
-    split_rows,
+    separated,
     time_grid,
 )
 from survkit.datasets.card import Card
 from survkit.datasets.mnist_files import read_mnist
+from survkit.datasets.splitting import SplitRows, is_stratified, random_split, split_rows
 from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
 
 NUM_DIGITS = 10
@@ -127,7 +127,7 @@ def load_mnist(
     mnist_censoring_percentage: float = PUBLISHED_CENSORING,
     mnist_sample_pct: float | Sequence[float] = 1.0,
     download: bool = True,
-    **grid: Unpack[GridParameters],
+    **common: Unpack[CommonParameters],
 ) -> Dataset:
     """Load Survival MNIST on the images in `MNIST/raw`, downloaded where they are not there.
 
@@ -146,14 +146,18 @@ def load_mnist(
         Share of the training rows to keep, in (0, 1], or one share for each digit, in [0, 1].
     download : bool
         Whether to download images that are not there.
-    **grid
-        As in `time_grid`; the cuts go to the largest mean and three largest deviations.
+    **common
+        As in `time_grid`; the cuts go to the largest mean and three largest deviations. The split
+        cannot be stratified.
 
     Raises
     ------
     InputError
         For files that are damaged, not there or cannot be downloaded, or a parameter out of range.
     """
+    grid, stratified = separated(common)
+    if stratified:
+        raise InputError("--stratified_split has no meaning for mnist: its test rows are its own")
     process = process_of(mnist_means, mnist_stds, mnist_censoring_percentage)
     pixels, label, num_train = read_mnist(data_dir, download=download)
     train, validation = random_split(np.arange(num_train), VALIDATION_ROWS)
@@ -167,18 +171,23 @@ def load_digits(
     mnist_stds: Sequence[float] = PUBLISHED_STDS,
     mnist_censoring_percentage: float = PUBLISHED_CENSORING,
     mnist_sample_pct: float | Sequence[float] = 1.0,
-    **grid: Unpack[GridParameters],
+    **common: Unpack[CommonParameters],
 ) -> Dataset:
     """Load a small substitute for Survival MNIST: scikit-learn's 1,797 digits of 8x8 pixels.
 
-    Parameters and errors are those of `load_mnist`; pixels are divided by 16, rows split 80/10/10.
+    Parameters and errors are those of `load_mnist`; pixels are divided by 16. Rows are split
+    80/10/10, stratified by the event unless asked otherwise.
     """
     from sklearn import datasets
 
     process = process_of(mnist_means, mnist_stds, mnist_censoring_percentage)
     pixels, label = datasets.load_digits(return_X_y=True)
-    pixels, label, rows = pixels.astype(np.uint8), label.astype(np.int64), split_rows(len(label))
-    return _dataset(DIGITS_CARD, pixels, 16, label, rows, process, mnist_sample_pct, grid)
+    pixels, label = pixels.astype(np.uint8), label.astype(np.int64)
+    grid, asked = separated(common)
+    stratified = is_stratified(len(label), asked)
+    rows = split_rows(len(label), event=draw_times(label, process).event if stratified else None)
+    dataset = _dataset(DIGITS_CARD, pixels, 16, label, rows, process, mnist_sample_pct, grid)
+    return replace(dataset, stratified_split=stratified)
 
 
 def _dataset(
@@ -223,6 +232,7 @@ def _dataset(
         card=replace(card, n=n, events=int(sum(part.event.sum() for part in splits))),
         sha256=digest.hexdigest(),
         grid_flags=grid_flags(n, grid),
+        rows=rows,
     )
 
 

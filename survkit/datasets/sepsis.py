@@ -12,17 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.datasets.assemble import (
+    CommonParameters,
     Dataset,
-    GridParameters,
-    SplitRows,
     check_events,
     evenly_spaced,
     preprocess,
-    split_rows,
+    separated,
 )
 from survkit.datasets.card import Card
 from survkit.datasets.sepsis_files import SETS, SepsisRecords, read_records
 from survkit.datasets.sepsis_parsing import FEATURES, GENDER, LABEL
+from survkit.datasets.splitting import SplitRows, split_rows
 from survkit.datasets.tables import RawTable
 from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
 
@@ -97,7 +97,7 @@ def load_sepsis(
     landmark_hours: int | None = None,
     administrative_censoring: bool = True,
     skip_bad_files: bool = False,
-    **grid: Unpack[GridParameters],
+    **common: Unpack[CommonParameters],
 ) -> Dataset:
     """Load whichever of the challenge's training sets A and B are in the data directory.
 
@@ -122,8 +122,9 @@ def load_sepsis(
         horizon. Otherwise censored where the record ends.
     skip_bad_files : bool
         As in `read_records`.
-    **grid
-        As in `time_grid`, but for `quantile_event_times`, which has no meaning here.
+    **common
+        As in `time_grid`, but for `quantile_event_times`, which has no meaning here, and
+        `stratified_split`, which is not possible.
 
     Raises
     ------
@@ -131,6 +132,9 @@ def load_sepsis(
         For files that are missing or cannot be used, a landmark beyond the data, or settings
         that exclude each other.
     """
+    grid, stratified = separated(common)
+    if stratified:
+        raise InputError("--stratified_split has no meaning for sepsis: it has its published split")
     if grid.get("quantile_event_times"):
         raise InputError("--quantile_event_times has no meaning for sepsis: its cuts are hours")
     time_bins = grid.get("time_bins")

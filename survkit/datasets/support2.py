@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.assemble import Dataset, GridParameters, build_dataset, evenly_spaced
+from survkit.datasets.assemble import CommonParameters, Dataset, as_published, build_dataset
 from survkit.datasets.card import Card
 from survkit.datasets.reading import read_csv
 from survkit.datasets.storage import download_timeout, ensure_file
@@ -82,7 +82,7 @@ def load_support2(
     support2_start_day: float | None = None,
     support2_censor_day: float | None = None,
     download: bool = True,
-    **grid: Unpack[GridParameters],
+    **common: Unpack[CommonParameters],
 ) -> Dataset:
     """Load SUPPORT2 from `support2.csv` in the data directory, or UCI where it is not there.
 
@@ -98,8 +98,8 @@ def load_support2(
         Censor at this day of the study every patient followed for longer.
     download : bool
         Whether to download a file that is not there.
-    **grid
-        As in `time_grid`.
+    **common
+        As in `build_dataset`; at any size cuts are even and the split random unless asked.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def load_support2(
         quantile_bins=QUANTILE_BINS,
     )
     card = _card(table, support2_features, support2_start_day, support2_censor_day)
-    return build_dataset(table, card, **evenly_spaced(grid))
+    return build_dataset(table, card, **as_published(common))
 
 
 def _read_checked(path: Path) -> tuple[pd.DataFrame, BoolArray, NDArray[np.float64]]:

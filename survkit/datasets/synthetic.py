@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from survkit.datasets.assemble import (
+    CommonParameters,
     Dataset,
-    GridParameters,
     check_events,
     grid_flags,
-    split_rows,
+    separated,
     time_grid,
 )
 from survkit.datasets.card import Card
+from survkit.datasets.splitting import is_stratified, split_rows
 from survkit.types import InputError, Splits, SurvivalData
 
 Process = Literal["proportional", "nonproportional"]
@@ -58,7 +59,7 @@ def load_synthetic(
     *,
     synthetic_rows: int = 4000,
     synthetic_process: Process = "proportional",
-    **grid: Unpack[GridParameters],
+    **common: Unpack[CommonParameters],
 ) -> Dataset:
     """Generate subjects with 8 standard normal features, of which 6 matter.
 
@@ -72,8 +73,8 @@ def load_synthetic(
         Number of subjects.
     synthetic_process : {"proportional", "nonproportional"}
         As in `true_survival`.
-    **grid
-        As in `time_grid`.
+    **common
+        As in `build_dataset`.
 
     Raises
     ------
@@ -86,7 +87,10 @@ def load_synthetic(
     if synthetic_rows < 3:
         raise InputError(f"synthetic_rows is {synthetic_rows}; at least 3 are needed")
     data = _generate(synthetic_rows, synthetic_process)
-    splits = Splits(*(data.subset(rows) for rows in split_rows(len(data))))
+    grid, asked = separated(common)
+    stratified = is_stratified(len(data), asked)
+    rows = split_rows(len(data), event=data.event if stratified else None)
+    splits = Splits(*map(data.subset, rows))
     check_events(splits.train.event, "the training split")
     parameters = f"synthetic {_VERSION} {synthetic_rows} {synthetic_process}"
     return Dataset(
@@ -106,6 +110,8 @@ def load_synthetic(
         # The parameters stand for the values, whose last digit can differ between machines.
         sha256=hashlib.sha256(parameters.encode()).hexdigest(),
         grid_flags=grid_flags(len(data), grid),
+        stratified_split=stratified,
+        rows=rows,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Unpack
 
-from survkit.datasets.assemble import Dataset, GridParameters, build_dataset
+from survkit.datasets.assemble import CommonParameters, Dataset, build_dataset
 from survkit.datasets.card import Card
 from survkit.datasets.reading import read_csv
 from survkit.datasets.tables import RawTable, as_numbers
@@ -21,11 +21,11 @@ CARD = Card(
     time_unit="days since randomisation, to the event that the file's status tells",
     source="Lindor et al. (1994), Gastroenterology 106; R package survival",
     licence="shipped with the R package survival (LGPL); the source states no other terms",
-    notes=("With 16 events a test split holds one or two: read its metrics with their intervals.",),
+    notes=("The 17 test rows hold 2 of the 16 events: read their metrics with their intervals.",),
 )
 
 
-def load_udca(*, data_dir: Path | str, **grid: Unpack[GridParameters]) -> Dataset:
+def load_udca(*, data_dir: Path | str, **common: Unpack[CommonParameters]) -> Dataset:
     """Load UDCA from `udca_dataset.csv` in the data directory, which must be as its card says."""
     path = Path(data_dir) / FILE
     if not path.exists():
@@ -43,4 +43,4 @@ def load_udca(*, data_dir: Path | str, **grid: Unpack[GridParameters]) -> Datase
     # The order of the file, which is part of the data's digest.
     features = frame.drop(columns=["status", "time"])
     table = RawTable(features, event, as_numbers(frame["time"]), categorical=("stage", "trt"))
-    return build_dataset(table, CARD, **grid)
+    return build_dataset(table, CARD, **common)

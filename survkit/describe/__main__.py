@@ -13,7 +13,13 @@ from survkit.cli import run_command
 from survkit.configs.args_file import Given, build_config, given_flags
 from survkit.configs.describe import DescribeConfig
 from survkit.configs.train import DataConfig, TrainConfig
-from survkit.datasets import DATASETS, GRID_PARAMETERS, dataset_name, load_configured
+from survkit.datasets import (
+    COMMON_PARAMETERS,
+    DATASETS,
+    GRID_PARAMETERS,
+    dataset_name,
+    load_configured,
+)
 from survkit.datasets import load_parameters as all_load_parameters
 from survkit.types import InputError
 
@@ -69,8 +75,9 @@ def data_config(given: Given) -> DataConfig:
 
 def load_parameters(name: str) -> list[str]:
     """Return the flags that a description of a dataset reads."""
-    grid = () if name in TIMES_FROM_GRID else GRID_PARAMETERS
-    return [flag for flag in all_load_parameters(name) if flag not in grid]
+    used = GRID_PARAMETERS if name in TIMES_FROM_GRID else ()
+    unused = set(COMMON_PARAMETERS).difference(used)
+    return [flag for flag in all_load_parameters(name) if flag not in unused]
 
 
 def describe(config: DescribeConfig, data: DataConfig) -> Path:

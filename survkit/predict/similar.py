@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.datasets.assemble import Dataset, split_rows
+from survkit.datasets.assemble import Dataset
 from survkit.metrics.clustering import chosen_expert
 from survkit.models.calibrated import without_calibration
 from survkit.runs.predictions import load_dataset_of
@@ -94,7 +94,8 @@ def training_names(dataset: Dataset) -> tuple[str, NDArray[np.int64]]:
     train = dataset.splits.train
     if train.subject_id is not None:
         return "subject", train.subject_id
-    return "row", split_rows(sum(map(len, dataset.splits))).train + 1
+    assert dataset.rows is not None  # a dataset with several rows for one of a split has subjects
+    return "row", dataset.rows.train + 1
 
 
 def _experts(model: NeuralSurvivalModel, features: NDArray[np.float32]) -> IntArray:

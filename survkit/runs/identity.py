@@ -72,8 +72,8 @@ def identifier(content: Any) -> str:
 def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """Fill in what the loaded dataset decides, and what identifies the run.
 
-    Those are the flags of the time grid, and `min_at_risk`: 0 where enough subjects are at risk at
-    every time that the other rules allow, so that it decides nothing.
+    Those are the flags of the split and of the time grid, and `min_at_risk`: 0 where enough
+    subjects are at risk at every time that the other rules allow, so that it decides nothing.
 
     Raises
     ------
@@ -94,6 +94,7 @@ def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     outcomes = evaluated_outcomes(dataset, asdict(config)).values()
     return replace(
         config,
+        stratified_split=dataset.stratified_split,
         time_bins=flags["time_bins"],
         quantile_event_times=flags["quantile_event_times"],
         min_at_risk=decisive_min_at_risk(outcomes),

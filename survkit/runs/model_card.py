@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from survkit.datasets import GRID_PARAMETERS
+from survkit.datasets import COMMON_PARAMETERS
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
@@ -169,7 +169,7 @@ def _plain(value: object) -> object:
 
 def used_flags(config: Mapping[str, Any]) -> list[str]:
     """Return the flags that a run's data and model depend on, without paths."""
-    read = (*GRID_PARAMETERS, *dataset_and_model_flags(config["dataset"], config["model"]))
+    read = (*COMMON_PARAMETERS, *dataset_and_model_flags(config["dataset"], config["model"]))
     return [*(name for name in read if name not in PATHS), "calibrate", "seed"]
 
 

@@ -22,8 +22,12 @@ CONVENTIONS = (
 )
 """Columns in which runs must agree: on other data or another grid a metric means something else."""
 
-TIMES_OF_METRICS = ("config_min_at_risk", "config_evaluation_times")
-"""Further columns in which runs must agree; earlier records lack them: 0 and no times."""
+LATER_CONVENTIONS = (
+    "config_min_at_risk",
+    "config_evaluation_times",
+    "config_stratified_split",
+)
+"""Further columns in which runs must agree; earlier records lack them: 0, no times and False."""
 
 DEFAULT_REFERENCE = "mtlr"
 
@@ -38,7 +42,7 @@ def check_comparable(runs: pd.DataFrame) -> None:
     Raises
     ------
     InputError
-        Naming the first of `CONVENTIONS` or `TIMES_OF_METRICS` in which the runs differ, with its
+        Naming the first of `CONVENTIONS` or `LATER_CONVENTIONS` in which the runs differ, with its
         values.
     """
     found_in = {
@@ -47,6 +51,8 @@ def check_comparable(runs: pd.DataFrame) -> None:
         if column in runs
     }
     found_in["min_at_risk"] = list(map(str, sorted(_numbers_at_risk(runs))))
+    splits = {_is_stratified(value) for value in _column(runs, "config_stratified_split")}
+    found_in["stratified_split"] = [str(split) for split in sorted(splits)]
     found_in["evaluation_times"] = [
         " ".join(f"{time:.10g}" for time in times) or "none" for times in sorted(_times(runs))
     ]
@@ -76,6 +82,10 @@ def _numbers_at_risk(runs: pd.DataFrame) -> set[int]:
 def _times(runs: pd.DataFrame) -> set[tuple[float, ...]]:
     values = _column(runs, "config_evaluation_times")
     return {() if _is_absent(v) else tuple(sorted(set(map(float, v)))) for v in values}
+
+
+def _is_stratified(value: Any) -> bool:
+    return not _is_absent(value) and bool(value)
 
 
 def _column(runs: pd.DataFrame, name: str) -> list[Any]:
@@ -153,7 +163,7 @@ def _flag_columns(runs: pd.DataFrame) -> list[str]:
     """Return the columns of flags that are part of what identifies a run."""
     columns = [str(column) for column in runs if str(column).startswith("config_")]
     known = [column for column in columns if not runs[column].isna().all()]
-    return [c for c in known if c not in TIMES_OF_METRICS and _name(c) not in _NO_IDENTITY]
+    return [c for c in known if c not in LATER_CONVENTIONS and _name(c) not in _NO_IDENTITY]
 
 
 def _texts(values: pd.Series, flag: str) -> list[str]:

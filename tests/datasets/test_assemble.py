@@ -1,10 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import train_test_split
 
-from survkit.datasets.assemble import build_dataset, split_rows, time_grid
+from survkit.datasets.assemble import build_dataset, time_grid
 from survkit.datasets.card import Card
+from survkit.datasets.splitting import split_rows
 from survkit.datasets.tables import RawTable
 from survkit.types import InputError
 
@@ -29,38 +29,6 @@ def toy_table(n=100, **changes):
     return RawTable(**(values | changes))
 
 
-@pytest.mark.parametrize("n", [137, 500, 9105])
-def test_split_is_that_of_two_train_test_splits(n):
-    rest, test = train_test_split(np.arange(n), test_size=0.1, random_state=42)
-    train, validation = train_test_split(rest, test_size=0.1 / 0.9, random_state=42)
-    for ours, theirs in zip(split_rows(n), (train, validation, test), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-@pytest.mark.parametrize("n", [3, 10, 1000, 9105, 12345])
-def test_split_parts_are_disjoint_and_whole(n):
-    rows = split_rows(n)
-    assert sorted(np.concatenate(rows)) == list(range(n))
-    assert len(rows.test) == -(-n // 10)
-    assert len(rows.validation) in (len(rows.test), len(rows.test) - 1)
-
-
-def test_subjects_are_split_whole():
-    subject_id = np.repeat(np.arange(50), np.random.default_rng(0).integers(1, 9, size=50))
-    rows = split_rows(len(subject_id), subject_id)
-    assert sorted(np.concatenate(rows)) == list(range(len(subject_id)))
-    subjects = [set(subject_id[part]) for part in rows]
-    assert [len(each) for each in subjects] == [40, 5, 5]
-    assert not subjects[0] & subjects[1]
-    assert not subjects[0] & subjects[2]
-    assert not subjects[1] & subjects[2]
-
-
-def test_too_few_subjects_to_split():
-    with pytest.raises(InputError, match="2 subjects cannot be split in three"):
-        split_rows(2)
-
-
 def test_time_grid_defaults_by_size():
     time, event = np.array([1.0, 3.0, 7.0]), np.array([True, True, False])
     np.testing.assert_allclose(time_grid(time, event, n=1000).cuts, np.linspace(0, 7, 100))
@@ -83,7 +51,7 @@ def test_rows_keep_their_outcomes_and_extras():
     n = 100
     table = toy_table(n, label=np.arange(n), true_time=np.arange(n) + 0.5)
     dataset = build_dataset(table, CARD)
-    for part, rows in zip(dataset.splits, split_rows(n), strict=True):
+    for part, rows in zip(dataset.splits, dataset.rows, strict=True):
         np.testing.assert_array_equal(part.label, rows)
         np.testing.assert_array_equal(part.true_time, rows + 0.5)
         np.testing.assert_array_equal(part.time, table.time[rows])
@@ -94,7 +62,7 @@ def test_rows_keep_their_outcomes_and_extras():
 
 def test_only_training_rows_reach_the_statistics():
     table = toy_table()
-    held_out = np.concatenate(split_rows(100)[1:])
+    held_out = np.concatenate(split_rows(100, event=table.event)[1:])
     changed = table.features.copy()
     changed.loc[held_out, "x"] = 1000.0
     changed.loc[held_out, "y"] = np.nan
@@ -113,7 +81,7 @@ def test_only_training_rows_reach_the_statistics():
 def test_changing_training_rows_changes_the_statistics():
     table = toy_table()
     changed = table.features.copy()
-    changed.loc[split_rows(100).train[0], "x"] += 1.0
+    changed.loc[split_rows(100, event=table.event).train[0], "x"] += 1.0
     after = build_dataset(toy_table(features=changed), CARD)
     assert after.preprocessor.state() != build_dataset(table, CARD).preprocessor.state()
 
@@ -131,7 +99,28 @@ def test_too_few_events(events, message):
 def test_too_few_events_among_training_rows():
     event = np.isin(np.arange(100), split_rows(100).test[:5])
     with pytest.raises(InputError, match="all 80 rows of the training split are censored"):
-        build_dataset(toy_table(event=event), CARD)
+        build_dataset(toy_table(event=event), CARD, stratified_split=False)
+
+
+@pytest.mark.parametrize(
+    ("n", "asked", "stratified"),
+    [(1999, None, True), (2000, None, False), (1999, False, False), (2000, True, True)],
+)
+def test_small_tables_are_stratified_unless_asked_otherwise(n, asked, stratified):
+    table = toy_table(n, event=np.random.default_rng(0).random(n) < 0.1)
+    dataset = build_dataset(table, CARD, stratified_split=asked)
+    assert dataset.stratified_split is stratified
+    expected = split_rows(n, event=table.event if stratified else None)
+    for part, rows, own in zip(dataset.splits, expected, dataset.rows, strict=True):
+        np.testing.assert_array_equal(own, rows)
+        np.testing.assert_array_equal(part.time, table.time[rows])
+
+
+def test_subjects_of_a_small_table_are_stratified():
+    subject_id = np.repeat(np.arange(100), 3)
+    event = np.isin(np.arange(300), 3 * np.arange(10) + 2)  # one row each of ten subjects
+    dataset = build_dataset(toy_table(300, event=event, subject_id=subject_id), CARD)
+    assert [int(part.event.sum()) for part in dataset.splits] == [8, 1, 1]
 
 
 def test_card_checks_and_prints():

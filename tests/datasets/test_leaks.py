@@ -14,11 +14,12 @@ from lifelines.utils import concordance_index
 from scipy.stats import hypergeom
 
 from survkit.datasets import load_dataset
-from survkit.datasets.assemble import Dataset, split_rows
+from survkit.datasets.assemble import Dataset
 from survkit.datasets.card import LeakCheck
 from survkit.datasets.columns import Column
 from survkit.datasets.leaks import RANKED_ROWS, check_leaks, leak_warnings
 from survkit.datasets.schema import Schema
+from survkit.datasets.splitting import split_rows
 from survkit.datasets.tables import RawTable
 from survkit.train import main as train
 
@@ -115,8 +116,7 @@ def test_a_column_that_knows_the_outcome_is_named(
 def test_the_concordance_is_that_of_lifelines(tmp_path: Path) -> None:
     frame = cohort()
     dataset = load(frame.assign(days=planted(frame, "days")), tmp_path)
-    rows = split_rows(len(frame)).train
-    own = frame.assign(days=planted(frame, "days")).iloc[rows]
+    own = frame.assign(days=planted(frame, "days")).iloc[dataset.rows.train]
     expected = concordance_index(own["months"], -own["days"], own["dead"])
     (check,) = [each for each in dataset.card.leak_checks or () if each.name == "ranking"]
     assert check.found[0].value == pytest.approx(expected, abs=1e-9)
@@ -138,7 +138,7 @@ def test_many_levels_do_not_rank_by_their_own_outcomes(tmp_path: Path) -> None:
 
 def test_one_outcome_by_chance_is_not_suspicious(tmp_path: Path) -> None:
     frame = cohort().assign(rare="no")
-    train_rows = np.sort(split_rows(len(frame)).train)
+    train_rows = np.sort(split_rows(len(frame), event=frame["dead"].to_numpy() == 1).train)
     dead = train_rows[frame["dead"].to_numpy()[train_rows] == 1]
     total, ones = len(train_rows), len(dead)
     chance = [hypergeom.pmf(k, total, ones, k) for k in range(60)]
@@ -164,7 +164,7 @@ def test_subjects_with_several_rows_count_once(tmp_path: Path) -> None:
     frame = cohort(300)
     frame["patient"] = np.arange(300)
     frame["room"] = "ward"
-    rows = split_rows(300).train
+    rows = split_rows(300, event=frame["dead"].to_numpy() == 1).train
     dead = [row for row in rows if frame["dead"][row] == 1][:3]
     frame.loc[dead, "room"] = "single"
     long = pd.concat([frame, *[frame.loc[dead]] * 9], ignore_index=True)

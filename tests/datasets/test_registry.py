@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from survkit.datasets import ALIASES, DATASETS, dataset_name, load_dataset, load_parameters
-from survkit.datasets.assemble import GridParameters
+from survkit.datasets.assemble import CommonParameters
 from survkit.types import InputError
 
 
@@ -12,7 +12,7 @@ def test_entries_list_the_loaders_parameters():
         taken = inspect.signature(entry.loader).parameters.values()
         keywords = {p.name for p in taken if p.kind is p.KEYWORD_ONLY}
         assert {*entry.parameters, *(["download"] if entry.downloads else [])} == keywords
-        assert not keywords & set(GridParameters.__annotations__)
+        assert not keywords & set(CommonParameters.__annotations__)
 
 
 def test_aliases():

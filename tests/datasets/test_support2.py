@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from survkit.datasets import load_dataset, support2
-from survkit.datasets.assemble import split_rows
+from survkit.datasets.splitting import split_rows
 from survkit.datasets.support2 import CATEGORICAL, FEATURES, NORMAL_VALUES, load_support2
 from survkit.types import InputError
 

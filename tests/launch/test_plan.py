@@ -112,7 +112,7 @@ def test_paths_are_absolute(sweep: str, tmp_path: Path, monkeypatch: pytest.Monk
         ("common: {dataset: veteran, model: cox}", "unknown model 'cox'"),
         ("common: {dataset: vetran}", "unknown dataset 'vetran' .did you mean veteran"),
         (
-            "common: {dataset: veteran, model: personalized_moe, mixture_components: 10}",
+            "common: {dataset: veteran, model: personalized_moe, moe_value_dim: 128}",
             "bad: personalized_moe: .*128.*10",
         ),
         ("common: {dataset: veteran, lr: [1, 1.0]}", "are the same run"),

@@ -29,7 +29,8 @@ COX = "--model coxph"
 
 def command(model_flags: str, log_dir: Path) -> list[str]:
     data = "--dataset synthetic --synthetic_rows 100 --time_bins 6 --bootstrap 10 --group earlier"
-    data += " --no_quantile_event_times --min_at_risk 0"  # what these records were made with
+    # What these records were made with.
+    data += " --no_stratified_split --no_quantile_event_times --min_at_risk 0"
     return [*f"{data} {model_flags} --mode disabled".split(), "--log_dir", str(log_dir)]
 
 
@@ -47,6 +48,7 @@ def another_value(config: TrainConfig, name: str) -> object:
         "initial_curve": "random",
         "evaluation_times": (2.0,),
         "quantile_event_times": True,
+        "stratified_split": True,
     }
     if name in known:
         return known[name]
@@ -125,7 +127,7 @@ def test_a_default_that_a_later_version_changes_changes_no_identifier() -> None:
 def test_identifiers_stay_as_they_are(changes: dict[str, str], identifier: str) -> None:
     """A failure means that a default has changed: give its option the old one as `neutral`."""
     known = {"time_bins": 100, "quantile_event_times": False, "min_at_risk": 0}
-    known["initial_curve"] = "random"
+    known |= {"initial_curve": "random", "stratified_split": False}
     config = replace(TrainConfig(), **known, **changes)
     assert run_id(config, "data") == identifier
 
@@ -139,6 +141,15 @@ def test_the_least_number_at_risk_counts_where_it_decides() -> None:
     config = replace(config, dataset="flchain")
     assert resolved(config, flchain).min_at_risk == 0
     assert resolved(replace(config, min_at_risk=500), flchain).min_at_risk == 500
+
+
+def test_how_rows_were_split_counts_where_it_is_not_the_random_split() -> None:
+    for name, stratified in (("lung", True), ("flchain", False)):
+        config = replace(TrainConfig(), dataset=name)
+        known = resolved(config, load_dataset(name, data_dir="unused"))
+        assert known.stratified_split is stratified
+        random = replace(known, stratified_split=False)
+        assert (run_id(known, "data") != run_id(random, "data")) is stratified
 
 
 def test_evaluation_times_lie_within_the_horizon() -> None:

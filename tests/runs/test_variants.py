@@ -57,6 +57,15 @@ def test_flags_of_logging_and_device_make_no_variant() -> None:
     assert variant_labels(frame).tolist() == ["fixed_moe", "fixed_moe"]
 
 
+def test_runs_of_stratified_and_random_splits_are_not_compared() -> None:
+    random, stratified = ({"config_stratified_split": asked} for asked in (False, True))
+    check_comparable(runs({}, random))  # a record from before the flag
+    check_comparable(runs(stratified, stratified))
+    for other in ({}, random):
+        with pytest.raises(InputError, match=r"differ in stratified_split \(False, True\)"):
+            check_comparable(runs(other, stratified))
+
+
 def test_a_record_from_before_a_flag_has_its_default() -> None:
     frame = runs({"configuration": "a"}, {"config_dropout": 0.0, "configuration": "b"})
     assert variant_labels(frame).tolist() == ["fixed_moe", "fixed_moe"]

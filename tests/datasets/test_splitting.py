@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
+
+from survkit.datasets import load_dataset
+from survkit.datasets.splitting import check_event_in_each_part, split_rows
+from survkit.train import main as train
+from survkit.types import InputError, Splits, SurvivalData
+
+
+@pytest.mark.parametrize("n", [137, 500, 9105])
+def test_split_is_that_of_two_train_test_splits(n):
+    rest, test = train_test_split(np.arange(n), test_size=0.1, random_state=42)
+    train, validation = train_test_split(rest, test_size=0.1 / 0.9, random_state=42)
+    for ours, theirs in zip(split_rows(n), (train, validation, test), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("n", [3, 10, 1000, 9105, 12345])
+def test_split_parts_are_disjoint_and_whole(n):
+    rows = split_rows(n)
+    assert sorted(np.concatenate(rows)) == list(range(n))
+    assert len(rows.test) == -(-n // 10)
+    assert len(rows.validation) in (len(rows.test), len(rows.test) - 1)
+
+
+def test_subjects_are_split_whole():
+    subject_id = np.repeat(np.arange(50), np.random.default_rng(0).integers(1, 9, size=50))
+    rows = split_rows(len(subject_id), subject_id)
+    assert sorted(np.concatenate(rows)) == list(range(len(subject_id)))
+    subjects = [set(subject_id[part]) for part in rows]
+    assert [len(each) for each in subjects] == [40, 5, 5]
+    assert not subjects[0] & subjects[1]
+    assert not subjects[0] & subjects[2]
+    assert not subjects[1] & subjects[2]
+
+
+def test_too_few_subjects_to_split():
+    with pytest.raises(InputError, match="2 subjects cannot be split in three"):
+        split_rows(2)
+
+
+@given(st.integers(25, 400), st.integers(0, 2**32 - 1), st.sampled_from([0.1, 0.3, 0.5, 0.95]))
+def test_a_stratified_split_is_that_of_two_train_test_splits(n, seed, share):
+    event = np.random.default_rng(seed).random(n) < share
+    event[:4], event[4:8] = True, False  # scikit-learn refuses fewer
+    whole = {"random_state": 42, "test_size": -(-n // 10), "stratify": event}
+    rest, test = train_test_split(np.arange(n), **whole)
+    ninth = {"random_state": 42, "test_size": -(-len(rest) // 9), "stratify": event[rest]}
+    train_rows, validation = train_test_split(rest, **ninth)
+    for ours, theirs in zip(
+        split_rows(n, event=event), (train_rows, validation, test), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_rows_with_one_outcome_are_split_as_scikit_learn_does():
+    event = np.ones(50, bool)
+    rest, test = train_test_split(np.arange(50), test_size=5, random_state=42, stratify=event)
+    rows = split_rows(50, event=event)
+    np.testing.assert_array_equal(rows.test, test)
+    assert sorted(np.concatenate(rows)) == list(range(50))
+    assert len(rows.validation) + len(rows.train) == len(rest)
+
+
+@given(st.integers(3, 300), st.data())
+def test_stratified_parts_are_whole_and_have_their_share(n, data):
+    events = data.draw(st.integers(0, n))
+    event = np.random.default_rng(n).permutation(np.arange(n) < events)
+    rows = split_rows(n, event=event)
+    assert sorted(np.concatenate(rows)) == list(range(n))
+    assert [len(part) for part in rows] == [len(part) for part in split_rows(n)]
+    for part in rows:
+        assert abs(event[part].sum() - events * len(part) / n) < 2
+
+
+@given(st.integers(30, 1999))
+def test_ten_events_are_enough(n):
+    event = np.arange(n) < 10
+    assert all(event[part].any() for part in split_rows(n, event=event))
+
+
+def test_subjects_are_stratified_by_whether_any_row_has_the_event():
+    subject_id = np.random.default_rng(1).permutation(np.repeat(np.arange(100), 4))
+    event = np.zeros(400, bool)
+    for subject in range(30):  # one row each
+        event[np.flatnonzero(subject_id == subject)[0]] = True
+    rows = split_rows(400, subject_id, event=event)
+    assert [int(event[part].sum()) for part in rows] == [24, 3, 3]
+    subjects = [np.unique(subject_id[part]) for part in rows]
+    of_subjects = split_rows(100, event=np.arange(100) < 30)
+    for found, expected in zip(subjects, of_subjects, strict=True):
+        np.testing.assert_array_equal(found, np.sort(expected))
+
+
+def parts_with(*events):
+    return Splits(
+        *(
+            SurvivalData(np.zeros((20, 1)), np.arange(20) < count, np.ones(20, float))
+            for count in events
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "stratified", "message"),
+    [
+        ((9, 0, 7), False, "none of the 20 validation rows .* have 16 events: --stratified_split"),
+        ((2, 0, 0), False, "none of the 20 validation rows .* 2 events: too few .* 10 events on"),
+        ((4, 1, 0), True, "none of the 20 test rows has the event; all 60 rows have 5 events: too"),
+        ((0, 1, 0), True, "none of the 20 training rows has the event; all 60 rows have 1 event:"),
+    ],
+)
+def test_a_part_without_events_is_refused(events, stratified, message):
+    with pytest.raises(InputError, match=message):
+        check_event_in_each_part(parts_with(*events), stratified=stratified)
+    check_event_in_each_part(parts_with(1, 1, 1), stratified=stratified)
+
+
+def write_table(path, *, n, events):
+    random = np.random.default_rng(0)
+    rows = (f"{random.normal():.4f},{1 + i},{int(i < events)}" for i in range(n))
+    path.write_text("\n".join(["x,t,e", *rows]) + "\n")
+
+
+def test_the_command_refuses_a_part_without_events(tmp_path, capsys):
+    table = tmp_path / "a.csv"
+    write_table(table, n=60, events=4)
+    flags = ["--dataset", "csv", "--csv_path", str(table), "--time_column", "t"]
+    flags += ["--event_column", "e", "--model", "kaplan_meier", "--log_dir", str(tmp_path / "logs")]
+    assert train(flags) == 2
+    error = capsys.readouterr().err
+    assert "has the event; all 60 rows have 4 events" in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.rglob("config.json"))
+
+
+@pytest.mark.parametrize("name", ["gbsg2", "whas500", "veteran", "rossi", "lung", "digits"])
+def test_small_datasets_are_stratified(name, tmp_path):
+    splits = load_dataset(name, data_dir=tmp_path).splits
+    n = sum(map(len, splits))
+    share = sum(part.event.sum() for part in splits) / n
+    for part in splits:
+        assert abs(part.event.sum() - share * len(part)) < 1
+
+
+def test_the_split_of_a_large_dataset_is_random(tmp_path):
+    flchain = load_dataset("flchain", data_dir=tmp_path)
+    assert not flchain.stratified_split
+    np.testing.assert_array_equal(flchain.rows.test, split_rows(7874).test)
+
+
+def test_support2_keeps_its_split_unless_asked(real_data_dir):
+    given = {"data_dir": real_data_dir, "download": False}
+    support2 = load_dataset("support2", **given)
+    assert not support2.stratified_split
+    # Few enough patients are left for a table of its size to be stratified.
+    late = load_dataset("support2", support2_start_day=1500, **given)
+    assert sum(map(len, late.splits)) < 2000
+    assert not late.stratified_split
+    stratified = load_dataset("support2", stratified_split=True, **given)
+    assert stratified.stratified_split
+    assert stratified.splits.test.event.sum() == 620
+
+
+def test_mnist_has_test_rows_of_its_own(tmp_path):
+    with pytest.raises(InputError, match="--stratified_split has no meaning for mnist"):
+        load_dataset("mnist", data_dir=tmp_path, stratified_split=True)
