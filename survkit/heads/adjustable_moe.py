@@ -62,8 +62,13 @@ class AdjustableMoEHead(nn.Module):
 
     @torch.no_grad()
     def start_at(self, masses: Tensor) -> None:
-        """Start from class probabilities (m + 1,), alike for all experts but for their noise."""
+        """Start from class probabilities (m + 1,), alike for all experts but for their noise.
+
+        Warps start near the identity, as others would move the masses.
+        """
         self.prototypes.add_(start_logits(masses))
+        raw = self.warp.bias.new_tensor(TIME_WARPS[self.time_warp_function].start)
+        self.warp.bias.copy_(raw.repeat(len(self.prototypes)))
 
     def forward(self, hidden: Tensor) -> HeadOutput:
         """Return the mixture for hidden (B, hidden_dim)."""

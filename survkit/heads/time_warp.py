@@ -234,13 +234,26 @@ def inverse_beta_cdf(raw: Tensor, intervals: int) -> Tensor:
 
 
 class TimeWarp(NamedTuple):
-    """A family of warps: how many raw parameters it has, and its inverse at even steps."""
+    """A family of warps.
 
-    num_parameters: int
+    Attributes
+    ----------
+    start : tuple of float
+        Raw parameters at which a warp is close to the identity, and can still be learned.
+    inverse : callable
+        (raw parameters, number of even steps) -> the inverse at the steps between the ends.
+    """
+
+    start: tuple[float, ...]
     inverse: Callable[[Tensor, int], Tensor]
+
+    @property
+    def num_parameters(self) -> int:
+        """How many raw parameters a warp has."""
+        return len(self.start)
 
 
 TIME_WARPS: dict[str, TimeWarp] = {
-    "two_logistics": TimeWarp(6, inverse_two_logistics),
-    "beta_cdf": TimeWarp(2, inverse_beta_cdf),
+    "two_logistics": TimeWarp((-3.0, -3.0, 0.0, 0.0, 0.0, 0.0), inverse_two_logistics),
+    "beta_cdf": TimeWarp((0.0, 0.0), inverse_beta_cdf),
 }

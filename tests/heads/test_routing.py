@@ -104,11 +104,12 @@ def test_router_is_a_softmax_over_the_temperature(expert_metric):
 def test_router_with_top_k_renormalises_the_kept_weights():
     torch.manual_seed(0)
     model = router(mixture_topk=2)
-    log_gates, router_log_probs = model(torch.randn(5, 6))
-    kept = kept_experts(log_gates)
-    expected = torch.where(kept, router_log_probs.exp(), 0.0)
+    vectors = torch.randn(5, 6)
+    log_gates, router_log_probs = model(vectors)
+    scores = vectors @ model.keys.T
+    expected = torch.where(kept_experts(log_gates), (scores / 2.0).softmax(-1), 0.0)
     torch.testing.assert_close(log_gates.exp(), expected / expected.sum(-1, keepdim=True))
-    torch.testing.assert_close(router_log_probs.exp().sum(-1), torch.ones(5))
+    torch.testing.assert_close(router_log_probs.exp(), scores.softmax(-1))
 
 
 def test_second_temperature_divides_the_kept_scores():
@@ -120,14 +121,17 @@ def test_second_temperature_divides_the_kept_scores():
     vectors = torch.randn(5, 6)
     scores = vectors @ model.keys.T / 2.0
     expected = (keep_top(scores, 3) / 0.25).clamp(min=-1e30).softmax(-1)
-    torch.testing.assert_close(model(vectors)[0].exp(), expected)
+    log_gates, router_log_probs = model(vectors)
+    torch.testing.assert_close(log_gates.exp(), expected)
+    torch.testing.assert_close(router_log_probs.exp(), scores.softmax(-1))  # not sharpened
 
 
 def test_keeping_all_experts_is_no_top_k():
     torch.manual_seed(0)
     model = router(mixture_topk=4)
-    log_gates, router_log_probs = model(torch.randn(5, 6))
-    assert log_gates is router_log_probs
+    vectors = torch.randn(5, 6)
+    scores = vectors @ model.keys.T
+    torch.testing.assert_close(model(vectors)[0].exp(), (scores / 2.0).softmax(-1))
 
 
 @pytest.mark.parametrize(

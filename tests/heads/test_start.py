@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 
 import numpy as np
@@ -18,7 +17,7 @@ from survkit.heads.start import EVEN_SHARE, class_masses, expert_masses, start_l
 from survkit.models.registry import MODELS
 from survkit.types import BoolArray
 
-SMALL = ("veteran", "lung", "gbsg2", "whas500", "rossi", "udca")
+SMALL = ("veteran", "lung", "gbsg2", "whas500", "rossi")
 
 
 def outcomes(seed: int, n: int, classes: int) -> tuple[NDArray[np.int64], BoolArray]:
@@ -75,7 +74,8 @@ def test_experts_together_make_the_curve_and_lean_to_bands_in_the_order_of_time(
     torch.testing.assert_close(of_experts.sum(1), torch.ones(experts, dtype=torch.float64))
     torch.testing.assert_close(of_experts.mean(0), masses)
     mean_class = of_experts @ torch.arange(12.0, dtype=torch.float64)
-    assert (mean_class.diff() > 0).all()
+    assert (mean_class.diff() > -1e-12).all()
+    assert mean_class[-1] > mean_class[0] or experts == 1
     scores = class_scores(start_logits(of_experts))
     torch.testing.assert_close(scores.softmax(-1), of_experts)
 
@@ -88,8 +88,8 @@ def test_a_head_starts_at_the_curve(name: str) -> None:
     head.start_at(masses)
     with torch.no_grad():
         mean = head(torch.randn(200, 40)).log_probs.exp().mean(0)
-    # Exact but for the published noise of prototypes, and the warp that Adjustable starts from.
-    largest = {"fixed_moe": 0.03, "adjustable_moe": 0.25}.get(name, 1e-6)
+    # Exact but for the published noise of prototypes, and the warps that Adjustable starts from.
+    largest = {"fixed_moe": 0.03, "adjustable_moe": 0.1}.get(name, 1e-6)
     assert (mean - masses).abs().max() < largest
 
 
@@ -97,8 +97,6 @@ def test_a_head_starts_at_the_curve(name: str) -> None:
 @pytest.mark.parametrize("dataset", SMALL)
 @pytest.mark.parametrize("model", HEADS)
 def test_no_head_ends_worse_than_one_curve_for_everybody(model: str, dataset: str) -> None:
-    if dataset == "udca" and not os.environ.get("SURVKIT_DATA_DIR"):
-        pytest.skip("needs udca_dataset.csv in $SURVKIT_DATA_DIR")
     config = TrainConfig(dataset=dataset, model=model)
     loaded = load_dataset(dataset, data_dir=config.data_dir)
     train, validation, _ = loaded.splits
