@@ -25,6 +25,7 @@ from sksurv.util import Surv
 
 from survkit.estimators import (
     AdjustableMoESurvival,
+    DeepWeibullSurvival,
     FixedMoESurvival,
     MTLRSurvival,
     PersonalizedMoESurvival,
@@ -40,6 +41,7 @@ EVERY = [
     FixedMoESurvival(**MIXTURE),
     AdjustableMoESurvival(**MIXTURE),
     PersonalizedMoESurvival(**MIXTURE),
+    DeepWeibullSurvival(**SMALL),
 ]
 every_estimator = pytest.mark.parametrize("estimator", EVERY, ids=lambda e: type(e).__name__)
 

@@ -37,6 +37,7 @@ from survkit import estimators
 from survkit.configs.train import TrainConfig
 from survkit.estimators import (
     AdjustableMoESurvival,
+    DeepWeibullSurvival,
     FixedMoESurvival,
     MTLRSurvival,
     PersonalizedMoESurvival,
@@ -53,6 +54,7 @@ EVERY = [
     FixedMoESurvival(**MIXTURE),
     AdjustableMoESurvival(**MIXTURE),
     PersonalizedMoESurvival(**MIXTURE),
+    DeepWeibullSurvival(**SMALL),
 ]
 every_estimator = pytest.mark.parametrize("estimator", EVERY, ids=lambda e: type(e).__name__)
 
