@@ -152,7 +152,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in given.items()}
         return asdict(TrainConfig(**plain))
 
-    def _predict(self, X: Any) -> SurvivalPrediction:  # noqa: N803
+    def _predict(self, X: Any, times: Float64Array | None = None) -> SurvivalPrediction:  # noqa: N803
         check_is_fitted(self)
         X = as_pandas(X)  # noqa: N806
         table = as_table(X)
@@ -165,7 +165,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         booleans: frozenset[str] = getattr(self, "boolean_columns_", frozenset())
         features, notes = self.preprocessor_.transform(with_kinds(table, values, booleans))
         _warn(notes)
-        return self.model_.predict(features, self.model_.knots.times)
+        return self.model_.predict(features, self.model_.knots.times if times is None else times)
 
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
         """Return Harrell's concordance of the risk scores with outcomes as in `fit`."""

@@ -142,9 +142,9 @@ class PersonalizedMoESurvival(MixtureSurvival):
 class DeepWeibullSurvival(NeuralSurvival):
     """A Weibull distribution for each subject, whose scale and shape a network gives.
 
-    The distribution is fitted to the times themselves. Curves are read linearly between `time_bins`
-    cuts and 200 further times up to the largest time; `model_.predict` gives them exactly, and
-    `model_.parameters_of` the scales and shapes. `labeling_floor_mode` has no effect.
+    The distribution is fitted to the times themselves, and survival is exact at any time. Medians,
+    quantiles and means read the curves linearly between `time_bins` cuts and 200 further times.
+    `labeling_floor_mode` has no effect.
 
     All parameters and attributes are those of `MTLRSurvival`.
     """
