@@ -130,6 +130,12 @@ MODELS: dict[str, ModelEntry] = {
     "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit"),
     "logistic_hazard": _pycox("logistic_hazard"),
+    "deep_weibull": ModelEntry(
+        "survkit.baselines.deep_weibull:DeepWeibull",
+        _network(),
+        network="deep_weibull",
+        is_baseline=True,
+    ),
     "bart": ModelEntry(
         "survkit.bart.baseline:BartBaseline",
         {
