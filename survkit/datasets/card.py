@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -39,6 +39,15 @@ class LeakCheck(NamedTuple):
     def record(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {**self._asdict(), "found": [finding._asdict() for finding in self.found]}
+
+
+def used_findings(findings: Iterable[Finding]) -> dict[str, list[str]]:
+    """Return what checks found of each column that is a feature."""
+    details: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.used:
+            details.setdefault(finding.column, []).append(finding.detail)
+    return details
 
 
 @dataclass(frozen=True)

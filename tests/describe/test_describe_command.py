@@ -93,7 +93,7 @@ def test_a_table_of_one_column_and_no_censoring(
     assert main([*outcome(path), "--by", "arm"]) == 0
     out = capsys.readouterr().out
     assert "12 subjects: 12 with the event (100%), 0 censored (0%); time in a unit that was" in out
-    assert "event: dead (1 = seen, no value = censored)" in out
+    assert "event: dead (1 = seen, no row is censored)" in out
     assert "By arm" not in out  # there is no other column to compare
     assert re.search(r"median follow-up \[quartiles\] +not reached", out)
     assert "in the 2 groups: chi-squared" in out

@@ -67,7 +67,7 @@ def test_numbers_are_medians_and_quartiles_of_pandas(some: Dataset) -> None:
     for head, rows in (("all", slice(None)), ("event", some.raw.event), ("cens", ~some.raw.event)):
         (column,) = [name for name in text if str(name).startswith(head)]
         low, middle, high = some.raw.features["age"][rows].quantile([0.25, 0.5, 0.75])
-        expected = f"{fixed(middle, 1)} [{fixed(low, 1)}, {fixed(high, 1)}]"
+        expected = f"{fixed(middle, 1)} [{fixed(low, 1)} to {fixed(high, 1)}]"
         assert cell(text.loc[AGE, column]) == expected
     assert text.loc[AGE, "missing"] == "8"
 
