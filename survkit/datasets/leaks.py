@@ -217,7 +217,7 @@ def _category_risks(
     an event and the mean follow-up is added to each, so that unseen categories are average.
     """
     folds = np.random.RandomState(0).permutation(len(codes)) % _FOLDS
-    typical, mean = max(time.sum(), np.finfo(float).tiny) / event.sum(), time.mean()
+    typical, mean = (time.sum() or 1.0) / event.sum(), time.mean()  # every time may be 0
     rate, early = np.zeros(len(codes)), np.zeros(len(codes))
     size = int(codes.max()) + 1
     for fold in range(_FOLDS):

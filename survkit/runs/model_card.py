@@ -188,14 +188,14 @@ def _metrics(result: Mapping[str, Any], test: SurvivalData) -> list[str]:
     metrics = [m for m in summary_metrics(result["test"]) if m in result["test"]]
     rows = [(f"`{m}`", _value(result, m), _interval(result, m)) for m in metrics]
     times = times_of(result.get("test_details", {}), metrics)
-    note = ["", times_note(times, test.num_subjects, result["time_unit"])] if times else []
+    note = times_note(times, test.num_subjects, result["time_unit"]) if times else ""
     return [
         f"On the {len(test):,} test rows ({int(test.event.sum()):,} events), which training never "
         f"sees; {result['evaluation']} convention; intervals from a bootstrap of the test "
         "subjects.",
         "",
         *_table(("metric", "value", "95 % interval"), rows),
-        *note,
+        *(["", markdown_text(note)] if note else []),
         "",
         *_bullets(MEANINGS),
     ]
@@ -206,7 +206,7 @@ def _value(result: Mapping[str, Any], metric: str) -> str:
     if _is_number(value):
         return _text(metric, value)
     reason = result.get("test_details", {}).get(metric, {}).get("reason", "")
-    return f"undefined ({reason})" if reason else "undefined"
+    return f"undefined ({markdown_text(reason)})" if reason else "undefined"
 
 
 def _interval(result: Mapping[str, Any], metric: str) -> str:
