@@ -3,6 +3,8 @@
 python -m benchmarks.bart_rossi --out coverage               # 100 replicates; run it again to go on
 python -m benchmarks.bart_rossi --out coverage --replicates 5
 python -m benchmarks.bart_rossi --out coverage --summary     # the table, of what is there
+python -m benchmarks.bart_rossi --out coverage --intervals   # rossi itself: week 52, and `fin`
+python -m benchmarks.bart_rossi --out without --without_resampling   # pymc-bart as it might be
 
 A replicate keeps the 432 men's covariates, draws their weeks of arrest from a Cox model fitted to
 them and ends at week 52. It is fitted by both engines with both settings of the leaf deviation, on
@@ -63,10 +65,18 @@ def main() -> None:
     parser.add_argument("--tune", type=int, default=100)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--sweeps", type=int, default=SamplerSettings().sweeps)
+    parser.add_argument(
+        "--without_resampling", action="store_true", help="only pymc, its particles not resampled"
+    )
     parser.add_argument("--summary", action="store_true", help="only print the table")
+    parser.add_argument("--intervals", action="store_true", help="fit the rossi data instead")
+    parser.add_argument("--cores", type=int, default=2, help="chains at a time, for --intervals")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "coverage.csv"
+    if arguments.intervals:
+        print_intervals(arguments.cores)
+        return
     if not arguments.summary:
         run_study(path, arguments)
     print(summary(pd.read_csv(path)).to_string(index=False))
@@ -79,8 +89,12 @@ def run_study(path: Path, arguments: argparse.Namespace) -> None:
         done = set(pd.read_csv(path)[list(KEYS)].itertuples(index=False, name=None))
     sampler = {name: getattr(arguments, name) for name in ("chains", "tune", "draws", "sweeps")}
     truths = {features: cox_of_rossi(features) for features in (1, 8)}
+    fits = FITS
+    if arguments.without_resampling:
+        fits = tuple(fit for fit in FITS if "pymc" in fit)
+        stop_resampling()
     for replicate in range(arguments.replicates):
-        for features, backend, deviation in FITS:
+        for features, backend, deviation in fits:
             key = (replicate, features, backend, deviation)
             if key in done:
                 continue
@@ -93,6 +107,13 @@ def run_study(path: Path, arguments: argparse.Namespace) -> None:
                 if file.tell() == 0:
                     writer.writeheader()
                 writer.writerow(row)
+
+
+def stop_resampling() -> None:
+    """Keep pymc-bart's particles as they grow, so that each is weighed once, in the end."""
+    import pymc_bart
+
+    pymc_bart.PGBART.resample = lambda _self, particles, _weights: particles
 
 
 def cox_of_rossi(features: int) -> CoxTruth:
@@ -155,6 +176,34 @@ def measure(truth: CoxTruth, settings: SamplerSettings) -> dict[str, float]:
         "ess_median": model.convergence.values()["ess_median"] if model.convergence else np.nan,
         "cpu_seconds": round(seconds, 1),
     }
+
+
+def print_intervals(cores: int) -> None:
+    """Print mean survival at week 52 and the hazard ratio of `fin` on rossi, a line per fit."""
+    from lifelines import KaplanMeierFitter
+    from lifelines.datasets import load_rossi
+
+    table = load_rossi()
+    week, arrest = table["week"].to_numpy(float), table["arrest"].to_numpy(bool)
+    estimate = KaplanMeierFitter().fit(week, arrest, alpha=1 - LEVEL)
+    low, high = estimate.confidence_interval_.iloc[-1]
+    print(f"Kaplan-Meier: {estimate.survival_function_.iloc[-1, 0]:.3f} ({low:.3f} to {high:.3f})")
+    names = tuple(table.columns[2:])
+    data = SurvivalData(table[list(names)].to_numpy("float32"), arrest, week, names)
+    for _, backend, deviation in FITS[: len(FITS) // 2]:
+        settings = SamplerSettings(backend=backend, leaf_deviation=deviation)
+        rules = dict.fromkeys(BINARY, "one_hot")
+        model = Bart(settings=settings, split_rules=rules, cores=cores).fit(data, scale=SCALE)
+        mean = summarise(model.posterior(data).survival.mean(axis=1)[:, -1], LEVEL)
+        arms = [marginal_means(model, data, {"fin": value}) for value in (0.0, 1.0)]
+        ratio = contrast(model.times, *arms).summary(LEVEL)["hazard_ratio"]
+        ends = (ratio.mean[-1], ratio.low[-1], ratio.high[-1])
+        print(
+            f"{backend}, {deviation}: {mean.mean:.3f} ({mean.low:.3f} to {mean.high:.3f}); "
+            f"hazard ratio of fin {ends[0]:.2f} ({ends[1]:.2f} to {ends[2]:.2f}); "
+            f"{model.convergence}",
+            flush=True,
+        )
 
 
 def inside(interval: object, truth: NDArray[np.float64]) -> NDArray[np.bool_]:

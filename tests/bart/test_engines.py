@@ -120,7 +120,7 @@ def test_pymc_keeps_the_prior_deviation_of_its_leaves() -> None:
 
 
 def test_stochtree_draws_the_leaf_variance_from_its_conditional_distribution() -> None:
-    """Inverse gamma, shape 3 and mean 1.5^2 / 10 trees a priori; normal leaves are conjugate."""
+    """Inverse gamma with shape 3/2 and scale 1.5^2 / 10 trees; normal leaves are conjugate."""
     data = two_groups()
     rows = training_rows(data.time, data.event)
     problem = ChainProblem(
@@ -139,7 +139,7 @@ def test_stochtree_draws_the_leaf_variance_from_its_conditional_distribution() -
         ]
     )
     drawn = [sampler.learn_leaf_variance() for _ in range(2000)]
-    conditional = invgamma(3 + len(leaves) / 2, scale=2 * 0.225 + (leaves**2).sum() / 2)
+    conditional = invgamma((3 + len(leaves)) / 2, scale=0.225 + (leaves**2).sum() / 2)
     assert kstest(drawn, conditional.cdf).pvalue > 0.001
 
 

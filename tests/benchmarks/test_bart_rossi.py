@@ -50,6 +50,7 @@ def test_a_study_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(bart_rossi, "FITS", fits)
     path = tmp_path / "coverage.csv"
     options = {"replicates": 1, "chains": 1, "tune": 4, "draws": 6, "sweeps": 1}
+    options["without_resampling"] = False
     run_study(path, argparse.Namespace(**options))
     first = path.read_text()
     run_study(path, argparse.Namespace(**{**options, "replicates": 2}))
