@@ -3,7 +3,7 @@
 python -m benchmarks.bart_rossi --out coverage               # 100 replicates; run it again to go on
 python -m benchmarks.bart_rossi --out coverage --replicates 5
 python -m benchmarks.bart_rossi --out coverage --summary     # the table, of what is there
-python -m benchmarks.bart_rossi --out coverage --intervals   # rossi itself: week 52, and `fin`
+python -m benchmarks.bart_rossi --out coverage --intervals --chains 2    # the data themselves
 python -m benchmarks.bart_rossi --out without --without_resampling   # pymc-bart as it might be
 
 A replicate keeps the 432 men's covariates, draws their weeks of arrest from a Cox model fitted to
@@ -75,11 +75,16 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "coverage.csv"
     if arguments.intervals:
-        print_intervals(arguments.cores)
+        print_intervals(sampler_of(arguments), cores=arguments.cores)
         return
     if not arguments.summary:
         run_study(path, arguments)
     print(summary(pd.read_csv(path)).to_string(index=False))
+
+
+def sampler_of(arguments: argparse.Namespace) -> dict[str, int]:
+    """Return the settings of the sampler among the flags."""
+    return {name: getattr(arguments, name) for name in ("chains", "tune", "draws", "sweeps")}
 
 
 def run_study(path: Path, arguments: argparse.Namespace) -> None:
@@ -87,7 +92,7 @@ def run_study(path: Path, arguments: argparse.Namespace) -> None:
     done = set()
     if path.exists():
         done = set(pd.read_csv(path)[list(KEYS)].itertuples(index=False, name=None))
-    sampler = {name: getattr(arguments, name) for name in ("chains", "tune", "draws", "sweeps")}
+    sampler = sampler_of(arguments)
     truths = {features: cox_of_rossi(features) for features in (1, 8)}
     fits = FITS
     if arguments.without_resampling:
@@ -178,7 +183,7 @@ def measure(truth: CoxTruth, settings: SamplerSettings) -> dict[str, float]:
     }
 
 
-def print_intervals(cores: int) -> None:
+def print_intervals(sampler: dict[str, int], *, cores: int) -> None:
     """Print mean survival at week 52 and the hazard ratio of `fin` on rossi, a line per fit."""
     from lifelines import KaplanMeierFitter
     from lifelines.datasets import load_rossi
@@ -191,7 +196,7 @@ def print_intervals(cores: int) -> None:
     names = tuple(table.columns[2:])
     data = SurvivalData(table[list(names)].to_numpy("float32"), arrest, week, names)
     for _, backend, deviation in FITS[: len(FITS) // 2]:
-        settings = SamplerSettings(backend=backend, leaf_deviation=deviation)
+        settings = SamplerSettings(backend=backend, leaf_deviation=deviation, **sampler)
         rules = dict.fromkeys(BINARY, "one_hot")
         model = Bart(settings=settings, split_rules=rules, cores=cores).fit(data, scale=SCALE)
         mean = summarise(model.posterior(data).survival.mean(axis=1)[:, -1], LEVEL)
