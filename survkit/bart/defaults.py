@@ -20,7 +20,7 @@ REGROWN_SHARE = 0.24
 
 SMALL = {"tune": 200, "draws": 200, "sweeps": 10, "regrow": 0, "max_rows": 200_000}
 LARGE = {"tune": 100, "draws": 150, "sweeps": 1, "max_rows": 100_000}
-"""At most ten minutes on two cores for the largest table (50 trees, 4 chains, 50 columns)."""
+"""Chosen for SUPPORT2 (90 columns): by `estimate_size` 8 minutes on two cores, see docs/results.md."""
 
 
 class GridOutcomes(NamedTuple):
