@@ -20,7 +20,7 @@ REGROWN_SHARE = 0.24
 
 SMALL = {"tune": 200, "draws": 200, "sweeps": 10, "regrow": 0, "max_rows": 200_000}
 LARGE = {"tune": 100, "draws": 150, "sweeps": 1, "max_rows": 100_000}
-"""Chosen for SUPPORT2 (90 columns): by `estimate_size` 8 minutes on two cores, see docs/results.md."""
+"""Chosen for SUPPORT2, which takes about 8 minutes on two cores by `estimate_size`."""
 
 
 class GridOutcomes(NamedTuple):
