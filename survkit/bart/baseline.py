@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.convergence import Convergence
+from survkit.bart.defaults import data_defaults, on_grid
 from survkit.bart.model import Bart
 from survkit.bart.size import choose_scale
 from survkit.baselines.columns import require_events
 from survkit.types import (
-    BoolArray,
     FitMonitor,
     FitSummary,
     FloatArray,
@@ -39,7 +39,7 @@ class BartBaseline:
     ----------
     grid : TimeGrid
         The cuts at which survival is predicted.
-    max_rows : int
+    max_rows : int, optional
         Most rows of person-period data.
     subsample : int, optional
         Fit on so many of the training subjects, drawn with the seed.
@@ -47,13 +47,16 @@ class BartBaseline:
         Chains that run at a time; all processors where not given.
     **sampler
         Engine, trees, prior, chains and seed: the fields of `SamplerSettings`.
+
+    Where `max_rows` and the sampler's `tune`, `draws`, `sweeps` and `regrow` are not given, `fit`
+    chooses them by the size of the data; see `data_defaults`.
     """
 
     def __init__(
         self,
         *,
         grid: TimeGrid,
-        max_rows: int = 200_000,
+        max_rows: int | None = None,
         subsample: int | None = None,
         cores: int | None = None,
         **sampler: Any,
@@ -61,7 +64,8 @@ class BartBaseline:
         self.grid = grid
         self.max_rows = max_rows
         self.subsample = subsample
-        self.bart = Bart(settings=SamplerSettings(**sampler), cores=cores)
+        self._given = {name: value for name, value in sampler.items() if value is not None}
+        self.bart = Bart(settings=SamplerSettings(**self._given), cores=cores)
         self.fit_summary = FitSummary()
 
     def fit(
@@ -77,21 +81,27 @@ class BartBaseline:
         """
         require_events(train, 1, "bart")
         warn = monitor.warn if monitor else print
+        max_rows = self._choose_size(train)
         train = self._subsample(train, warn)
-        event, interval = self._intervals(train, warn)
+        event, interval, at_zero = on_grid(train, self.grid)
+        if at_zero:
+            warn(
+                f"bart: {at_zero} training subjects have time 0; they count in the first "
+                "interval, as no time precedes it"
+            )
         if (interval == interval[0]).all():
             raise InputError(
                 "bart: every training time falls in the same interval of the time grid, and it "
                 "needs two at least; more --time_bins, or --quantile_event_times, may part them"
             )
-        scale = choose_scale(interval, self.max_rows)
+        scale = choose_scale(interval, max_rows)
         if scale > 1:
             warn(
                 f"bart: every {scale} intervals of the grid are merged into one, to stay within "
-                f"--bart_max_rows {self.max_rows}"
+                f"--bart_max_rows {max_rows}"
             )
-        on_grid = replace(train, event=event, time=interval, label=None, true_time=None)
-        self.bart.fit(on_grid, scale=scale)
+        outcomes = replace(train, event=event, time=interval, label=None, true_time=None)
+        self.bart.fit(outcomes, scale=scale)
         convergence = self.convergence()
         print(convergence, flush=True)
         if monitor:
@@ -101,6 +111,15 @@ class BartBaseline:
             warn(f"{convergence.warning()} (bart)")
         return self
 
+    def _choose_size(self, train: SurvivalData) -> int:
+        """Set what was not given of the sampler by the size of the data; return the most rows."""
+        given = {**self._given, "max_rows": self.max_rows, "subsample": self.subsample}
+        chosen = data_defaults(given, train, self.grid)
+        self.max_rows = chosen.pop("max_rows")
+        settings = SamplerSettings(**{**asdict(self.bart.settings), **chosen})
+        self.bart = Bart(settings=settings, cores=self.bart.cores)
+        return self.max_rows
+
     def _subsample(self, train: SurvivalData, warn: Callable[[str], None]) -> SurvivalData:
         if self.subsample is None or self.subsample >= len(train):
             return train
@@ -108,23 +127,6 @@ class BartBaseline:
         rows = np.sort(random.permutation(len(train))[: self.subsample])
         warn(f"bart: fitted on {self.subsample} of {len(train)} training subjects, drawn at random")
         return train.subset(rows)
-
-    def _intervals(
-        self, train: SurvivalData, warn: Callable[[str], None]
-    ) -> tuple[BoolArray, NDArray[np.float64]]:
-        """Return event and number of interval, from 1, of each subject.
-
-        What lies beyond the horizon becomes a censoring in the last interval: all that the grid
-        shows of it is that it came later.
-        """
-        interval = self.grid.classify(train.time) + self.grid.floor
-        last = self._cut_positions()[-1]
-        if at_zero := np.count_nonzero(interval == 0):
-            warn(
-                f"bart: {at_zero} training subjects have time 0; they count in the first "
-                "interval, as no time precedes it"
-            )
-        return train.event & (interval <= last), np.clip(interval, 1, last).astype(np.float64)
 
     def _cut_positions(self) -> NDArray[np.int64]:
         """Return the number of the interval that ends with each cut, 0 for none."""

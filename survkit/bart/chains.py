@@ -21,6 +21,7 @@ from survkit.bart.person_period import TrainingRows
 from survkit.types import InputError
 
 Backend = Literal["stochtree", "pymc"]
+LeafDeviation = Literal["prior", "learned"]
 WARM_SWEEPS = 10
 """Most iterations of stochtree that grow whole trees from the root; they count as tuning."""
 
@@ -52,6 +53,9 @@ class SamplerSettings:
         Independent chains.
     seed : int
         Chain c starts from a seed of its own, derived from this one.
+    leaf_deviation : {"prior", "learned"}
+        Whether the standard deviation of the leaves stays at its prior value or is learned from
+        the data, by stochtree in every iteration and by pymc-bart while tuning.
     """
 
     backend: Backend = "stochtree"
@@ -64,6 +68,7 @@ class SamplerSettings:
     draws: int = 200
     chains: int = 4
     seed: int = 42
+    leaf_deviation: LeafDeviation = "prior"
 
     def __post_init__(self) -> None:
         if self.backend not in ENGINES:
@@ -74,6 +79,10 @@ class SamplerSettings:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {value}")
         if not 0 <= self.regrow <= self.trees:
             raise InputError(f"regrow is {self.regrow}; it must be 0 to {self.trees}, the trees")
+        if self.leaf_deviation not in ("prior", "learned"):
+            raise InputError(
+                f"leaf_deviation is '{self.leaf_deviation}'; it must be prior or learned"
+            )
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha is {self.alpha}; it must lie between 0 and 1")
 
@@ -83,7 +92,7 @@ class SamplerSettings:
         return min(WARM_SWEEPS, self.tune // 2)
 
     @property
-    def leaf_deviation(self) -> float:
+    def prior_leaf_deviation(self) -> float:
         """Prior standard deviation of a leaf, with which the sum of the trees has 1.5.
 
         Chipman, George and McCulloch (2010), section 4: for a probit 3 / (k sqrt(trees)), k = 2.

@@ -243,7 +243,9 @@ class Bart:
                 f"this BART model was saved in format {state.get('format')}; this version reads "
                 f"format {FORMAT}: fit it again"
             )
-        model = cls(settings=SamplerSettings(**state["settings"]))
+        # Models saved before leaf deviations could be learned have no such setting.
+        settings = {"leaf_deviation": "prior", **state["settings"]}
+        model = cls(settings=SamplerSettings(**settings))
         model._fitted = Fitted(
             FeatureColumns.from_state(state["columns"]),
             np.asarray(state["times"]),

@@ -62,7 +62,8 @@ def sample_chain(
         model, sum_of_trees = _model(problem, settings)
         with model, _silent():
             step = pmb.PGBART([sum_of_trees])
-            hold_leaf_deviation(step, settings.leaf_deviation)
+            if settings.leaf_deviation == "prior":
+                hold_leaf_deviation(step, settings.prior_leaf_deviation)
             pm.sample(
                 tune=settings.tune,
                 draws=settings.draws,
@@ -86,8 +87,8 @@ def sample_chain(
 def hold_leaf_deviation(step: Any, deviation: float) -> None:
     """Give leaves the prior deviation of the other engine, for the whole chain.
 
-    While tuning, pymc-bart would set it to the deviation of the trees sampled so far, whose prior
-    that then is: trees become smaller and smaller, and intervals of survival too narrow.
+    Otherwise pymc-bart starts with twice that deviation and, while tuning, sets it to the mean
+    deviation of what the trees sampled so far predict for a row.
     """
     step.leaf_sd[...] = deviation
     step.running_sd = [_Held(own.copy()) for own in step.leaf_sd]

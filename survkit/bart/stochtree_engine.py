@@ -23,6 +23,7 @@ from stochtree import (
     ForestModelConfig,
     ForestSampler,
     GlobalModelConfig,
+    LeafVarianceModel,
     Residual,
 )
 
@@ -41,6 +42,9 @@ GROWN_TOGETHER = 5
 
 COLUMNS_OF_A_NODE = 20
 """Columns drawn for every node of a tree that is grown, among which its split is chosen."""
+
+LEAF_DEGREES = 3.0
+"""Degrees of freedom of the prior of a learned leaf variance: few, so that it says little."""
 
 HALF_LOG_2_PI = 0.5 * np.log(2 * np.pi)
 LEAST_INFORMATION = 1e-10
@@ -99,6 +103,8 @@ def sample_chain(
             total = sampler.sweep(residual, grown=together, variance=variance)
         for _ in range(settings.sweeps):
             total = sampler.sweep(latent_residual(sign, problem.offset + total, random))
+            if settings.leaf_deviation == "learned":
+                sampler.learn_leaf_variance()
         if iteration >= settings.tune:
             for nodes in sampler.trees():
                 builder.add_tree(_translate(nodes, columns))
@@ -146,6 +152,7 @@ class _Sampler:
         self._weighted.add_variance_weights(np.ones(num_rows))
         self._residual = Residual(np.zeros(num_rows))
         self._random = RNG(seed)
+        self._leaf_variance = LeafVarianceModel()
         self._global = GlobalModelConfig(global_error_variance=1.0)
         self._config = ForestModelConfig(
             num_trees=settings.trees,
@@ -155,7 +162,7 @@ class _Sampler:
             variable_weights=columns.weights,
             alpha=settings.alpha,
             beta=settings.beta,
-            leaf_model_scale=settings.leaf_deviation**2,
+            leaf_model_scale=settings.prior_leaf_deviation**2,
             min_samples_leaf=1,
             max_depth=-1,
             num_features_subsample=min(COLUMNS_OF_A_NODE, num_columns),
@@ -195,6 +202,19 @@ class _Sampler:
             grown is not None,
         )
         return np.asarray(self._sampler.get_cached_forest_predictions())
+
+    def learn_leaf_variance(self) -> float:
+        """Draw and return the variance of the leaves for the next sweep, given the present trees.
+
+        Its prior is inverse gamma with shape 3/2 and the fixed variance of the other setting as its
+        scale: half the draws lie below 0.85 times that variance. stochtree halves both numbers.
+        """
+        fixed = self._settings.prior_leaf_deviation**2
+        variance: float = self._leaf_variance.sample_one_iteration(
+            self._forest, self._random, LEAF_DEGREES, 2 * fixed
+        )
+        self._config.update_leaf_model_scale(variance)
+        return variance
 
     def trees(self) -> list[dict[str, Any]]:
         """Return the trees of the last sweep, as stochtree describes them."""

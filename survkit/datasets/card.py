@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -41,6 +41,15 @@ class LeakCheck(NamedTuple):
         return {**self._asdict(), "found": [finding._asdict() for finding in self.found]}
 
 
+def used_findings(findings: Iterable[Finding]) -> dict[str, list[str]]:
+    """Return what checks found of each column that is a feature."""
+    details: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.used:
+            details.setdefault(finding.column, []).append(finding.detail)
+    return details
+
+
 @dataclass(frozen=True)
 class Card:
     """A dataset's facts, asserted when it loads.
@@ -63,10 +72,10 @@ class Card:
         Columns of the source that are not features, each with the reason.
     known_leaks : tuple of str
         Features kept although they may carry knowledge of the future.
-    leak_checks : tuple of LeakCheck, optional
-        The checks of a table that nobody has examined for leaks; None where somebody has.
     notes : tuple of str
         Anything else that decides how results are to be read.
+    leak_checks : tuple of LeakCheck, optional
+        The checks of a table that nobody has examined for leaks; None where somebody has.
     """
 
     name: str
@@ -77,8 +86,8 @@ class Card:
     licence: str
     dropped_columns: Mapping[str, str] = field(default_factory=dict)
     known_leaks: tuple[str, ...] = ()
-    leak_checks: tuple[LeakCheck, ...] | None = None
     notes: tuple[str, ...] = ()
+    leak_checks: tuple[LeakCheck, ...] | None = None
 
     def check(self, n: int, events: int) -> None:
         """Assert the counts of loaded data.

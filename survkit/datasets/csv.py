@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -15,7 +15,7 @@ from survkit.datasets.assemble import CommonParameters, Dataset, build_dataset, 
 from survkit.datasets.card import UNKNOWN_UNIT, Card
 from survkit.datasets.cells import Cells, read_cells
 from survkit.datasets.columns import Column, feature_columns
-from survkit.datasets.leaks import check_leaks, leak_warnings
+from survkit.datasets.leaks import CONSTANTS, check_leaks, leak_warnings
 from survkit.datasets.outcome import read_events, read_times, times_between
 from survkit.datasets.problems import Problems, in_rows
 from survkit.datasets.schema import Schema
@@ -25,6 +25,33 @@ from survkit.datasets.values import Markers, find_decimal
 from survkit.types import InputError
 
 _MARKS = {"point": ".", "comma": ","}
+
+
+@dataclass(frozen=True, eq=False)
+class CsvTable:
+    """A table that was read, before it is split for a model.
+
+    Parameters
+    ----------
+    raw : RawTable
+        All rows in original units.
+    schema : Schema
+        What was understood of the file.
+    card : Card
+        Facts about the table.
+    warnings : tuple of str
+        What a reader of the table must know.
+    """
+
+    raw: RawTable
+    schema: Schema
+    card: Card
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the dataset."""
+        return self.card.name
 
 
 def load_csv(
@@ -97,11 +124,50 @@ def load_csv(
         csv_decimal=csv_decimal,
         csv_encoding=csv_encoding,
     )
+    table = _read(csv_path, flags)
+    dataset = build_dataset(table.raw, table.card, **common)
+    assert dataset.rows is not None
+    checks = check_leaks(table.raw, table.schema, dataset.rows.train)
+    return replace(
+        dataset,
+        card=replace(table.card, leak_checks=checks),
+        warnings=(*table.warnings, *dataset.warnings, *leak_warnings(checks)),
+        schema=table.schema,
+    )
+
+
+def table_to_describe(csv_path: Path | str | None, flags: TableFlags) -> CsvTable:
+    """Read a table that no model will be trained on.
+
+    It may have no events, no features and no time after 0. The checks for leaks look at all rows,
+    and constant columns are named.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or with everything in it that cannot be used.
+    """
+    table = _read(csv_path, flags, for_model=False)
+    checks = check_leaks(table.raw, table.schema, np.arange(len(table.raw)))
+    constant = [
+        f"column '{finding.column}' is constant: {finding.detail}"
+        for check in checks
+        for finding in check.found
+        if check.name == CONSTANTS
+    ]
+    return replace(
+        table,
+        card=replace(table.card, leak_checks=checks),
+        warnings=(*table.warnings, *constant, *leak_warnings(checks)),
+    )
+
+
+def _read(csv_path: Path | str | None, flags: TableFlags, *, for_model: bool = True) -> CsvTable:
     if csv_path is None:
         raise InputError("dataset csv needs --csv_path")
     flags.check()
-    cells = read_cells(csv_path, separator=csv_separator, encoding=csv_encoding)
-    table, schema, warnings = read_table(cells, flags, str(csv_path))
+    cells = read_cells(csv_path, separator=flags.csv_separator, encoding=flags.csv_encoding)
+    table, schema, warnings = read_table(cells, flags, str(csv_path), for_model=for_model)
     card = Card(
         name="csv",
         n=len(table),
@@ -110,23 +176,17 @@ def load_csv(
         source=schema.source,
         licence="not stated",
         dropped_columns={c.name: c.left_out for c in schema.columns if c.left_out},
-        notes=() if flags.unit else (f"The unit of column '{time_column}' was not given.",),
+        notes=() if flags.unit else (f"The unit of column '{flags.time_column}' was not given.",),
     )
-    dataset = build_dataset(table, card, **common)
-    assert dataset.rows is not None
-    checks = check_leaks(table, schema, dataset.rows.train)
-    return replace(
-        dataset,
-        card=replace(card, leak_checks=checks),
-        warnings=(*warnings, *dataset.warnings, *leak_warnings(checks)),
-        schema=schema,
-    )
+    return CsvTable(table, schema, card, warnings)
 
 
 def read_table(
-    cells: Cells, flags: TableFlags, source: str
+    cells: Cells, flags: TableFlags, source: str, *, for_model: bool = True
 ) -> tuple[RawTable, Schema, tuple[str, ...]]:
     """Return the raw table that cells mean, its schema and warnings.
+
+    A model needs features and events, which a description does not.
 
     Raises
     ------
@@ -159,11 +219,12 @@ def read_table(
         id_column=flags.id_column,
         group_column=flags.group_column,
     )
-    _check_features(schema, problems)
+    if for_model:
+        _check_features(schema, problems)
     readable = [c.name for c in schema.features if c.name not in problems.columns]
     features = schema.read(frame, problems, readable)
     subject_id = _subjects(frame, flags, missing, problems)
-    if coding.get("seen") or coding.get("censored"):
+    if for_model and (coding.get("seen") or coding.get("censored")):
         try:
             check_events(event, "the table")
         except InputError as error:

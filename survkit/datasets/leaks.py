@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from survkit.datasets.card import Finding, LeakCheck
+from survkit.datasets.card import Finding, LeakCheck, used_findings
 from survkit.datasets.problems import row_count
 from survkit.datasets.schema import Schema
 from survkit.datasets.tables import RawTable, as_categories, as_numbers
@@ -37,6 +37,9 @@ ENOUGH_STEPS = 20
 RANKED_ROWS = 2_000
 """Most training rows that a column is ranked by, drawn at random: its concordance is then known to
 about 0.01, in a hundredth of the time that 100,000 rows take."""
+
+CONSTANTS = "constants"
+"""Name of the check for columns with one value."""
 
 _FOLDS = 5
 _SHOWN = 3
@@ -123,17 +126,14 @@ _CHECKS = (
         f"they rise, or fall, in at least {ONE_WAY:.0%} of the steps from row to row of the file; "
         "the order of the rows may come from the outcome",
     ),
-    ("constants", "Columns with one value, which no model uses", ""),
+    (CONSTANTS, "Columns with one value, which no model uses", ""),
     ("left out", "Columns of the file that no model sees", ""),
 )
 
 
 def leak_warnings(checks: Sequence[LeakCheck]) -> tuple[str, ...]:
     """Return a warning for each column in use that a check found."""
-    details: dict[str, list[str]] = {}
-    for finding in (finding for check in checks for finding in check.found):
-        if finding.used:
-            details.setdefault(finding.column, []).append(finding.detail)
+    details = used_findings(finding for check in checks for finding in check.found)
     return tuple(
         f"column '{name}' may give the outcome away: {'; '.join(found)}; if it is not known at "
         "the time of prediction, name it in --drop_columns"
@@ -217,7 +217,7 @@ def _category_risks(
     an event and the mean follow-up is added to each, so that unseen categories are average.
     """
     folds = np.random.RandomState(0).permutation(len(codes)) % _FOLDS
-    typical, mean = max(time.sum(), np.finfo(float).tiny) / event.sum(), time.mean()
+    typical, mean = (time.sum() or 1.0) / event.sum(), time.mean()  # every time may be 0
     rate, early = np.zeros(len(codes)), np.zeros(len(codes))
     size = int(codes.max()) + 1
     for fold in range(_FOLDS):

@@ -86,7 +86,7 @@ class Schema:
             for column in self.features
             if names is None or column.name in names
         }
-        return pd.DataFrame(read).reset_index(drop=True)
+        return pd.DataFrame(read, index=pd.RangeIndex(len(frame)))
 
     def _number(
         self, column: Column, cells: pd.Series, missing: Markers, problems: Problems
@@ -120,15 +120,21 @@ class Schema:
         for kind, plural in (("number", "numbers"), ("category", "categories")):
             named = [_shown(column) for column in self.features if column.kind == kind]
             lines.append(f"  {plural}: {', '.join(named) or 'none'}")
-        seen, censored = (
-            " or ".join(self.event[key]) or "no value" for key in ("seen", "censored")
-        )
-        lines.append(f"  event: {self.event['column']} ({seen} = seen, {censored} = censored)")
+        lines.append(f"  event: {_line(self.event['column'])} ({self._event_codes()})")
         unit = f", in {self.time['unit']}" if self.time["unit"] else ""
         time = self.time["column"] or f"{self.time['start']} to {self.time['end']}"
-        lines.append(f"  time: {time}{unit}")
-        dropped = [f"{c.name} ({c.kind})" for c in self.columns if c.left_out]
+        lines.append(f"  time: {_line(time)}{unit}")
+        dropped = [f"{_line(c.name)} ({c.kind})" for c in self.columns if c.left_out]
         return "\n".join([*lines, f"  left out: {', '.join(dropped) or 'none'}"])
+
+    def _event_codes(self) -> str:
+        seen, censored = (" or ".join(map(_line, self.event[key])) for key in ("seen", "censored"))
+        return ", ".join(
+            (
+                f"{seen} = seen" if seen else "no row has the event",
+                f"{censored} = censored" if censored else "no row is censored",
+            )
+        )
 
     def state(self) -> dict[str, Any]:
         """Return the schema as plain lists, text and truth values."""
@@ -149,4 +155,10 @@ def _category(cells: pd.Series, missing: Markers) -> pd.Series:
 
 
 def _shown(column: Column) -> str:
-    return f"{column.name} ({len(column.categories)})" if column.kind == "category" else column.name
+    name = _line(column.name)
+    return f"{name} ({len(column.categories)})" if column.kind == "category" else name
+
+
+def _line(text: str) -> str:
+    """Return a name or value of the table on one line."""
+    return " ".join(text.split())

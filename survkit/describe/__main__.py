@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from survkit.cli import run_command
 from survkit.configs.args_file import Given, build_config, given_flags
@@ -22,6 +24,10 @@ from survkit.datasets import (
 )
 from survkit.datasets import load_parameters as all_load_parameters
 from survkit.types import InputError
+
+if TYPE_CHECKING:
+    from survkit.datasets.assemble import Dataset
+    from survkit.datasets.csv import CsvTable
 
 # The functions below import the heavy modules, so that --help answers at once.
 
@@ -93,14 +99,24 @@ def describe(config: DescribeConfig, data: DataConfig) -> Path:
     out = page_path(config, data)
     if data.csv_path is not None and out.resolve() == Path(data.csv_path).resolve():
         raise InputError(f"--out is {out}, the table itself")
-    values = {flag: getattr(data, flag) for flag in load_parameters(data.dataset)}
-    dataset = load_configured({"dataset": data.dataset, "data_dir": data.data_dir, **values})
-    cohort = cohort_of(dataset, config.by)
+    cohort = cohort_of(_load(data), config.by)
     parts = sections(cohort)
     write_bytes(out, page(cohort, parts).encode())
     print(screen(cohort, parts))
     print(f"\nsaved {out}")
     return out
+
+
+def _load(data: DataConfig) -> Dataset | CsvTable:
+    """Return the data; a table of the user's own without splits, which only a model needs."""
+    from survkit.datasets.csv import table_to_describe
+    from survkit.datasets.table_flags import TableFlags
+
+    if data.dataset == "csv":
+        flags = {field.name: getattr(data, field.name) for field in fields(TableFlags)}
+        return table_to_describe(data.csv_path, TableFlags(**flags))
+    values = {flag: getattr(data, flag) for flag in load_parameters(data.dataset)}
+    return load_configured({"dataset": data.dataset, "data_dir": data.data_dir, **values})
 
 
 def page_path(config: DescribeConfig, data: DataConfig) -> Path:

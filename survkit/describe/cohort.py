@@ -9,12 +9,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.datasets.assemble import Dataset
+from survkit.datasets.csv import CsvTable
 from survkit.datasets.tables import RawTable, as_categories, as_numbers
+from survkit.pages.labels import shortened_apart
 from survkit.text import nearest
 from survkit.types import BoolArray, InputError
 
 MAX_GROUPS = 12
 """More groups make neither a table nor a figure that can be read."""
+
+LONGEST_NAME = 40
+"""Characters of a group's name in tables and figures; Table 1 of all rows has the whole name."""
 
 MISSING = "(missing)"
 
@@ -56,15 +61,17 @@ class Cohort:
 
     Parameters
     ----------
-    dataset : Dataset
-        Where they come from.
+    dataset : Dataset or CsvTable
+        Where they come from; a table of the user's own is not split for a model.
     time, event : array, shape (n,)
         Times of event or censoring, and whether the event was seen.
     subject_id : array, shape (n,), optional
         The subject of each row, where a subject has several.
+    groups : Groups, optional
+        What the rows are split by, where a column was named.
     """
 
-    dataset: Dataset
+    dataset: Dataset | CsvTable
     time: NDArray[np.float64]
     event: BoolArray
     subject_id: NDArray[np.int64] | None = None
@@ -99,7 +106,7 @@ class Cohort:
         return "rows" if self.repeated else "subjects"
 
 
-def cohort_of(dataset: Dataset, by: str | None = None) -> Cohort:
+def cohort_of(dataset: Dataset | CsvTable, by: str | None = None) -> Cohort:
     """Return all rows of a dataset, in groups where a column is named.
 
     Raises
@@ -110,6 +117,7 @@ def cohort_of(dataset: Dataset, by: str | None = None) -> Cohort:
     groups = None if by is None else groups_of(dataset, by)
     if (raw := dataset.raw) is not None:
         return Cohort(dataset, raw.time, raw.event, raw.subject_id, groups)
+    assert isinstance(dataset, Dataset)
     parts = [part for part in dataset.splits if len(part)]
     ids = [part.subject_id for part in parts if part.subject_id is not None]
     return Cohort(
@@ -120,7 +128,7 @@ def cohort_of(dataset: Dataset, by: str | None = None) -> Cohort:
     )
 
 
-def groups_of(dataset: Dataset, by: str) -> Groups:
+def groups_of(dataset: Dataset | CsvTable, by: str) -> Groups:
     """Return the groups that a column's values make.
 
     Raises
@@ -148,7 +156,7 @@ def groups_of(dataset: Dataset, by: str) -> Groups:
         raise InputError(f"--by names '{by}', which has {only}; two groups are needed")
     if num_missing:
         codes, names = np.where(codes < 0, len(names), codes), [*names, _missing_name(names)]
-    return Groups(by, tuple(names), codes, num_missing)
+    return Groups(by, tuple(shortened_apart(names, LONGEST_NAME)), codes, num_missing)
 
 
 def _missing_name(names: list[str]) -> str:
@@ -156,7 +164,7 @@ def _missing_name(names: list[str]) -> str:
     return "(no value)" if MISSING in names else MISSING
 
 
-def _why_not(dataset: Dataset, by: str) -> str:
+def _why_not(dataset: Dataset | CsvTable, by: str) -> str:
     schema = dataset.schema
     if schema is not None and by in (
         schema.event["column"],

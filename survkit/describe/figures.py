@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from survkit.describe.kaplan_meier import Curve
 from survkit.describe.survival_tables import NamedCurve
+from survkit.pages.labels import matplotlib_text, shortened_apart
 from survkit.pages.palette import draw_survival, style, time_label
 
 MOST_INTERVALS = 6
@@ -18,7 +19,10 @@ MOST_INTERVALS = 6
 _POINTS = 1000
 """Steps of a drawn curve across and down: finer ones are less than a pixel."""
 
+_LEGEND_WIDTH = 36
 _LONGEST_NAME = 18
+"""Characters of a group's name in the legend, and before its numbers at risk."""
+
 _ROW = 13
 """Points between the rows of numbers at risk."""
 
@@ -48,7 +52,8 @@ def survival_figure(
         Where to draw.
     """
     alone = len(curves) == 1
-    for number, (name, curve, _, _) in enumerate(curves):
+    names = _labels(curves, _LEGEND_WIDTH)
+    for number, (name, (_, curve, _, _)) in enumerate(zip(names, curves, strict=True)):
         line = style(number)
         points = _drawn(curve)
         times_drawn, survival = curve.times[points], curve.survival[points]
@@ -65,8 +70,13 @@ def survival_figure(
         xticks=times,
     )
     if not alone:
-        axes.legend(frameon=False, fontsize="small", loc="best", ncols=1 + (len(curves) > 6))
+        columns = 2 if len(curves) > 6 and max(map(len, names)) < _LEGEND_WIDTH / 2 else 1
+        axes.legend(frameon=False, fontsize="small", loc="best", ncols=columns)
     _write_at_risk(axes, curves, times, names=not alone)
+
+
+def _labels(curves: list[NamedCurve], width: int) -> list[str]:
+    return list(map(matplotlib_text, shortened_apart([each.name for each in curves], width)))
 
 
 def _drawn(curve: Curve) -> NDArray[np.int64]:
@@ -123,10 +133,10 @@ def _write_at_risk(
         )
 
     write("numbers at risk", 0, _FIRST_ROW, ha="left")
-    for row, (name, curve, _, _) in enumerate(curves, start=1):
+    labels = _labels(curves, _LONGEST_NAME)
+    for row, (name, (_, curve, _, _)) in enumerate(zip(labels, curves, strict=True), start=1):
         down = _FIRST_ROW - _ROW * row
         if names:
-            short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-            write(short, 0, down, left=-18, ha="right", color=style(row - 1)["color"])
+            write(name, 0, down, left=-18, ha="right", color=style(row - 1)["color"])
         for time, number in zip(times, curve.at_risk(times), strict=True):
             write(f"{int(number):,}", time, down, ha="center")

@@ -93,7 +93,7 @@ def _median_follow_up(time: NDArray[np.float64], event: BoolArray, unit: str) ->
     low, median, high = (curve.time_at(level).value for level in (0.75, 0.5, 0.25))
     if not np.isfinite(low):
         return NOT_REACHED
-    text = f"{reached(median, '')} [{reached(low, '')}, {reached(high, '')}]"
+    text = f"{reached(median, '')} [{reached(low, '')} to {reached(high, '')}]"
     return f"{text} {short_unit(unit)}".rstrip()
 
 
@@ -112,7 +112,9 @@ def _rate_text(rate: Rate) -> str:
 def _ties(time: NDArray[np.float64], event: BoolArray) -> str:
     counts = np.unique(time[event], return_counts=True)[1]
     tied = int(counts[counts > 1].sum())
-    return f"{tied:,} of {int(event.sum()):,}, at {int((counts > 1).sum()):,} times"
+    places = int((counts > 1).sum())
+    at = f", at {places:,} time{'s' * (places > 1)}" if tied else ""
+    return f"{tied:,} of {int(event.sum()):,}{at}"
 
 
 def _zeros(time: NDArray[np.float64], event: BoolArray) -> str:
@@ -127,6 +129,11 @@ def _notes(cohort: Cohort, rate: Rate) -> tuple[str, ...]:
         "Median follow-up is that of the reverse Kaplan-Meier curve: how long subjects would have "
         "been followed had nobody had the event (Schemper and Smith 1996)."
     ]
+    if cohort.repeated:
+        notes.append(
+            "Times and events are those of rows, and a subject has several. Rows of the same "
+            "subject are taken as independent, so the interval of the rate is too narrow."
+        )
     if rate.unit == PERSON_YEARS and short_unit(cohort.unit) != "years":
         notes.append(f"A year has 365.25 days; the times are in {short_unit(cohort.unit)}.")
     if (cohort.time == 0).any():

@@ -13,6 +13,10 @@ from survkit.curves import time_of_level
 from survkit.metrics.censoring import SurvivalStep, life_table
 from survkit.types import BoolArray
 
+_ROUNDING = 1e-9
+"""Times that differ by less than this share are the same: 0.1 + 0.2 and 0.3, or two ways to divide
+days by 365.25."""
+
 Z = float(ndtri(0.975))
 """The normal quantile of a two-sided 95 % interval."""
 
@@ -48,7 +52,8 @@ class Curve:
 
     def at_risk(self, time: ArrayLike) -> NDArray[np.int64]:
         """Return how many subjects have at least each time: those at risk just before it."""
-        below = np.searchsorted(self.sorted_time, np.asarray(time), side="left")
+        earliest = np.asarray(time, dtype=np.float64) * (1 - _ROUNDING)
+        below = np.searchsorted(self.sorted_time, earliest, side="left")
         return np.asarray(len(self.sorted_time) - below)
 
     def at(self, time: float) -> Estimate:
@@ -56,11 +61,12 @@ class Curve:
 
         It is NaN after the last subject's time unless the curve has reached 0 by then.
         """
+        time *= 1 + _ROUNDING
         value, low, high = (
             float(SurvivalStep(self.times, each).at(time))
             for each in (self.survival, self.low, self.high)
         )
-        if time > self.times[-1] and value > 0:
+        if time > self.times[-1] * (1 + 2 * _ROUNDING) and value > 0:
             return Estimate(np.nan, np.nan, np.nan)
         return Estimate(value, low, high)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +18,30 @@ DASH = "\N{EN DASH}"
 _DIGITS = 3
 
 
+_SMALLEST = 1e-4
+"""Columns of smaller numbers are written with powers of ten: six decimals would show zeros."""
+
+
+def number_texts(values: NDArray[np.float64]) -> Callable[[float], str]:
+    """Return how to write numbers of a column, so that three digits of its middle half show."""
+    size = _typical_size(values)
+    if 0 < size < _SMALLEST:
+        return lambda value: f"{value:.{_DIGITS}g}"
+    return partial(fixed, decimals=decimals_for(values))
+
+
 def decimals_for(values: NDArray[np.float64]) -> int:
     """Return how many decimals show three digits of the values' middle half, at most six."""
-    known = values[~np.isnan(values)]
-    size = float(np.abs(np.quantile(known, [0.25, 0.5, 0.75])).max()) if len(known) else 0.0
-    size = size or float(np.abs(known).max(initial=0.0))
+    size = _typical_size(values)
     if size == 0:
         return 0
     return min(max(_DIGITS - 1 - math.floor(math.log10(size)), 0), 6)
+
+
+def _typical_size(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    size = float(np.abs(np.quantile(known, [0.25, 0.5, 0.75])).max()) if len(known) else 0.0
+    return size or float(np.abs(known).max(initial=0.0))
 
 
 def fixed(value: float, decimals: int, *, separated_from: float = 10_000) -> str:

@@ -8,11 +8,15 @@ from survkit.datasets.card import UNKNOWN_UNIT
 from survkit.describe.cohort import Cohort
 from survkit.describe.numbers import SPACE, percent
 from survkit.pages.document import Box, Section, render_page
+from survkit.pages.labels import display_width, one_line, shortened
 from survkit.pages.text_tables import TextTable
 from survkit.runs.metric_text import short_unit
 
 MOST_LINES = 60
 """Longer tables are cut on the screen; the page has all of them."""
+
+LONGEST_CELL = 60
+"""Longer cells are cut on the screen, too."""
 
 
 def facts(cohort: Cohort) -> list[str]:
@@ -48,7 +52,26 @@ def screen(cohort: Cohort, sections: Sequence[Section]) -> str:
         lines += ["", section.title.upper(), *section.paragraphs]
         for table in section.tables:
             lines += ["", table.caption, *_table_lines(table), *table.notes]
-    return "\n".join(lines).replace(SPACE, " ")
+    return "\n".join(_plain(line) for line in lines)
+
+
+def _plain(line: str) -> str:
+    """Return a line that stays one line: names and values may have line breaks in them."""
+    indent = line[: len(line) - len(line.lstrip())]
+    return indent.replace(SPACE, " ") + "".join(
+        character if character.isprintable() else " " for character in line.strip()
+    )
+
+
+def _cell(text: str) -> str:
+    """Return a cell on one line with its indent, cut where it would push the others away."""
+    indent = len(text) - len(text.lstrip())
+    return " " * indent + shortened(text, LONGEST_CELL - indent)
+
+
+def _padded(cell: str, width: int, to_left: bool) -> str:
+    blank = " " * (width - display_width(cell))
+    return cell + blank if to_left else blank + cell
 
 
 def _table_lines(table: TextTable) -> Iterator[str]:
@@ -57,11 +80,15 @@ def _table_lines(table: TextTable) -> Iterator[str]:
         *([str(name), *map(str, table.text[name])] for name in table.text),
     ]
     left = [True, *(name in table.words for name in table.text)]
-    widths = [max(map(len, column)) for column in columns]
+    # The last column may hold sentences, which push nothing away.
+    *most, last = columns
+    shown = one_line if left[-1] else _cell
+    columns = [*([_cell(text) for text in column] for column in most), list(map(shown, last))]
+    widths = [max(map(display_width, column)) for column in columns]
     lines = list(zip(*columns, strict=True))
     for line in lines[: MOST_LINES + 1]:
         cells = [
-            cell.ljust(width) if to_left else cell.rjust(width)
+            _padded(cell, width, to_left)
             for cell, width, to_left in zip(line, widths, left, strict=True)
         ]
         yield "  ".join(cells).rstrip()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from survkit.datasets.assemble import Dataset
 from survkit.describe.cohort import Cohort
 from survkit.describe.follow_up import follow_up_table
 from survkit.describe.numbers import percent
@@ -76,6 +77,7 @@ def _left_out_table(left_out: Mapping[str, str]) -> TextTable:
 def _table_sections(cohort: Cohort) -> list[Section]:
     """Return Table 1 and missing values, or why there are none."""
     if cohort.raw is None:
+        assert isinstance(cohort.dataset, Dataset)
         train = cohort.dataset.splits.train
         return [
             Section(
@@ -86,6 +88,10 @@ def _table_sections(cohort: Cohort) -> list[Section]:
                     "scaled and complete.",
                 ),
             )
+        ]
+    if not len(cohort.raw.features.columns):
+        return [
+            Section("Table 1", ("There is no Table 1: no column besides the outcome is read.",))
         ]
     tables = [table_one(cohort)]
     if cohort.groups is not None and cohort.raw.features.shape[1] > 1:  # others to compare

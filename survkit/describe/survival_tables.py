@@ -20,6 +20,9 @@ from survkit.runs.metric_text import short_unit, time_text
 FEW_AT_RISK = 10
 ALL = "all"
 
+_MOST_NAMED = 3
+"""More groups are counted where a sentence would name them."""
+
 _MOST_TIMES = 6
 _STEPS = {
     "days": (1, 2, 5, 10, 15, 30, 60, 90, 180, 365, 730, 1825, 3650),
@@ -67,7 +70,9 @@ def round_times(longest: float, unit: str) -> NDArray[np.float64]:
     fitting = [step for step in steps if step <= longest < most * step]
     fitting = fitting or [step for step in decimal if longest < most * step]
     step = fitting[0] if fitting else longest
-    return np.arange(math.floor(longest / step * (1 + 1e-12)) + 1, dtype=np.float64) * step
+    # Three steps of 0.2 are 0.6000000000000001 in floating point; a table has 0.6.
+    ticks = range(math.floor(longest / step * (1 + 1e-12)) + 1)
+    return np.array([min(float(f"{tick * step:.12g}"), longest) for tick in ticks])
 
 
 def survival_table(
@@ -160,15 +165,27 @@ def _survival_text(survival: Estimate) -> str:
 
 
 def _few_at_risk(curves: list[NamedCurve], cohort: Cohort) -> tuple[str, ...]:
-    texts = []
+    """Return from when on curves are uncertain; empty where enough are at risk to the end."""
+    whose: dict[str, list[str]] = {}
     for name, curve, n, _ in curves:
-        whose = "" if name == ALL and len(curves) == 1 else f"{name}: "
         if n < FEW_AT_RISK:
-            texts.append(f"{whose}fewer than {FEW_AT_RISK} from the start")
-            continue
-        last = curve.sorted_time[n - FEW_AT_RISK]
-        texts.append(f"{whose}after {time_text(last, cohort.unit)}")
+            whose.setdefault("from the start", []).append(name)
+        elif (last := curve.sorted_time[n - FEW_AT_RISK]) < curve.sorted_time[-1]:
+            whose.setdefault(f"after {time_text(last, cohort.unit)}", []).append(name)
+    if not whose:
+        return ()
+    alone = len(curves) == 1 and curves[0].name == ALL
+    texts = [
+        when if alone else f"{when} in {_groups_text(names, len(curves))}"
+        for when, names in whose.items()
+    ]
     return (f"Fewer than {FEW_AT_RISK} at risk, and curves uncertain: {'; '.join(texts)}.",)
+
+
+def _groups_text(names: list[str], total: int) -> str:
+    if len(names) <= _MOST_NAMED:
+        return ", ".join(names)
+    return f"all {total} groups" if len(names) == total else f"{len(names)} of {total} groups"
 
 
 def _repeated(cohort: Cohort) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from survkit.datasets.tables import as_numbers
 from survkit.describe.cohort import Cohort, values_of
 from survkit.describe.differences import of_categories, of_numbers
-from survkit.describe.numbers import DASH, SPACE, count_text, decimals_for, fixed, share_text
+from survkit.describe.numbers import DASH, SPACE, count_text, number_texts, share_text
 from survkit.pages.text_tables import TextTable
 from survkit.types import BoolArray, InputError
 
@@ -103,8 +103,8 @@ def _lines(
     blank = () if difference is None else ("",)
     rows = list(parts.values())
     if column.numbers is not None:
-        decimals = decimals_for(column.numbers)
-        cells = [_quartiles(column.numbers[own], decimals) for own in rows]
+        text = number_texts(column.numbers)
+        cells = [_quartiles(column.numbers[own], text) for own in rows]
         yield (f"{column.name}, median{SPACE}[quartiles]", missing, *cells, *last)
         return
     yield (f"{column.name}, n{SPACE}(%)", missing, *[""] * len(rows), *last)
@@ -130,12 +130,12 @@ def _shown_values(column: _Column) -> Iterator[tuple[str, list[int]]]:
     yield f"{len(rest)} others", rest
 
 
-def _quartiles(numbers: NDArray[np.float64], decimals: int) -> str:
+def _quartiles(numbers: NDArray[np.float64], text: Callable[[float], str]) -> str:
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return DASH
-    low, median, high = (fixed(q, decimals) for q in np.quantile(known, [0.25, 0.5, 0.75]))
-    return f"{median}{SPACE}[{low},{SPACE}{high}]"
+    low, median, high = map(text, np.quantile(known, [0.25, 0.5, 0.75]).tolist())
+    return f"{median}{SPACE}[{low}{SPACE}to{SPACE}{high}]"
 
 
 def _largest_difference(column: _Column, parts: list[BoolArray]) -> float:

@@ -1,10 +1,17 @@
-"""The heads as scikit-learn estimators, in scikit-survival's convention."""
+"""The heads and DeepWeibull as scikit-learn estimators, in scikit-survival's convention."""
 
 from survkit.estimators.survival import (
     AdjustableMoESurvival,
+    DeepWeibullSurvival,
     FixedMoESurvival,
     MTLRSurvival,
     PersonalizedMoESurvival,
 )
 
-__all__ = ["AdjustableMoESurvival", "FixedMoESurvival", "MTLRSurvival", "PersonalizedMoESurvival"]
+__all__ = [
+    "AdjustableMoESurvival",
+    "DeepWeibullSurvival",
+    "FixedMoESurvival",
+    "MTLRSurvival",
+    "PersonalizedMoESurvival",
+]

@@ -38,9 +38,10 @@ from survkit.types import Float64Array, InputError, SurvivalData, SurvivalPredic
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc]
-    """What the four estimators share; `MTLRSurvival` describes the parameters."""
+    """What all estimators share; `MTLRSurvival` describes the parameters."""
 
     head: ClassVar[str]
+    network: ClassVar[type[NeuralSurvivalModel]] = NeuralSurvivalModel
 
     time_bins: int | None = None
     quantile_event_times: bool | None = None
@@ -88,7 +89,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = random.randint(2**32, dtype=np.int64)
-        model = NeuralSurvivalModel(
+        model = self.network(
             self.head,
             grid=time_grid(
                 data.time,
@@ -106,7 +107,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         with _one_thread():
             model.fit(data.subset(train), data.subset(held_out))
         # On the CPU, wherever it was trained, so that a pickle opens on any machine.
-        self.model_ = NeuralSurvivalModel.from_state(model.state())
+        self.model_ = self.network.from_state(model.state())
         self.n_iter_ = model.fit_summary.epochs_trained
         self.best_epoch_ = model.fit_summary.best_epoch
         return self
@@ -151,7 +152,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in given.items()}
         return asdict(TrainConfig(**plain))
 
-    def _predict(self, X: Any) -> SurvivalPrediction:  # noqa: N803
+    def _predict(self, X: Any, times: Float64Array | None = None) -> SurvivalPrediction:  # noqa: N803
         check_is_fitted(self)
         X = as_pandas(X)  # noqa: N806
         table = as_table(X)
@@ -164,7 +165,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         booleans: frozenset[str] = getattr(self, "boolean_columns_", frozenset())
         features, notes = self.preprocessor_.transform(with_kinds(table, values, booleans))
         _warn(notes)
-        return self.model_.predict(features)
+        return self.model_.predict(features, self.model_.knots.times if times is None else times)
 
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
         """Return Harrell's concordance of the risk scores with outcomes as in `fit`."""

@@ -40,8 +40,9 @@ def function_times(time: FloatArray, event: BoolArray) -> Float64Array:
 class CurvePredictions:
     """Predictions of an estimator that are read from its survival curves.
 
-    Functions hold the curves at the training rows' event times. Everything else reads the curves
-    themselves, which are linear between the cuts of the time grid.
+    Functions hold the curves at the training rows' event times. Quantiles and means read the
+    curves themselves, which are linear between the cuts of the time grid (DeepWeibull: between
+    its knots).
     """
 
     model_: NeuralSurvivalModel
@@ -49,8 +50,8 @@ class CurvePredictions:
     largest_time_: float
 
     @abstractmethod
-    def _predict(self, X: Any) -> SurvivalPrediction:  # noqa: N803
-        """Return the survival curves of the rows of X."""
+    def _predict(self, X: Any, times: Float64Array | None = None) -> SurvivalPrediction:  # noqa: N803
+        """Return the survival curves of the rows of X, whole or at increasing times."""
 
     def predict(self, X: Any) -> Float64Array:  # noqa: N803
         """Return risk scores, shape (n,), higher = riskier: minus the predicted median time.
@@ -163,8 +164,9 @@ class CurvePredictions:
         return pd.DataFrame(self._survival(X, numbers), index=index, columns=pd.Index(labels))
 
     def _survival(self, X: Any, times: FloatArray) -> Float64Array:  # noqa: N803
-        """Read the model's curves at times, shape (n, len(times))."""
-        return self._predict(X).at(self._on_curve("times", times))
+        """Return the model's curves at times, in any order, shape (n, len(times))."""
+        increasing, position = np.unique(self._on_curve("times", times), return_inverse=True)
+        return self._predict(X, increasing).survival[:, position]
 
     def _on_curve(self, name: str, times: FloatArray) -> Float64Array:
         """Return times where the model's curves have them, refusing those beyond the last one.

@@ -1,10 +1,11 @@
-"""The four estimators, one for each head; their parameters and what they fit."""
+"""The estimators, one for each head and one for DeepWeibull; their parameters, what they fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from survkit.baselines.deep_weibull import DeepWeibull
 from survkit.estimators.base import MixtureSurvival, NeuralSurvival
 
 
@@ -135,3 +136,18 @@ class PersonalizedMoESurvival(MixtureSurvival):
     hidden_dim: int = 160
     moe_value_dim: int | None = None
     moe_chunk_value_dim: bool = True
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepWeibullSurvival(NeuralSurvival):
+    """A Weibull distribution for each subject, whose scale and shape a network gives.
+
+    The distribution is fitted to the times themselves, and survival is exact at any time. Medians,
+    quantiles and means read the curves linearly between `time_bins` cuts and 200 further times.
+    `labeling_floor_mode` has no effect.
+
+    All parameters and attributes are those of `MTLRSurvival`.
+    """
+
+    head = "deep_weibull"
+    network = DeepWeibull

@@ -16,7 +16,7 @@ from survkit.training.parameters import (
     OPTIMISATION_PARAMETERS,
     head_parameters,
 )
-from survkit.types import InputError, SurvivalModel, SurvivalPrediction, TimeGrid
+from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction, TimeGrid
 
 
 class ModelEntry(NamedTuple):
@@ -36,6 +36,9 @@ class ModelEntry(NamedTuple):
         renormalises what it predicts beyond the horizon.
     is_deterministic : bool
         Whether the same rows give the same model for every seed.
+    data_defaults : str
+        Where a function is, as "module:function", that fills in keywords left at None by the size
+        of the training data; "" where no default depends on it.
     """
 
     path: str
@@ -43,6 +46,18 @@ class ModelEntry(NamedTuple):
     network: str = ""
     is_baseline: bool = False
     is_deterministic: bool = False
+    data_defaults: str = ""
+
+    def resolve(
+        self, parameters: Mapping[str, Any], train: SurvivalData, grid: TimeGrid
+    ) -> dict[str, Any]:
+        """Return the flags whose defaults depend on the training data, each with its value."""
+        if not self.data_defaults:
+            return {}
+        given = {keyword: parameters[flag] for flag, keyword in self.parameters.items()}
+        known = resolve_name(self.data_defaults)(given, train, grid)
+        flags = {keyword: flag for flag, keyword in self.parameters.items()}
+        return {flags[keyword]: value for keyword, value in known.items()}
 
     def build(
         self,
@@ -130,10 +145,17 @@ MODELS: dict[str, ModelEntry] = {
     "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit"),
     "logistic_hazard": _pycox("logistic_hazard"),
+    "deep_weibull": ModelEntry(
+        "survkit.baselines.deep_weibull:DeepWeibull",
+        _network(),
+        network="deep_weibull",
+        is_baseline=True,
+    ),
     "bart": ModelEntry(
         "survkit.bart.baseline:BartBaseline",
         {
             "bart_backend": "backend",
+            "bart_leaf_deviation": "leaf_deviation",
             "bart_trees": "trees",
             "bart_tune": "tune",
             "bart_draws": "draws",
@@ -144,6 +166,7 @@ MODELS: dict[str, ModelEntry] = {
             "bart_max_rows": "max_rows",
             "bart_subsample": "subsample",
         },
+        data_defaults="survkit.bart.defaults:data_defaults",
     ),
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from survkit.datasets.card import UNKNOWN_UNIT
+from survkit.pages.labels import label
 from survkit.types import FloatArray
 
 # Wong (2011), "Color blindness", Nature Methods 8:441.
@@ -76,7 +77,7 @@ def label_survival(axes: Axes, time_unit: str, columns: int = 2) -> Axes:
 
 def time_label(time_unit: str) -> str:
     """Return the label of a time axis."""
-    return f"time ({time_unit})" if time_unit not in ("", UNKNOWN_UNIT) else "time"
+    return f"time ({label(time_unit, 60)})" if time_unit not in ("", UNKNOWN_UNIT) else "time"
 
 
 def legend_below(axes: Axes, columns: int = 2) -> Axes:

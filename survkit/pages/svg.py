@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from survkit.pages.palette import COLOURS, GREY
+from survkit.pages.quiet import without_layout_warnings
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's colour
@@ -41,7 +42,8 @@ def draw_svg(draw: Callable[..., object], *, width: float, height: float, label:
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(axes=figure.add_subplot())
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        with without_layout_warnings():
+            figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = _GROUP_ID.sub("", _FURNITURE.sub("", svg[svg.index("<svg") :]))
     svg = svg.replace("#000000", "currentColor").replace(_BLUE.lower(), "var(--blue)")

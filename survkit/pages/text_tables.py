@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+_BREAKS = re.compile(r"[ _@]|\u00a0(?=[\[(])")
 _BOLD = "textbf:--rwrap;"
 _MARKDOWN_SPECIAL = re.compile(r"([\\`*|<])")
 
@@ -30,9 +31,23 @@ class TextTable:
         """Whether a cell is in bold."""
         return bool(not self.bold.empty and self.bold.iat[row, column])
 
+    @property
+    def least_width(self) -> int:
+        """The fewest characters that a line can have, broken at spaces and before brackets."""
+        columns = [
+            [str(self.text.index.name or ""), *map(str, self.text.index)],
+            *([str(name), *map(str, self.text[name])] for name in self.text),
+        ]
+        return sum(1 + max(map(_longest_word, column)) for column in columns)
+
     def _repr_markdown_(self) -> str:
         """Return what a notebook shows."""
         return to_markdown(self)
+
+
+def _longest_word(text: str) -> int:
+    words = _BREAKS.split(text)
+    return max(map(len, words))
 
 
 def transposed(table: TextTable) -> TextTable:
@@ -78,7 +93,7 @@ def to_latex(table: TextTable) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _MARKDOWN_SPECIAL.sub(r"\\\1", text)
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.splitlines()))
 
 
 def _latex_text(text: str) -> str:

@@ -72,8 +72,9 @@ def identifier(content: Any) -> str:
 def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     """Fill in what the loaded dataset decides, and what identifies the run.
 
-    Those are the flags of the split and of the time grid, and `min_at_risk`: 0 where enough
-    subjects are at risk at every time that the other rules allow, so that it decides nothing.
+    Those are the flags of the split and of the time grid, flags of the model whose defaults depend
+    on the size of the training data, and `min_at_risk`: 0 where enough subjects are at risk at
+    every time that the other rules allow, so that it decides nothing.
 
     Raises
     ------
@@ -81,6 +82,7 @@ def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         For an evaluation time beyond the horizon of the time grid.
     """
     from survkit.metrics.outcomes import decisive_min_at_risk
+    from survkit.models.registry import MODELS
     from survkit.runs.results import evaluated_outcomes
 
     horizon, unit = dataset.grid.horizon, dataset.card.time_unit
@@ -92,12 +94,14 @@ def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
         )
     flags = dataset.grid_flags
     outcomes = evaluated_outcomes(dataset, asdict(config)).values()
+    sized = MODELS[config.model].resolve(asdict(config), dataset.splits.train, dataset.grid)
     return replace(
         config,
         stratified_split=dataset.stratified_split,
         time_bins=flags["time_bins"],
         quantile_event_times=flags["quantile_event_times"],
         min_at_risk=decisive_min_at_risk(outcomes),
+        **sized,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from survkit.datasets.card import Finding, used_findings
 
 OWNERS_TASK = (
     "Nobody has examined this table for leaks. Whether a column holds what is not yet known at the "
@@ -12,20 +14,26 @@ OWNERS_TASK = (
 )
 
 
-def leak_check_rows(checks: Sequence[Mapping[str, Any]], *, code: str = "") -> list[list[str]]:
+def leak_check_rows(
+    checks: Sequence[Mapping[str, Any]],
+    *,
+    code: Callable[[str], str] = str,
+    text: Callable[[str], str] = str,
+) -> list[list[str]]:
     """Return of each check its title, what it found ("none" without findings), and its rule.
 
     Parameters
     ----------
     checks : sequence of mapping
         The `leak_checks` of a record.
-    code : str
-        What stands on both sides of the name of a column.
+    code, text : callable
+        How to write the name of a column, and what was found of it.
     """
     return [
         [
             check["title"],
-            "; ".join(_finding(f, code) for f in check["found"]) or "none",
+            "; ".join(f"{code(f['column'])} ({text(f['detail'])})" for f in check["found"])
+            or "none",
             check["rule"],
         ]
         for check in checks
@@ -34,12 +42,5 @@ def leak_check_rows(checks: Sequence[Mapping[str, Any]], *, code: str = "") -> l
 
 def suspicious_columns(checks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the columns in use that a check found, each with why."""
-    details: dict[str, list[str]] = {}
-    for finding in (finding for check in checks for finding in check["found"]):
-        if finding["used"]:
-            details.setdefault(finding["column"], []).append(finding["detail"])
+    details = used_findings(Finding(**found) for check in checks for found in check["found"])
     return [f"{column}: {'; '.join(found)}" for column, found in details.items()]
-
-
-def _finding(finding: Mapping[str, Any], code: str) -> str:
-    return f"{code}{finding['column']}{code} ({finding['detail']})"

@@ -26,6 +26,8 @@ SHARES = ("concordance", "brier", "integrated_brier", "auc", "accuracy", "ece", 
 MAIN_AT_A_TIME = ("brier", "auc", "ece_equal_mass")
 """The metrics at a time of `--evaluation_times` that summaries and tables show."""
 
+_UNITS = ("minute", "hour", "day", "week", "month", "year", "time unit")
+_SINGULAR = {f"{unit}s": unit for unit in _UNITS}
 _ORIGIN = re.compile(r",| since | from | after ")
 
 
@@ -61,9 +63,10 @@ def short_unit(time_unit: str) -> str:
 
 
 def time_text(time: float, time_unit: str) -> str:
-    """Return a time with its short unit, such as "1,014 days"."""
+    """Return a time with its short unit, such as "1,014 days" or "1 day"."""
     number = f"{time:,.0f}" if abs(time) >= 1000 else f"{time:.4g}"
-    return f"{number} {short_unit(time_unit)}".rstrip()
+    unit = short_unit(time_unit)
+    return f"{number} {_SINGULAR.get(unit, unit) if number == '1' else unit}".rstrip()
 
 
 class MetricTime(NamedTuple):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from survkit.datasets import COMMON_PARAMETERS
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
+from survkit.pages.markdown import markdown_code, markdown_text
 from survkit.runs.flags import PATHS, dataset_and_model_flags
 from survkit.runs.hazard_text import hazard_ratio_cells
 from survkit.runs.leak_text import OWNERS_TASK, leak_check_rows
@@ -51,7 +53,7 @@ def model_card(
         "Calibration": _calibration(result),
         **({"Experts": _experts(result)} if result["test"].get("expert_load") else {}),
         **({"Hazard ratios": _hazard_ratios(result)} if "hazard_ratios" in result else {}),
-        "Warnings": _bullets(result["warnings"]) or ["None."],
+        "Warnings": _bullets(map(markdown_text, result["warnings"])) or ["None."],
         "Predicting with it": _use(dataset, folder),
     }
     marks = ["#", *["##"] * (len(sections) - 1)]
@@ -66,7 +68,7 @@ def _bullets(lines: Iterable[str]) -> list[str]:
     return [f"- {line}" for line in lines]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+def _table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> list[str]:
     lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(map(str, cells))} |" for cells in lines]
 
@@ -74,26 +76,23 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
 def _summary(result: Mapping[str, Any]) -> list[str]:
     return [
         f"Run {result['run_id']}, seed {result['seed']}, survkit {result['survkit_version']}. It "
-        f"predicts survival over time ({result['time_unit']}). A model for research: nothing here "
-        "shows that it may guide the care of a patient.",
+        f"predicts survival over time ({markdown_text(result['time_unit'])}). A model for "
+        "research: nothing here shows that it may guide the care of a patient.",
     ]
 
 
 def _data(dataset: Dataset) -> list[str]:
     card, splits = dataset.card, dataset.splits
+    facts = [f"Source: {card.source}", f"Licence: {card.licence}", *card.notes]
+    unit = markdown_text(short_unit(card.time_unit)) or "as above"
     return [
         f"{card.name}: {card.n:,} subjects, {card.events:,} events ({card.events / card.n:.0%}). "
-        f"Time in {card.time_unit}.",
+        f"Time in {markdown_text(card.time_unit)}.",
         "",
-        *_bullets([f"Source: {card.source}", f"Licence: {card.licence}", *card.notes]),
+        *_bullets(map(markdown_text, facts)),
         "",
         *_table(
-            (
-                "split",
-                "rows",
-                "events",
-                f"longest time ({short_unit(card.time_unit) or 'as above'})",
-            ),
+            ("split", "rows", "events", f"longest time ({unit})"),
             (
                 (name, f"{len(data):,}", f"{int(data.event.sum()):,}", f"{data.time.max():g}")
                 for name, data in zip(splits._fields, splits, strict=True)
@@ -105,25 +104,28 @@ def _data(dataset: Dataset) -> list[str]:
 
 
 def _features(dataset: Dataset) -> list[str]:
-    left_out = [f"`{name}`: {why}" for name, why in dataset.card.dropped_columns.items()]
+    left_out = [
+        f"{markdown_code(name)}: {markdown_text(why)}"
+        for name, why in dataset.card.dropped_columns.items()
+    ]
     if dataset.preprocessor is None:
         used = [f"{dataset.splits.train.features.shape[1]} columns, used as they are."]
     else:
         used = _encoded(dataset.preprocessor)
-        left_out += dataset.preprocessor.warnings
+        left_out += map(markdown_text, dataset.preprocessor.warnings)
     listed = ["Left out:", "", *_bullets(left_out)] if left_out else ["Left out: none."]
     return [*used, "", *listed]
 
 
 def _encoded(preprocessor: Preprocessor) -> list[str]:
-    numbers = [f"`{column.name}` ({column.fill:g})" for column in preprocessor.numeric]
+    numbers = [f"{markdown_code(column.name)} ({column.fill:g})" for column in preprocessor.numeric]
     categories = [
-        f"`{c.name}` ({len(c.values)} values)"
+        f"{markdown_code(c.name)} ({len(c.values)} values)"
         if isinstance(c, CategoryColumn)
-        else f"`{c.name}` ({len(c.edges) + 1} bins)"
+        else f"{markdown_code(c.name)} ({len(c.edges) + 1} bins)"
         for c in preprocessor.coded
     ]
-    indicators = [f"`{name}`" for name in preprocessor.indicators]
+    indicators = list(map(markdown_code, preprocessor.indicators))
     kinds = {
         "Numbers, scaled by the training rows (in brackets: the value of a missing one)": numbers,
         "Numbers with an indicator of missing values": indicators,
@@ -134,8 +136,8 @@ def _encoded(preprocessor: Preprocessor) -> list[str]:
 
 def _leaks(dataset: Dataset, result: Mapping[str, Any]) -> list[str]:
     if "leak_checks" not in result:
-        return _bullets(dataset.card.known_leaks) or ["None known."]
-    rows = leak_check_rows(result["leak_checks"], code="`")
+        return _bullets(map(markdown_text, dataset.card.known_leaks)) or ["None known."]
+    rows = leak_check_rows(result["leak_checks"], code=markdown_code, text=markdown_text)
     listed = _bullets(f"{title}: {found}." for title, found, _ in rows)
     rules = [f"{title}: {rule}." for title, _, rule in rows if rule]
     return [OWNERS_TASK, "", *listed, "", "What counts:", "", *_bullets(rules)]
@@ -150,7 +152,7 @@ def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     }
     known = [(name, f"{value:,}") for name, value in facts.items() if value is not None]
     flags = [
-        (f"`--{name}`", _plain(config[name]))
+        (f"`--{name}`", markdown_text(str(_plain(config[name]))))
         for name in used_flags(config)
         if config[name] is not None and config[name] != () and config[name] != []
     ]
@@ -176,23 +178,24 @@ def used_flags(config: Mapping[str, Any]) -> list[str]:
 def _convergence(result: Mapping[str, Any]) -> list[str]:
     if result["converged"] is None:
         return []
+    reason = markdown_text(result["convergence_reason"])
     if result["converged"]:
-        return [f"The fit converged: {result['convergence_reason']}.", ""]
-    return [f"**The fit did not converge: {result['convergence_reason']}.**", ""]
+        return [f"The fit converged: {reason}.", ""]
+    return [f"**The fit did not converge: {reason}.**", ""]
 
 
 def _metrics(result: Mapping[str, Any], test: SurvivalData) -> list[str]:
     metrics = [m for m in summary_metrics(result["test"]) if m in result["test"]]
     rows = [(f"`{m}`", _value(result, m), _interval(result, m)) for m in metrics]
     times = times_of(result.get("test_details", {}), metrics)
-    note = ["", times_note(times, test.num_subjects, result["time_unit"])] if times else []
+    note = times_note(times, test.num_subjects, result["time_unit"]) if times else ""
     return [
         f"On the {len(test):,} test rows ({int(test.event.sum()):,} events), which training never "
         f"sees; {result['evaluation']} convention; intervals from a bootstrap of the test "
         "subjects.",
         "",
         *_table(("metric", "value", "95 % interval"), rows),
-        *note,
+        *(["", markdown_text(note)] if note else []),
         "",
         *_bullets(MEANINGS),
     ]
@@ -203,7 +206,7 @@ def _value(result: Mapping[str, Any], metric: str) -> str:
     if _is_number(value):
         return _text(metric, value)
     reason = result.get("test_details", {}).get(metric, {}).get("reason", "")
-    return f"undefined ({reason})" if reason else "undefined"
+    return f"undefined ({markdown_text(reason)})" if reason else "undefined"
 
 
 def _interval(result: Mapping[str, Any], metric: str) -> str:
@@ -254,9 +257,8 @@ def _experts(result: Mapping[str, Any]) -> list[str]:
 
 def _hazard_ratios(result: Mapping[str, Any]) -> list[str]:
     header, rows, notes = hazard_ratio_cells(result)
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    table = [*_table(header, escaped), ""] if rows else []
-    return [*table, *_bullets(notes)]
+    table = [*_table(header, [map(markdown_text, row) for row in rows]), ""] if rows else []
+    return [*table, *_bullets(map(markdown_text, notes))]
 
 
 def _use(dataset: Dataset, folder: Path) -> list[str]:
@@ -266,11 +268,12 @@ def _use(dataset: Dataset, folder: Path) -> list[str]:
             f"shape (n, {dataset.splits.train.features.shape[1]}), float32, made as in training."
         ]
     horizon = f"{dataset.grid.horizon:g}"
+    columns = ", ".join(map(markdown_text, dataset.preprocessor.columns))
     return [
         "```bash",
-        f"python -m survkit.predict --run {folder} --csv patients.csv --times TIME ...",
+        f"python -m survkit.predict --run {quote(str(folder))} --csv patients.csv --times TIME ...",
         "```",
         "",
-        f"`patients.csv` has the columns {', '.join(dataset.preprocessor.columns)}, as in the "
-        f"source. Times go up to the horizon, {horizon} ({dataset.card.time_unit}).",
+        f"`patients.csv` has the columns {columns}, as in the source. Times go up to the horizon, "
+        f"{horizon} ({markdown_text(dataset.card.time_unit)}).",
     ]

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     Attributes
     ----------
     features : Tensor, shape (n, p), float32
-    label : Tensor, shape (n,), int64
+    label : Tensor, shape (n,), int64 or float32
         What the loss knows of each time, from the objective's `labels`.
     event : Tensor, shape (n,), bool
     """
@@ -40,7 +40,7 @@ class Batch(NamedTuple):
     def on_device(
         cls,
         features: NDArray[np.float32],
-        labels: tuple[NDArray[np.int64], BoolArray],
+        labels: tuple[NDArray[np.int64] | NDArray[np.float32], BoolArray],
         device: torch.device,
     ) -> Self:
         """Put features and the labels and events that an objective made on the device."""

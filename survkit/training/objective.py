@@ -23,7 +23,7 @@ from survkit.training.losses import (
 from survkit.training.parameters import head_parameters
 from survkit.types import BoolArray, SurvivalData, TimeGrid
 
-Labels = tuple[NDArray[np.int64], BoolArray]
+Labels = tuple[NDArray[np.int64] | NDArray[np.float32], BoolArray]
 Survival = tuple[NDArray[np.float64], NDArray[np.float64] | None]
 
 
@@ -40,7 +40,8 @@ class Objective:
     build_head : callable
         (hidden_dim, num_classes, parameters) -> the module that follows the backbone.
     labels : callable
-        (data, grid) -> label (n,), int64, and event (n,), bool: what the loss compares with.
+        (data, grid) -> label (n,), int64 or float32, and event (n,), bool: what the loss compares
+        with.
     loss : callable
         (output, label, event) -> mean loss, shape (...), of what the network makes of subjects
         whose outcomes have shape (..., n). Networks that train together add a leading dimension.

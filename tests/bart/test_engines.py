@@ -14,11 +14,13 @@ import pymc_bart as pmb
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_ndtr
+from scipy.stats import invgamma, kstest
 
-from survkit.bart.chains import SamplerSettings
+from survkit.bart.chains import ChainProblem, SamplerSettings
 from survkit.bart.model import Bart
+from survkit.bart.person_period import training_rows
 from survkit.bart.pymc_engine import hold_leaf_deviation
-from survkit.bart.stochtree_engine import working_residual
+from survkit.bart.stochtree_engine import _Sampler, expand, working_residual
 from survkit.types import InputError, SurvivalData
 
 pytestmark = pytest.mark.slow
@@ -36,7 +38,7 @@ def two_groups(n: int = 400, seed: int = 0) -> SurvivalData:
     return SurvivalData(features, time <= 3, np.minimum(time, 3).astype(float), names)
 
 
-def settings(backend: str, **changes: int) -> SamplerSettings:
+def settings(backend: str, **changes: int | str) -> SamplerSettings:
     return SamplerSettings(**{"backend": backend, **QUICK, **changes})
 
 
@@ -44,9 +46,11 @@ def settings(backend: str, **changes: int) -> SamplerSettings:
     ("backend", "rule"),
     [("stochtree", "continuous"), ("stochtree", "one_hot"), ("pymc", "one_hot")],
 )
-def test_hazards_of_two_groups(backend: str, rule: str) -> None:
+@pytest.mark.parametrize("deviation", ["prior", "learned"])
+def test_hazards_of_two_groups(backend: str, rule: str, deviation: str) -> None:
     data = two_groups()
-    model = Bart(settings=settings(backend), split_rules={"group": rule}, cores=1).fit(data)
+    one = settings(backend, leaf_deviation=deviation)
+    model = Bart(settings=one, split_rules={"group": rule}, cores=1).fit(data)
     hazard = model.posterior(data).hazard.mean(axis=0)
     for group, truth in ((0, 0.1), (1, 0.4)):
         assert_allclose(hazard[data.features[:, 0] == group].mean(axis=0), truth, atol=0.1)
@@ -113,6 +117,51 @@ def test_pymc_keeps_the_prior_deviation_of_its_leaves() -> None:
         sampling = {"chains": 1, "cores": 1, "step": [step], "progressbar": False}
         pm.sample(tune=20, draws=2, compute_convergence_checks=False, **sampling)
     assert_allclose(step.leaf_sd, 0.67)
+
+
+def test_stochtree_draws_the_leaf_variance_from_its_conditional_distribution() -> None:
+    """Inverse gamma with shape 3/2 and scale 1.5^2 / 10 trees; normal leaves are conjugate."""
+    data = two_groups()
+    rows = training_rows(data.time, data.event)
+    problem = ChainProblem(
+        rows, data.features.astype(float), ("continuous",) * 3, np.full(3, 1 / 3), -1.0
+    )
+    sampler = _Sampler(expand(problem), settings("stochtree", leaf_deviation="learned"), 1)
+    sampler.sweep(np.where(rows.status, 2.0, -0.5))
+    leaves = np.array(
+        [
+            value
+            for tree in sampler.trees()
+            for value, left, gone in zip(
+                tree["leaf_value"], tree["left"], tree["node_deleted"], strict=True
+            )
+            if left < 0 and not gone
+        ]
+    )
+    drawn = [sampler.learn_leaf_variance() for _ in range(2000)]
+    conditional = invgamma((3 + len(leaves)) / 2, scale=0.225 + (leaves**2).sum() / 2)
+    assert kstest(drawn, conditional.cdf).pvalue > 0.001
+
+
+@pytest.mark.parametrize("backend", ["stochtree", "pymc"])
+def test_leaves_spread_as_little_as_the_data_say(backend: str) -> None:
+    """All subjects are alike, so learned leaves are closer to 0 than those of the prior."""
+    random = np.random.default_rng(0)
+    time = random.geometric(0.2, 300)
+    noise = random.normal(size=(300, 1))
+    data = SurvivalData(noise, time <= 3, np.minimum(time, 3).astype(float), ("noise",))
+    widths = {}
+    for deviation in ("prior", "learned"):
+        one = settings(backend, leaf_deviation=deviation, trees=50)
+        hazard = Bart(settings=one, cores=1).fit(data).posterior(data).hazard
+        assert_allclose(hazard.mean(), 0.2, atol=0.05)
+        widths[deviation] = hazard.std(axis=0).mean()
+    assert widths["learned"] < widths["prior"]
+
+
+def test_an_unknown_leaf_deviation_is_refused() -> None:
+    with pytest.raises(InputError, match="leaf_deviation is 'free'; it must be prior or learned"):
+        settings("stochtree", leaf_deviation="free")
 
 
 def test_subset_rule_of_pymc() -> None:

@@ -97,6 +97,12 @@ def test_a_saved_model_keeps_settings_and_convergence(
     assert loaded.convergence.values() == rossi_stochtree.convergence.values()
 
 
+def test_a_model_from_before_leaf_deviations_were_learned(rossi_stochtree: Bart) -> None:
+    state = rossi_stochtree.state()
+    del state["settings"]["leaf_deviation"]
+    assert Bart.from_state(state).settings.leaf_deviation == "prior"
+
+
 def test_a_model_of_another_version_is_refused(rossi_stochtree: Bart) -> None:
     with pytest.raises(InputError, match="saved in format 0; this version reads format 1"):
         Bart.from_state({**rossi_stochtree.state(), "format": 0})

@@ -47,7 +47,7 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def test_the_baselines_are_the_models_without_a_head() -> None:
-    networks = ["deepsurv", "deephit", "logistic_hazard"]
+    networks = ["deepsurv", "deephit", "logistic_hazard", "deep_weibull"]
     assert ["kaplan_meier", "coxph", "rsf", *networks] == BASELINES
     deterministic = [name for name, entry in MODELS.items() if entry.is_deterministic]
     assert deterministic == ["kaplan_meier", "coxph"]

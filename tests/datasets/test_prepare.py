@@ -33,7 +33,7 @@ def test_cards_are_printed_and_caches_made(tmp_path, capsys):
         (["prepare", "digits", "--data_dri", "x"], "unknown flag --data_dri"),
         (["prepare", "csv"], "dataset csv needs --csv_path"),
         (["prepare", "digits", "--csv_path", "x"], "--csv_path: not read by digits"),
-        (["prepare", "digits", "--mnist_means", "1"], "--mnist_means has 1 numbers; it needs 10"),
+        (["prepare", "digits", "--mnist_means", "1", "2"], "--mnist_means has 2 numbers"),
     ],
 )
 def test_bad_commands_end_with_status_2_and_no_traceback(words, message, capsys):

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from survkit.describe.__main__ import main
+from survkit.pages.labels import display_width
 
 N = 120
 ROOT = Path(__file__).parents[2]
@@ -93,10 +94,65 @@ def test_a_table_of_one_column_and_no_censoring(
     assert main([*outcome(path), "--by", "arm"]) == 0
     out = capsys.readouterr().out
     assert "12 subjects: 12 with the event (100%), 0 censored (0%); time in a unit that was" in out
-    assert "event: dead (1 = seen, no value = censored)" in out
+    assert "event: dead (1 = seen, no row is censored)" in out
     assert "By arm" not in out  # there is no other column to compare
     assert re.search(r"median follow-up \[quartiles\] +not reached", out)
     assert "in the 2 groups: chi-squared" in out
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"days": 0}, "times of 0 +120"),
+        ({"dead": 0}, r"120 subjects: 0 with the event \(0%\).*no row has the event, 0 = censored"),
+        ({"stage": "II"}, "column 'stage' is constant: always 'II'"),
+    ],
+)
+def test_a_description_needs_no_split_and_no_grid(
+    change: dict[str, object], text: str, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pd.read_csv(table).assign(**change).to_csv(table, index=False)
+    assert main(outcome(table)) == 0
+    out = capsys.readouterr().out
+    assert re.search(text, out, re.DOTALL)
+    assert "training row" not in out
+
+
+def test_an_outcome_alone_is_described(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pd.read_csv(table)[["days", "dead"]].to_csv(table, index=False)
+    assert main(outcome(table)) == 0
+    out = capsys.readouterr().out
+    assert "There is no Table 1: no column besides the outcome is read." in out
+    assert "Numbers at risk" in out
+
+
+def test_names_of_any_kind_are_drawn_as_they_stand(table: Path) -> None:
+    names = ["$a$", r"$\frac{$", "_none", "病期", "two\nlines", "a very long name " * 8]
+    frame = pd.read_csv(table)
+    frame["stage"] = np.resize(names, N)
+    frame.to_csv(table, index=False)
+    assert main([*outcome(table), "--by", "stage"]) == 0  # matplotlib's warnings are errors here
+    page = table.with_name("patients_description.html").read_text("utf-8")
+    drawn = ElementTree.fromstring(re.findall(r"<svg.*?</svg>", page, re.DOTALL)[1])
+    texts = [(each.text or "").strip("\u200b") for each in drawn.iter()]
+    for name in ("$a$", r"$\frac{$", "_none", "病期", "two lines"):
+        assert texts.count(name) == 2  # in the legend, and before the numbers at risk
+    assert "a very long name a very long name a…" in texts
+
+
+def test_tables_on_the_screen_stay_aligned(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv(table).rename(columns={"age": "age\nin years"})
+    frame["stage"] = np.resize(["one\r\ntwo", "病期", "x" * 200], N)
+    frame.to_csv(table, index=False)
+    assert main(outcome(table)) == 0
+    out = capsys.readouterr().out
+    lines = out.partition("All, and by event\n")[2].splitlines()[:6]
+    assert [line.split("  ")[0] for line in lines[1:3]] == [
+        "age in years, median [quartiles]",
+        "stage, n (%)",
+    ]
+    assert "numbers: age in years" in out
+    assert len({display_width(line) for line in lines if line.endswith(("%)", "]"))}) == 1
 
 
 @pytest.mark.parametrize("name", ["digits", "synthetic"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from survkit.datasets.card import Card
 from survkit.datasets.tables import RawTable
 from survkit.describe.cohort import cohort_of, groups_of
 from survkit.describe.follow_up import event_rate, follow_up_table, poisson_interval
-from survkit.describe.numbers import SPACE, fixed, percent, significant
+from survkit.describe.numbers import SPACE, fixed, number_texts, percent, significant
 from survkit.describe.sections import missing_section
 from survkit.describe.survival_tables import (
     at_risk_table,
@@ -67,7 +68,7 @@ def test_numbers_are_medians_and_quartiles_of_pandas(some: Dataset) -> None:
     for head, rows in (("all", slice(None)), ("event", some.raw.event), ("cens", ~some.raw.event)):
         (column,) = [name for name in text if str(name).startswith(head)]
         low, middle, high = some.raw.features["age"][rows].quantile([0.25, 0.5, 0.75])
-        expected = f"{fixed(middle, 1)} [{fixed(low, 1)}, {fixed(high, 1)}]"
+        expected = f"{fixed(middle, 1)} [{fixed(low, 1)} to {fixed(high, 1)}]"
         assert cell(text.loc[AGE, column]) == expected
     assert text.loc[AGE, "missing"] == "8"
 
@@ -228,3 +229,60 @@ def test_numbers() -> None:
     assert [fixed(x, 1) for x in (63.0, 1996.0, 12345.6)] == ["63", "1996", "12,345.6"]
     assert significant(1016.2, 4) == "1,016"
     assert [p_text(p) for p in (1e-5, 0.0214, 0.214)] == ["p < 0.001", "p = 0.021", "p = 0.21"]
+
+
+@pytest.mark.parametrize("tenths", [2, 1, 5])
+def test_round_times_that_are_fractions_count_everybody(tenths: int) -> None:
+    rng = np.random.default_rng(5)
+    whole, event = rng.integers(1, 13, 200) * tenths, rng.random(200) < 0.6
+    time = whole * 0.1  # 3 * 0.1 is 0.30000000000000004
+    table = RawTable(pd.DataFrame({"age": rng.normal(60, 10, 200)}), event, time)
+    cohort = cohort_of(build_dataset(table, Card("some", 200, 99, "years", "here", "none")))
+    times = round_times(float(time.max()), "years")
+    assert times[-1] <= time.max()
+    assert all(float(f"{each:.6g}") == each for each in times[:-1])
+    counts = at_risk_table(curve_of_all(cohort), times, cohort).text.iloc[0]
+    ticks = np.round(times * 10).astype(int)
+    assert counts.tolist() == [str((whole >= tick).sum()) for tick in ticks]
+    lifelines = pytest.importorskip("lifelines").KaplanMeierFitter().fit(whole, event)
+    shown = survival_table(curve_of_all(cohort), times, cohort).text.iloc[0, 3:]
+    expected = [f"{lifelines.predict(tick):.1%}" for tick in ticks[1:]]
+    assert [text.partition(" ")[0] for text in shown] == expected
+
+
+def test_few_at_risk_is_said_once_and_never_of_the_last_time() -> None:
+    def notes(time: list[float], groups: list[str]) -> str:
+        frame = pd.DataFrame({"arm": np.array(groups, dtype=object), "age": range(len(time))})
+        event = np.arange(len(time)) % 2 == 0
+        card = Card("some", len(time), int(event.sum()), "months", "here", "none")
+        table = RawTable(frame, event, np.array(time), categorical=("arm",))
+        cohort = cohort_of(build_dataset(table, card), "arm")
+        curves = curves_by_group(cohort)
+        return " ".join(survival_table(curves, round_times(60, "months"), cohort).notes)
+
+    small = [f"site {i % 12}" for i in range(72)]
+    text = notes([float(i) for i in range(1, 73)], small)
+    assert text.count("from the start") == 1
+    assert "from the start in all 12 groups." in text
+    end = [5.0] * 10 + [60.0] * 20
+    assert "Fewer than 10" not in notes(end, ["a", "b"] * 15)
+    assert "after 5 months in a." in notes([5.0] * 10 + [60.0] * 25, ["a"] * 15 + ["b"] * 20)
+
+
+def test_follow_up_of_several_rows_a_subject_has_a_caveat() -> None:
+    repeated = follow_up_table(cohort_of(dataset(np.arange(N) // 2)))
+    assert any("a subject has several" in note for note in repeated.notes)
+    assert not any(
+        "a subject has several" in note for note in follow_up_table(cohort_of(dataset())).notes
+    )
+
+
+def test_tiny_and_huge_numbers_are_readable() -> None:
+    tiny = number_texts(np.array([1.4e-6, -7.3e-7, 2e-6]))
+    assert (tiny(1.4e-6), tiny(0.0)) == ("1.4e-06", "0")
+    assert number_texts(np.array([0.012, 0.5]))(0.0123456) == "0.012"
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"large": rng.normal(0, 1e9, N)})
+    table = RawTable(frame, rng.random(N) < 0.5, rng.exponential(9, N))
+    own = cohort_of(build_dataset(table, Card("some", N, 40, "days", "here", "none")))
+    assert re.fullmatch(r"-?[\d,]+ \[-?[\d,]+ to -?[\d,]+\]", cell(table_one(own).text.iloc[0, 1]))

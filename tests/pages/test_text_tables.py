@@ -53,3 +53,18 @@ def test_a_table_can_be_turned() -> None:
     shown_in_a_notebook, _ = DisplayFormatter().format(turned)
     assert shown_in_a_notebook["text/markdown"] == to_markdown(turned)
     assert "best & \\textbf" in to_latex(turned)
+
+
+def test_the_least_width_breaks_before_brackets() -> None:
+    cells = {"all, n = 9": ["58.8\u00a0[52\u00a0to\u00a063]", "3\u00a0(33%)"]}
+    table = TextTable("Table 1", pd.DataFrame(cells, index=pd.Index(["age", "sex"])))
+    assert table.least_width == (3 + 1) + (len("[52 to 63]") + 1)
+
+
+def test_a_line_break_in_a_name_does_not_end_a_row() -> None:
+    table = TextTable("x", pd.DataFrame({"a\nb": ["1\r\n2"]}, index=pd.Index(["c\nd"])))
+    assert [line for line in to_markdown(table).splitlines() if line.startswith("|")] == [
+        "|  | a b |",
+        "| --- | ---: |",
+        "| c d | 1 2 |",
+    ]

@@ -40,6 +40,7 @@ def another_value(config: TrainConfig, name: str) -> object:
     choices = {"optimizer": "SGD", "point_error": "log", "evaluation": "published"}
     numbers = {"dropout": 0.1, "cox_l1_ratio": 0.9, "mnist_sample_pct": 0.5}
     known = {**choices, **numbers, "rsf_max_features": "all", "bart_backend": "pymc"}
+    known |= {"bart_leaf_deviation": "learned"}
     known |= {"expert_metric": "euclidean", "time_warp_function": "beta_cdf"}
     known |= {
         "monitored_val_metric": "concordance",
@@ -127,7 +128,8 @@ def test_a_default_that_a_later_version_changes_changes_no_identifier() -> None:
 def test_identifiers_stay_as_they_are(changes: dict[str, str], identifier: str) -> None:
     """A failure means that a default has changed: give its option the old one as `neutral`."""
     known = {"time_bins": 100, "quantile_event_times": False, "min_at_risk": 0}
-    known |= {"initial_curve": "random", "stratified_split": False}
+    known |= {"initial_curve": "random", "stratified_split": False, "bart_max_rows": 200_000}
+    known |= {"bart_tune": 200, "bart_draws": 200, "bart_sweeps": 10, "bart_regrow": 0}
     config = replace(TrainConfig(), **known, **changes)
     assert run_id(config, "data") == identifier
 

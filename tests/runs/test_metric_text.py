@@ -88,3 +88,18 @@ def test_a_record_without_times_has_none_in_its_summary() -> None:
     earlier = {**RESULT, "test_details": {}}
     assert "at risk" not in result_summary(earlier)
     assert "brier@75 -" in " ".join(result_summary(earlier).split())
+
+
+@pytest.mark.parametrize(
+    ("time", "unit", "text"),
+    [
+        (1, "months", "1 month"),
+        (1.0, "days since study entry", "1 day"),
+        (2, "months", "2 months"),
+        (0, "years", "0 years"),
+        (1, "cycles", "1 cycles"),
+        (1.5, "years", "1.5 years"),
+    ],
+)
+def test_one_unit_of_time_is_singular(time: float, unit: str, text: str) -> None:
+    assert time_text(time, unit) == text

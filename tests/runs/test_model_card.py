@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from survkit.configs.train import TrainConfig
@@ -175,3 +177,31 @@ def test_a_table_of_ones_own_has_the_checks_in_place_of_known_leaks(run: Path) -
     assert "What counts:\n\n- Columns that rank: from 0.95." in leaks
     assert "None known" not in leaks
     assert dataset.card.known_leaks[0] not in leaks
+
+
+def test_names_of_a_table_stay_text_in_a_card(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = {"age": "<script>alert(1)</script>", "arm": "a|b\n# c `d`"}
+    frame = pd.DataFrame(
+        {
+            names["age"]: rng.normal(60, 10, 60).round(1),
+            names["arm"]: rng.choice(["<img src=x onerror=alert(2)>", "[x](y)"], 60),
+            "same\nvalue": "**x**",
+            "days": rng.integers(1, 90, 60),
+            "dead": rng.integers(0, 2, 60),
+        }
+    )
+    frame.to_csv(tmp_path / "patients.csv", index=False)
+    flags = ["--csv_path", str(tmp_path / "patients.csv"), "--time_column", "days"]
+    flags += ["--event_column", "dead", "--time_unit", "days|since <b>entry</b>"]
+    logs = ["--log_dir", str(tmp_path / "logs"), "--bootstrap", "20", "--mode", "disabled"]
+    assert main(["--dataset", "csv", "--model", "coxph", *flags, *logs]) == 0
+    (card,) = (path.read_text("utf-8") for path in (tmp_path / "logs").rglob("model_card.md"))
+    outside_code = re.sub(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)|```.*?```", "", card, flags=re.DOTALL)
+    assert not re.search(r"(?<!\\)<", outside_code)
+    assert [line for line in card.splitlines() if line.startswith("# ")] == [
+        "# Model card: coxph on csv"
+    ]
+    hazards = section(card, "Hazard ratios").strip().splitlines()
+    cells = {len(re.findall(r"(?<!\\)\|", line)) for line in hazards if line.startswith("|")}
+    assert len(cells) == 1

@@ -242,7 +242,7 @@ def test_history_holds_losses_gradient_and_temperatures(small_data: SurvivalData
 
 def test_impossible_parameters_and_inputs_are_refused(small_data: SurvivalData) -> None:
     with pytest.raises(InputError, match="8 or 12 would work"):
-        build(hidden_dim=10).fit(*halves(small_data))
+        build("personalized_moe", moe_value_dim=10).fit(*halves(small_data))
     with pytest.raises(InputError, match="this machine has cpu"):
         NeuralSurvivalModel(
             "mtlr", grid=TimeGrid.evenly_spaced(1, 5), parameters=settings(), device="cuda:77"
