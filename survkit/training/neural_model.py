@@ -139,9 +139,10 @@ class NeuralSurvivalModel:
     def _start_from_rows(self, train: SurvivalData) -> None:
         """Let the head begin with the training rows' own curve, where that is asked for."""
         if self.parameters.get("initial_curve") == "kaplan_meier":
-            labels = self.objective.labels(train, self.grid)
-            masses = as_tensor(class_masses(*labels, self.grid.num_classes).astype(np.float32))
-            cast(Any, self.network.head).start_at(masses.to(self.device))
+            event_class = self.grid.classify(train.time)
+            masses = class_masses(event_class, train.event, self.grid.num_classes)
+            start = as_tensor(masses.astype(np.float32)).to(self.device)
+            cast(Any, self.network.head).start_at(start)
 
     def _learn_from_rows(self, train: SurvivalData) -> None:
         """Learn from the training rows what predictions need beside the weights: nothing here."""
