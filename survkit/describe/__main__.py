@@ -27,7 +27,7 @@ from survkit.types import InputError
 
 if TYPE_CHECKING:
     from survkit.datasets.assemble import Dataset
-    from survkit.datasets.csv import CsvTable
+    from survkit.datasets.csv_table import CsvTable
 
 # The functions below import the heavy modules, so that --help answers at once.
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.datasets.assemble import Dataset
-from survkit.datasets.csv import CsvTable
+from survkit.datasets.csv_table import CsvTable
 from survkit.datasets.tables import RawTable, as_categories, as_numbers
 from survkit.pages.labels import shortened_apart
 from survkit.text import nearest

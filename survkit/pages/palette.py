@@ -17,6 +17,9 @@ from survkit.types import FloatArray
 # Wong (2011), "Color blindness", Nature Methods 8:441.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINE_STYLES = ("-", "--", ":", "-.")
+LEGEND_WIDTH = 60
+"""Characters of a name in a legend below a figure."""
+
 GREY = "#85888c"
 """Readable on white and on black."""
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from survkit.heads.mtlr import class_scores
 from survkit.metrics.clustering import chosen_expert, expert_load
 from survkit.models.calibrated import without_calibration
+from survkit.pages.labels import matplotlib_text
 from survkit.pages.palette import (
     COLOURS,
     GREY,
@@ -222,8 +223,8 @@ def heatmap(
                 color=_DARK if brightness[i, j] > 0.5 else _LIGHT,
             )
     axes.invert_yaxis()
-    axes.set_xticks(np.arange(len(columns)) + 0.5, labels=list(columns))
-    axes.set_yticks(np.arange(len(rows)) + 0.5, labels=list(rows))
+    axes.set_xticks(np.arange(len(columns)) + 0.5, labels=list(map(matplotlib_text, columns)))
+    axes.set_yticks(np.arange(len(rows)) + 0.5, labels=list(map(matplotlib_text, rows)))
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)

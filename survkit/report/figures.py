@@ -18,8 +18,10 @@ from survkit.metrics.brier import brier_contributions
 from survkit.metrics.censoring import Convention, kaplan_meier
 from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
 from survkit.metrics.problem import problem_of
+from survkit.pages.labels import label as text_of
 from survkit.pages.palette import (
     GREY,
+    LEGEND_WIDTH,
     draw_survival,
     label_survival,
     legend_below,
@@ -60,7 +62,7 @@ def survival_curves(
     draw_kaplan_meier(axes, time, event, label="Kaplan-Meier, 95 %")
     for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
         mean = prediction.survival.mean(axis=0)
-        line = {"linewidth": 1.4, "label": name, **style}
+        line = {"linewidth": 1.4, "label": text_of(name, LEGEND_WIDTH), **style}
         draw_survival(axes, prediction.times, mean, step=prediction.step, **line)
     return count_at_risk(label_survival(axes, time_unit), time)
 
@@ -176,7 +178,8 @@ def brier_over_time(
         problem = problem_of(prediction, outcomes)
         cuts = slice(0, problem.last_cut + 1)
         score = brier_contributions(problem.survival[:, cuts], problem.happened, problem.at_cuts)
-        axes.plot(grid.cuts[cuts], score.mean(axis=0), linewidth=1.4, label=name, **style)
+        line = {"linewidth": 1.4, "label": text_of(name, LEGEND_WIDTH), **style}
+        axes.plot(grid.cuts[cuts], score.mean(axis=0), **line)
     axes.set(xlabel=time_label(time_unit), ylabel="Brier score", ylim=(0, None), xlim=(0, None))
     return count_at_risk(legend_below(axes), data.time)
 
@@ -250,7 +253,7 @@ def _draw_calibration(
             markersize=3.5,
             linewidth=1.2,
             elinewidth=0.7,
-            label=name,
+            label=text_of(name, LEGEND_WIDTH),
         )
     axes.set(
         xlabel="predicted event probability",

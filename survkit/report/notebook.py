@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from survkit.datasets.assemble import Dataset
+from survkit.pages.labels import matplotlib_text
 from survkit.pages.text_tables import TextTable, transposed
 from survkit.report.material import Material, group_state
 from survkit.report.notes import footnotes
@@ -152,12 +153,12 @@ def panels(
     for number, (name, draw) in enumerate(figures.items(), start=1):
         axes = figure.add_subplot(rows, columns, number)
         draw(axes=axes)
-        axes.set_title(name, fontsize="medium")
+        axes.set_title(matplotlib_text(name), fontsize="medium")
         drawn.append(axes)
     if same_scale:
         right = max(axes.get_xlim()[1] for axes in drawn)
         for axes in drawn:
             axes.set_xlim(right=right)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(matplotlib_text(title))
     return drawn

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.metrics.clustering import chosen_expert
+from survkit.pages.labels import shortened_apart
 from survkit.pages.palette import new_axes
 from survkit.pages.text_tables import TextTable
 from survkit.report.expert_figures import heatmap
 from survkit.types import FloatArray, InputError, SurvivalData
+
+LONGEST_NAME = 40
+"""Characters of a feature's name in the figure."""
 
 COLOURS_REACH = 1.5
 """Standardised difference at the ends of the colour map; larger ones have the colour of an end."""
@@ -125,11 +129,15 @@ def profile_heatmap(profile: pd.DataFrame, *, features: int = 20, axes: Axes | N
     table = table.loc[largest.index[:features]]
     overall = profile.drop_duplicates("feature").set_index("feature").loc[table.index]
     sizes = profile.drop_duplicates("expert").set_index("expert").loc[table.columns]
+    names = shortened_apart(list(map(str, overall.index)), LONGEST_NAME)
     axes = new_axes(axes, 3.5 + 0.5 * table.shape[1], 1.2 + 0.27 * len(table))
     heatmap(
         axes,
         table.to_numpy(dtype=float),
-        rows=[_overall_label(str(name), row) for name, row in overall.iterrows()],
+        rows=[
+            _overall_label(name, row)
+            for name, (_, row) in zip(names, overall.iterrows(), strict=True)
+        ],
         columns=[f"{expert}\n({n})" for expert, n in sizes["n"].items()],
         colours="RdBu_r",
         limits=(-COLOURS_REACH, COLOURS_REACH),

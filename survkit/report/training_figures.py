@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from survkit.pages.palette import COLOURS, legend_below, line_styles, new_axes
+from survkit.pages.labels import label as text_of
+from survkit.pages.palette import COLOURS, LEGEND_WIDTH, legend_below, line_styles, new_axes
 from survkit.runs.metric_text import scale_of
 from survkit.types import InputError
 
@@ -68,7 +69,7 @@ def learning_curves(
         colour = COLOURS[number % len(COLOURS)]
         epoch, validation = history["epoch"], history["validation_loss"]
         axes.plot(epoch, history["train_loss"], color=colour, linewidth=1, linestyle=":")
-        axes.plot(epoch, validation, color=colour, linewidth=1.4, label=name)
+        axes.plot(epoch, validation, color=colour, linewidth=1.4, label=text_of(name, LEGEND_WIDTH))
         best = (best_epochs or {}).get(name)
         if best is not None:
             kept = validation[epoch == best]
@@ -108,7 +109,9 @@ def loss_against_experts(
         own, number = values[group.index], experts[group.index]
         axes.plot(number, own, "o", markersize=4, alpha=0.5, color=style["color"], mew=0)
         means = own.groupby(number).mean()
-        axes.plot(means.index, means, **style, linewidth=1.4, label=str(model))
+        axes.plot(
+            means.index, means, **style, linewidth=1.4, label=text_of(str(model), LEGEND_WIDTH)
+        )
     ticks = sorted(experts.unique())
     axes.set_xscale("log")
     axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])

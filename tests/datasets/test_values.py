@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from survkit.datasets.cells import read_cells
-from survkit.datasets.csv import read_table
+from survkit.datasets.csv_table import read_table
 from survkit.datasets.table_flags import TableFlags
 from survkit.datasets.values import (
     MISSING_VALUES,

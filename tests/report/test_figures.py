@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from functools import partial
@@ -254,6 +255,25 @@ def test_the_table_of_profiles_names_what_sets_experts_apart() -> None:
     assert table.loc["2"].tolist() == ["2", "1", "charges 20 (2,500)"]
     both = profile_table(cohort_profile(weights, data)).text
     assert both.loc["1"].iloc[-1] == "charges 2,500 (20); x 50% (50%)"
+
+
+def test_names_of_features_and_models_are_drawn_as_they_stand() -> None:
+    names = (r"$\frac{$", "_x", "serum\ncreatinine " * 9)
+    features = np.random.default_rng(0).normal(size=(40, 3))
+    data = SurvivalData(features, np.ones(40, bool), np.arange(1.0, 41), feature_names=names)
+    weights = np.where(features[:, :1] > 0, [[0.9, 0.1]], [[0.2, 0.8]])
+    profile = cohort_profile(weights, data)
+    svg = draw_svg(partial(profile_heatmap, profile), width=6, height=3, label="some")
+    drawn = [text.strip("\u200b") for text in re.findall(r"<text[^>]*>([^<]*)<", svg)]
+    assert any(text.startswith(r"$\frac{$ (") for text in drawn)
+    assert any(text.startswith("_x (") for text in drawn)
+    assert any(text.startswith("serum creatinine serum creatinine serum… (") for text in drawn)
+    curve = SurvivalPrediction(np.array([0.0, 40.0]), np.array([[1.0, 0.5]] * 40))
+    curves = {"$m$": curve, "_m": curve}
+    draw = partial(survival_curves, curves, data.time, data.event, time_unit="$u$")
+    svg = draw_svg(draw, width=6, height=4, label="some")
+    drawn = [text.strip("\u200b") for text in re.findall(r"<text[^>]*>([^<]*)<", svg)]
+    assert {"$m$", "_m", "time ($u$), with the number at risk"} <= set(drawn)
 
 
 def test_one_group_has_nothing_to_be_set_apart_from() -> None:
