@@ -43,8 +43,8 @@ def shortened_apart(texts: Sequence[str], width: int) -> list[str]:
     ]
     count = Counter(cut)
     return [
-        short if count[short] == 1 else _numbered(short, place, width)
-        for place, short in enumerate(cut, start=1)
+        short if count[short] == 1 else _numbered(text, place, width)
+        for place, (short, text) in enumerate(zip(cut, texts, strict=True), start=1)
     ]
 
 
@@ -89,6 +89,6 @@ def _middle_cut(line: str, width: int) -> str:
     return f"{_start(line, width - 1 - display_width(end)).rstrip()}{ELLIPSIS}{end}"
 
 
-def _numbered(short: str, place: int, width: int) -> str:
+def _numbered(text: str, place: int, width: int) -> str:
     number = f" ({place})"
-    return shortened(short, width - len(number)) + number
+    return shortened(text, width - len(number)) + number

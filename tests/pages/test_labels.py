@@ -53,7 +53,7 @@ def test_labels_that_begin_alike_stay_apart() -> None:
     names = ["University Hospital North", "University Hospital South", "City"]
     assert shortened_apart(names, 14) == ["Universi…North", "Universi…South", "City"]
     long = ["a" * 20 + middle + "b" * 20 for middle in "xyz"]
-    assert shortened_apart(long, 12) == ["aaaaaa… (1)", "aaaaaa… (2)", "aaaaaa… (3)"]
+    assert shortened_apart(long, 12) == ["aaaaaaa… (1)", "aaaaaaa… (2)", "aaaaaaa… (3)"]
 
 
 @pytest.mark.parametrize("text", ["$a$", r"$\frac{$", "_none", r"\$5", "a_b", "50 $ to 60 $"])
