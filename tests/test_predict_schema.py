@@ -228,8 +228,8 @@ def test_bounds_that_count_as_numbers_are_said(run: Trained, tmp_path: Path) -> 
     cohort().head(3).assign(lab=["<5", "12", "< 6"]).to_csv(path, index=False)
     _, notes = read_patients(path, load_fitted(run.folder), "patient")
     assert (
-        "column 'lab', in 2 rows (data rows 1, 3): not a plain number, read by the rule of "
-        "training: <5 becomes 5, < 6 becomes 6"
+        "column 'lab': <5 becomes 5, < 6 becomes 6 in 2 rows (data rows 1, 3), by the rule of "
+        "training"
     ) in notes
 
 

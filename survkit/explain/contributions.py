@@ -107,7 +107,7 @@ def contribution_table(
     error = explanation.standard_error[subject]
     if explanation.share_capped[subject].mean() > MOST_CAPPED:
         coefficients = error = np.full(len(columns), np.nan)
-    contribution = coefficients * factor
+    contribution = coefficients * factor + 0.0  # no -0.0
     half_width = _quantile(int(explanation.num_solved[subject])) * error * np.abs(factor)
     table = pd.DataFrame(
         {

@@ -78,7 +78,7 @@ def read_by_rule(cells: pd.DataFrame, schema: Schema, names: Sequence[str]) -> l
         pairs = [f"{c} becomes {forced_number(c, schema.decimal):.15g}" for c in by_rule.unique()]
         shown = ", ".join(pairs[:_SHOWN]) + (", ..." if len(pairs) > _SHOWN else "")
         notes.append(
-            f"column '{column.name}', {in_rows(list(by_rule.index))}: not a plain number, read by "
-            f"the rule of training: {shown}"
+            f"column '{column.name}': {shown} {in_rows(list(by_rule.index))}, by the rule of "
+            "training"
         )
     return notes
