@@ -104,8 +104,8 @@ class SubjectFigure(NamedTuple):
             else ""
         )
         return (
-            "Each bar compares the hazard at this value with the hazard at the reference, a typical "
-            "value of the training rows. The ratios come from a Cox model fitted to the "
+            "Each bar compares the hazard at this value with the hazard at the reference, a "
+            "typical value of the training rows. The ratios come from a Cox model fitted to the "
             f"predictions for similar values, a local approximation{self._fit()}."
             f"{_sentence(f'The fit is {doubt}' if doubt else '')}{_sentence(capped)} They describe "
             f"the model and are not causal effects.{interval}{gaps}"
