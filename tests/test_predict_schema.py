@@ -13,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.schema import Schema
 from survkit.models.registry import MODELS
 from survkit.predict.__main__ import main
+from survkit.runs.new_values import outside_training
 from survkit.runs.patients import read_patients
 from survkit.runs.read import load_fitted
 from survkit.runs.table import load_runs
@@ -187,6 +189,55 @@ def test_an_unseen_code_counts_as_missing_and_is_said(run: Trained, tmp_path: Pa
     cohort().assign(icd="250.0").to_csv(path, index=False)
     _, notes = read_patients(path, load_fitted(run.folder), "patient")
     assert any("80 rows hold values that no training row has (250.0)" in note for note in notes)
+
+
+def test_values_outside_the_training_range_are_said(run: Trained, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    ages = cohort()["age"].astype(float)
+    limits = f"{ages.min():.10g} to {ages.max():.10g}"
+    new = cohort().head(4)
+    new["age"] = ["999", f"{ages.min()}", "-4.5", f"{ages.max()}"]
+    new["lab"] = ["7", "8", "9", "8000"]
+    lines = new.to_csv(index=False).splitlines()
+    path.write_text("\n".join([*lines[:3], "," * (len(new.columns) - 1), *lines[3:]]))
+    _, notes = read_patients(path, load_fitted(run.folder), "patient")
+    assert (
+        f"column 'age': 999, -4.5 in 2 rows (data rows 1, 4) are outside the training range "
+        f"{limits}; if 999 means unknown, leave the cell empty"
+    ) in notes
+    (lab,) = [note for note in notes if note.startswith("column 'lab'")]
+    assert lab.startswith("column 'lab': 8000 in data row 5 is outside the training range 5 to ")
+
+
+def test_training_rows_are_inside_the_training_range(tmp_path: Path) -> None:
+    """The value of a training row is not rounded on its way into the state and back."""
+    numbers = np.random.default_rng(0).normal(1e6, 1e-3, 30)
+    preprocessor = Preprocessor.fit(pd.DataFrame({"x": numbers}))
+    again = Preprocessor.from_state(json.loads(json.dumps(preprocessor.state())))
+    rows = list(range(1, 31))
+    assert outside_training(pd.DataFrame({"x": numbers}), rows, again) == []
+    above = outside_training(pd.DataFrame({"x": numbers + 1e-2}), rows, again)
+    assert "in 30 rows (data rows 1, 2, 3, 4, 5, ...) are outside" in above[0]
+    earlier = {**preprocessor.state(), "numeric": [["x", 1e6, 1e6, 1e-3]]}
+    old = Preprocessor.from_state(earlier)
+    assert outside_training(pd.DataFrame({"x": numbers + 9}), rows, old) == []
+
+
+def test_bounds_that_count_as_numbers_are_said(run: Trained, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    cohort().head(3).assign(lab=["<5", "12", "< 6"]).to_csv(path, index=False)
+    _, notes = read_patients(path, load_fitted(run.folder), "patient")
+    assert (
+        "column 'lab': <5 becomes 5, < 6 becomes 6 in 2 rows (data rows 1, 3), by the rule of "
+        "training"
+    ) in notes
+
+
+def test_one_column_that_is_not_read_is_it(run: Trained, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    cohort().head(3).drop(columns=["days", "status"]).to_csv(path, index=False)
+    _, notes = read_patients(path, load_fitted(run.folder), "patient")
+    assert "column seen not read: training did not use it" in notes
 
 
 def test_decimal_commas_stay(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ class ExplainConfig:
         None,
         "larger cumulative hazards count as this",
         above=0,
-        shown_default="36.04, which is survival of 2.2e-16",
+        shown_default="36.04, which is survival of 2.2e-16; 700 for coxph and deepsurv",
     )
     batch_size: int | None = _survlime(
         None,

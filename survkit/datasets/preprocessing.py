@@ -18,12 +18,18 @@ from survkit.types import CategoricalColumn, InputError
 
 
 class NumericColumn(NamedTuple):
-    """A number: its value where missing, and the training rows' mean and standard deviation."""
+    """A number: its value where missing, and the training rows' mean and standard deviation.
+
+    `low` and `high` are the training rows' smallest and largest value; None in the state of
+    earlier versions, which did not keep them.
+    """
 
     name: str
     fill: float
     mean: float
     scale: float
+    low: float | None = None
+    high: float | None = None
 
 
 class CategoryColumn(NamedTuple):
@@ -267,7 +273,9 @@ def _fit_number(
     # Rounding gives a constant column a tiny deviation, so that its range decides.
     if filled.min() == filled.max() or scale == 0:
         return None
-    return NumericColumn(name, float(fill), mean, scale)
+    observed = numbers[~missing]
+    low, high = float(observed.min()), float(observed.max())
+    return NumericColumn(name, float(fill), mean, scale, low, high)
 
 
 def _scaled(column: NumericColumn, numbers: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -115,7 +115,14 @@ def _print(explained: ExplainedSubjects) -> None:
     """Print the curves' medians and the largest contributions of each subject."""
     import numpy as np
 
-    from survkit.explain.figures import POOR, POOR_FIT, median_text, unknown_text
+    from survkit.explain.texts import (
+        capped_text,
+        cohort_text,
+        doubt_text,
+        median_text,
+        nothing_shown,
+        unknown_text,
+    )
 
     cohort = median_text(explained.cohort, explained.time_unit)
     for i, (title, table) in enumerate(
@@ -124,26 +131,30 @@ def _print(explained: ExplainedSubjects) -> None:
         median = median_text(explained.curves.subset(np.array([i])), explained.time_unit)
         fit = explained.explanation.mean_r_squared[i]
         print(f"{title}: predicted median survival {median}")
-        print(f"  mean prediction of the {explained.cohort_size:,} test rows: {cohort}")
+        print(f"  {cohort_text(explained.cohort_size)}: {cohort}")
         if unknown := unknown_text(table):
             print(f"  missing, or not in the training data: {unknown}")
-        doubt = f" ({POOR})" if fit < POOR_FIT else ""
-        if np.isfinite(fit):
-            print(f"  R^2 of the local fit {fit:.3f}{doubt}; hazard ratios against the reference:")
+        if capped := capped_text(float(explained.explanation.share_capped[i].mean())):
+            print(f"  {capped}")
+        if nothing := nothing_shown(table):
+            print(f"  {nothing}")
+            continue
+        doubt = f" ({text})" if (text := doubt_text(fit)) else ""
+        size = f"{fit:.3f}" if np.isfinite(fit) else "unknown"
+        print(f"  R^2 of the local fit {size}{doubt}; hazard ratios against the reference:")
         print(_largest(table))
 
 
 def _largest(table: pd.DataFrame) -> str:
     import pandas as pd
 
-    from survkit.explain.figures import feature_text, ratio_text, shortened, shown_features
+    from survkit.explain.texts import WIDTH, feature_text, ratio_text, shown_features
+    from survkit.pages.labels import shortened
 
     rows = [row for _, row in shown_features(table).head(SHOWN).iterrows()]
-    if not rows:
-        return "  no feature changes the predicted hazard here"
     lines = {
         "feature": [feature_text(row) for row in rows],
-        "reference": [shortened(row["reference"]) for row in rows],
+        "reference": [shortened(row["reference"], WIDTH) for row in rows],
         "hazard ratio (95 %)": [ratio_text(row) for row in rows],
         "coefficient": [f"{row['coefficient']:.4g}" for row in rows],
     }

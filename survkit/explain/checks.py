@@ -9,7 +9,7 @@ from itertools import compress
 import numpy as np
 
 from survkit.explain.explanation import MonteCarloExplanation
-from survkit.explain.hazards import HazardReader
+from survkit.explain.hazards import LARGEST_EXACT, HazardReader
 from survkit.explain.local_models import LocalFits
 from survkit.explain.neighbours import Neighbourhood
 from survkit.types import Float64Array, InputError
@@ -56,9 +56,12 @@ def warn_of_fits(
     d = int(neighbourhood.varies.sum())
     lowest, effective = int(fits.rank.min()), float(fits.effective_neighbours.min())
     if lowest < d:
+        drawn = f"the {num_samples} neighbours determine"
+        if num_samples == 1:
+            drawn = "the only neighbour determines"
         _warn(
-            f"the {num_samples} neighbours determine {lowest} of {d} coefficients only (too few or "
-            "collinear); the answer of smallest norm is given"
+            f"{drawn} {lowest} of {d} coefficients only (too few or collinear); the answer of "
+            "smallest norm is given"
         )
     elif effective < d:
         _warn(
@@ -67,8 +70,11 @@ def warn_of_fits(
         )
     if reader.num_capped:
         advice = ""
-        if reader.max_hazard is None:
-            advice = "; max_hazard_value_allowed=700 reads those of an exact model, such as Cox's"
+        if reader.max_hazard is None and reader.exact_tail is None:
+            advice = (
+                f"; max_hazard_value_allowed={LARGEST_EXACT:g} reads the survival of a model that "
+                "is exact however small it is, such as Cox's"
+            )
         _warn(
             f"{reader.num_capped} of {reader.num_survival} predicted survival values are below "
             f"{reader.smallest_survival:.1e} ({reader.num_zero} of them 0) and count as that, a "
@@ -87,9 +93,13 @@ def check_failures(result: MonteCarloExplanation) -> None:
             f"no repetition of row {unsolved[0]} was solved; the solver says: {result.failures[0]}"
         )
     _warn(
-        f"{len(result.failures)} repetitions were not solved and are left out of the means: "
+        f"{_repetitions(len(result.failures))} not solved and left out of the means: "
         f"{result.failures[0]}"
     )
+
+
+def _repetitions(count: int) -> str:
+    return "1 repetition was" if count == 1 else f"{count} repetitions were"
 
 
 def _some(texts: list[str]) -> str:

@@ -16,16 +16,44 @@ LARGEST_LOG = 700.0
 """Log hazard ratios count as at most this, so that their exponentials are finite."""
 
 
-def reference_values(training: Float64Array, neighbourhood: Neighbourhood) -> Float64Array:
+FEW_NUMBERS = 20
+"""Whole numbers of at most this many different values are compared with one that occurs."""
+
+
+MOST_CAPPED = 0.5
+"""Share of capped hazards near a subject above which no hazard ratio is given."""
+
+
+def reference_values(
+    training: Float64Array, neighbourhood: Neighbourhood, units: Sequence[Unit]
+) -> Float64Array:
     """Return the value (p,) of each feature that subjects are compared with.
 
-    It is the median of the training rows (n, p) for a number; for a category, the one that the
-    local model compares the others with.
+    It is the median of the training rows (n, p) for a number; the more frequent value, the smaller
+    one where they are equally frequent, for a number of two values (0 and 1); and the lower median
+    for few whole numbers, so that nobody is compared with half a stage. Rows that miss a number do
+    not count for it where it has an indicator of missing values. For a category it is the one
+    that the local model compares the others with.
     """
-    reference = np.median(training, axis=0)
+    reference = np.empty(training.shape[1])
+    missing = {unit.indicates: training[:, j] == 1 for j, unit in enumerate(units)}
+    for j, unit in enumerate(units):
+        rows = training[:, j]
+        if (gaps := missing.get(unit.name)) is not None and not gaps.all():
+            rows = rows[~gaps]
+        reference[j] = _typical(rows, unit)
     for feature in neighbourhood.categorical:
         reference[feature.column] = feature.reference
     return reference
+
+
+def _typical(values: Float64Array, unit: Unit) -> float:
+    different, counts = np.unique(values, return_counts=True)
+    if len(different) <= 2:
+        return float(different[np.argmax(counts)])
+    if len(different) <= FEW_NUMBERS and all(unit.is_whole(value) for value in different):
+        return float(np.quantile(values, 0.5, method="lower"))
+    return float(np.median(values))
 
 
 def contribution_table(
@@ -67,7 +95,8 @@ def contribution_table(
         of the random neighbours alone, NaN for a single repetition), `contribution` (the log of
         the hazard ratio), `coefficient` (log hazard ratio per unit of the table) and its
         `standard_error`. Ratio, interval and contribution are NaN for categories that the
-        subject does not have.
+        subject does not have. They and the coefficients are NaN where more than `MOST_CAPPED` of
+        the hazards near the subject are capped.
     """
     columns = neighbourhood.design_columns
     at_reference = neighbourhood.design(reference[None])[0]
@@ -76,7 +105,9 @@ def contribution_table(
     scale = np.array([units[c.column].scale for c in columns])
     coefficients = explanation.coefficients[subject]
     error = explanation.standard_error[subject]
-    contribution = coefficients * factor
+    if explanation.share_capped[subject].mean() > MOST_CAPPED:
+        coefficients = error = np.full(len(columns), np.nan)
+    contribution = coefficients * factor + 0.0  # no -0.0
     half_width = _quantile(int(explanation.num_solved[subject])) * error * np.abs(factor)
     table = pd.DataFrame(
         {
@@ -98,7 +129,8 @@ def contribution_table(
 
 def _order(contribution: Float64Array, own: BoolArray) -> IntArray:
     """Largest contribution first; what the subject does not have last, in the features' order."""
-    return np.argsort(np.where(own, -np.abs(contribution), np.inf), kind="stable")
+    size = np.nan_to_num(np.abs(contribution))
+    return np.argsort(np.where(own, -size, np.inf), kind="stable")
 
 
 def _ratio(log_ratio: Float64Array) -> Float64Array:

@@ -97,6 +97,9 @@ class Explanation(_ArrayLike):
     r_squared : float
         Fit of the local model to the model's log hazards, weighted as in expression (9); below 0
         it fits worse than a constant, NaN where the log hazards do not vary.
+    share_capped : float
+        Share of the neighbours' predicted values that count as a cap: survival too small to tell
+        from 0, or hazards above the largest that is allowed. What features change there is lost.
     solver, status : str
         Which solver found the coefficients, and what it says of them.
     residual : float
@@ -112,6 +115,7 @@ class Explanation(_ArrayLike):
     neighbours: Float64Array
     weights: Float64Array
     r_squared: float
+    share_capped: float
     solver: str
     status: str
     residual: float
@@ -148,7 +152,7 @@ class MonteCarloExplanation(_ArrayLike):
         The subjects' features, as the local model sees them.
     r_squared : array, shape (h, R)
         Fit of each local model; NaN in a repetition whose solver failed.
-    effective_neighbours : array, shape (h, R)
+    effective_neighbours, share_capped : array, shape (h, R)
         As in `Explanation`.
     failures : tuple of str
         What the solver said of each repetition that failed.
@@ -161,6 +165,7 @@ class MonteCarloExplanation(_ArrayLike):
     values: Float64Array
     r_squared: Float64Array
     effective_neighbours: Float64Array
+    share_capped: Float64Array
     failures: tuple[str, ...]
     cost: Cost
 

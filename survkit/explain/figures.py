@@ -12,7 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from survkit.datasets.card import UNKNOWN_UNIT
+from survkit.explain.texts import (
+    WIDTH,
+    capped_text,
+    cohort_text,
+    doubt_text,
+    feature_text,
+    median_text,
+    nothing_shown,
+    ratio_text,
+    shown_features,
+    unknown_text,
+)
+from survkit.pages.labels import matplotlib_text, shortened
 from survkit.pages.palette import COLOURS, GREY, draw_survival, legend_below, time_label
 from survkit.types import Float64Array, SurvivalPrediction
 
@@ -20,11 +32,6 @@ RAISES, LOWERS = COLOURS[1], COLOURS[0]
 MOST_BARS = 12
 LARGEST_BAR = 1e4
 """Hazard ratios are drawn up to this, and down to its inverse; their text is exact."""
-
-POOR_FIT = 0.5
-"""R^2 of a local model below which its ratios are said to be unreliable."""
-
-POOR = "poor: do not rely on these ratios"
 
 _ABOVE = (10, 100, 2, 1000, 5, 1.5, 3, 10_000, 20, 50, 1.25, 1.1)
 _BELOW = (0.1, 0.01, 0.5, 0.001, 0.2, 0.67, 0.33, 0.0001, 0.05, 0.02, 0.8, 0.9)
@@ -50,6 +57,8 @@ class SubjectFigure(NamedTuple):
         Fit of the local model; NaN where the hazard does not vary.
     repetitions : int
         Sets of neighbours.
+    share_capped : float
+        Share of the predicted hazards near the subject that are capped.
     """
 
     title: str
@@ -60,6 +69,7 @@ class SubjectFigure(NamedTuple):
     time_unit: str
     r_squared: float
     repetitions: int
+    share_capped: float = 0.0
 
     def draw(self) -> Figure:
         """Draw it on a new figure, 8 inches wide."""
@@ -70,10 +80,10 @@ class SubjectFigure(NamedTuple):
         figure = plt.figure(figsize=size, layout="constrained")
         upper, lower = figure.subplots(2, 1, height_ratios=[3.4, bars])
         title = "\n".join(textwrap.wrap(self.title, 42))
-        figure.suptitle(_plain(title), fontweight="bold")
+        figure.suptitle(matplotlib_text(title), fontweight="bold")
         self._draw_curves(upper)
-        _draw_bars(lower, shown, len(shown_features(self.table)))
-        text = _plain("\n".join(note))
+        _draw_bars(lower, self.table)
+        text = matplotlib_text("\n".join(note))
         figure.supxlabel(text, x=0.02, ha="left", fontsize=8.5, color="0.25", linespacing=1.3)
         return figure
 
@@ -81,9 +91,12 @@ class SubjectFigure(NamedTuple):
         """Return what the bars mean and how far to trust them."""
         unknown = unknown_text(self.table)
         gaps = f" Missing, or not in the training data: {unknown}." if unknown else ""
-        if shown_features(self.table).empty:
-            return f"Near this subject the prediction does not depend on the features.{gaps}"
-        doubt = f" The fit is {POOR}." if self.r_squared < POOR_FIT else ""
+        capped = capped_text(self.share_capped)
+        if nothing_shown(self.table):
+            return f"Hazard ratios compare values with the reference.{_sentence(capped)}{gaps}"
+        doubt = doubt_text(self.r_squared)
+        if capped:
+            capped += ", so the ratios are nearer to 1 than the model's own"
         interval = (
             f" Intervals: 95 %, of the mean over {self.repetitions} sets of random neighbours; the "
             "model's own uncertainty is not in them."
@@ -91,17 +104,24 @@ class SubjectFigure(NamedTuple):
             else ""
         )
         return (
-            "Each bar compares the hazard at this value with the hazard at the reference: the "
-            "median of the training data, or for categories the named one. The ratios come from a "
-            "Cox model fitted to the predictions for similar values, a local approximation "
-            f"(R\u00b2 {self.r_squared:.2f}; 1 is exact).{doubt} They describe the model and are "
-            f"not causal effects.{interval}{gaps}"
+            "Each bar compares the hazard at this value with the hazard at the reference, a "
+            "typical value of the training rows. The ratios come from a Cox model fitted to the "
+            f"predictions for similar values, a local approximation{self._fit()}."
+            f"{_sentence(f'The fit is {doubt}' if doubt else '')}{_sentence(capped)} They describe "
+            f"the model and are not causal effects.{interval}{gaps}"
         )
+
+    def _fit(self) -> str:
+        known = not np.isnan(self.r_squared)
+        return f" (R\u00b2 {self.r_squared:.2f}; 1 is exact)" if known else ""
 
     def _draw_curves(self, axes: Axes) -> None:
         pairs = (
-            (self.curve, "this patient" if self.title.startswith("patient") else "this subject"),
-            (self.cohort, f"mean of the {self.cohort_size:,} test rows"),
+            (
+                self.curve,
+                "this subject" if self.title.startswith("test subject") else "this patient",
+            ),
+            (self.cohort, cohort_text(self.cohort_size)),
         )
         lines: tuple[dict[str, Any], ...] = (
             {"color": LOWERS, "linewidth": 2.2},
@@ -129,52 +149,16 @@ class SubjectFigure(NamedTuple):
         legend_below(axes, 1)
 
 
-def shown_features(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the features that change this subject's hazard."""
-    return table[table["contribution"].abs() > 1e-9]
+def _sentence(text: str) -> str:
+    return f" {text}." if text else ""
 
 
-def feature_text(row: pd.Series) -> str:
-    """Return a feature with the subject's value, as "age = 71"."""
-    return f"{shortened(row['column'])} = {shortened(row['value'])}"
-
-
-def shortened(text: str) -> str:
-    """Return a text of at most 26 characters."""
-    return text if len(text) <= 26 else f"{text[:23]}..."
-
-
-def median_text(prediction: SurvivalPrediction, time_unit: str) -> str:
-    """Return the median of a single curve with its unit, or that it is not reached."""
-    unit = "" if time_unit in ("", UNKNOWN_UNIT) else f" {time_unit}"
-    median = float(prediction.quantile(0.5)[0])
-    if np.isfinite(median):
-        return f"{_rounded(median)}{unit}"
-    return f"not reached by {_rounded(float(prediction.times[-1]))}{unit}"
-
-
-def _rounded(time: float) -> str:
-    """Return a time with three digits that count, as 1,230 or 1.14."""
-    return f"{float(f'{time:.3g}'):,.10g}"
-
-
-def unknown_text(table: pd.DataFrame) -> str:
-    """Return which of a subject's values are missing or not in training; empty for none."""
-    unknown = table[~table["known"]].drop_duplicates("column")
-    return "; ".join(feature_text(row) for _, row in unknown.iterrows())
-
-
-def ratio_text(row: pd.Series) -> str:
-    """Return a hazard ratio with its interval, if it has one."""
-    ratio, low, high = (_number(row[name]) for name in ("hazard_ratio", "low", "high"))
-    return ratio if np.isnan(row["low"]) else f"{ratio} ({low} to {high})"
-
-
-def _draw_bars(axes: Axes, shown: pd.DataFrame, total: int) -> None:
+def _draw_bars(axes: Axes, table: pd.DataFrame) -> None:
+    shown, total = shown_features(table).head(MOST_BARS), len(shown_features(table))
     axes.spines[["top", "right", "left"]].set_visible(False)
     if shown.empty:
         axes.axis("off")
-        axes.text(0.5, 0.5, "No feature changes the predicted hazard here.", ha="center")
+        axes.text(0.5, 0.5, nothing_shown(table), ha="center")
         return
     drawn = np.clip(shown["hazard_ratio"].to_numpy(), 1 / LARGEST_BAR, LARGEST_BAR)
     places = np.arange(len(shown))
@@ -192,9 +176,10 @@ def _draw_bars(axes: Axes, shown: pd.DataFrame, total: int) -> None:
 
 def _label_bars(axes: Axes, shown: pd.DataFrame) -> None:
     rows = [row for _, row in shown.iterrows()]
-    labels = [
-        _plain(f"{feature_text(row)}\ncompared with {shortened(row['reference'])}") for row in rows
+    texts = [
+        f"{feature_text(row)}\ncompared with {shortened(row['reference'], WIDTH)}" for row in rows
     ]
+    labels = [matplotlib_text(text) for text in texts]
     axes.set_yticks(range(len(rows)), labels, fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.4, -0.6)  # the largest at the top
@@ -227,14 +212,3 @@ def _ticks(lowest: float, highest: float) -> list[float]:
             ):
                 ticks.append(tick)
     return sorted(ticks)
-
-
-def _number(value: float) -> str:
-    if 0.1 <= value < 100:
-        return f"{value:.2f}"
-    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.2g}"
-
-
-def _plain(text: str) -> str:
-    """Return text in which a dollar begins no formula."""
-    return text.replace("$", r"\$")

@@ -17,6 +17,10 @@ TOLERANCE = 1e-6
 SMALLEST_SURVIVAL = float(np.finfo(np.float64).eps)
 """Survival below the resolution of probabilities counts as this: a cumulative hazard of 36.04."""
 
+LARGEST_EXACT = 700.0
+"""Cumulative hazards of a model that is exact in its tail count as at most this, as survival of
+less than exp(-745) has no double."""
+
 _BLOCK_VALUES = 2**15
 
 
@@ -47,17 +51,30 @@ class HazardReader:
     model_output_times : array, shape (q,), optional
         The times of models that do not give theirs; `times` by default.
     max_hazard : float, optional
-        Larger hazards are set to it.
+        Larger hazards are set to it; by default those of survival below `SMALLEST_SURVIVAL`.
+    exact_tail : bool, optional
+        Whether smaller survival means something too, so that it counts down to
+        exp(-`LARGEST_EXACT`) where `max_hazard` is not given; None where that is not known.
     """
 
     def __init__(
-        self, times: Float64Array, model_output_times: Float64Array | None, max_hazard: float | None
+        self,
+        times: Float64Array,
+        model_output_times: Float64Array | None,
+        max_hazard: float | None,
+        *,
+        exact_tail: bool | None = None,
     ) -> None:
         self.times, self.model_output_times, self.max_hazard = times, model_output_times, max_hazard
-        floor = SMALLEST_SURVIVAL if max_hazard is None else float(np.exp(-max_hazard))
+        self.exact_tail = exact_tail
+        floor = float(np.exp(-LARGEST_EXACT)) if exact_tail else SMALLEST_SURVIVAL
+        if max_hazard is not None:
+            floor = float(np.exp(-max_hazard))
         self.smallest_survival = max(floor, float(np.finfo(np.float64).tiny))
         self._bound_is_ours = max_hazard is None or floor < self.smallest_survival
         self.num_survival = self.num_capped = self.num_zero = 0
+        self.largest = np.inf if max_hazard is None else max_hazard
+        """Hazards that were read are at most this."""
 
     def read(self, curves: Curves, num_rows: int) -> Float64Array:
         """Return the cumulative hazards (n, m) of curves that should be for `num_rows` subjects.
@@ -90,6 +107,7 @@ class HazardReader:
         if curves.kind == "cumulative":
             return curves.values if curves.values.min() >= 0 else np.maximum(curves.values, 0.0)
         self.num_survival += curves.values.size
+        self.largest = min(self.largest, -float(np.log(self.smallest_survival)))
         if self._bound_is_ours and curves.values.min() < self.smallest_survival:
             self.num_capped += int((curves.values < self.smallest_survival).sum())
             self.num_zero += int((curves.values <= 0).sum())

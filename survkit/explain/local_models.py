@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ class LocalFits(NamedTuple):
     residual: Float64Array
     effective_neighbours: Float64Array
     rank: NDArray[np.int64]  # how many coefficients the neighbours determine
+    share_capped: Float64Array
     solvers: tuple[str, ...]
     statuses: tuple[str, ...]
     last: Neighbours  # of the last task
@@ -62,6 +64,7 @@ class _Reduced(NamedTuple):
     effective_neighbours: float
     other_norm: NormSolution | None
     excess: float
+    share_capped: float
 
 
 @dataclass
@@ -128,7 +131,8 @@ class LocalModels:
                     Neighbours(row, *draw(row, num_samples, np.random.default_rng(seed)))
                     for row, seed in tasks[start : start + size]
                 ]
-                reduced += apply(self._reduce, group, self._predict(group, calls))
+                hazards = self._predict(group, calls)
+                reduced += apply(self._reduce, group, hazards, repeat(calls.reader.largest))
                 advance(len(group))
         return self._finish(reduced, group[-1])
 
@@ -141,7 +145,7 @@ class LocalModels:
                 parts.append(neighbours.row[None])
         return np.split(calls.hazards(np.concatenate(parts)), len(group))
 
-    def _reduce(self, neighbours: Neighbours, hazards: Float64Array) -> _Reduced:
+    def _reduce(self, neighbours: Neighbours, hazards: Float64Array, largest: float) -> _Reduced:
         design = self.neighbourhood.design(neighbours.features)
         baseline = self.baseline
         if baseline is None:
@@ -153,8 +157,10 @@ class LocalModels:
         sums = sum_over_time(hazards, axis, scale=scale, log_floor=self.log_floor)
         equations = NormalEquations.build(design, neighbours.weights, sums)
         effective = effective_number(neighbours.weights)
+        # Rounding of the logarithm may leave a capped hazard just below the largest.
+        capped = float((hazards >= largest * (1 - 1e-12)).mean())
         if self.norm == 2:
-            return _Reduced(equations, effective, None, 0.0)
+            return _Reduced(equations, effective, None, 0.0, capped)
         terms = build_terms(hazards, axis, design, neighbours.weights, log_floor=self.log_floor)
         start = solve(NormalEquations.stack([equations])).coefficients[0]
         solution = solve_norm(terms, self.norm, start, verbose=self.verbose)
@@ -163,7 +169,7 @@ class LocalModels:
             at_start = objective_value(terms, self.norm, start)
             found = objective_value(terms, self.norm, solution.coefficients)
             excess = (found - at_start) / at_start if at_start > 0 else 0.0
-        return _Reduced(equations, effective, solution, excess)
+        return _Reduced(equations, effective, solution, excess, capped)
 
     def _finish(self, reduced: Sequence[_Reduced], last: Neighbours) -> LocalFits:
         equations = NormalEquations.stack([each.equations for each in reduced])
@@ -185,6 +191,7 @@ class LocalModels:
             residual,
             np.array([each.effective_neighbours for each in reduced]),
             solution.rank,
+            np.array([each.share_capped for each in reduced]),
             tuple(solvers),
             tuple(statuses),
             last,

@@ -52,12 +52,9 @@ def predictor(
         For a model that cannot be asked, or whose times are not `output_times`.
     """
     names = list(feature_names)
+    model = loaded(model)
     if kind not in ("cumulative", "survival"):
         raise InputError(f"type_fn is {kind!r}; it must be 'cumulative' or 'survival'")
-    if isinstance(model, str | Path):
-        from survkit.runs.read import load_fitted
-
-        model = load_fitted(model).model
     refuse_without_curves(model)
     package = type(model).__module__.partition(".")[0]
     if package == "xgboost":
@@ -75,6 +72,31 @@ def predictor(
     elif hasattr(model, "predict_surv_df"):
         return lambda x: _from_frame(model.predict_surv_df(x.astype(np.float32)), "survival")
     return _of_function(model, kind, names, output_times)
+
+
+def loaded(model: Any) -> Any:
+    """Return the model of a run where a path is given, anything else as it is."""
+    if not isinstance(model, str | Path):
+        return model
+    from survkit.runs.read import load_fitted
+
+    return load_fitted(model).model
+
+
+def exact_tail(model: Any) -> bool | None:
+    """Whether a model of survkit predicts exact survival however small; None for other models.
+
+    Cox regression and DeepSurv keep a cumulative baseline hazard, so that their survival is a
+    number to 16 digits where it is 1e-200. That of other models is a sum or product of
+    probabilities, and its logarithm is noise below the resolution of these.
+    """
+    if type(model).__module__.partition(".")[0] != "survkit":
+        return None
+    from survkit.baselines.proportional_hazards import CumulativeHazard
+    from survkit.models.calibrated import CalibratedModel
+
+    inner = model.inner if isinstance(model, CalibratedModel) else model
+    return isinstance(getattr(inner, "baseline", None), CumulativeHazard)
 
 
 def _of_function(

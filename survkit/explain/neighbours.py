@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from survkit.explain.units import MISSING
 from survkit.types import Float64Array, InputError
 
 Weighting = Literal["density", "equal"]
@@ -20,13 +21,28 @@ class CategoricalFeature(NamedTuple):
     column: int
     values: Float64Array
     frequencies: Float64Array
+    reference: float
+    """The value that the others are compared with."""
 
-    @property
-    def reference(self) -> float:
-        """The value that the others are compared with: 0 of (0, 1), else the most frequent."""
-        if np.array_equal(self.values, [0.0, 1.0]):
-            return 0.0
-        return float(self.values[np.argmax(self.frequencies)])
+    @classmethod
+    def of(cls, features: Float64Array, column: int, labels: Mapping[float, str]) -> Self:
+        """Count a column of the training rows (n, p) whose values have these names, if any.
+
+        An indicator, 0 or 1 without names, is compared with 0: with the rows that miss no value.
+        Other features are compared with their most frequent value, the first of those where there
+        are several, but never with "missing" where a row has a value.
+        """
+        values, counts = np.unique(features[:, column], return_counts=True)
+        if len(values) > len(features) / 2 and len(values) > 20:
+            raise InputError(
+                f"categorical feature {column} has {len(values)} different values in "
+                f"{len(features)} rows; a number is not a category"
+            )
+        known = np.array([labels.get(float(value)) != MISSING for value in values])
+        reference = float(values[np.argmax(np.where(known, counts, 0) if known.any() else counts)])
+        if not labels and np.array_equal(values, [0.0, 1.0]):
+            reference = 0.0
+        return cls(column, values, counts / counts.sum(), reference)
 
 
 class DesignColumn(NamedTuple):
@@ -100,7 +116,10 @@ class Neighbourhood:
         weighting : {"density", "equal"}
             See the class.
         """
-        coded = {column: _observed(features, column) for column in sorted(set(categorical))}
+        coded = {
+            column: CategoricalFeature.of(features, column, category_labels.get(column, {}))
+            for column in sorted(set(categorical))
+        }
         deviation = features.std(axis=0)
         # Rounding gives a constant column a tiny deviation, so that its range decides.
         deviation[features.min(axis=0) == features.max(axis=0)] = 0.0
@@ -155,16 +174,6 @@ class Neighbourhood:
 def effective_number(weights: Float64Array) -> float:
     """Return how many equal weights are worth as much as these (Kish): (sum w)^2 / sum w^2."""
     return float(weights.sum() ** 2 / np.square(weights).sum())
-
-
-def _observed(features: Float64Array, column: int) -> CategoricalFeature:
-    values, counts = np.unique(features[:, column], return_counts=True)
-    if len(values) > len(features) / 2 and len(values) > 20:
-        raise InputError(
-            f"categorical feature {column} has {len(values)} different values in "
-            f"{len(features)} rows; a number is not a category"
-        )
-    return CategoricalFeature(column, values, counts / counts.sum())
 
 
 def _indicators(

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from survkit.pages.labels import matplotlib_text, shortened_apart
 from survkit.types import Float64Array, InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GREY = "0.55"
+NAME_WIDTH = 36
+"""Columns of a coefficient's name: half the width of the figure."""
+
 LABEL = "coefficient (log hazard ratio)"
 SCALED_LABEL = "coefficient x value"
 
@@ -101,8 +105,9 @@ def boxen_plot(
 
 
 def _labels(names: Sequence[str], order: NDArray[np.integer[Any]]) -> list[str]:
-    """Return names in order; a dollar would begin a formula."""
-    return [names[j].replace("$", r"\$") for j in order]
+    """Return names in order, short enough to leave room for the figure, no two the same."""
+    short = shortened_apart(names, NAME_WIDTH)
+    return [matplotlib_text(short[j]) for j in order]
 
 
 def _new_axes(bars: int, figsize: tuple[float, float] | None) -> Axes:

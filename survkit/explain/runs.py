@@ -14,7 +14,7 @@ from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
 from survkit.explain.contributions import contribution_table, reference_values
 from survkit.explain.explanation import MonteCarloExplanation
-from survkit.explain.subjects import Subjects, from_test_split
+from survkit.explain.subjects import Subjects
 from survkit.explain.survlime import SurvLimeExplainer
 from survkit.explain.units import Unit, Value, category_labels, units_of, values_of
 from survkit.runs.read import FittedRun, load_fitted
@@ -93,12 +93,6 @@ def open_run(
     return ExplainableRun(fitted.model, explainer, dataset, fitted)
 
 
-def explain_rows(run: ExplainableRun, rows: Sequence[int], **options: Any) -> MonteCarloExplanation:
-    """Explain the subjects in these places of the test split, as `montecarlo_explanation` does."""
-    features = from_test_split(run.dataset.splits.test, rows).features
-    return run.explainer.montecarlo_explanation(features, run.model, **options)
-
-
 def explain_subjects(run: ExplainableRun, subjects: Subjects, **options: Any) -> ExplainedSubjects:
     """Explain subjects in the units of the run's table, with their curves and their cohort's.
 
@@ -108,7 +102,9 @@ def explain_subjects(run: ExplainableRun, subjects: Subjects, **options: Any) ->
     features, notes = _known_categories(run, subjects, values)
     explanation = run.explainer.montecarlo_explanation(features, run.model, **options)
     reference = reference_values(
-        run.dataset.splits.train.features.astype(np.float64), run.explainer.neighbourhood
+        run.dataset.splits.train.features.astype(np.float64),
+        run.explainer.neighbourhood,
+        run.units,
     )
     tables = [
         contribution_table(

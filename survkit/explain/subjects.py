@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from survkit.pages.labels import shortened
 from survkit.runs.patients import read_patients
 from survkit.runs.read import FittedRun
 from survkit.text import nearest
@@ -42,10 +43,11 @@ class Subjects(NamedTuple):
         """What each is called on the screen and in figures; no two are the same."""
         if self.names is None:
             return [f"test subject {row}" for row in self.rows]
-        count = Counter(map(_shortened, self.names))
+        short = [shortened(name, NAME_LENGTH) for name in self.names]
+        count = Counter(short)
         return [
-            f"patient {short}" if count[short] == 1 else f"patient {short} (row {row})"
-            for row, short in zip(self.rows, map(_shortened, self.names), strict=True)
+            _title(name, row, alone=count[name] == 1)
+            for row, name in zip(self.rows, short, strict=True)
         ]
 
     @property
@@ -117,9 +119,10 @@ def _check_ids(path: Path, names: list[str], ids: Sequence[str], id_column: str 
             raise InputError(f"--ids has {name!r}, which is not in {where}{nearest(name, names)}")
 
 
-def _shortened(name: str) -> str:
-    one_line = " ".join(name.split())
-    return one_line if len(one_line) <= NAME_LENGTH else f"{one_line[: NAME_LENGTH - 3]}..."
+def _title(name: str, row: int, *, alone: bool) -> str:
+    if not name:
+        return f"row {row}"
+    return f"patient {name}" if alone else f"patient {name} (row {row})"
 
 
 def _safe(name: str, row: int) -> str:

@@ -30,7 +30,7 @@ from survkit.explain.inputs import (
     check_share,
 )
 from survkit.explain.local_models import LocalModels, ModelCalls, Task
-from survkit.explain.models import predictor
+from survkit.explain.models import exact_tail, loaded, predictor
 from survkit.explain.neighbours import Neighbourhood, Weighting
 from survkit.explain.norms import as_norm
 from survkit.explain.objective import LOG_FLOOR, interval_lengths
@@ -182,7 +182,8 @@ class SurvLimeExplainer:
         max_difference_time_allowed : float, optional
             Longer intervals between training times count as this long.
         max_hazard_value_allowed : float, optional
-            Larger cumulative hazards count as this.
+            Larger cumulative hazards count as this; by default 36.04, and 700 for models of
+            survkit whose survival is exact however small (Cox regression, DeepSurv).
         verbose : bool
             Whether cvxpy's solvers show their messages.
         batch_size : int, optional
@@ -211,6 +212,7 @@ class SurvLimeExplainer:
             neighbours=fits.last.features,
             weights=fits.last.weights,
             r_squared=float(fits.r_squared[0]),
+            share_capped=float(fits.share_capped[0]),
             solver=fits.solvers[0],
             status=fits.statuses[0],
             residual=float(fits.residual[0]),
@@ -276,6 +278,7 @@ class SurvLimeExplainer:
             values=self.neighbourhood.design(rows),
             r_squared=fits.r_squared.reshape(shape),
             effective_neighbours=fits.effective_neighbours.reshape(shape),
+            share_capped=fits.share_capped.reshape(shape),
             failures=tuple(compress(fits.statuses, np.isnan(fits.coefficients[:, 0]))),
             cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
         )
@@ -368,6 +371,7 @@ class SurvLimeExplainer:
         self, model: Any, kind: Kind, max_hazard: float | None, batch_size: int | None
     ) -> ModelCalls:
         check_positive("max_hazard_value_allowed", max_hazard)
+        model = loaded(model)
         predict = predictor(
             model,
             kind=kind,
@@ -377,7 +381,9 @@ class SurvLimeExplainer:
         )
         return ModelCalls(
             predict,
-            HazardReader(self.times, self.model_output_times, max_hazard),
+            HazardReader(
+                self.times, self.model_output_times, max_hazard, exact_tail=exact_tail(model)
+            ),
             None if batch_size is None else as_whole("batch_size", batch_size),
         )
 

@@ -38,15 +38,23 @@ class Unit:
     labels: Mapping[float, str] = field(default_factory=dict)
     indicates: str | None = None
 
+    def number(self, value: float) -> float:
+        """Return an input of the model as a number of the table."""
+        # A model's inputs are in single precision; an age of 71 is 71 again.
+        noise = self.scale * max(abs(float(value)), 1.0) * 2.0**-22
+        return _rounded(self.mean + self.scale * float(value), noise)
+
+    def is_whole(self, value: float) -> bool:
+        """Whether an input of the model is a whole number of the table."""
+        return self.number(value).is_integer()
+
     def text(self, value: float) -> str:
         """Return an input of the model as text in the table's units."""
         if self.labels:
             return self.labels.get(float(value), f"{value:g}")
         if (self.mean, self.scale) == (0.0, 1.0):
             return f"{value:.6g}"
-        # A model's inputs are in single precision; an age of 71 is 71 again.
-        noise = self.scale * max(abs(float(value)), 1.0) * 2.0**-22
-        return number_text(_rounded(self.mean + self.scale * float(value), noise))
+        return number_text(self.number(value))
 
 
 class Value(NamedTuple):
@@ -61,9 +69,10 @@ def number_text(value: float) -> str:
     return f"{value + 0.0:.10g}"
 
 
-def _rounded(value: float, noise: float) -> float:
+def _rounded(value: float, noise: float = 0.0) -> float:
     """Round to five digits, but to a whole number at most, and to fewer below the noise."""
-    value = round(value, -int(np.ceil(np.log10(noise))))
+    if noise:
+        value = round(value, -int(np.ceil(np.log10(noise))))
     if value == 0:
         return 0.0
     return round(value, max(4 - int(np.floor(np.log10(abs(value)))), 0))
@@ -132,7 +141,7 @@ def _of_raw(unit: Unit, inputs: Float64Array, cells: pd.Series) -> list[Value]:
     if not unit.labels:
         numbers = as_numbers(cells)
         return [
-            _filled(unit.text(value)) if gap else Value(number_text(number))
+            _filled(unit.text(value)) if gap else Value(number_text(_rounded(number)))
             for value, gap, number in zip(inputs, gaps, numbers, strict=True)
         ]
     values = []

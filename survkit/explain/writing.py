@@ -17,12 +17,15 @@ from survkit.explain import plots
 from survkit.explain.figures import SubjectFigure
 from survkit.explain.runs import ExplainedSubjects
 from survkit.files import write_bytes
+from survkit.pages.labels import label
 from survkit.types import InputError
 
 FOLDER = "explain"
 """Subfolder of a run for its explanations."""
 
 SETTINGS = "explanation.json"
+
+TITLE_WIDTH = 50
 
 
 def output_folder(run: str, csv: str | None, out: str | None) -> Path:
@@ -65,9 +68,12 @@ def write_explanation(
     paths = [folder / "explanation.csv", folder / "importance.csv"]
     write_bytes(paths[0], explanation_table(explained).to_csv(index=False).encode())
     write_bytes(paths[1], explanation.global_importance().to_csv().encode())
-    for name, figure in zip(figures, subject_figures(explained), strict=True):
-        paths.append(_save(figure.draw(), folder / name))
-    paths.append(_save(_all_subjects(explained), folder / "montecarlo.png"))
+    with warnings.catch_warnings():
+        # A name in a script that the font does not have is drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        for name, figure in zip(figures, subject_figures(explained), strict=True):
+            paths.append(_save(figure.draw(), folder / name))
+        paths.append(_save(_all_subjects(explained), folder / "montecarlo.png"))
     r_squared = explanation.mean_r_squared.round(6)
     summary = {
         **settings,
@@ -76,6 +82,7 @@ def write_explanation(
         "figures": figures,
         "r_squared": [None if np.isnan(r) else r for r in r_squared.tolist()],
         "effective_neighbours": explanation.effective_neighbours.mean(axis=1).round(1).tolist(),
+        "share_capped": explanation.share_capped.mean(axis=1).round(6).tolist(),
         "failures": list(explanation.failures),
         "cost": explanation.cost._asdict(),
     }
@@ -91,13 +98,15 @@ def explanation_table(explained: ExplainedSubjects) -> pd.DataFrame:
     """Return the tables of all subjects one below the other.
 
     The first columns are who it is (`row`; for new patients `patient` and `row`) and the
-    `feature`, the others those of `contribution_table`.
+    `feature`, the others those of `contribution_table`, and of the whole explanation `r_squared`
+    and `share_capped`.
     """
     parts = []
-    for (_, who), table in zip(
-        explained.subjects.identity.iterrows(), explained.tables, strict=True
-    ):
+    fits, identity = explained.explanation, explained.subjects.identity
+    for i, ((_, who), table) in enumerate(zip(identity.iterrows(), explained.tables, strict=True)):
         part = table.reset_index()
+        part["r_squared"] = fits.mean_r_squared[i]
+        part["share_capped"] = fits.share_capped[i].mean()
         for place, (name, value) in enumerate(who.items()):
             part.insert(place, str(name), value)
         parts.append(part)
@@ -119,6 +128,7 @@ def subject_figures(explained: ExplainedSubjects) -> Iterator[SubjectFigure]:
             explained.time_unit,
             float(fits[i]),
             int(explained.explanation.num_solved[i]),
+            float(explained.explanation.share_capped[i].mean()),
         )
 
 
@@ -131,9 +141,10 @@ def _all_subjects(explained: ExplainedSubjects) -> Any:
         label=f"{plots.LABEL}{', per standard deviation of numbers' if scaled else ''}",
     )
     titles = explained.subjects.titles
-    one = f"repetitions for {titles[0]}".replace("$", r"\$")
-    axes.set_title(f"{len(titles)} subjects" if len(titles) > 1 else one)
-    return axes.get_figure()
+    one = label(f"repetitions for {titles[0]}", TITLE_WIDTH)
+    figure: Any = axes.get_figure()
+    figure.suptitle(f"{len(titles)} subjects" if len(titles) > 1 else one, fontsize="large")
+    return figure
 
 
 def _settings(folder: Path) -> dict[str, Any]:
@@ -158,10 +169,7 @@ def _figures_before(folder: Path, earlier: dict[str, Any]) -> list[Path]:
 
 def _save(figure: Any, path: Path) -> Path:
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A name in a script that the font does not have is drawn as boxes.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(buffer, dpi=150, format="png")
+    figure.savefig(buffer, dpi=150, format="png")
     plt.close(figure)
     write_bytes(path, buffer.getvalue())
     return path

@@ -90,7 +90,8 @@ def _similar_patients(
     except InputError as error:
         return None, [f"no similar training patients are named: {error}"]
     few = int((similar.positions < 0).any(axis=1).sum())
-    note = f"{few} patients share their expert with fewer than {number} training patients"
+    who = "1 patient shares its" if few == 1 else f"{few} patients share their"
+    note = f"{who} expert with fewer than {number} training patients"
     return similar, [note] if few else []
 
 

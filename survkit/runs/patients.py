@@ -17,6 +17,7 @@ from survkit.datasets.problems import Problems
 from survkit.datasets.reading import read_csv
 from survkit.datasets.schema import Schema
 from survkit.datasets.sepsis import one_row_a_subject
+from survkit.runs.new_values import outside_training, read_by_rule
 from survkit.runs.read import FittedRun
 from survkit.types import InputError, SurvivalData
 
@@ -34,10 +35,11 @@ class Patients(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """Raw columns, the patients' names, and notes."""
+    """Raw columns, the patients' names and data rows, and notes."""
 
     frame: pd.DataFrame
     names: list[str]
+    rows: list[int]
     notes: list[str]
 
 
@@ -46,10 +48,11 @@ def read_patients(
 ) -> tuple[Patients, list[str]]:
     """Read a table of the raw columns that a run was trained on, encoded as in training.
 
-    Returns the patients, and notes: what was missing or unseen in training, in how many rows, and
-    which columns were left aside. A run on a table of the user's own has a schema, by which the
-    new table is read: it may have any format, separator and order of columns, and columns that
-    training left out. `id_column` names the patients; they are numbered from 1 where not given.
+    Returns the patients, and notes: what was missing, unseen or out of range in training, in which
+    rows, what was read by a rule, and which columns were left aside. A run on a table of the
+    user's own has a schema, by which the new table is read: it may have any format, separator and
+    order of columns, and columns that training left out. `id_column` names the patients; they are
+    numbered from 1 where not given.
     For the sepsis data, where training averages a patient's hours, so are a patient's rows here.
     """
     preprocessor = run.preprocessor
@@ -60,9 +63,9 @@ def read_patients(
         )
     needed = preprocessor.columns
     if run.schema is None:
-        frame, ids, notes = _read_plain(path, needed, id_column)
+        frame, ids, rows, notes = _read_plain(path, needed, id_column)
     else:
-        frame, ids, notes = _read_by_schema(path, run.schema, needed, id_column)
+        frame, ids, rows, notes = _read_by_schema(path, run.schema, needed, id_column)
     features, unseen = preprocessor.transform(frame)
     # What is missing in columns where the preprocessor expects it has no note yet.
     counts = frame.isna().sum()
@@ -75,14 +78,14 @@ def read_patients(
     patients = Patients(id_column or "row", ids, features, frame)
     if id_column and run.config["dataset"] == "sepsis" and run.config["single_record"]:
         patients = _one_row_a_patient(patients, preprocessor)
-    return patients, [*notes, *unseen, *missing]
+    return patients, [*notes, *unseen, *outside_training(frame, rows, preprocessor), *missing]
 
 
 def _read_plain(path: Path, needed: Sequence[str], id_column: str | None) -> _Table:
     frame = read_csv(path)
     _check_columns(path, list(map(str, frame)), needed, id_column)
     names = _identifiers(path, id_column) if id_column else [str(i + 1) for i in range(len(frame))]
-    return _Table(frame, names, [])
+    return _Table(frame, names, list(range(1, len(frame) + 1)), [])
 
 
 def _read_by_schema(
@@ -96,13 +99,14 @@ def _read_by_schema(
     ignored = [n for n in found if n in known and n not in needed and n != id_column]
     _check_columns(path, [name for name in found if name not in ignored], needed, id_column)
     if ignored:
-        plural = "s" if len(ignored) > 1 else ""
-        notes.append(f"column{plural} {', '.join(ignored)} not read: training did not use them")
+        plural, them = ("s", "them") if len(ignored) > 1 else ("", "it")
+        notes.append(f"column{plural} {', '.join(ignored)} not read: training did not use {them}")
     problems = Problems(str(path))
     read = schema.read(frame, problems, needed)
     problems.check()
     names = list(map(str, frame.index)) if id_column is None else list(frame[id_column])
-    return _Table(read, names, notes)
+    notes += read_by_rule(frame, schema, needed)
+    return _Table(read, names, list(frame.index), notes)
 
 
 def _check_columns(

@@ -33,7 +33,9 @@ LABELS = {"stage": {0.0: "early", 1.0: "local", 2.0: "late"}}
 UNITS = (Unit("age"), Unit("dose"), Unit("stage", labels=LABELS["stage"]), Unit("male"))
 
 
-def tables(model: Any, repetitions: int = 3, **options: Any) -> tuple[Any, list[pd.DataFrame]]:
+def tables(
+    model: Any, repetitions: int = 3, *, kind: Any = "cumulative", **options: Any
+) -> tuple[Any, list[pd.DataFrame]]:
     explainer = SurvLimeExplainer(
         FEATURES,
         EVENTS,
@@ -46,9 +48,9 @@ def tables(model: Any, repetitions: int = 3, **options: Any) -> tuple[Any, list[
         **options,
     )
     explanation = explainer.montecarlo_explanation(
-        SUBJECTS, model, num_samples=200, num_repetitions=repetitions
+        SUBJECTS, model, kind, num_samples=200, num_repetitions=repetitions
     )
-    reference = reference_values(FEATURES, explainer.neighbourhood)
+    reference = reference_values(FEATURES, explainer.neighbourhood, UNITS)
     values = values_of(UNITS, SUBJECTS)
     return explanation, [
         contribution_table(explanation, i, explainer.neighbourhood, reference, UNITS, values[i])
@@ -149,7 +151,7 @@ def test_coefficients_are_given_in_the_units_of_the_table() -> None:
         subject, lambda x: cox.predict_cumulative_hazard_function(10 * x + 60), num_samples=100
     )
     units = (Unit("age", mean=60, scale=10),)
-    reference = reference_values(scaled, explainer.neighbourhood)
+    reference = reference_values(scaled, explainer.neighbourhood, units)
     table = contribution_table(
         explanation, 0, explainer.neighbourhood, reference, units, values_of(units, subject)[0]
     )
@@ -157,3 +159,61 @@ def test_coefficients_are_given_in_the_units_of_the_table() -> None:
     assert table.loc["x0", "coefficient"] == pytest.approx(cox.coef_[0], abs=1e-8)
     expected = cox.coef_[0] * (71 - np.median(FEATURES[:, 0]))
     assert table.loc["x0", "contribution"] == pytest.approx(expected, abs=1e-8)
+
+
+def fitted_reference(
+    columns: dict[str, list[float]], units: tuple[Unit, ...], **options: Any
+) -> np.ndarray:
+    features = pd.DataFrame(columns).to_numpy(float)
+    explainer = SurvLimeExplainer(
+        pd.DataFrame(columns), np.ones(len(features)), np.arange(1.0, len(features) + 1), **options
+    )
+    return reference_values(features, explainer.neighbourhood, units)
+
+
+def test_a_number_of_few_values_is_compared_with_one_that_occurs() -> None:
+    units = (Unit("treated"), Unit("tied"), Unit("grade"), Unit("age"), Unit("sex", 1.5, 0.5))
+    columns = {
+        "treated": [1, 1, 1, 0, 0, 1],
+        "tied": [0, 1, 0, 1, 0, 1],
+        "grade": [0, 1, 1, 2, 2, 3],
+        "age": [50.5, 61.5, 62.0, 63.0, 70.0, 71.0],
+        "sex": [-1, 1, 1, 1, -1, 1],
+    }
+    found = fitted_reference(columns, units)
+    np.testing.assert_array_equal(found, [1, 0, 1, 62.5, 1])
+    assert units[4].text(found[4]) == "2"
+
+
+def test_filled_in_values_are_no_reference_of_a_number() -> None:
+    """The median 0.5 stands where training rows miss the value."""
+    units = (Unit("smoker"), Unit("smoker_missing", indicates="smoker"))
+    columns = {"smoker": [0, 0.5, 0.5, 0.5, 1, 1], "smoker_missing": [0, 1, 1, 1, 0, 0]}
+    found = fitted_reference(columns, units, categorical_features=[1])
+    np.testing.assert_array_equal(found, [1, 0])
+
+
+def test_missing_is_no_reference_where_there_is_a_category() -> None:
+    units = (Unit("town"), Unit("lab_missing"), Unit("age"))
+    columns = {
+        "town": [0, 0, 0, 1, 2, 2, 1, 0],
+        "lab_missing": [1, 1, 1, 1, 1, 1, 0, 0],
+        "age": [1, 2, 3, 4, 5, 6, 7, 8],
+    }
+    labels = {"town": {0.0: "missing", 1.0: "A", 2.0: "B"}}
+    options: dict[str, Any] = {"categorical_features": [0, 1], "category_labels": labels}
+    assert fitted_reference(columns, units, **options)[:2].tolist() == [1, 0]
+    one = {**columns, "town": [0, 0, 0, 0, 0, 1, 1, 0]}
+    assert fitted_reference(one, units, **options)[0] == 1
+
+
+def test_a_hazard_that_is_capped_has_no_ratio() -> None:
+    explanation, found = tables(cox_hazards)
+    assert (explanation.share_capped == 0).all()
+    assert found[0]["hazard_ratio"].notna().any()
+    with pytest.warns(UserWarning, match="survival values are below"):
+        explanation, (table, _) = tables(
+            lambda x: np.zeros((len(x), len(np.unique(TIMES)))), kind="survival"
+        )
+    assert (explanation.share_capped == 1).all()
+    assert table[["hazard_ratio", "low", "contribution", "coefficient"]].isna().all(axis=None)

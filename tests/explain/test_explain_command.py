@@ -12,7 +12,8 @@ import pytest
 from sksurv.datasets import load_veterans_lung_cancer
 
 from survkit.explain.__main__ import main
-from survkit.explain.runs import explain_rows, open_run
+from survkit.explain.runs import explain_subjects, open_run
+from survkit.explain.subjects import from_test_split
 from survkit.train import main as train
 from tests.args_files import FOLDER
 
@@ -46,7 +47,7 @@ def test_the_command_writes_a_table_and_figures(
     table = pd.read_csv(folder / "explanation.csv", index_col=["row", "feature"])
     assert list(table.columns) == [
         *("column", "value", "known", "reference", "hazard_ratio", "low", "high"),
-        *("contribution", "coefficient", "standard_error"),
+        *("contribution", "coefficient", "standard_error", "r_squared", "share_capped"),
     ]
     assert table.index.get_level_values("row").unique().tolist() == [0, 5]
     assert "Celltype=squamous" in table.index.get_level_values("feature")
@@ -79,7 +80,7 @@ def test_pixels_are_explained_in_the_models_units(tmp_path: Path) -> None:
     np.testing.assert_allclose(values[:, 1], np.median(train.features, axis=0), atol=1e-5)
 
 
-def test_the_advice_of_a_warning_can_be_followed(
+def test_a_cox_model_is_found_again_where_its_survival_is_tiny(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Subject 0, long after the diagnosis, has survival of less than rounding under Cox."""
@@ -87,11 +88,50 @@ def test_the_advice_of_a_warning_can_be_followed(
     run = trained(tmp_path, *own)  # of the random split
     flags = ["--run", str(run), "--num_samples", "200", "--num_repetitions", "2"]
     assert main(flags) == 0
-    assert "max_hazard_value_allowed=700" in capsys.readouterr().err
-    assert main([*flags, "--max_hazard_value_allowed", "700"]) == 0
     assert "warning" not in capsys.readouterr().err
     settings = json.loads((run / "explain" / "explanation.json").read_text())
     assert settings["r_squared"] == [1.0]
+    assert settings["share_capped"] == [0.0]
+    table = pd.read_csv(run / "explain" / "explanation.csv", index_col="feature")
+    opened = open_run(run)
+    # What the model itself says: its log hazard with and without 10 years of age.
+    names = opened.dataset.splits.train.feature_names
+    unit = opened.units[names.index("Age_in_years")]
+    row = opened.dataset.splits.test.features[:1]
+    older = row.copy()
+    older[0, names.index("Age_in_years")] += 10 / unit.scale
+    time = opened.model.knots.times[-1:]
+    hazards = [-np.log(opened.model.predict(x, time).survival.item()) for x in (row, older)]
+    assert table.loc["Age_in_years", "coefficient"] == pytest.approx(
+        np.log(hazards[1] / hazards[0]) / 10, rel=1e-4
+    )
+
+
+def test_capped_hazards_are_told_in_the_table_and_on_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(tmp_path, "--dataset", "veteran", "--model", "coxph")
+    flags = ["--run", str(run), "--num_samples", "100", "--num_repetitions", "2"]
+    assert main([*flags, "--max_hazard_value_allowed", "50"]) == 0
+    printed = capsys.readouterr().out
+    table = pd.read_csv(run / "explain" / "explanation.csv")
+    share = table["share_capped"].iloc[0]
+    assert 0 < share < 0.5
+    assert f"{100 * share:.0f} % of the hazards predicted nearby are above" in printed
+    assert table["r_squared"].iloc[0] < 0.9999
+    assert main([*flags, "--max_hazard_value_allowed", "1e-6"]) == 0
+    assert "hazard is too large here to tell what the features change" in capsys.readouterr().out
+    lost = pd.read_csv(run / "explain" / "explanation.csv")
+    assert (
+        lost[["hazard_ratio", "low", "high", "contribution", "coefficient"]].isna().all(axis=None)
+    )
+
+
+def test_one_neighbour_gives_no_fit_to_rely_on(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--run", str(run), "--num_samples", "1", "--num_repetitions", "2"]) == 0
+    assert "do not rely on these ratios" in capsys.readouterr().out
 
 
 def test_an_output_that_closes_early_loses_no_file(
@@ -159,5 +199,6 @@ def test_support2_from_its_run_folder_alone(
     assert {"age", "dzgroup=Coma", "sex=female", "alb_missing"} <= set(found.feature_names)
     assert np.isfinite(found.coefficients).all()
     assert found.r_squared > 0.3
-    many = explain_rows(opened, [0, 5], num_repetitions=2, num_samples=3000)
+    subjects = from_test_split(opened.dataset.splits.test, [0, 5])
+    many = explain_subjects(opened, subjects, num_repetitions=2, num_samples=3000).explanation
     assert many.shape == (2, len(found.feature_names))

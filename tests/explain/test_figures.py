@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survkit.explain.figures import MOST_BARS, SubjectFigure, median_text
+from survkit.explain.figures import MOST_BARS, SubjectFigure
+from survkit.explain.texts import median_text, nothing_shown
 from survkit.pages.palette import COLOURS
 from survkit.types import SurvivalPrediction
 
@@ -39,6 +40,7 @@ def table(ratios: list[float], **columns: Any) -> pd.DataFrame:
         "low": ratio * 0.9,
         "high": ratio * 1.1,
         "contribution": np.log(ratio),
+        "coefficient": np.log(ratio) / 3,
     }
     return pd.DataFrame({**values, **columns}, index=names)
 
@@ -117,7 +119,7 @@ def test_long_and_odd_texts_stay_inside() -> None:
     shown = figure(contributions, title="patient " + "W" * 40 + " (row 123456)")
     made = drawn(shown)
     labels = [label.get_text() for label in made.axes[1].get_yticklabels()]
-    assert labels[0].startswith("a_name_of_forty_charact... = www")
+    assert labels[0].startswith("a_name_of_forty_character\N{HORIZONTAL ELLIPSIS} = www")
     assert "Missing, or not in the training data: cost in $ and $ = $11-$25k" in shown.sentence()
 
 
@@ -125,7 +127,45 @@ def test_nothing_changes_the_hazard() -> None:
     shown = figure(table([1.0, 1.0]), r_squared=np.nan)
     made = drawn(shown)
     assert made.axes[1].texts[0].get_text() == "No feature changes the predicted hazard here."
-    assert shown.sentence() == "Near this subject the prediction does not depend on the features."
+    assert shown.sentence() == "Hazard ratios compare values with the reference."
+
+
+def test_values_at_the_reference_are_not_values_without_effect() -> None:
+    shown = figure(table([1.0, 1.0], coefficient=[0.4, 0.0]), r_squared=1.0)
+    text = drawn(shown).axes[1].texts[0].get_text()
+    assert text == "The features that matter here have their reference values: nothing to compare."
+
+
+def test_capped_hazards_have_no_ratio_and_that_is_said() -> None:
+    lost = dict.fromkeys(("hazard_ratio", "low", "high", "contribution", "coefficient"), np.nan)
+    shown = figure(table([2.0, 3.0], **lost), r_squared=np.nan, share_capped=1.0)
+    text = drawn(shown).axes[1].texts[0].get_text()
+    assert text == "The predicted hazard is too large here to tell what the features change."
+    assert "100 % of the hazards predicted nearby are above the largest" in shown.sentence()
+    some = figure(table([2.0]), share_capped=0.121)
+    assert nothing_shown(some.table) == ""
+    assert "12 % of the hazards predicted nearby are above the largest that counts, so the " in (
+        some.sentence()
+    )
+    assert "Less than 1 % of" in figure(table([2.0]), share_capped=1e-4).sentence()
+
+
+def test_a_fit_that_cannot_be_measured_is_not_a_good_one() -> None:
+    sentence = figure(table([2.0]), r_squared=np.nan).sentence()
+    assert "The fit is not measurable: do not rely on these ratios." in sentence
+    assert "nan" not in sentence
+
+
+def test_names_of_several_lines_and_formulas_are_drawn_as_they_stand() -> None:
+    names = table([2.0, 0.5], column=["_a\nb\tc", r"$\frac{$"], value=["x\r\ny", "$a$"])
+    labels = [label.get_text() for label in drawn(figure(names)).axes[1].get_yticklabels()]
+    assert labels[0].endswith("_a b c = x y\ncompared with 9")
+    assert labels[1] == "\\$\\frac{\\$ = \\$a\\$\ncompared with 9"
+
+
+def test_one_test_row_is_no_mean() -> None:
+    legend = drawn(figure(table([2.0]), cohort_size=1)).axes[0].get_legend()
+    assert legend.get_texts()[1].get_text().startswith("the only test row: median survival")
 
 
 def test_a_poor_fit_is_said() -> None:
@@ -143,3 +183,6 @@ def test_medians_have_a_unit_where_it_is_known() -> None:
     assert median_text(CURVE, "time units") == "13.3"
     days = SurvivalPrediction(np.array([0.0, 2400.0]), np.array([[1.0, 0.0]]))
     assert median_text(days, "days since entry") == "1,200 days since entry"
+    one = SurvivalPrediction(np.array([0.0, 2.0]), np.array([[1.0, 0.0]]))
+    assert median_text(one, "days since entry") == "1 day since entry"
+    assert median_text(one, "months") == "1 month"

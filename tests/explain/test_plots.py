@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -101,3 +102,16 @@ def test_the_explainer_draws_what_it_explained_last(data: CoxSet, tmp_path: Path
         explainer.plot_montecarlo_weights(feature_names=list("aabcd"))
     with pytest.raises(InputError, match="its folder does not exist"):
         explainer.plot_weights(feature_names=range(5), figure_path=tmp_path / "none" / "bars.png")
+
+
+def test_long_odd_and_repeated_names_leave_room_and_stay_apart() -> None:
+    long = "a very long name of a column of an export " * 6
+    names = [f"{long}1", f"{long}2", "_x\ny", r"$\frac{$", "W" * 90, "x", "x"]
+    samples = np.random.default_rng(0).normal(size=(8, len(names)))
+    for axes in (bar_chart(samples[0], names), boxen_plot(samples, names)):
+        figure: Any = axes.get_figure()
+        figure.canvas.draw()  # a layout without room would warn, and warnings are errors
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert len(set(labels)) == len(names)
+        assert all(len(label) < 45 and "\n" not in label for label in labels)
+        assert axes.get_window_extent().width > 0.2 * figure.bbox.width

@@ -412,7 +412,7 @@ def test_failures_of_a_solver_are_counted_or_raised(
 
     monkeypatch.setattr(local_models, "solve_norm", sometimes)
     explainer = first.explainer(functional_norm=3)
-    with pytest.warns(UserWarning, match="2 repetitions were not solved .* gave up"):
+    with pytest.warns(UserWarning, match="2 repetitions were not solved and left out .* gave up"):
         found = explainer.montecarlo_explanation(
             first.test[0], first.model, num_repetitions=6, num_samples=50
         )
