@@ -23,7 +23,7 @@ from survkit.datasets import DATASETS, load_dataset
 from survkit.models.registry import MODELS
 from survkit.types import InputError
 from tests.datasets.sepsis_fixtures import many, write_set
-from tests.docs.worked_page import ROOT
+from tests.docs.worked_page import ROOT, named_files
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -124,8 +124,11 @@ def known_words(command: str, arguments: Sequence[str]) -> list[str]:
     return list(dropwhile(lambda word: word[0] != "-", words)) if command == "datasets" else words
 
 
-def test_command_lines_parse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_command_lines_parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "args").symlink_to(ROOT / "args")
+    for name, text in named_files(ROOT / "docs" / "own_data.md").items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
     commands = list(command_lines())
     assert len(commands) > 40
     for page, command, arguments in commands:

@@ -33,6 +33,12 @@ def blocks(page: Path) -> list[Block]:
     return [Block(each.info, each.content) for each in tokens if each.type == "fence" and each.info]
 
 
+def named_files(page: Path) -> dict[str, str]:
+    """Return the files that a page writes, with their text."""
+    found = ((_FILE_NAME.match(block.text), block.text) for block in blocks(page))
+    return {name[1]: text[name.end() :] for name, text in found if name is not None}
+
+
 class Checkout:
     """A copy of the code in which a page's instructions are followed.
 
