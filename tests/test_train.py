@@ -158,6 +158,15 @@ def test_known_leaks_are_in_the_record(tmp_path: Path) -> None:
     assert result(folder)["known_leaks"]
 
 
+def test_experts_that_nobody_is_routed_to_are_named(tmp_path: Path) -> None:
+    record = result(run(tmp_path, "--model", "fixed_moe", "--mixture_components", "31"))
+    load = record["test"]["expert_load"]
+    dead = [str(number) for number, share in enumerate(load, start=1) if share == 0]
+    assert dead  # 30 test subjects
+    (warning,) = [each for each in record["warnings"] if "largest weight" in each]
+    assert warning.startswith(f"expert{'s' if len(dead) > 1 else ''} {', '.join(dead)} of 31: ")
+
+
 def test_aliases_name_the_same_run(tmp_path: Path) -> None:
     folder = run(tmp_path, "--model", "FFNetMixtureMTLR")
     assert run(tmp_path, "--model", "personalized_moe") == folder
