@@ -118,7 +118,7 @@ def test_published_evaluation_leaves_the_heads_as_they_are(tmp_path: Path) -> No
     folder = run(tmp_path, "--model", "mtlr", "--evaluation", "published")
     assert record(folder)["n_train"] == 548
     recorded, _ = read_predictions(folder, "test")
-    assert recorded.survival[:, -1].max() > 1e-3
+    assert recorded.survival[:, -1].min() > 0  # mass beyond the horizon stays there
 
 
 @pytest.mark.parametrize("evaluation", ["standard", "published"])

@@ -646,7 +646,10 @@ def test_the_page_of_an_understood_table_is_written(
     assert page.read_text("utf-8").count("<svg") == 1
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=named)
+NO_MODEL_NEEDED = ("no feature left",)
+
+
+@pytest.mark.parametrize("case", [c for c in REFUSED if c.name not in NO_MODEL_NEEDED], ids=named)
 def test_every_refused_table_is_refused_in_describing_it(
     case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
