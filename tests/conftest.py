@@ -9,12 +9,15 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from survkit.train import main as train
 from survkit.types import SurvivalData
 
 mpl.use("Agg")
 torch.set_num_threads(1)
+settings.register_profile("survkit", deadline=None)  # a busy machine makes no test fail
+settings.load_profile("survkit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

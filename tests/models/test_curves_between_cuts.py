@@ -22,6 +22,8 @@ from survkit.runs.patients import Patients
 from survkit.types import InputError, SurvivalData, SurvivalModel
 
 EXACT = ("coxph", "kaplan_meier", "deepsurv")
+CLOSE = {"deep_weibull": 1e-3}
+"""Smooth curves: what reading them linearly between knots may cost."""
 SMALL = {"hidden_dim": 40, "num_hidden_layers": 1, "lr": 5e-3, "epochs": 30}
 SMALL |= {"bart_trees": 20, "bart_tune": 30, "bart_draws": 30, "bart_chains": 2, "bart_sweeps": 2}
 
@@ -68,11 +70,11 @@ def test_predictions_at_any_times_are_those_of_the_whole_curve(
     assert whole.step == (name in EXACT)
     times = np.sort(np.random.default_rng(0).uniform(0, synthetic.grid.horizon, 30))
     asked = model.predict(features, times)
-    np.testing.assert_allclose(asked.survival, whole.at(times), atol=1e-12)
+    np.testing.assert_allclose(asked.survival, whole.at(times), atol=CLOSE.get(name, 1e-12))
     np.testing.assert_array_equal(
         model.predict(features, synthetic.grid.cuts).survival, at_cuts.survival
     )
-    if name not in EXACT:
+    if name not in (*EXACT, *CLOSE):
         np.testing.assert_allclose(asked.survival, at_cuts.at(times), atol=1e-12)
     if at_cuts.expert_weights is not None:
         np.testing.assert_array_equal(asked.expert_weights, at_cuts.expert_weights)
@@ -134,9 +136,9 @@ def test_median_and_survival_of_one_patient_never_contradict_each_other(
         survival = table.filter(regex=r"^survival_[\d.]+$").to_numpy()
         median = table["median"].fillna(np.inf).to_numpy()[:, None]
         assert ((survival <= 0.5) == (median <= times)).all(), name
-        np.testing.assert_allclose(
-            survival, model.predict(features, times).survival, atol=1e-9, err_msg=name
-        )
+        expected = model.predict(features, times).survival
+        close = CLOSE.get(name, 1e-9)
+        np.testing.assert_allclose(survival, expected, atol=close, err_msg=name)
 
 
 DAYS = (10.0, 30.0, 50.0, 51.0, 53.0, 100.0)

@@ -179,12 +179,16 @@ def test_a_loss_that_is_never_finite_is_an_error(small_data: SurvivalData) -> No
 def test_divergence_stops_and_keeps_the_best_epoch(small_data: SurvivalData) -> None:
     monitor = RecordingMonitor(stop_after=2)
     with pytest.raises(KeyboardInterrupt):
-        build("mtlr", optimizer="SGD").fit(*halves(small_data), monitor=monitor)
+        build("mtlr", optimizer="SGD", initial_curve="random").fit(
+            *halves(small_data), monitor=monitor
+        )
     monitor.stop_after = None
     assert monitor.state is not None
     for weight in monitor.state["weights"].values():
         weight.mul_(1e30 if weight.is_floating_point() else 1)  # what comes next overflows
-    model = build("mtlr", optimizer="SGD").fit(*halves(small_data), monitor=monitor)
+    model = build("mtlr", optimizer="SGD", initial_curve="random").fit(
+        *halves(small_data), monitor=monitor
+    )
     reason = "the loss was not finite in epoch 3; the weights of epoch 2 are kept"
     assert model.fit_summary[1:] == (3, 2, False, reason)
     assert monitor.warnings == [f"training diverged: {reason}"]
