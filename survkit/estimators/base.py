@@ -41,7 +41,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
     """What all estimators share; `MTLRSurvival` describes the parameters."""
 
     head: ClassVar[str]
-    network: ClassVar[type[NeuralSurvivalModel]] = NeuralSurvivalModel
+    _network: ClassVar[type[NeuralSurvivalModel]] = NeuralSurvivalModel
 
     time_bins: int | None = None
     quantile_event_times: bool | None = None
@@ -89,7 +89,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = random.randint(2**32, dtype=np.int64)
-        model = self.network(
+        model = self._network(
             self.head,
             grid=time_grid(
                 data.time,
@@ -107,7 +107,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         with _one_thread():
             model.fit(data.subset(train), data.subset(held_out))
         # On the CPU, wherever it was trained, so that a pickle opens on any machine.
-        self.model_ = self.network.from_state(model.state())
+        self.model_ = self._network.from_state(model.state())
         self.n_iter_ = model.fit_summary.epochs_trained
         self.best_epoch_ = model.fit_summary.best_epoch
         return self

@@ -150,4 +150,4 @@ class DeepWeibullSurvival(NeuralSurvival):
     """
 
     head = "deep_weibull"
-    network = DeepWeibull
+    _network = DeepWeibull
