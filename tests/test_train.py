@@ -164,7 +164,10 @@ def test_experts_that_nobody_is_routed_to_are_named(tmp_path: Path) -> None:
     dead = [str(number) for number, share in enumerate(load, start=1) if share == 0]
     assert dead  # 30 test subjects
     (warning,) = [each for each in record["warnings"] if "largest weight" in each]
-    assert warning.startswith(f"expert{'s' if len(dead) > 1 else ''} {', '.join(dead)} of 31: ")
+    experts, have = ("experts", "have") if len(dead) > 1 else ("expert", "has")
+    assert warning == (
+        f"{experts} {', '.join(dead)} of 31 {have} the largest weight for no test subject"
+    )
 
 
 def test_aliases_name_the_same_run(tmp_path: Path) -> None:

@@ -92,21 +92,18 @@ class _StoreTuple(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        setattr(namespace, self.dest, tuple(values))
+        setattr(namespace, self.dest, self.stored(values))
+
+    def stored(self, values: list[Any]) -> Any:
+        """Return what is stored for the values of one flag."""
+        return tuple(values)
 
 
 class _StoreTupleOrOne(_StoreTuple):
     """Stores a single value as itself, and several as a tuple."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        stored = values[0] if len(values) == 1 else tuple(values)
-        setattr(namespace, self.dest, stored)
+    def stored(self, values: list[Any]) -> Any:
+        return values[0] if len(values) == 1 else tuple(values)
 
 
 def _help_text(field: dataclasses.Field[Any], words: Mapping[str, str]) -> str:

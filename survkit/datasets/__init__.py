@@ -195,9 +195,9 @@ def load_configured(configuration: Mapping[str, Any], *, download: bool = True) 
     Parameters
     ----------
     configuration : mapping
-        Has "dataset", its name, and what `load_parameters` lists for it (a record may be older
-        than some of that, which then has its default, but for `stratified_split`: no record from
-        before it had such a split); the rest is not read.
+        Has "dataset", its name, and what `load_parameters` lists for it; the rest is not read.
+        What an older record lacks has its default. One without `stratified_split` was made before
+        there was such a split, and its split is random.
     download : bool
         As in `load_dataset`.
 

@@ -123,8 +123,8 @@ def load_sepsis(
     skip_bad_files : bool
         As in `read_records`.
     **common
-        As in `time_grid`, but for `quantile_event_times`, which has no meaning here, and
-        `stratified_split`, which is not possible.
+        As in `time_grid`. `quantile_event_times` and `stratified_split` are refused: the cuts are
+        hours, and the split is that of the published setting.
 
     Raises
     ------

@@ -14,7 +14,7 @@ STRATIFIED_BELOW = 2000
 """Tables of fewer rows are stratified by the event unless asked otherwise."""
 
 ENOUGH_EVENTS = 10
-"""A stratified split of so many events, or more, has one in each part."""
+"""With at least this many events, each part of a stratified split has one."""
 
 Rows = NDArray[np.int64]
 

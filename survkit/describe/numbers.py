@@ -45,7 +45,7 @@ def _typical_size(values: NDArray[np.float64]) -> float:
 
 
 def fixed(value: float, decimals: int, *, separated_from: float = 10_000) -> str:
-    """Return a number with at most so many decimals: 63, not 63.0.
+    """Return a number rounded to `decimals`, without trailing zeros: 63, not 63.0.
 
     Thousands are separated from 10,000 on, as a number of four digits may be a year.
     """
@@ -55,7 +55,7 @@ def fixed(value: float, decimals: int, *, separated_from: float = 10_000) -> str
 
 
 def significant(value: float, digits: int = _DIGITS) -> str:
-    """Return a number with so many significant digits, and whole from there on."""
+    """Return a number rounded to `digits` significant digits; whole numbers keep every digit."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)

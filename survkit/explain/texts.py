@@ -16,7 +16,7 @@ WIDTH = 26
 """Columns of a name or value."""
 
 _NO_EFFECT = 1e-15
-"""Coefficients below this are 0 but for rounding."""
+"""Smaller coefficients are rounding errors of 0."""
 
 _PERIODS = ("minutes", "hours", "days", "weeks", "months", "years")
 

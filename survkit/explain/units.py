@@ -104,7 +104,7 @@ def category_labels(column: CategoryColumn | BinnedColumn) -> dict[float, str]:
 def values_of(
     units: Sequence[Unit], features: Float64Array, raw: pd.DataFrame | None = None
 ) -> list[list[Value]]:
-    """Return what stands in each of p columns, for each of h subjects.
+    """Return the values of h subjects in p columns, as a reader knows them.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class AdjustableMoEHead(nn.Module):
 
     @torch.no_grad()
     def start_at(self, masses: Tensor) -> None:
-        """Start from class probabilities (m + 1,), alike for all experts but for their noise.
+        """Start from class probabilities (m + 1,), with noise that tells the experts apart.
 
         Warps start near the identity, as others would move the masses.
         """

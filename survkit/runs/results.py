@@ -181,10 +181,10 @@ def _evaluate(
 def _warn_of_dead_experts(folder: RunFolder, load: Sequence[float]) -> None:
     dead = [str(number) for number, share in enumerate(load, start=1) if share == 0]
     if dead:
-        plural = "s" if len(dead) > 1 else ""
+        experts, have = ("experts", "have") if len(dead) > 1 else ("expert", "has")
         folder.warn(
-            f"expert{plural} {', '.join(dead)} of {len(load)}: for no test subject the one with "
-            "the largest weight"
+            f"{experts} {', '.join(dead)} of {len(load)} {have} the largest weight for no test "
+            "subject"
         )
 
 
