@@ -54,7 +54,9 @@ def warn_of_fits(
 ) -> None:
     """Warn of coefficients that the neighbours do not determine, and of capped hazards."""
     d = int(neighbourhood.varies.sum())
-    lowest, effective = int(fits.rank.min()), float(fits.effective_neighbours.min())
+    solved = ~np.isnan(fits.coefficients[:, 0])
+    lowest = int(fits.rank.min(where=solved, initial=d))
+    effective = float(fits.effective_neighbours.min(where=solved, initial=np.inf))
     if lowest < d:
         drawn = f"the {num_samples} neighbours determine"
         if num_samples == 1:
@@ -83,19 +85,32 @@ def warn_of_fits(
         )
 
 
-def check_failures(result: MonteCarloExplanation) -> None:
-    """Warn of repetitions without an answer; refuse a subject that has none at all."""
-    if not result.failures:
-        return
-    unsolved = np.flatnonzero(result.num_solved == 0)
-    if len(unsolved):
-        raise InputError(
-            f"no repetition of row {unsolved[0]} was solved; the solver says: {result.failures[0]}"
+def check_failures(result: MonteCarloExplanation, statuses: Sequence[str]) -> None:
+    """Warn of rows and repetitions without an answer; refuse where no row has one.
+
+    `statuses` are those of all repetitions, row by row.
+    """
+    h, repetitions = result.repetitions.shape[:2]
+    rows_without: dict[str, list[str]] = {}
+    failed = []
+    for row, solved in enumerate(result.num_solved.tolist()):
+        own = statuses[row * repetitions : (row + 1) * repetitions]
+        if solved:
+            failed += compress(own, np.isnan(result.repetitions[row, :, 0]))
+        else:
+            rows_without.setdefault(own[0], []).append(str(row))
+    count = sum(map(len, rows_without.values()))
+    reasons = "; ".join(f"row {_some(rows)}: {why}" for why, rows in rows_without.items())
+    if count == h:
+        raise InputError(f"nothing can be explained; {reasons}")
+    if count:
+        have = "has" if count == 1 else "have"
+        _warn(
+            f"{count} of {h} rows, counted from 0, {have} no explanation, and NaN for "
+            f"coefficients; {reasons}"
         )
-    _warn(
-        f"{_repetitions(len(result.failures))} not solved and left out of the means: "
-        f"{result.failures[0]}"
-    )
+    if failed:
+        _warn(f"{_repetitions(len(failed))} not solved and left out of the means: {failed[0]}")
 
 
 def _repetitions(count: int) -> str:

@@ -145,17 +145,17 @@ class MonteCarloExplanation(_ArrayLike):
     Parameters
     ----------
     repetitions : array, shape (h, R, d)
-        The coefficients of every repetition; NaN in a repetition whose solver failed.
+        The coefficients of every repetition; NaN in a repetition that has none.
     feature_names : tuple of str, length d
         What each coefficient belongs to.
     values : array, shape (h, d)
         The subjects' features, as the local model sees them.
     r_squared : array, shape (h, R)
-        Fit of each local model; NaN in a repetition whose solver failed.
+        Fit of each local model; NaN in a repetition that has none.
     effective_neighbours, share_capped : array, shape (h, R)
         As in `Explanation`.
     failures : tuple of str
-        What the solver said of each repetition that failed.
+        Why each repetition that has no coefficients has none.
     cost : Cost
         Seconds and model calls of all.
     """
@@ -176,8 +176,9 @@ class MonteCarloExplanation(_ArrayLike):
 
     @property
     def coefficients(self) -> Float64Array:  # type: ignore[override]
-        """Mean over the repetitions, shape (h, d)."""
-        return np.asarray(np.nanmean(self.repetitions, axis=1))
+        """Mean over the repetitions, shape (h, d); NaN for a subject that has no answer."""
+        count = np.where(self.num_solved > 0, self.num_solved, np.nan)[:, None]
+        return np.asarray(np.nansum(self.repetitions, axis=1) / count)
 
     @property
     def mean_r_squared(self) -> Float64Array:
@@ -187,18 +188,20 @@ class MonteCarloExplanation(_ArrayLike):
 
     @property
     def samples(self) -> Float64Array:
-        """What a plot shows: the subjects' means (h, d), or a single subject's repetitions."""
+        """What a plot shows: the subjects' means (h, d), or a single subject's repetitions.
+
+        Subjects and repetitions without an answer are left out.
+        """
         if len(self.repetitions) > 1:
-            return self.coefficients
+            return self.coefficients[self.num_solved > 0]
         return np.asarray(self.repetitions[0][~np.isnan(self.repetitions[0, :, 0])])
 
     @property
     def standard_error(self) -> Float64Array:
-        """Standard error of that mean, shape (h, d); NaN for a single repetition."""
-        count = self.num_solved[:, None].astype(np.float64)
+        """Standard error of that mean, shape (h, d); NaN for fewer than two repetitions."""
+        count = np.where(self.num_solved > 1, self.num_solved, np.nan)[:, None]
         squares = np.nansum(np.square(self.repetitions - self.coefficients[:, None]), axis=1)
-        degrees = np.where(count > 1, count - 1, np.nan)
-        return np.asarray(np.sqrt(squares / degrees / count))
+        return np.asarray(np.sqrt(squares / (count - 1) / count))
 
     def to_frame(self, rows: Sequence[object] | None = None) -> pd.DataFrame:
         """Return a table with one row per subject and unknown.
@@ -229,9 +232,11 @@ class MonteCarloExplanation(_ArrayLike):
 
         Columns: mean_absolute (of the coefficients, the order of the rows), mean, median,
         deviation over subjects, share_positive, and mean_absolute_contribution, of coefficient
-        times value: for features that are not standardised.
+        times value: for features that are not standardised. Subjects without an answer are left
+        out.
         """
-        coefficients = self.coefficients
+        solved = self.num_solved > 0
+        coefficients = self.coefficients[solved]
         table = pd.DataFrame(
             {
                 "mean_absolute": np.abs(coefficients).mean(axis=0),
@@ -239,7 +244,9 @@ class MonteCarloExplanation(_ArrayLike):
                 "median": np.median(coefficients, axis=0),
                 "deviation": coefficients.std(axis=0),
                 "share_positive": (coefficients > 0).mean(axis=0),
-                "mean_absolute_contribution": np.abs(coefficients * self.values).mean(axis=0),
+                "mean_absolute_contribution": np.abs(coefficients * self.values[solved]).mean(
+                    axis=0
+                ),
             },
             index=pd.Index(self.feature_names, name="feature"),
         )

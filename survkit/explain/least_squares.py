@@ -7,8 +7,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from survkit.explain.objective import Sums
-from survkit.types import Float64Array, InputError
+from survkit.explain.objective import NoLocalModelError, Sums
+from survkit.types import Float64Array
 
 RANK_TOLERANCE = 1e-12
 """Eigenvalues below this share of the largest count as 0, after scaling to unit diagonal."""
@@ -28,10 +28,16 @@ class NormalEquations(NamedTuple):
 
     @classmethod
     def build(cls, design: Float64Array, weights: Float64Array, sums: Sums) -> Self:
-        """Add up over the neighbours: design (N, d), weights (N,), and their sums over time."""
+        """Add up over the neighbours: design (N, d), weights (N,), and their sums over time.
+
+        Raises
+        ------
+        NoLocalModelError
+            Where no time counts.
+        """
         mass = weights * sums.mass
         if not mass.sum() > 0:
-            raise InputError(
+            raise NoLocalModelError(
                 "at no time are the baseline hazard and the model's hazard both above 0, so no "
                 "Cox model can be fitted; H0 may give another baseline"
             )
@@ -45,6 +51,11 @@ class NormalEquations(NamedTuple):
             np.asarray(linear.sum()),
             np.asarray(factor @ sums.quadratic),
         )
+
+    @classmethod
+    def empty(cls, d: int) -> Self:
+        """Return those of d unknowns of which nothing is known."""
+        return cls(np.zeros((d, d)), np.zeros(d), np.ones(()), np.zeros(()), np.zeros(()))
 
     @classmethod
     def stack(cls, equations: list[Self]) -> Self:

@@ -19,6 +19,7 @@ from survkit.explain.models import Predict
 from survkit.explain.neighbours import Neighbourhood, effective_number
 from survkit.explain.norms import objective_value, solve_norm
 from survkit.explain.objective import (
+    NoLocalModelError,
     NormSolution,
     TimeAxis,
     build_terms,
@@ -46,7 +47,7 @@ class Neighbours(NamedTuple):
 class LocalFits(NamedTuple):
     """T local models, with arrays of shape (T,) as in `survkit.explain.explanation`."""
 
-    coefficients: Float64Array  # (T, d); NaN where the solver failed
+    coefficients: Float64Array  # (T, d); NaN where none were found
     r_squared: Float64Array
     residual: Float64Array
     effective_neighbours: Float64Array
@@ -146,6 +147,20 @@ class LocalModels:
         return np.split(calls.hazards(np.concatenate(parts)), len(group))
 
     def _reduce(self, neighbours: Neighbours, hazards: Float64Array, largest: float) -> _Reduced:
+        effective = effective_number(neighbours.weights)
+        # Rounding of the logarithm may leave a capped hazard just below the largest.
+        capped = float((hazards >= largest * (1 - 1e-12)).mean())
+        try:
+            equations, other_norm, excess = self._weigh(neighbours, hazards)
+        except NoLocalModelError as error:
+            equations = NormalEquations.empty(int(self.neighbourhood.varies.sum()))
+            other_norm, excess = NormSolution(None, "none", str(error)), np.nan
+        return _Reduced(equations, effective, other_norm, excess, capped)
+
+    def _weigh(
+        self, neighbours: Neighbours, hazards: Float64Array
+    ) -> tuple[NormalEquations, NormSolution | None, float]:
+        """Return what solves one task: in another norm than 2 also its solution and excess."""
         design = self.neighbourhood.design(neighbours.features)
         baseline = self.baseline
         if baseline is None:
@@ -156,11 +171,8 @@ class LocalModels:
         scale = weight_scale(hazards, self.log_floor)
         sums = sum_over_time(hazards, axis, scale=scale, log_floor=self.log_floor)
         equations = NormalEquations.build(design, neighbours.weights, sums)
-        effective = effective_number(neighbours.weights)
-        # Rounding of the logarithm may leave a capped hazard just below the largest.
-        capped = float((hazards >= largest * (1 - 1e-12)).mean())
         if self.norm == 2:
-            return _Reduced(equations, effective, None, 0.0, capped)
+            return equations, None, 0.0
         terms = build_terms(hazards, axis, design, neighbours.weights, log_floor=self.log_floor)
         start = solve(NormalEquations.stack([equations])).coefficients[0]
         solution = solve_norm(terms, self.norm, start, verbose=self.verbose)
@@ -169,7 +181,7 @@ class LocalModels:
             at_start = objective_value(terms, self.norm, start)
             found = objective_value(terms, self.norm, solution.coefficients)
             excess = (found - at_start) / at_start if at_start > 0 else 0.0
-        return _Reduced(equations, effective, solution, excess, capped)
+        return equations, solution, excess
 
     def _finish(self, reduced: Sequence[_Reduced], last: Neighbours) -> LocalFits:
         equations = NormalEquations.stack([each.equations for each in reduced])

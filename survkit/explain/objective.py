@@ -27,6 +27,10 @@ _BLOCK_VALUES = 2**15
 """Values treated at once, few enough to stay in the processor's cache."""
 
 
+class NoLocalModelError(InputError):
+    """No Cox model can be fitted around a subject; others may have one."""
+
+
 class TimeAxis(NamedTuple):
     """The times of the objective: log baseline hazard (m,) and length of each interval (m,)."""
 
@@ -98,10 +102,16 @@ def weigh(
 
 
 def weight_scale(hazards: Float64Array, log_floor: float) -> float:
-    """Return a bound on the weights u of hazards (N, m), so that u / bound is at most about 1."""
+    """Return a bound on the weights u of hazards (N, m), so that u / bound is at most about 1.
+
+    Raises
+    ------
+    NoLocalModelError
+        Where all hazards are 0.
+    """
     largest = float(hazards.max())
     if largest <= _SMALLEST_HAZARD:
-        raise InputError(
+        raise NoLocalModelError(
             "the model predicts a cumulative hazard of 0 (survival of 1) for every neighbour at "
             "every time, so there is nothing to explain"
         )

@@ -204,7 +204,7 @@ class SurvLimeExplainer:
         fits = local.fit(self._tasks(rows, 1), as_whole("num_samples", num_samples), calls)
         warn_of_fits(fits, self.neighbourhood, calls.reader, num_samples)
         if np.isnan(fits.coefficients).any():
-            raise InputError(f"the solver found no coefficients: {fits.statuses[0]}")
+            raise InputError(f"there are no coefficients: {fits.statuses[0]}")
         self.explanation = Explanation(
             coefficients=fits.coefficients[0],
             feature_names=self.feature_names,
@@ -251,8 +251,8 @@ class SurvLimeExplainer:
         Raises
         ------
         InputError
-            For rows or predictions that cannot be used, or a row all of whose repetitions fail;
-            single failures are counted in the result.
+            For rows or predictions that cannot be used, or where no row has an explanation. A
+            row without one is named in a warning, and its coefficients are NaN.
         """
         rows = as_rows("data", data, self.training_names)
         rows = replace_unseen(rows, self.neighbourhood, self.training_names)
@@ -282,7 +282,7 @@ class SurvLimeExplainer:
             failures=tuple(compress(fits.statuses, np.isnan(fits.coefficients[:, 0]))),
             cost=Cost(time.perf_counter() - began, calls.seconds, calls.count),
         )
-        check_failures(result)
+        check_failures(result, fits.statuses)
         self.montecarlo = result
         return result
 

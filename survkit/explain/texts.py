@@ -27,7 +27,7 @@ def shown_features(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def nothing_shown(table: pd.DataFrame) -> str:
-    """Return why no feature is shown: no effect, reference values, or hazards that are too large.
+    """Return why no feature is shown: no effect, reference values, or hazards of 0 or too large.
 
     Empty where features are shown.
     """
@@ -35,7 +35,7 @@ def nothing_shown(table: pd.DataFrame) -> str:
         return ""
     coefficients = table["coefficient"].abs()
     if coefficients.isna().all():
-        return "The predicted hazard is too large here to tell what the features change."
+        return "The predicted hazard is 0 or too large here to tell what the features change."
     if (coefficients < _NO_EFFECT).all():
         return "No feature changes the predicted hazard here."
     return "The features that matter here have their reference values: nothing to compare."

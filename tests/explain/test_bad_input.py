@@ -177,3 +177,30 @@ def test_there_is_nothing_to_plot_before_an_explanation() -> None:
         explainer.plot_weights()
     with pytest.raises(InputError, match="call montecarlo_explanation first"):
         explainer.plot_montecarlo_weights()
+
+
+@pytest.mark.parametrize("norm", [2, 1])
+def test_a_row_without_a_baseline_leaves_the_others_alone(norm: float) -> None:
+    def predict(x: np.ndarray) -> np.ndarray:
+        return np.where(x[:, [0]] > 1, 0.0, hazards(x))
+
+    rows = np.array([[0.5, 0.0, 0.0], [1.1, 0.0, 0.0], [-0.5, 0.2, 0.0]])
+    settings: dict[str, Any] = {"baseline": "model", "functional_norm": norm, "random_state": 0}
+    options: dict[str, Any] = {"num_samples": 60, "num_repetitions": 2}
+    explainer = SurvLimeExplainer(FEATURES, EVENTS, TIMES, **settings)
+    message = r"1 of 3 rows, counted from 0, has no explanation.*; row 1: at no time .* H0 may give"
+    with pytest.warns(UserWarning, match=message):
+        found = explainer.montecarlo_explanation(rows, predict, **options)
+    assert found.num_solved.tolist() == [2, 0, 2]
+    assert np.isnan(found.coefficients).all(axis=1).tolist() == [False, True, False]
+    assert np.isnan(found.standard_error).all(axis=1).tolist() == [False, True, False]
+    assert np.isfinite(found.global_importance()).all(axis=None)
+    explainer.plot_montecarlo_weights()
+
+    alone = SurvLimeExplainer(FEATURES, EVENTS, TIMES, **settings)
+    first = alone.montecarlo_explanation(rows[:1], predict, **options)
+    np.testing.assert_array_equal(found.repetitions[0], first.repetitions[0])
+    with pytest.raises(InputError, match=r"nothing can be explained; row 0: at no time"):
+        explainer.montecarlo_explanation(rows[1:2], predict, **options)
+    with pytest.raises(InputError, match=r"no coefficients: at no time .* above 0"):
+        explainer.explain_instance(rows[1], predict, num_samples=60)

@@ -140,7 +140,7 @@ def test_capped_hazards_have_no_ratio_and_that_is_said() -> None:
     lost = dict.fromkeys(("hazard_ratio", "low", "high", "contribution", "coefficient"), np.nan)
     shown = figure(table([2.0, 3.0], **lost), r_squared=np.nan, share_capped=1.0)
     text = drawn(shown).axes[1].texts[0].get_text()
-    assert text == "The predicted hazard is too large here to tell what the features change."
+    assert text == "The predicted hazard is 0 or too large here to tell what the features change."
     assert "100 % of the hazards predicted nearby are above the largest" in shown.sentence()
     some = figure(table([2.0]), share_capped=0.121)
     assert nothing_shown(some.table) == ""

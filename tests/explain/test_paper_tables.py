@@ -14,7 +14,9 @@ import pytest
 import torch
 import torchtuples
 from pycox.models import DeepHitSingle
+from sksurv.ensemble import RandomSurvivalForest
 from sksurv.metrics import concordance_index_censored
+from sksurv.util import Surv
 
 from survkit.baselines.pycox_models import PycoxModel
 from survkit.configs.train import TrainConfig
@@ -240,3 +242,24 @@ def test_a_model_or_package_that_is_missing_is_explained(monkeypatch: pytest.Mon
 def test_a_row_that_was_not_found_shows_as_missing() -> None:
     table = paper_tables.beside(pd.Series({"a": 2.0}), pd.Series({"a": 1.5, "b": 1.0}))
     np.testing.assert_array_equal(table["difference"], [0.5, np.nan])
+
+
+def test_a_forest_without_a_hazard_for_some_subjects_explains_the_others(
+    real_data_dir: Path,
+) -> None:
+    data = load_paper_dataset("udca", real_data_dir)
+    train, _ = data.split()
+    inputs = data.encode(train).to_numpy()
+    outcomes = Surv.from_arrays(data.event[train], data.time[train])
+    forest = RandomSurvivalForest(random_state=0).fit(inputs[train], outcomes)
+    rows = inputs[:6]
+    hazards = forest.predict_cumulative_hazard_function(rows, return_array=True)
+    without = hazards.max(axis=1) == 0
+    assert without.tolist() == [False, False, True, False, False, False]
+    explainer = SurvLimeExplainer(
+        inputs[train], data.event[train], data.time[train], baseline="model", random_state=0
+    )
+    with pytest.warns(UserWarning, match="1 of 6 rows, counted from 0, has no .*; row 2: at no"):
+        found = explainer.montecarlo_explanation(rows, forest, num_repetitions=2, num_samples=200)
+    np.testing.assert_array_equal(found.num_solved, np.where(without, 0, 2))
+    assert np.isfinite(found.coefficients[~without]).all()

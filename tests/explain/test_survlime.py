@@ -424,7 +424,7 @@ def test_failures_of_a_solver_are_counted_or_raised(
     monkeypatch.setattr(
         local_models, "solve_norm", lambda *_, **__: NormSolution(None, "stub", "gave up")
     )
-    with pytest.raises(InputError, match="found no coefficients: gave up"):
+    with pytest.raises(InputError, match="there are no coefficients: gave up"):
         explainer.explain_instance(first.test[0], first.model, num_samples=50)
-    with pytest.raises(InputError, match="no repetition of row 0 was solved"):
+    with pytest.raises(InputError, match="nothing can be explained; row 0, 1: gave up"):
         explainer.montecarlo_explanation(first.test[:2], first.model, num_samples=50)
