@@ -27,6 +27,7 @@ from survkit.heads import HEADS, ROUTER_PARAMETERS
 from survkit.models.registry import MODELS
 from survkit.training.parameters import (
     BACKBONE_PARAMETERS,
+    INPUT_PARAMETERS,
     OPTIMISATION_PARAMETERS,
     REGULARISER_PARAMETERS,
 )
@@ -63,7 +64,7 @@ def tables() -> dict[str, str]:
     cards = {name: card_table(card) for name, card in FROM_FILES.items()}
     cards |= {name: loaded_table(load_dataset(name, data_dir=".")) for name in EMBEDDED}
     flags: dict[str, Iterable[str]] = {
-        "backbone": BACKBONE_PARAMETERS,
+        "backbone": (*INPUT_PARAMETERS, *BACKBONE_PARAMETERS),
         "router": ROUTER_PARAMETERS,
         "optimisation": OPTIMISATION_PARAMETERS,
         "regularisers": REGULARISER_PARAMETERS,

@@ -205,6 +205,11 @@ class TrainConfig(DataConfig):
         "what random weights give, as published",
         neutral="random",
     )
+    numeric_inputs: Literal["scaled", "normal_scores"] = _model(
+        "scaled",
+        "how a network reads numbers: as they are scaled, or by rank, as normal scores of the "
+        "training rows",
+    )
     one_hot_embed: bool = _model(False, "one-hot categorical columns instead of learned embeddings")
 
     mixture_components: int = _experts(10, "number of experts", at_least=1)

@@ -50,6 +50,7 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
     num_hidden_layers: int = 2
     dropout: float = 0.0
     embedding_dimension: int = 4
+    numeric_inputs: Literal["scaled", "normal_scores"] = "scaled"
     one_hot_embed: bool = False
     epochs: int = 1000
     lr: float = 5e-4

@@ -28,6 +28,9 @@ class MTLRSurvival(NeuralSurvival):
         Share of units dropped before each layer while training.
     embedding_dimension : int
         Width of a categorical column's learned embedding.
+    numeric_inputs : {"scaled", "normal_scores"}
+        How the network reads numbers: as they are scaled, or by rank, as normal scores of the
+        training rows, which suits columns with heavy tails or many tied values.
     one_hot_embed : bool
         One-hot categorical columns instead of learned embeddings.
     epochs : int

@@ -13,6 +13,7 @@ from survkit.heads import HEADS
 from survkit.text import nearest
 from survkit.training.parameters import (
     BACKBONE_PARAMETERS,
+    INPUT_PARAMETERS,
     OPTIMISATION_PARAMETERS,
     head_parameters,
 )
@@ -107,7 +108,7 @@ class ModelEntry(NamedTuple):
 
 def _network(*more: str) -> dict[str, str]:
     """Return the flags of a network, which are its parameters under the same names."""
-    names = (*BACKBONE_PARAMETERS, *more, *OPTIMISATION_PARAMETERS)
+    names = (*INPUT_PARAMETERS, *BACKBONE_PARAMETERS, *more, *OPTIMISATION_PARAMETERS)
     return dict(zip(names, names, strict=True))
 
 

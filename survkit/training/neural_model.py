@@ -12,8 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from survkit.heads.start import class_masses
 from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
 from survkit.training.network import SurvivalNetwork
+from survkit.training.normal_scores import NormalScores
 from survkit.training.objective import HEAD_OBJECTIVES, Objective
-from survkit.training.parameters import BACKBONE_PARAMETERS, OPTIMISATION_PARAMETERS
+from survkit.training.parameters import (
+    BACKBONE_PARAMETERS,
+    INPUT_PARAMETERS,
+    OPTIMISATION_PARAMETERS,
+)
 from survkit.training.trainer import Training, train_networks
 from survkit.types import (
     CategoricalColumn,
@@ -27,7 +32,7 @@ from survkit.types import (
     check_features,
 )
 
-EARLIER = {"initial_curve": "random"}
+EARLIER = {"initial_curve": "random", "numeric_inputs": "scaled"}
 """Parameters that the states of earlier versions lack."""
 
 ValidationMetrics = Callable[[SurvivalPrediction], Mapping[str, float]]
@@ -82,7 +87,8 @@ class NeuralSurvivalModel:
         self.head = head
         self.objective = self.objectives[head]
         self.grid = grid
-        names = (*BACKBONE_PARAMETERS, *self.objective.parameters, *OPTIMISATION_PARAMETERS)
+        of_network = (*INPUT_PARAMETERS, *BACKBONE_PARAMETERS, *self.objective.parameters)
+        names = (*of_network, *OPTIMISATION_PARAMETERS)
         self.parameters = {name: parameters[name] for name in names}
         self.seed = seed
         self.device = check_device(device)
@@ -91,6 +97,7 @@ class NeuralSurvivalModel:
                 self.objective.build_head(parameters["hidden_dim"], grid.num_classes, parameters)
         self.validation_metrics = validation_metrics
         self.fit_summary = FitSummary()
+        self._normal_scores: NormalScores | None = None
 
     def fit(
         self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
@@ -113,6 +120,8 @@ class NeuralSurvivalModel:
     ) -> Training:
         """Return a training of a new network, from random numbers that are the seed's alone."""
         self._inputs = (train.features.shape[1], train.categorical)
+        if self.parameters["numeric_inputs"] == "normal_scores":
+            self._normal_scores = NormalScores.fit(train.features, train.categorical)
         dropout = torch.Generator(self.device).manual_seed(self.seed)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(self.seed)
@@ -221,7 +230,13 @@ class NeuralSurvivalModel:
         check_features(features, self._inputs[1])
         self.network.eval()
         for start in range(0, len(features), EVALUATION_ROWS):
-            yield as_tensor(features[start : start + EVALUATION_ROWS]).to(self.device)
+            chunk = self._as_read(features[start : start + EVALUATION_ROWS])
+            yield as_tensor(chunk).to(self.device)
+
+    def _as_read(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return features (n, p) as the network reads them."""
+        scores = self._normal_scores
+        return features if scores is None else scores.transform(features)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
@@ -235,6 +250,7 @@ class NeuralSurvivalModel:
             "num_features": num_features,
             "categorical": [list(column) for column in categorical],
             "fit_summary": list(self.fit_summary),
+            "normal_scores": None if self._normal_scores is None else self._normal_scores.state(),
             "weights": {k: v.cpu().numpy() for k, v in self.network.state_dict().items()},
         }
 
@@ -250,6 +266,8 @@ class NeuralSurvivalModel:
         columns = tuple(CategoricalColumn(*column) for column in state["categorical"])
         model._inputs = (state["num_features"], columns)
         model.fit_summary = FitSummary(*state["fit_summary"])
+        if state.get("normal_scores") is not None:
+            model._normal_scores = NormalScores.from_state(state["normal_scores"])
         model.network = model._build()
         weights = {name: torch.as_tensor(w) for name, w in state["weights"].items()}
         model.network.load_state_dict(weights)
@@ -292,7 +310,9 @@ def fit_together(
         for model, monitor in zip(models, monitors, strict=True)
     ]
     batches = [
-        Batch.on_device(data.features, first.objective.labels(data, first.grid), first.device)
+        Batch.on_device(
+            first._as_read(data.features), first.objective.labels(data, first.grid), first.device
+        )
         for data in (train, validation)
     ]
     summaries = train_networks(

@@ -12,6 +12,8 @@ BACKBONE_PARAMETERS = (
     "one_hot_embed",
 )
 
+INPUT_PARAMETERS = ("numeric_inputs",)
+
 OPTIMISATION_PARAMETERS = (
     "epochs",
     "lr",

@@ -47,6 +47,7 @@ def another_value(config: TrainConfig, name: str) -> object:
         "support2_features": "baseline",
         "synthetic_process": "nonproportional",
         "initial_curve": "random",
+        "numeric_inputs": "normal_scores",
         "evaluation_times": (2.0,),
         "quantile_event_times": True,
         "stratified_split": True,
