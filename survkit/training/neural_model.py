@@ -14,7 +14,8 @@ from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
 from survkit.training.network import SurvivalNetwork
 from survkit.training.objective import HEAD_OBJECTIVES, Objective
 from survkit.training.parameters import BACKBONE_PARAMETERS, OPTIMISATION_PARAMETERS
-from survkit.training.trainer import Training, train_networks
+from survkit.training.trainer import train_networks
+from survkit.training.unfinished import Training
 from survkit.types import (
     CategoricalColumn,
     FitMonitor,
