@@ -106,7 +106,7 @@ class _Run(NamedTuple):
 def _lock(
     config: TrainConfig, dataset: Dataset, locks: ExitStack
 ) -> tuple[list[_Run], list[InputError]]:
-    """Lock the folder of each seed's run; return an error for each that is locked elsewhere."""
+    """Lock the folder of each seed's run; return an error for each that cannot be."""
     from survkit.files import writing
     from survkit.runs.folder import RunFolder
 
@@ -121,7 +121,7 @@ def _lock(
             folder = RunFolder(finder.folder(identifier))
         try:
             locks.enter_context(folder.lock())
-        except RunsElsewhereError as error:
+        except InputError as error:
             problems.append(error)
         else:
             made_of = {"data_sha256": dataset.sha256, "run_id": identifier}

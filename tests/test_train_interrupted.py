@@ -133,9 +133,10 @@ def test_a_state_of_another_run_or_of_none_starts_the_training_again(tmp_path: P
     change_epoch(third / "last.pt")
     assert main([*flags, "--log_dir", str(broken)]) == 0
     warnings = {path: record(path)["warnings"] for path in (first, second, third)}
-    assert f"last.pt is of another run ({second.name}); training started again" in warnings[first]
+    assert "last.pt is of another run; training started again" in warnings[first]
     assert not any("again" in warning for warning in warnings[second])
-    assert any("has no epoch from 1 to 8; training started again" in w for w in warnings[third])
+    assert "last.pt has no epoch from 1 to 8; training started again" in warnings[third]
+    assert not any("history" in warning for each in warnings.values() for warning in each)
     for path in (first, second, third):
         expected = whole / path.relative_to(broken)
         assert (path / "history.jsonl").read_bytes() == (expected / "history.jsonl").read_bytes()
@@ -185,3 +186,20 @@ def test_a_failing_run_in_a_linked_folder_says_why_and_keeps_what_is_there(
     assert "max_memory_gb" in line
     assert [path.name for path in target.iterdir()] == ["notes.txt"]
     assert folder.is_symlink()
+
+
+def test_what_is_in_the_way_of_one_seed_keeps_no_other_waiting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*SMALL_SYNTHETIC, "--seeds", "42", "43", "--log_dir", str(tmp_path)]
+    assert main(flags) == 0
+    first, second = sorted(tmp_path.glob("*/*"))
+    shutil.rmtree(first)
+    first.write_text("mine")
+    (second / "result.json").unlink()
+    capsys.readouterr()
+    assert main(flags) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"cannot write to {first}: {first} is a file, not a folder" in error
+    assert (second / "result.json").exists()
+    assert first.read_text() == "mine"

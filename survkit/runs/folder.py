@@ -45,6 +45,7 @@ class RunFolder:
         self._place = RunPlace(path)
         self._last_path, self._history_path = path / "last.pt", path / "history.jsonl"
         self._run_id: str | None = None
+        self._epochs: float = math.inf  # at most
         self._last_logged: int | None = None
         self.listeners: list[Callable[[int, Mapping[str, float]], None]] = []
         """Called with (epoch, values) after every epoch."""
@@ -103,9 +104,9 @@ class RunFolder:
 
     def _cut_history(self, epochs: int) -> int:
         """Keep the lines of so many epochs; return how many of them can be read."""
-        if not self._history_path.is_file():
-            return 0
         with writing(self._history_path):
+            if not self._history_path.is_file():
+                return 0
             lines = self._history_path.read_bytes().splitlines()
         kept = [line + b"\n" for line in lines if 1 <= _epoch_of(line) <= epochs]
         write_bytes(self._history_path, b"".join(kept))
@@ -133,7 +134,8 @@ class RunFolder:
         if state:
             lost = state["epoch"] - read - (state.get("diverged") is True)
             if lost > 0:
-                self.warn(f"{self._history_path.name} was damaged; it lacks {lost} epochs")
+                epochs = "1 epoch" if lost == 1 else f"{lost} epochs"
+                self.warn(f"{self._history_path.name} was damaged; it lacks {epochs}")
             self.seeds_together = max(self.seeds_together, state["seeds_together"])
             for message in state["warnings"]:
                 self.warn(message)
@@ -156,15 +158,17 @@ class RunFolder:
         """Return why this run cannot go on from a state; '' where it can."""
         if not isinstance(state, Mapping):
             return "holds no state of a training"
-        if state.get("form") != UNFINISHED_FORM:
+        if not _equal(state.get("form"), UNFINISHED_FORM):
             return "is of another version"
-        if state.get("run_id") != self._run_id:
-            return f"is of another run ({state.get('run_id')})"
-        plain = isinstance(state.get("epoch"), int) and isinstance(state.get("seeds_together"), int)
-        warnings = state.get("warnings")
-        if plain and isinstance(warnings, list) and all(isinstance(w, str) for w in warnings):
-            return ""
-        return "holds no state of a training"
+        if not _equal(state.get("run_id"), self._run_id):
+            return "is of another run"
+        epoch, warnings = state.get("epoch"), state.get("warnings")
+        if not (isinstance(epoch, int) and 1 <= epoch <= self._epochs):
+            return f"has no epoch from 1 to {self._epochs:g}"
+        texts = isinstance(warnings, list) and all(isinstance(text, str) for text in warnings)
+        if not (texts and isinstance(state.get("seeds_together"), int)):
+            return "holds no state of a training"
+        return ""
 
     def start(
         self, config: Mapping[str, Any], *, warnings: Sequence[str] = (), resume: bool = True
@@ -174,11 +178,11 @@ class RunFolder:
         A finished record stays until the new one replaces it.
         """
         self._place.check()
-        self._run_id = config.get("run_id")
+        self._run_id, self._epochs = config.get("run_id"), config.get("epochs", math.inf)
         if not resume:
             self.drop_unfinished()
-        if not self._last_path.exists():
-            with writing(self._history_path):
+        with writing(self._history_path):
+            if not self._last_path.exists():
                 self._history_path.unlink(missing_ok=True)
         for message in warnings:
             self.warn(message)
@@ -234,6 +238,11 @@ class RunFolder:
         self.drop_unfinished()
         written: dict[str, Any] = json.loads(content)
         return written
+
+
+def _equal(found: Any, expected: Any) -> bool:
+    # Tensors, which a file may hold, have no one truth value.
+    return type(found) is type(expected) and bool(found == expected)
 
 
 def _epoch_of(line: bytes) -> int:

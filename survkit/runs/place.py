@@ -56,7 +56,7 @@ class RunPlace:
         InputError
             Where the folder cannot be made, or something else has the name of a file of the record.
         """
-        new_group = not self.path.parent.exists()
+        new_group = not os.path.exists(self.path.parent)
         lock = self._lock()
         try:
             self._check_files()
@@ -78,9 +78,9 @@ class RunPlace:
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         except Timeout:
             raise RunsElsewhereError(f"another process is training {self.path} now") from None
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError for a path with a null byte
             lock.release()
-            reason = _not_a_folder(self.path) or error.strerror
+            reason = _not_a_folder(self.path) or getattr(error, "strerror", None) or error
             raise InputError(
                 f"cannot write to {self.path}: {reason}; choose another --log_dir"
             ) from None
@@ -116,7 +116,7 @@ class RunPlace:
     def _check_files(self) -> None:
         """Refuse a folder, a pipe or a broken link that has the name of a file of the record."""
         for path in (self.path / name for name in RECORD_FILES):
-            if os.path.lexists(path) and not path.is_file():
+            if os.path.lexists(path) and not os.path.isfile(path):
                 raise InputError(
                     f"{path} is {_kind(path)}, and a file of the record has that name; move it "
                     "away or choose another --log_dir"
@@ -127,7 +127,7 @@ class RunPlace:
         if not self._is_the_same() or any(os.path.lexists(self.path / name) for name in KEPT):
             return
         for path in (self.path / name for name in (*RECORD_FILES, LOCK)):
-            if path.is_file() and not path.is_symlink():  # a run makes no links
+            if os.path.isfile(path) and not os.path.islink(path):  # a run makes no links
                 with suppress(OSError):
                     path.unlink()
         self._remove_tracking()
@@ -152,7 +152,7 @@ class RunPlace:
 def _not_a_folder(path: Path) -> str | None:
     """Return which part of a path is in the way of a folder; None where none is."""
     for part in (*reversed(path.parents), path):
-        if os.path.lexists(part) and not part.is_dir():
+        if os.path.lexists(part) and not os.path.isdir(part):
             return f"{part} is {_kind(part)}, not a folder"
     return None
 

@@ -77,7 +77,7 @@ def test_an_unfinished_state_of_another_version_starts_again(tmp_path: Path) -> 
 
 def started(path: Path, run_id: str = "0123") -> RunFolder:
     folder = RunFolder(path)
-    folder.start({"run_id": run_id})
+    folder.start({"run_id": run_id, "epochs": 10})
     return folder
 
 
@@ -86,7 +86,7 @@ def test_a_state_of_another_run_starts_again(tmp_path: Path) -> None:
     assert started(tmp_path).load() is not None
     other = started(tmp_path, "4567")
     assert other.load() is None
-    assert other.warnings == ["last.pt is of another run (0123); training started again"]
+    assert other.warnings == ["last.pt is of another run; training started again"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,12 @@ def test_a_state_of_another_run_starts_again(tmp_path: Path) -> None:
     [
         [1, 2],
         torch.zeros(2),
+        {"form": torch.zeros(2), "run_id": "0123"},
+        {"form": UNFINISHED_FORM, "run_id": torch.zeros(2)},
         {"form": UNFINISHED_FORM, "run_id": "0123"},
+        {"form": UNFINISHED_FORM, "run_id": "0123", "epoch": 3},
+        {"form": UNFINISHED_FORM, "run_id": "0123", "epoch": 10**9, "warnings": []},
+        {"form": UNFINISHED_FORM, "run_id": "0123", "epoch": torch.zeros(2), "warnings": []},
         {"form": UNFINISHED_FORM, "run_id": "0123", "epoch": "3", "warnings": []},
         {
             "form": UNFINISHED_FORM,
@@ -134,7 +139,9 @@ def test_a_damaged_history_loses_no_more_than_the_damaged_lines(
     (tmp_path / "history.jsonl").write_bytes(content)
     folder = started(tmp_path)
     assert folder.load() is not None
-    warnings = [f"history.jsonl was damaged; it lacks {lost} epochs"] if lost else []
+    warnings = (
+        [f"history.jsonl was damaged; it lacks {lost} epoch{'s' * (lost > 1)}"] if lost else []
+    )
     assert folder.warnings == warnings
     folder.log(4, {})
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
