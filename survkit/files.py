@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from survkit.types import InputError
@@ -34,15 +35,15 @@ def write_atomically(
     # Ends in the same suffix, as some writers add one of their own.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # renamed before it is on the disk, it could be lost
-        if check is not None:
-            check(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.unlink(missing_ok=True)  # it may be a link to another file
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())  # renamed before it is on the disk, it could be lost
+            if check is not None:
+                check(temporary)
+            temporary.replace(path)
     finally:
         with suppress(OSError):  # the folder itself may not be there
             temporary.unlink()
@@ -59,10 +60,44 @@ def write_bytes(path: Path, content: bytes) -> None:
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one that says which file could not be written.
+
+    Raises
+    ------
+    InputError
+        In place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def remove_leftovers(folder: Path, names: Collection[str]) -> None:
+    """Remove the temporary files that killed processes left when they wrote files of these names.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder in which no other process writes these files now.
+    names : collection of str
+        The names of the files.
+    """
+    for path in folder.glob(".*.tmp*"):
+        parts = re.fullmatch(r"\.(.+)\.\d+\.tmp(\.[^.]+)?", path.name)
+        if parts and f"{parts[1]}{parts[2] or ''}" in names:
+            with suppress(OSError):
+                path.unlink()
+
+
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the error that says which file could not be written, why, and what to do."""
+    with suppress(OSError):  # the working folder itself may be gone
+        path = path.absolute()
     return InputError(
-        f"cannot write {path.absolute()}: {error.strerror or error}; make room or choose another "
+        f"cannot write {path}: {error.strerror or error}; make room or choose another "
         "folder, then run the same command to go on"
     )
 

@@ -81,6 +81,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
             if result is None:
                 unfinished.append(run)
             else:
+                run.folder.drop_unfinished()  # a kill may have left it
                 say_complete(run.folder, result, time_unit=dataset.card.time_unit)
                 show(run.folder, result)
         if unfinished:
@@ -105,19 +106,22 @@ class _Run(NamedTuple):
 def _lock(
     config: TrainConfig, dataset: Dataset, locks: ExitStack
 ) -> tuple[list[_Run], list[InputError]]:
-    """Lock the folder of each seed's run; return an error for each that is locked elsewhere."""
+    """Lock the folder of each seed's run; return an error for each that cannot be."""
+    from survkit.files import writing
     from survkit.runs.folder import RunFolder
 
     runs: list[_Run] = []
     problems: list[InputError] = []
-    finder = RunFinder(Path(config.log_dir) / str(config.group))
+    group = Path(config.log_dir) / str(config.group)
+    finder = RunFinder(group)
     for seed in config.seeds or (config.seed,):
         of_seed = replace(config, seed=seed, seeds=None)
         identifier = run_id(of_seed, dataset.sha256)
-        folder = RunFolder(finder.folder(identifier))
+        with writing(group):
+            folder = RunFolder(finder.folder(identifier))
         try:
             locks.enter_context(folder.lock())
-        except RunsElsewhereError as error:
+        except InputError as error:
             problems.append(error)
         else:
             made_of = {"data_sha256": dataset.sha256, "run_id": identifier}
@@ -159,6 +163,7 @@ def _train_stack(
     models, mirrors, progress = [], [], ProgressBar(config.epochs)
     for run in stack:
         run.folder.start({**run.settings, **made_with}, warnings=dataset.warnings, resume=resume)
+        run.folder.seeds_together = len(stack)
         models.append(build_model(run.settings, outcomes["validation"]))
         mirrors.append(_mirror(run, wandb_config, wandb))
         run.folder.listeners = [mirrors[-1].log, progress.log]
@@ -187,7 +192,7 @@ def _train_stack(
             facts={
                 "configuration": configuration_id(run.config, dataset.sha256),
                 "n_train": len(rows),
-                "seeds_together": len(stack),
+                "seeds_together": run.folder.seeds_together,
             },
             mirror=mirror.finish,
         )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import Labels, Objective
-from survkit.training.trainer import Training
+from survkit.training.unfinished import Training
 from survkit.types import (
     BoolArray,
     FitMonitor,

@@ -10,24 +10,22 @@ import importlib.metadata
 import io
 import json
 import math
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 
 import survkit
-from survkit.cli import RunsElsewhereError
-from survkit.files import write_bytes
+from survkit.files import write_bytes, writing
+from survkit.runs.place import RunPlace
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
-UNFINISHED_FORM = 2
+UNFINISHED_FORM = 3
 """What `last.pt` holds; one of another form cannot be gone on with."""
 
 RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scipy", "torch")
@@ -44,51 +42,36 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._place = RunPlace(path)
         self._last_path, self._history_path = path / "last.pt", path / "history.jsonl"
+        self._run_id: str | None = None
+        self._epochs: float = math.inf  # at most
+        self._last_logged: int | None = None
         self.listeners: list[Callable[[int, Mapping[str, float]], None]] = []
         """Called with (epoch, values) after every epoch."""
         self.warnings: list[str] = []
+        self.seeds_together = 1
+        """Among how many seeds the run was trained, in the largest stack if there were several."""
 
     @property
     def checkpoint_path(self) -> Path:
         """The fitted model, for prediction in another process."""
         return self.path / "checkpoint.pt"
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Keep other processes from training the same run at the same time.
+
+        What killed processes left half written is removed. A failure (an InputError) before there
+        is anything to keep removes what the run wrote, and nothing else.
 
         Raises
         ------
         RunsElsewhereError
             Where another process holds the lock.
         InputError
-            Where the folder cannot be made.
+            Where the folder cannot be made, or something else has the name of a file of the record.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / ".lock", timeout=0)
-            lock.acquire()
-        except Timeout:
-            raise RunsElsewhereError(f"another process is training {self.path} now") from None
-        except OSError as error:
-            raise InputError(
-                f"cannot write to {self.path}: {error.strerror}; choose another --log_dir"
-            ) from None
-        with lock:
-            try:
-                yield
-            except InputError:
-                self._remove_if_empty()
-                raise
-
-    def _remove_if_empty(self) -> None:
-        """Leave nothing behind of a run that failed before it had anything to keep."""
-        kept = (self.checkpoint_path, self._last_path, self.path / "result.json")
-        if not any(path.exists() for path in kept):
-            shutil.rmtree(self.path)
-            with suppress(OSError):  # the group's folder holds other runs
-                self.path.parent.rmdir()
+        return self._place.hold()
 
     def result(self) -> dict[str, Any] | None:
         """Return the finished record, or None where it is missing or, with a warning, damaged."""
@@ -96,7 +79,7 @@ class RunFolder:
             result: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except ValueError:
+        except (OSError, ValueError, RecursionError):
             result = {}
         if not (isinstance(result, dict) and "run_id" in result):
             self.warn(f"{self.path / 'result.json'} is damaged; the run is made again")
@@ -109,46 +92,83 @@ class RunFolder:
             self.warnings.append(message)
 
     def log(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Append one epoch to the history."""
-        try:
-            with self._history_path.open("a", encoding="utf-8") as file:
-                file.write(_to_json({"epoch": epoch, **values}) + "\n")
-        except OSError as error:
-            raise InputError(
-                f"cannot write {self._history_path}: {error.strerror}; make room, then run the "
-                "same command to go on"
-            ) from None
+        """Append one epoch to the history, in place of what an interrupted fit may have there."""
+        self._place.check()
+        if self._last_logged != epoch - 1:
+            self._cut_history(epoch - 1)
+        with writing(self._history_path), self._history_path.open("a", encoding="utf-8") as file:
+            file.write(_to_json({"epoch": epoch, **values}) + "\n")
+        self._last_logged = epoch
         for listener in self.listeners:
             listener(epoch, values)
 
+    def _cut_history(self, epochs: int) -> int:
+        """Keep the lines of so many epochs; return how many of them can be read."""
+        with writing(self._history_path):
+            if not self._history_path.is_file():
+                return 0
+            lines = self._history_path.read_bytes().splitlines()
+        kept = [line + b"\n" for line in lines if 1 <= _epoch_of(line) <= epochs]
+        write_bytes(self._history_path, b"".join(kept))
+        return len(kept)
+
     def save(self, state: Mapping[str, Any]) -> None:
         """Keep the state of an unfinished fit."""
-        own = {"warnings": self.warnings, "form": UNFINISHED_FORM}
+        self._place.check()
+        own = {
+            "form": UNFINISHED_FORM,
+            "run_id": self._run_id,
+            "seeds_together": self.seeds_together,
+            "warnings": self.warnings,
+        }
         save_checkpoint(self._last_path, {**state, **own})
 
     def load(self) -> Mapping[str, Any] | None:
         """Return the state of an interrupted fit and cut the history back to its epoch.
 
-        A state that is damaged or of another version is warned of, and the fit starts again from
-        the beginning.
+        A state that is damaged, of another version or of another run is warned of, and the fit
+        starts again from the beginning.
         """
-        state, trouble = None, ""
-        if self._last_path.exists():
-            try:
-                state = load_checkpoint(self._last_path)
-                if state.get("form") != UNFINISHED_FORM:
-                    state, trouble = None, "is of another version"
-            except InputError:
-                trouble = "was damaged"
-        if trouble:
-            self.warn(f"{self._last_path.name} {trouble}; training started again")
-        if self._history_path.exists():
-            lines = self._history_path.read_text("utf-8").splitlines(keepends=True)
-            kept = lines[: state["epoch"] if state else 0]
-            write_bytes(self._history_path, "".join(kept).encode())
-        for message in state["warnings"] if state else []:
-            self.warn(message)
+        state = self._unfinished() if self._last_path.exists() else None
+        read = self._cut_history(state["epoch"] if state else 0)
+        if state:
+            lost = state["epoch"] - read - (state.get("diverged") is True)
+            if lost > 0:
+                epochs = "1 epoch" if lost == 1 else f"{lost} epochs"
+                self.warn(f"{self._history_path.name} was damaged; it lacks {epochs}")
+            self.seeds_together = max(self.seeds_together, state["seeds_together"])
+            for message in state["warnings"]:
+                self.warn(message)
         return state
+
+    def _unfinished(self) -> Mapping[str, Any] | None:
+        """Return what `last.pt` holds, or None where this run cannot go on from it."""
+        try:
+            state = load_checkpoint(self._last_path)
+        except InputError:
+            trouble = "was damaged"
+        else:
+            trouble = self._why_not_its_own(state)
+            if not trouble:
+                return state
+        self.warn(f"{self._last_path.name} {trouble}; training started again")
+        return None
+
+    def _why_not_its_own(self, state: Any) -> str:
+        """Return why this run cannot go on from a state; '' where it can."""
+        if not isinstance(state, Mapping):
+            return "holds no state of a training"
+        if not _equal(state.get("form"), UNFINISHED_FORM):
+            return "is of another version"
+        if not _equal(state.get("run_id"), self._run_id):
+            return "is of another run"
+        epoch, warnings = state.get("epoch"), state.get("warnings")
+        if not (isinstance(epoch, int) and 1 <= epoch <= self._epochs):
+            return f"has no epoch from 1 to {self._epochs:g}"
+        texts = isinstance(warnings, list) and all(isinstance(text, str) for text in warnings)
+        if not (texts and isinstance(state.get("seeds_together"), int)):
+            return "holds no state of a training"
+        return ""
 
     def start(
         self, config: Mapping[str, Any], *, warnings: Sequence[str] = (), resume: bool = True
@@ -157,16 +177,36 @@ class RunFolder:
 
         A finished record stays until the new one replaces it.
         """
+        self._place.check()
+        self._run_id, self._epochs = config.get("run_id"), config.get("epochs", math.inf)
         if not resume:
-            self._last_path.unlink(missing_ok=True)
-        if not self._last_path.exists():
-            self._history_path.unlink(missing_ok=True)
+            self.drop_unfinished()
+        with writing(self._history_path):
+            if not self._last_path.exists():
+                self._history_path.unlink(missing_ok=True)
         for message in warnings:
             self.warn(message)
-        write_bytes(self.path / "config.json", _to_json(config, indent=2).encode())
+        self.write("config.json", _to_json(config, indent=2).encode())
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of the record.
+
+        Raises
+        ------
+        InputError
+            Where it cannot be written, or the folder was removed while it was locked.
+        """
+        self._place.check()
+        write_bytes(self.path / name, content)
+
+    def drop_unfinished(self) -> None:
+        """Remove the state of an unfinished fit, which a finished record does not need."""
+        with writing(self._last_path):
+            self._last_path.unlink(missing_ok=True)
 
     def write_checkpoint(self, content: Mapping[str, Any]) -> None:
         """Write the fitted model with all that a prediction needs."""
+        self._place.check()
         save_checkpoint(self.checkpoint_path, content)
 
     def write_predictions(
@@ -186,7 +226,7 @@ class RunFolder:
         buffer = io.BytesIO()
         present: dict[str, Any] = {name: a for name, a in arrays.items() if a is not None}
         np.savez_compressed(buffer, **present)
-        write_bytes(self.path / f"predictions_{split}.npz", buffer.getvalue())
+        self.write(f"predictions_{split}.npz", buffer.getvalue())
 
     def write_result(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Write the result, which makes the record complete, and drop the unfinished state.
@@ -194,10 +234,25 @@ class RunFolder:
         Returns the result as it reads from the file: NaN is None there.
         """
         content = _to_json({**result, "warnings": self.warnings}, indent=2)
-        write_bytes(self.path / "result.json", content.encode())
-        self._last_path.unlink(missing_ok=True)
+        self.write("result.json", content.encode())
+        self.drop_unfinished()
         written: dict[str, Any] = json.loads(content)
         return written
+
+
+def _equal(found: Any, expected: Any) -> bool:
+    # Tensors, which a file may hold, have no one truth value.
+    return type(found) is type(expected) and bool(found == expected)
+
+
+def _epoch_of(line: bytes) -> int:
+    """Return the epoch of a line of a history; 0 where the line is damaged."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return 0
+    epoch = content.get("epoch") if isinstance(content, dict) else None
+    return epoch if isinstance(epoch, int) else 0
 
 
 def provenance() -> dict[str, Any]:

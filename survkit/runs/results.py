@@ -15,7 +15,6 @@ from survkit.baselines.cox_table import hazard_ratios
 from survkit.baselines.coxph import CoxPH
 from survkit.baselines.published import leave_out_fold, renormalised
 from survkit.datasets.assemble import Dataset
-from survkit.files import write_bytes
 from survkit.metrics import Outcomes, evaluate_against
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.calibration import Calibration
@@ -130,7 +129,7 @@ def finish_run(
     if mirror:
         mirror(result)
     text = card(dataset, settings, {**result, "warnings": folder.warnings}, folder=folder.path)
-    write_bytes(folder.path / FILE, text.encode())
+    folder.write(FILE, text.encode())
     return folder.write_result(result)
 
 

@@ -19,7 +19,8 @@ from survkit.training.parameters import (
     INPUT_PARAMETERS,
     OPTIMISATION_PARAMETERS,
 )
-from survkit.training.trainer import Training, train_networks
+from survkit.training.trainer import train_networks
+from survkit.training.unfinished import Training
 from survkit.types import (
     CategoricalColumn,
     FitMonitor,

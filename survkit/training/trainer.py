@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from survkit.heads.routing import Temperature
 from survkit.training.batch import Batch
 from survkit.training.network import SurvivalNetwork
-from survkit.training.network_stack import NetworkStack, OptimizerState
+from survkit.training.network_stack import NetworkStack
 from survkit.training.objective import Objective
 from survkit.training.optimizers import new_optimizer
-from survkit.training.progress import Progress
-from survkit.types import FitMonitor, FitSummary, InputError
-
-
-@dataclass(eq=False)
-class Training:
-    """One network while it is trained.
-
-    Parameters
-    ----------
-    network : SurvivalNetwork
-        Trained in place.
-    order, dropout : torch.Generator
-        Of the order of the data, on the CPU, and of dropout, on the network's device.
-    validation_metrics : callable, optional
-        Returns metrics of the validation split beyond its loss, for the history and for
-        `monitored_val_metric`.
-    monitor : FitMonitor, optional
-        Receives the values of every epoch. If it has the state of an interrupted training, that
-        training continues exactly as if it had never stopped.
-    progress, optimizer
-        How far the training is; by default it has not begun.
-    """
-
-    network: SurvivalNetwork
-    order: torch.Generator
-    dropout: torch.Generator
-    validation_metrics: Callable[[], Mapping[str, float]] | None = None
-    monitor: FitMonitor | None = None
-    progress: Progress = field(default_factory=Progress)
-    optimizer: OptimizerState = field(default_factory=dict)
+from survkit.training.unfinished import Training
+from survkit.types import FitSummary, InputError
 
 
 def train_networks(
@@ -60,7 +29,8 @@ def train_networks(
     """Train networks until their validation metrics stop improving; keep the best epochs' weights.
 
     All networks take their steps together, each on its own batches. One that has stopped takes
-    no further part.
+    no further part. Trainings that were interrupted an epoch apart, or of which one has to start
+    again, end with the same bits as uninterrupted ones.
 
     Parameters
     ----------
@@ -87,9 +57,9 @@ def train_networks(
     """
     _check_events(objective, train, validation)
     for training in trainings:
-        _restore(training)
-    while together := _next_together(trainings, parameters):
-        _train_together(together, trainings, train, validation, objective, parameters)
+        training.restore(parameters)
+    while places := _next_places(trainings, parameters):
+        _train_together(places, trainings, train, validation, objective, parameters)
     for training in trainings:
         if training.progress.best_weights is not None:
             training.network.load_state_dict(training.progress.best_weights)
@@ -114,18 +84,31 @@ def _check_events(objective: Objective, train: Batch, validation: Batch) -> None
             )
 
 
-def _next_together(trainings: Sequence[Training], parameters: Mapping[str, Any]) -> list[Training]:
-    """Return those that have not stopped and are at the earliest epoch, which all usually share.
+class _Place(NamedTuple):
+    """A place in a stack; it is not trained where the network already has the epoch."""
 
-    Only those that were interrupted while their states were being saved may be an epoch apart.
+    training: Training
+    is_trained: bool
+
+
+def _next_places(trainings: Sequence[Training], parameters: Mapping[str, Any]) -> list[_Place]:
+    """Return the stack of the earliest epoch that a network lacks; none where all have stopped.
+
+    A network that an interruption left ahead of the others keeps its place: it had one when it
+    was in that epoch, and the sums of a stack depend, in their last digits, on its size.
     """
     active = [t for t in trainings if not t.progress.is_finished(parameters)]
     epoch = min((training.progress.epoch for training in active), default=0)
-    return [training for training in active if training.progress.epoch == epoch]
+    behind = [training for training in active if training.progress.epoch == epoch]
+    return [
+        _Place(training, training in behind)
+        for training in trainings
+        if behind and (training in behind or training.progress.epoch > epoch)
+    ]
 
 
 def _train_together(
-    together: list[Training],
+    places: list[_Place],
     trainings: Sequence[Training],
     train: Batch,
     validation: Batch,
@@ -133,13 +116,19 @@ def _train_together(
     parameters: Mapping[str, Any],
 ) -> None:
     """Train some networks as long as the same ones are next."""
-    stack = NetworkStack([training.network for training in together])
+    behind = [training for training, is_trained in places if is_trained]
+    # What is in the other places changes nothing, so copies serve that are as far.
+    members = [t if is_trained else behind[0].copy() for t, is_trained in places]
+    stack = NetworkStack([training.network for training in members])
     optimizer = new_optimizer(parameters["optimizer"], stack.weights, lr=parameters["lr"])
-    if together[0].optimizer:
-        stack.load_optimizer_states(optimizer, [training.optimizer for training in together])
-    while _next_together(trainings, parameters) == together:
-        epochs = _train_epoch(together, stack, train, optimizer, objective, parameters)
-        for index, (training, values) in enumerate(zip(together, epochs, strict=True)):
+    if behind[0].optimizer:
+        stack.load_optimizer_states(optimizer, [training.optimizer for training in members])
+    while _next_places(trainings, parameters) == places:
+        epochs = _train_epoch(members, stack, train, optimizer, objective, parameters)
+        for index, (training, values) in enumerate(zip(members, epochs, strict=True)):
+            if not places[index].is_trained:
+                training.progress.epoch += 1
+                continue
             training.optimizer = stack.optimizer_state(optimizer, index)
             values["validation_loss"] = evaluation_loss(training.network, objective, validation)
             _end_epoch(training, values, parameters)
@@ -220,38 +209,12 @@ def _end_epoch(training: Training, values: dict[str, float], parameters: Mapping
         progress.diverged = True
         if monitor and progress.best_weights is not None:
             monitor.warn(f"training diverged: {progress.convergence(parameters)[1]}")
+            training.save()
         return
     metrics = training.validation_metrics() if training.validation_metrics else {}
     values = {f"validation_{name}": value for name, value in metrics.items()} | values
     if progress.is_best(values, parameters):
-        progress.best_weights = _weights(training.network)
+        progress.best_weights = training.weights()
     if monitor:
         monitor.log(progress.epoch, values)
-        monitor.save(_snapshot(training))
-
-
-def _weights(network: SurvivalNetwork) -> dict[str, Tensor]:
-    return {name: weight.clone() for name, weight in network.state_dict().items()}
-
-
-def _snapshot(training: Training) -> dict[str, Any]:
-    """Return all that a training needs to continue, in tensors of its own."""
-    return {
-        **vars(training.progress),
-        "weights": _weights(training.network),
-        "optimizer": training.optimizer,
-        "order": training.order.get_state(),
-        "dropout": training.dropout.get_state(),
-    }
-
-
-def _restore(training: Training) -> None:
-    """Continue where an interrupted training stopped, if there is one."""
-    saved = training.monitor.load() if training.monitor else None
-    if saved is None:
-        return
-    training.network.load_state_dict(saved["weights"])
-    training.optimizer = saved["optimizer"]
-    training.order.set_state(saved["order"])
-    training.dropout.set_state(saved["dropout"])
-    training.progress = Progress(**{name.name: saved[name.name] for name in fields(Progress)})
+    training.save()

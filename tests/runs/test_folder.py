@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import survkit
-from survkit.runs.folder import RunFolder, provenance
+from survkit.runs.folder import UNFINISHED_FORM, RunFolder, provenance
 from survkit.runs.read import read_predictions
 from survkit.training.checkpoint import save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
@@ -73,6 +75,92 @@ def test_an_unfinished_state_of_another_version_starts_again(tmp_path: Path) -> 
     assert folder.warnings == ["last.pt is of another version; training started again"]
 
 
+def started(path: Path, run_id: str = "0123") -> RunFolder:
+    folder = RunFolder(path)
+    folder.start({"run_id": run_id, "epochs": 10})
+    return folder
+
+
+def test_a_state_of_another_run_starts_again(tmp_path: Path) -> None:
+    started(tmp_path).save({"epoch": 3})
+    assert started(tmp_path).load() is not None
+    other = started(tmp_path, "4567")
+    assert other.load() is None
+    assert other.warnings == ["last.pt is of another run; training started again"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [1, 2],
+        torch.zeros(2),
+        {"form": torch.zeros(2), "run_id": "0123"},
+        {"form": UNFINISHED_FORM, "run_id": torch.zeros(2)},
+        {"form": UNFINISHED_FORM, "run_id": "0123"},
+        {"form": UNFINISHED_FORM, "run_id": "0123", "epoch": 3},
+        {"form": UNFINISHED_FORM, "run_id": "0123", "epoch": 10**9, "warnings": []},
+        {"form": UNFINISHED_FORM, "run_id": "0123", "epoch": torch.zeros(2), "warnings": []},
+        {"form": UNFINISHED_FORM, "run_id": "0123", "epoch": "3", "warnings": []},
+        {
+            "form": UNFINISHED_FORM,
+            "run_id": "0123",
+            "epoch": 3,
+            "seeds_together": 1,
+            "warnings": [1],
+        },
+    ],
+)
+def test_a_state_that_is_none_starts_again(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "last.pt")
+    folder = started(tmp_path)
+    assert folder.load() is None
+    (warning,) = folder.warnings
+    assert warning.startswith("last.pt ")
+    assert warning.endswith("; training started again")
+    folder.save({"epoch": 1})
+    assert started(tmp_path).load() is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "lost"),
+    [
+        (b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}\n{"epo', 0),
+        (b'{"epoch": 1}\n{"epoch": 2}\n{"epoch": 3}', 0),
+        (b'{"epoch": 1}\n{"epo', 2),
+        (b'{"epoch": 1}\n\xff\xfe\n{"epoch": 3}\n', 1),
+        (b"[" * 100_000, 3),
+        (b"", 3),
+    ],
+)
+def test_a_damaged_history_loses_no_more_than_the_damaged_lines(
+    content: bytes, lost: int, tmp_path: Path
+) -> None:
+    started(tmp_path).save({"epoch": 3})
+    (tmp_path / "history.jsonl").write_bytes(content)
+    folder = started(tmp_path)
+    assert folder.load() is not None
+    warnings = (
+        [f"history.jsonl was damaged; it lacks {lost} epoch{'s' * (lost > 1)}"] if lost else []
+    )
+    assert folder.warnings == warnings
+    folder.log(4, {})
+    lines = (tmp_path / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines][-1] == 4
+    assert len(lines) == 4 - lost
+
+
+def test_a_fit_that_begins_again_begins_its_history_again(tmp_path: Path) -> None:
+    """The state can turn out to be of no use after it was loaded."""
+    folder = started(tmp_path)
+    for epoch in (1, 2, 3):
+        folder.log(epoch, {})
+    folder.save({"epoch": 3})
+    again = started(tmp_path)
+    assert again.load() is not None
+    again.log(1, {"loss": 2.0})
+    assert (tmp_path / "history.jsonl").read_text() == '{"epoch": 1, "loss": 2.0}\n'
+
+
 def test_the_result_completes_the_record(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert folder.result() is None
@@ -96,35 +184,6 @@ def test_a_history_on_a_full_disk_is_explained(tmp_path: Path) -> None:
     (tmp_path / "history.jsonl").symlink_to("/dev/full")
     with pytest.raises(InputError, match=r"cannot write .*history.jsonl: No space left"):
         RunFolder(tmp_path).log(1, {"loss": 1.0})
-
-
-def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "run")
-    folder.path.mkdir()
-    (folder.path / "result.json").write_text("{}")
-    other = RunFolder(tmp_path / "run").lock()
-    with folder.lock(), pytest.raises(InputError, match="another process is training"):
-        other.__enter__()
-
-
-def test_a_run_that_never_began_leaves_nothing(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "group" / "run")
-
-    def fail() -> None:
-        with folder.lock():
-            folder.start({"lr": 0.1})
-            raise InputError("no good")
-
-    with pytest.raises(InputError, match="no good"):
-        fail()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_log_folder_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
-    (tmp_path / "logs").write_text("a file")
-    lock = RunFolder(tmp_path / "logs" / "group" / "run").lock()
-    with pytest.raises(InputError, match=r"cannot write to .*choose another --log_dir"):
-        lock.__enter__()
 
 
 def test_provenance_names_versions() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,24 @@ import pytest
 import torch
 
 from survkit.heads import HEADS
+from survkit.models.registry import MODELS
 from survkit.training.neural_model import NeuralSurvivalModel, fit_together
-from survkit.types import InputError, SurvivalData
-from tests.training.training_fixtures import RecordingMonitor, build, halves
+from survkit.types import InputError, SurvivalData, SurvivalPrediction
+from tests.training.training_fixtures import RecordingMonitor, build, halves, settings
 
 pytestmark = pytest.mark.slow
 
 SEEDS = (42, 43, 44)
+NETWORKS = [name for name, entry in MODELS.items() if entry.network]
 
 
 def fit_all(
     data: SurvivalData, monitors: list[RecordingMonitor], head: str, **changes: Any
 ) -> tuple[list[NeuralSurvivalModel], list[InputError | None]]:
-    models = [build(head, seed, **changes) for seed in SEEDS]
+    grid = build().grid
+    models: list[Any] = [
+        MODELS[head].build(grid=grid, parameters=settings(**changes), seed=seed) for seed in SEEDS
+    ]
     return models, fit_together(models, *halves(data), monitors=monitors)
 
 
@@ -77,45 +81,110 @@ def test_each_stops_when_its_own_time_has_come(small_data: SurvivalData) -> None
         assert len(monitor.history) == model.fit_summary.epochs_trained
 
 
+@pytest.mark.parametrize("head", NETWORKS)
 @pytest.mark.parametrize("interrupted", [0, 1, 2])
-def test_an_interrupted_fit_goes_on_though_states_are_an_epoch_apart(
-    interrupted: int, small_data: SurvivalData
+def test_an_interrupted_fit_ends_with_the_same_bits_though_states_are_an_epoch_apart(
+    head: str, interrupted: int, small_data: SurvivalData
 ) -> None:
     """The states before that of the one interrupted are those of a later epoch."""
     whole, broken = ([RecordingMonitor() for _ in SEEDS] for _ in range(2))
-    expected, _ = fit_all(small_data, whole, "personalized_moe", dropout=0.3)
-    broken[interrupted].stop_after = 3
-    with pytest.raises(KeyboardInterrupt):
-        fit_all(small_data, broken, "personalized_moe", dropout=0.3)
+    expected, _ = fit_all(small_data, whole, head, dropout=0.3)
+    for stop_after in (1, 3, 4):
+        broken[interrupted].stop_after = stop_after
+        with pytest.raises(KeyboardInterrupt):
+            fit_all(small_data, broken, head, dropout=0.3)
+        epochs = [monitor.state["epoch"] if monitor.state else 0 for monitor in broken]
+        ahead = interrupted + 1
+        assert epochs == [stop_after] * ahead + [stop_after - 1] * (3 - ahead)
     broken[interrupted].stop_after = None
-    states = [monitor.state for monitor in broken]
-    assert [state["epoch"] for state in states if state] == [3] * (interrupted + 1) + [2] * (
-        2 - interrupted
-    )
-    found, _ = fit_all(small_data, broken, "personalized_moe", dropout=0.3)
-    for index in range(3):
-        assert_equal_histories(broken[index].history, whole[index].history, 1e-5)
-        assert found[index].fit_summary == expected[index].fit_summary
+    found, _ = fit_all(small_data, broken, head, dropout=0.3)
+    assert_same_bits(found, broken, expected, whole, small_data)
 
 
-class Broken(RecordingMonitor):
-    """Holds the state of a training that is about to diverge."""
+def test_one_that_starts_again_ends_with_the_same_bits_as_in_its_stack(
+    small_data: SurvivalData,
+) -> None:
+    """One stops early before the state of another is lost, and that of the third is older."""
+    patience = {"epochs": 60, "early_stopping_patience": 2, "lr": 0.03}
+    whole, broken = ([RecordingMonitor() for _ in SEEDS] for _ in range(2))
+    expected, _ = fit_all(small_data, whole, "fixed_moe", **patience)
+    stopped = [model.fit_summary.epochs_trained or 0 for model in expected]
+    first, last = int(np.argmin(stopped)), int(np.argmax(stopped))
+    assert stopped[first] < stopped[last] - 1
+    broken[last].stop_after = stopped[first] + 1
+    with pytest.raises(KeyboardInterrupt):
+        fit_all(small_data, broken, "fixed_moe", **patience)
+    broken[last].state, broken[last].stop_after, broken[last].history = None, None, []
+    found, _ = fit_all(small_data, broken, "fixed_moe", **patience)
+    assert_same_bits(found, broken, expected, whole, small_data)
 
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        super().__init__()
-        weights = {
-            name: torch.full_like(weight, torch.nan) if weight.is_floating_point() else weight
-            for name, weight in state["weights"].items()
-        }
-        self.state = {**state, "weights": weights, "epoch": 0, "best_epoch": 0}
+
+def assert_same_bits(
+    found: list[NeuralSurvivalModel],
+    monitors: list[RecordingMonitor],
+    expected: list[NeuralSurvivalModel],
+    their_monitors: list[RecordingMonitor],
+    data: SurvivalData,
+) -> None:
+    for one, monitor, other, their_monitor in zip(
+        found, monitors, expected, their_monitors, strict=True
+    ):
+        assert monitor.history == their_monitor.history
+        assert one.fit_summary == other.fit_summary
+        np.testing.assert_array_equal(
+            one.predict(data.features).survival, other.predict(data.features).survival
+        )
+
+
+def test_a_training_that_diverged_is_not_tried_again(small_data: SurvivalData) -> None:
+    def fit(monitors: list[RecordingMonitor], *, diverges: bool) -> list[NeuralSurvivalModel]:
+        models = [build("mtlr", seed) for seed in SEEDS]
+        epochs = iter(range(1, 7))
+
+        def spoil(_: SurvivalPrediction) -> dict[str, float]:
+            if diverges and next(epochs) == 2:
+                fill(models[1], 1e30)  # what comes next overflows
+            return {}
+
+        models[1].validation_metrics = spoil
+        fit_together(models, *halves(small_data), monitors=monitors)
+        return models
+
+    whole, broken = ([RecordingMonitor() for _ in SEEDS] for _ in range(2))
+    expected = fit(whole, diverges=True)
+    reason = "the loss was not finite in epoch 3; the weights of epoch 2 are kept"
+    assert expected[1].fit_summary[1:] == (3, 2, False, reason)
+    broken[2].stop_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        fit(broken, diverges=True)
+    broken[2].stop_after = None
+    found = fit(broken, diverges=False)  # nor would it diverge again
+    assert broken[1].warnings == whole[1].warnings == [f"training diverged: {reason}"]
+    for index in (0, 2):
+        assert broken[index].history == whole[index].history
+    assert [model.fit_summary for model in found] == [model.fit_summary for model in expected]
+
+
+def fill(model: NeuralSurvivalModel, value: float) -> None:
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter.fill_(value)
+
+
+class Poisoned(NeuralSurvivalModel):
+    """Starts from weights that are not finite."""
+
+    def _start_from_rows(self, train: SurvivalData) -> None:
+        fill(self, torch.nan)
 
 
 def test_one_that_fails_takes_no_other_along(small_data: SurvivalData) -> None:
-    before = RecordingMonitor()
-    build("mtlr", 43, epochs=1).fit(*halves(small_data), monitor=before)
-    assert before.state is not None
-    broken = Broken({**before.state, "best_weights": None})
-    models, errors = fit_all(small_data, [RecordingMonitor(), broken, RecordingMonitor()], "mtlr")
+    models = [build("mtlr", seed) for seed in SEEDS]
+    poisoned = Poisoned("mtlr", grid=models[1].grid, parameters=models[1].parameters, seed=43)
+    models = [models[0], poisoned, models[2]]
+    monitors = [RecordingMonitor() for _ in SEEDS]
+    errors = fit_together(models, *halves(small_data), monitors=monitors)
+    assert monitors[1].state is None
     assert [error is None for error in errors] == [True, False, True]
     assert "the loss is not finite in the first epoch" in str(errors[1])
     alone = build("mtlr", 44).fit(*halves(small_data))
