@@ -22,8 +22,11 @@ import torch
 from filelock import FileLock, Timeout
 
 import survkit
+from survkit.checked_files import DamagedError
 from survkit.cli import RunsElsewhereError
 from survkit.files import write_bytes
+from survkit.runs.digests import with_digests
+from survkit.runs.record_files import history_up_to, read_result
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
@@ -48,6 +51,7 @@ class RunFolder:
         self.listeners: list[Callable[[int, Mapping[str, float]], None]] = []
         """Called with (epoch, values) after every epoch."""
         self.warnings: list[str] = []
+        self._config: bytes | None = None
 
     @property
     def checkpoint_path(self) -> Path:
@@ -93,15 +97,10 @@ class RunFolder:
     def result(self) -> dict[str, Any] | None:
         """Return the finished record, or None where it is missing or, with a warning, damaged."""
         try:
-            result: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
+            return read_result(self.path)
+        except DamagedError as error:
+            self.warn(f"{error}; the run is made again")
             return None
-        except ValueError:
-            result = {}
-        if not (isinstance(result, dict) and "run_id" in result):
-            self.warn(f"{self.path / 'result.json'} is damaged; the run is made again")
-            return None
-        return result
 
     def warn(self, message: str) -> None:
         """Note a warning for the record."""
@@ -143,9 +142,10 @@ class RunFolder:
         if trouble:
             self.warn(f"{self._last_path.name} {trouble}; training started again")
         if self._history_path.exists():
-            lines = self._history_path.read_text("utf-8").splitlines(keepends=True)
-            kept = lines[: state["epoch"] if state else 0]
-            write_bytes(self._history_path, "".join(kept).encode())
+            kept, lost = history_up_to(self.path, state["epoch"] if state else 0)
+            if lost:
+                self.warn(lost)
+            write_bytes(self._history_path, kept)
         for message in state["warnings"] if state else []:
             self.warn(message)
         return state
@@ -163,7 +163,13 @@ class RunFolder:
             self._history_path.unlink(missing_ok=True)
         for message in warnings:
             self.warn(message)
-        write_bytes(self.path / "config.json", _to_json(config, indent=2).encode())
+        self._config = _to_json(config, indent=2).encode()
+        if not (self.path / "result.json").exists():
+            self._write_config()
+
+    def _write_config(self) -> None:
+        if self._config is not None:
+            write_bytes(self.path / "config.json", self._config)
 
     def write_checkpoint(self, content: Mapping[str, Any]) -> None:
         """Write the fitted model with all that a prediction needs."""
@@ -193,7 +199,9 @@ class RunFolder:
 
         Returns the result as it reads from the file: NaN is None there.
         """
-        content = _to_json({**result, "warnings": self.warnings}, indent=2)
+        self._write_config()
+        plain = _plain({**result, "warnings": self.warnings})
+        content = _to_json(with_digests(plain, self.path), indent=2)
         write_bytes(self.path / "result.json", content.encode())
         self._last_path.unlink(missing_ok=True)
         written: dict[str, Any] = json.loads(content)
