@@ -172,16 +172,22 @@ def shared_settings(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _single_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Drop ensembles and calibrated runs, and say so of the latter."""
+    """Drop ensembles, runs of unknown models and calibrated runs, and say so of the latter two."""
     if "members" in runs:
         runs = runs[runs["members"].isna()]
+    unknown = ~runs["model"].isin(list(MODELS))
+    foreign = [
+        f"run {row['run_id']} is of {row['model']!r}, which this version of survkit does not know"
+        for row in runs[unknown].to_dict("records")
+    ]
+    runs = runs[~unknown]
     calibrated = runs.get("config_calibrate", pd.Series(False, runs.index)).eq(True)
     notes = [
         f"run {row['run_id']} ({row['model']}, seed {row['seed']:.0f}) is calibrated itself; an "
         "ensemble is calibrated as a whole (--calibrate), not by its members"
         for row in runs[calibrated].to_dict("records")
     ]
-    return runs[~calibrated], notes
+    return runs[~calibrated], [*foreign, *notes]
 
 
 def _with_models(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[OpenRun]]:

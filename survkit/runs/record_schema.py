@@ -6,6 +6,7 @@ The files of earlier versions pass too. Flags are checked by the config that dec
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -72,6 +73,14 @@ def _is_metric(value: Any) -> bool:
     return _or_none(_is_number)(value) or _list_of(_or_none(_is_number))(value)
 
 
+def _are_metrics(value: Any) -> bool:
+    """Whether it is a mapping of metrics, those of evaluation times named as in brier@t=365."""
+    if not _mapping_of(_is_metric)(value):
+        return False
+    times = [name.partition("@t=")[2] for name in value if "@t=" in name]
+    return all(re.fullmatch(r"\d+(\.\d+)?(e[+-]?\d+)?", time, re.ASCII) for time in times)
+
+
 def _is_details(value: Any) -> bool:
     """Whether it is what a record says of one metric: the time comes with the number at risk."""
     known = _optional_fields(time=_is_number, at_risk=_is_count, reason=_is_text)(value)
@@ -88,10 +97,17 @@ _HAZARD_RATIO = _fields(
     **dict.fromkeys(("level", "reference"), _or_none(_is_text)),
     **dict.fromkeys(_RATIO_NUMBERS, _NUMBER_OR_NONE),
 )
-_HAZARDS_TEST = _fields(
-    feature=_or_none(_is_text),
-    **dict.fromkeys(("statistic", "degrees_of_freedom", "p"), _NUMBER_OR_NONE),
+_HAZARDS_NUMBERS = ("statistic", "degrees_of_freedom", "p")
+_TEST_OF_A_FEATURE = _fields(feature=_is_text, **dict.fromkeys(_HAZARDS_NUMBERS, _NUMBER_OR_NONE))
+_TEST_OF_ALL = _fields(
+    feature=lambda value: value is None, **dict.fromkeys(_HAZARDS_NUMBERS, _is_number)
 )
+
+
+def _is_hazards_test(value: Any) -> bool:
+    return _TEST_OF_A_FEATURE(value) or _TEST_OF_ALL(value)
+
+
 _FINDING = _only(
     _fields(column=_is_text, detail=_is_text),
     column=_is_text,
@@ -115,7 +131,7 @@ _NEEDED: dict[str, Holds] = {
     "known_leaks": _TEXTS,
     "peak_memory_mb": _NUMBER_OR_NONE,
     "timing": _fields(total_seconds=_is_number),
-    "test": _mapping_of(_is_metric),
+    "test": _are_metrics,
     "test_details": _mapping_of(_is_details),
     "test_interval": _mapping_of(_or_none(_is_interval)),
     **dict.fromkeys(("epochs_trained", "best_epoch", "num_parameters"), _COUNT_OR_NONE),
@@ -125,12 +141,12 @@ _KNOWN: dict[str, Holds] = {
     **dict.fromkeys(("notes", "warnings", "members", "hazard_ratio_notes"), _TEXTS),
     "converged": _or_none(_is_flag),
     "n_train": _COUNT_OR_NONE,
-    "validation": _mapping_of(_is_metric),
+    "validation": _are_metrics,
     "member_weights": _list_of(_is_number),
     "selection": _or_none(_list_of(_fields(model=_is_text, weight=_is_number))),
     "calibration": _or_none(_CALIBRATION),
     "hazard_ratios": _list_of(_HAZARD_RATIO),
-    "proportional_hazards": _list_of(_HAZARDS_TEST),
+    "proportional_hazards": _list_of(_is_hazards_test),
     "leak_checks": _list_of(_LEAK_CHECK),
     "files": _mapping_of(_fields(size=_is_count, sha256=_is_text)),
     "sha256": _is_text,

@@ -77,15 +77,23 @@ def find_runs(
     """
     if group is not None:
         check_group(group)
-    folders = [Path(log_dir) / group] if group is not None else sorted(Path(log_dir).glob("*"))
     rows, damaged = [], {}
-    for path in sorted(path for folder in folders for path in folder.glob("*/result.json")):
+    for path in _results(Path(log_dir), group):
         try:
             rows.append(_row(path.parent))
         except InputError as error:
             damaged[path.parent] = str(error)
     found = [row for row in rows if row is not None]
     return (_frame(found) if found else None), damaged
+
+
+def _results(log_dir: Path, group: str | None) -> list[Path]:
+    """Return the results in a log folder; the name of a group is no pattern."""
+    try:
+        folders = log_dir.glob("*") if group is None else [log_dir / group]
+        return sorted(path for folder in folders for path in folder.glob("*/result.json"))
+    except OSError as error:
+        raise InputError(f"cannot read {log_dir}: {error.strerror}") from None
 
 
 def _row(folder: Path) -> dict[str, Any] | None:

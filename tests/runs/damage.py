@@ -230,6 +230,14 @@ STRUCTURE: Mapping[str, Mapping[str, Damage]] = {
         "metric of text": with_values(test={"loss": "x"}),
         "interval of one": with_values(test_interval={"loss": [1.0]}),
         "leaks of numbers": with_values(known_leaks=[1]),
+        "time of a word": with_values(test={"brier@t=x": 0.1}),
+        "test of nothing": with_values(
+            hazard_ratios=[],
+            hazard_ratio_notes=[],
+            proportional_hazards=[
+                {"feature": None, "statistic": None, "degrees_of_freedom": 1, "p": 0.5}
+            ],
+        ),
         "unknown calibration": with_values(calibration={"a": 1}),
         "infinite": changed(lambda c: c.replace(b'"peak_memory_mb": ', b'"peak_memory_mb": 1e999')),
     },

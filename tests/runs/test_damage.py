@@ -27,7 +27,7 @@ from survkit.train import main as train
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError
 from tests.runs.damage import ANYHOW, Damage, changed, damages_of, flip
-from tests.runs.records import result_of
+from tests.runs.records import change, result_of
 
 FLAGS = "--dataset veteran --time_bins 8 --epochs 2 --hidden_dim 4 --mode disabled --bootstrap 0"
 CHECKED = ("result.json", "config.json", "history.jsonl", "checkpoint.pt", "predictions_test.npz")
@@ -221,6 +221,33 @@ def test_a_record_works_in_another_folder(
     runs, damaged = find_runs(tmp_path / "elsewhere", "group")
     assert runs is not None
     assert (len(runs), damaged) == (1, {})
+
+
+def test_a_run_of_an_unknown_model_is_no_member(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained, tmp_path / "some")
+    folder = next((tmp_path / "some").glob("*/result.json")).parent
+    later = Path(shutil.copytree(folder, tmp_path / "some" / "later"))
+    change(later, {**result_of(later), "run_id": "later", "model": "of a later version"})
+    assert ensemble(["--log_dir", str(tmp_path), "--group", "some", "--bootstrap", "0"]) == 0
+    printed = capsys.readouterr()
+    assert "left out: run later is of 'of a later version', which this version" in printed.err
+    assert "ensemble of 2 runs" in printed.out
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a" * 5000])
+def test_a_path_that_no_folder_can_have_is_explained(
+    path: str, patients: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for main, flags in (
+        (predict, ["--run", path, "--csv", str(patients), "--times", "30"]),
+        (explain, ["--run", path]),
+        (report, ["--log_dir", path, "--group", "some"]),
+        (ensemble, ["--log_dir", path, "--group", "some"]),
+    ):
+        assert main(flags) == 2
+        assert one_line(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("name", damages_of("note"))
