@@ -88,17 +88,7 @@ def find_candidates(
         For a group without finished runs of these models, or runs of other data, conventions or
         time grids.
     """
-    runs, damaged = find_runs(log_dir, group)
-    if runs is None:
-        why = "".join(f"; {text}" for text in damaged.values())
-        raise InputError(f"no finished run in {log_dir / group}{why}")
-    runs, notes = _single_runs(runs)
-    if models:
-        runs = _of_models(runs, [model_name(name) for name in models])
-    runs, unreadable = _with_models(runs)
-    if runs.empty:
-        notes += map(_not_finished, unreadable)
-        raise InputError(f"no run in {log_dir / group} can be a member: {'; '.join(notes)}")
+    runs, unreadable, notes = _usable_runs(log_dir, group, models)
     configs = {path: _configuration(Path(path)) for path in runs["path"]}
     _check_agreement(configs)
     labels = variant_labels(runs)
@@ -126,6 +116,24 @@ def find_candidates(
         present = {candidate.model for candidate in candidates}
         notes += [_not_finished(run) for run in open_now if run.model not in present]
     return candidates, notes
+
+
+def _usable_runs(
+    log_dir: Path, group: str, models: Sequence[str]
+) -> tuple[pd.DataFrame, list[OpenRun], list[str]]:
+    """Return the runs that can be members, those with damaged checkpoints, and notes on others."""
+    runs, damaged = find_runs(log_dir, group)
+    if runs is None:
+        why = "".join(f"; {text}" for text in damaged.values())
+        raise InputError(f"no finished run in {log_dir / group}{why}")
+    runs, notes = _single_runs(runs)
+    if models:
+        runs = _of_models(runs, [model_name(name) for name in models])
+    runs, unreadable = _with_models(runs)
+    if runs.empty:
+        notes += map(_not_finished, unreadable)
+        raise InputError(f"no run in {log_dir / group} can be a member: {'; '.join(notes)}")
+    return runs, unreadable, notes
 
 
 def _not_finished(run: OpenRun) -> str:
