@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from survkit.checked_files import read_bytes
 from survkit.types import InputError
 
 
@@ -105,7 +106,7 @@ def cannot_write(path: Path, error: OSError) -> InputError:
 def last_line(log: Path) -> str:
     """Return the last line of a log that is not empty, or '' where there is none."""
     try:
-        lines = log.read_text("utf-8", errors="replace").splitlines()
-    except OSError:
+        lines = (read_bytes(log) or b"").decode("utf-8", "replace").splitlines()
+    except InputError:
         return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

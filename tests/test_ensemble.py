@@ -22,11 +22,13 @@ from survkit.ensemble.selection import SHRINKAGE, _shrinkage, _Squares, select_m
 from survkit.metrics import evaluate
 from survkit.predict.__main__ import main as predict
 from survkit.report.__main__ import main as report
-from survkit.runs.read import load_fitted, read_config, read_predictions
+from survkit.runs.read import load_fitted, read_predictions
+from survkit.runs.record_files import read_config
 from survkit.runs.table import load_runs
 from survkit.train import main as train
 from survkit.types import InputError, SurvivalPrediction
 from tests.args_files import FOLDER
+from tests.runs.records import change, result_of
 
 pytestmark = pytest.mark.slow
 
@@ -208,9 +210,8 @@ def test_an_ensemble_has_converged_where_every_member_has(logs: Path) -> None:
     """The record of an earlier version does not say so; its epochs still tell."""
     first, second = of_model(logs, "mtlr")
     shown = {"converged": False, "convergence_reason": "because"}
-    (first / "result.json").write_text(json.dumps(result(first) | shown))
-    unknown = {k: v for k, v in result(second).items() if not k.startswith("converge")}
-    (second / "result.json").write_text(json.dumps(unknown))
+    change(first, result_of(first) | shown)
+    change(second, {k: v for k, v in result_of(second).items() if not k.startswith("converge")})
     assert main([*flags(logs), "--models", "mtlr"]) == 0
     (folder,) = of_model(logs, "mtlr_ensemble")
     record = result(folder)
@@ -406,7 +407,9 @@ def test_published_baselines_are_refused(
     assert "renormalises what a baseline predicts" in capsys.readouterr().err
 
 
-def test_a_damaged_checkpoint_is_refused(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_checkpoint_leaves_no_ensemble_of_two(
+    logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkpoint = of_model(logs, "mtlr")[1] / "checkpoint.pt"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     before = set((logs / "some").iterdir())
@@ -495,6 +498,6 @@ def test_ensembles_of_earlier_records_stand_beside_them(logs: Path) -> None:
     for path in logs.glob("some/*/config.json"):
         config = json.loads(path.read_text())
         del config["min_at_risk"], config["evaluation_times"]
-        path.write_text(json.dumps(config))
+        change(path.parent, config=config)
     assert main([*flags(logs), "--models", "mtlr"]) == 0
     assert report(["--log_dir", str(logs), "--group", "some", "--bootstrap", "20"]) == 0

@@ -26,7 +26,7 @@ from tests.args_files import SMALL_SYNTHETIC
 
 ROOT = Path(survkit.__file__).parent.parent
 HEADS = ("mtlr", "fixed_moe", "adjustable_moe", "personalized_moe")
-VARYING = ("timing", "peak_memory_mb")
+VARYING = ("timing", "peak_memory_mb", "files", "sha256")
 
 
 def run(tmp_path: Path, *flags: str) -> Path:

@@ -17,7 +17,7 @@ from tests.args_files import SMALL_SYNTHETIC
 pytestmark = pytest.mark.slow
 
 SMALL = [*SMALL_SYNTHETIC, "--epochs", "3"]
-VARYING = ("timing", "peak_memory_mb", "seeds_together")
+VARYING = ("timing", "peak_memory_mb", "seeds_together", "files", "sha256")
 
 
 def records(log_dir: Path) -> dict[str, dict[str, Any]]:

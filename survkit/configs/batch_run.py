@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
+from survkit.configs.groups import check_group
 from survkit.configs.options import option, validate
 from survkit.types import InputError
 
@@ -90,6 +91,8 @@ class BatchRunConfig:
             raise InputError("name a sweep with --group, or a file of one with --sweep")
         if self.sweep and len(self.group) > 1:
             raise InputError("--sweep takes one --group at most, the group of its records")
+        for group in self.group:
+            check_group(group)
         if self.runner == "dask" and not self.dask_address:
             raise InputError("--runner dask needs --dask_address, as tcp://host:8786")
         if len(set(self.gpu_list)) < len(self.gpu_list):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from survkit.configs.groups import check_group
 from survkit.configs.options import option, validate
 from survkit.types import InputError
 
@@ -49,6 +50,7 @@ class EnsembleConfig:
         validate(self)
         if not self.group:
             raise InputError("--group is needed: the group of runs, a subfolder of --log_dir")
+        check_group(self.group)
         if len(set(self.models)) < len(self.models):
             raise InputError(f"--models names a model twice: {' '.join(self.models)}")
 
@@ -203,3 +205,6 @@ class ReportConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.group is None:
+            raise InputError("--group is needed: a subfolder of --log_dir")
+        check_group(self.group)

@@ -11,6 +11,8 @@ import functools
 import math
 import types
 import typing
+from collections.abc import Mapping
+from dataclasses import fields
 from operator import ge, gt, le, lt
 from typing import Any, Literal
 
@@ -116,9 +118,16 @@ def validate(config: Any) -> None:
     InputError
         Naming the flag, its value and what would be right.
     """
-    for field in dataclasses.fields(config):
-        declared = option_type(type(config), field.name)
-        value = getattr(config, field.name)
+    validate_values(type(config), {f.name: getattr(config, f.name) for f in fields(config)})
+
+
+def validate_values(config_class: type, values: Mapping[str, Any]) -> None:
+    """Check those of some values that are fields of a config, each by itself, as `validate`."""
+    for field in fields(config_class):
+        if field.name not in values:
+            continue
+        declared = option_type(config_class, field.name)
+        value = values[field.name]
         if value is None and declared.optional:
             continue
         is_list = isinstance(value, tuple | list)

@@ -6,9 +6,9 @@ import os
 import re
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
+from survkit.configs.groups import check_group
 from survkit.configs.options import option, validate
 from survkit.types import InputError
 
@@ -385,10 +385,8 @@ class TrainConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.group in ("", "..") or (self.group and Path(self.group).name != self.group):
-            raise InputError(
-                f"--group is '{self.group}'; it must be the name of one folder in --log_dir"
-            )
+        if self.group is not None:
+            check_group(self.group)
         if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"--seeds names a seed twice: {' '.join(map(str, self.seeds))}")
         if len(set(self.evaluation_times)) < len(self.evaluation_times):

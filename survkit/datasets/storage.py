@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,10 +14,14 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from survkit.checked_files import open_regular, parse_arrays
 from survkit.files import cannot_write, write_atomically
 from survkit.types import InputError
 
 Arrays = dict[str, NDArray[Any]]
+
+_KINDS = "biufU"
+"""Kinds of arrays in a cache: numbers and text."""
 
 DOWNLOAD_TIMEOUT = 60.0
 """Seconds of silence after which a download counts as failed."""
@@ -133,13 +136,12 @@ def _lock(path: Path) -> AbstractContextManager[object]:
 
 
 def _read_cache(path: Path, key: str) -> tuple[Arrays | None, tuple[str, ...]]:
-    if not path.exists():
-        return None, ()
     try:
-        # Opened here, as numpy leaves a file open that turns out not to be an archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays: Arrays = {name: archive[name] for name in archive.files}
+        with open_regular(path) as file:
+            arrays: Arrays = parse_arrays(file, path, kinds=_KINDS)
         stored = str(arrays.pop("cache_key"))
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        return None, ()
+    except (KeyError, InputError) as error:
         return None, (f"the cache {path} was damaged ({error}) and is built anew",)
     return (arrays if stored == key else None), ()

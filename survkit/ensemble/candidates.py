@@ -15,15 +15,17 @@ from survkit.datasets import load_parameters
 from survkit.models.registry import MODELS, model_name
 from survkit.runs.flags import PATHS
 from survkit.runs.identity import EARLIER
-from survkit.runs.read import load_fitted, read_config
+from survkit.runs.read import load_fitted
+from survkit.runs.record_files import read_config
 from survkit.runs.state import (
     OpenRun,
+    damaged_run,
     missing_seeds,
     missing_seeds_text,
     open_runs,
     why_not_converged,
 )
-from survkit.runs.table import load_runs
+from survkit.runs.table import find_runs
 from survkit.runs.variants import variant_labels
 from survkit.types import InputError, SurvivalModel
 
@@ -86,15 +88,12 @@ def find_candidates(
         For a group without finished runs of these models, or runs of other data, conventions or
         time grids.
     """
-    runs, notes = _single_runs(load_runs(log_dir, group))
-    if models:
-        runs = _of_models(runs, [model_name(name) for name in models])
-    if runs.empty:
-        raise InputError(f"no run in {log_dir / group} can be a member: {'; '.join(notes)}")
+    runs, unreadable, notes = _usable_runs(log_dir, group, models)
     configs = {path: _configuration(Path(path)) for path in runs["path"]}
     _check_agreement(configs)
     labels = variant_labels(runs)
-    open_now = [run for run in open_runs(log_dir / group) if run.model in (None, *MODELS)]
+    begun = [*open_runs(log_dir / group), *unreadable]
+    open_now = [run for run in begun if run.model in (None, *MODELS)]
     absent = missing_seeds(runs, labels, open_now)
     candidates = []
     for label, own in runs.groupby(labels, sort=False):
@@ -117,6 +116,24 @@ def find_candidates(
         present = {candidate.model for candidate in candidates}
         notes += [_not_finished(run) for run in open_now if run.model not in present]
     return candidates, notes
+
+
+def _usable_runs(
+    log_dir: Path, group: str, models: Sequence[str]
+) -> tuple[pd.DataFrame, list[OpenRun], list[str]]:
+    """Return the runs that can be members, those with damaged checkpoints, and notes on others."""
+    runs, damaged = find_runs(log_dir, group)
+    if runs is None:
+        why = "".join(f"; {text}" for text in damaged.values())
+        raise InputError(f"no finished run in {log_dir / group}{why}")
+    runs, notes = _single_runs(runs)
+    if models:
+        runs = _of_models(runs, [model_name(name) for name in models])
+    runs, unreadable = _with_models(runs)
+    if runs.empty:
+        notes += map(_not_finished, unreadable)
+        raise InputError(f"no run in {log_dir / group} can be a member: {'; '.join(notes)}")
+    return runs, unreadable, notes
 
 
 def _not_finished(run: OpenRun) -> str:
@@ -163,16 +180,33 @@ def shared_settings(configs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _single_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Drop ensembles and calibrated runs, and say so of the latter."""
+    """Drop ensembles, runs of unknown models and calibrated runs, and say so of the latter two."""
     if "members" in runs:
         runs = runs[runs["members"].isna()]
+    unknown = ~runs["model"].isin(list(MODELS))
+    foreign = [
+        f"run {row['run_id']} is of {row['model']!r}, which this version of survkit does not know"
+        for row in runs[unknown].to_dict("records")
+    ]
+    runs = runs[~unknown]
     calibrated = runs.get("config_calibrate", pd.Series(False, runs.index)).eq(True)
     notes = [
         f"run {row['run_id']} ({row['model']}, seed {row['seed']:.0f}) is calibrated itself; an "
         "ensemble is calibrated as a whole (--calibrate), not by its members"
         for row in runs[calibrated].to_dict("records")
     ]
-    return runs[~calibrated], notes
+    return runs[~calibrated], [*foreign, *notes]
+
+
+def _with_models(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[OpenRun]]:
+    """Part runs whose models can be loaded from those whose checkpoints cannot be read."""
+    unreadable = {}
+    for index, run in runs.iterrows():
+        try:
+            load_fitted(run["path"])
+        except InputError as error:
+            unreadable[index] = damaged_run(run.to_dict(), str(error))
+    return runs.drop(index=list(unreadable)), list(unreadable.values())
 
 
 def _of_models(runs: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
@@ -190,7 +224,7 @@ def _configuration(run: Path) -> dict[str, Any]:
     """Return a run's configuration; flags that it is from before have what keeps its numbers."""
     config = read_config(run)
     if config is None:
-        raise InputError(f"{run / 'config.json'} is missing or damaged; train that run again")
+        raise InputError(f"{run / 'config.json'} is missing; train that run again")
     return {**asdict(TrainConfig()), **EARLIER, **config}
 
 

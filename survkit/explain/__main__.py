@@ -52,8 +52,10 @@ def explain(config: ExplainConfig) -> None:
     import matplotlib as mpl
 
     from survkit.explain.writing import output_folder, write_explanation
+    from survkit.runs.record_files import read_result
 
     mpl.use("Agg")
+    read_result(Path(config.run))  # before all other work: is it a record that is whole?
     folder = output_folder(config.run, config.csv, config.out)
     began = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:

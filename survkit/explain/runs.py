@@ -68,7 +68,7 @@ def open_run(
     if data_dir is not None:
         configuration["data_dir"] = str(data_dir)
     dataset = load_configured(configuration)
-    if dataset.sha256 != configuration["data_sha256"]:
+    if dataset.sha256 != configuration.get("data_sha256"):
         raise InputError(
             f"the data in {configuration['data_dir']} are not those that {run} was trained on; "
             "--data_dir names another folder"

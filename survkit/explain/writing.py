@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from survkit.checked_files import read_json
 from survkit.explain import plots
 from survkit.explain.figures import SubjectFigure
 from survkit.explain.runs import ExplainedSubjects
@@ -150,10 +151,9 @@ def _all_subjects(explained: ExplainedSubjects) -> Any:
 def _settings(folder: Path) -> dict[str, Any]:
     """Return the settings of the explanations in a folder; none where there are none."""
     try:
-        settings = json.loads((folder / SETTINGS).read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_json(folder / SETTINGS) or {}
+    except InputError:
         return {}
-    return settings if isinstance(settings, dict) else {}
 
 
 def _whole_path(path: str | None) -> str | None:

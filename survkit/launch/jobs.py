@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,8 @@ from typing import NamedTuple
 from survkit.configs.args_file import to_arguments
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
+from survkit.runs.record_files import read_result
+from survkit.types import InputError
 
 ALWAYS_GIVEN = ("dataset", "model", "seed", "data_dir", "log_dir", "group")
 """Flags that a command shows even where they have their defaults."""
@@ -56,10 +57,9 @@ class Job(NamedTuple):
 
 def _has_record(folder: Path) -> bool:
     try:
-        result = json.loads((folder / "result.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_result(folder) is not None
+    except InputError:
         return False
-    return isinstance(result, dict) and "run_id" in result
 
 
 def join_seeds(jobs: Sequence[Job]) -> list[Job]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from survkit.files import write_bytes
 from survkit.launch.jobs import Job, Outcome
+from survkit.runs.record_files import read_note as read_note_file
 from survkit.types import InputError
 
 
@@ -50,10 +51,9 @@ def write_note(
 def read_note(job: Job) -> dict[str, Any]:
     """Return the note on a run; nothing where there is none or it is damaged."""
     try:
-        note = json.loads(job.log.with_suffix(".json").read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_note_file(job.log.with_suffix(".json")) or {}
+    except InputError:
         return {}
-    return note if isinstance(note, dict) else {}
 
 
 def _rounded(number: float | None) -> float | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from survkit.checked_files import open_regular
 from survkit.launch.jobs import Outcome, Status
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def last_epoch(folder: Path | None) -> tuple[str, str]:
     if folder is None:
         return "", ""
     try:
-        with (folder / "history.jsonl").open("rb") as file:
+        with open_regular(folder / "history.jsonl") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - HISTORY_BYTES))
             lines = file.read().split(b"\n")
         values = json.loads(lines[-2])  # after the last newline, a line is half written

@@ -163,7 +163,11 @@ def _divide(jobs: Sequence[Job], plan: Plan, finished: Collection[str]) -> None:
 
 def _why_finished(job: Job, finished: Collection[str]) -> str:
     folder = RunFolder(job.folder)
-    result = folder.result()
+    try:
+        result = folder.result()
+    except InputError as error:  # the run itself will end with it
+        folder.warn(str(error))
+        result = None
     for message in folder.warnings:
         print(f"warning: {message}", file=sys.stderr)
     if result is not None:

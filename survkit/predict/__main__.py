@@ -43,16 +43,16 @@ def predict(config: PredictConfig) -> Path:
     """
     from survkit.files import write_bytes
     from survkit.predict.tables import number_text, prediction_table, screen_table
-    from survkit.runs.folder import RunFolder
     from survkit.runs.patients import read_patients
     from survkit.runs.read import load_fitted
+    from survkit.runs.record_files import read_result
 
     source = Path(str(config.csv))
     out = Path(config.out or source.with_name(f"{source.stem}_predictions.csv"))
     if out.resolve() == source.resolve():
         raise InputError(f"--out is {out}, the table of the patients itself")
     run = load_fitted(str(config.run))
-    result = RunFolder(Path(str(config.run))).result() or {}
+    result = read_result(Path(str(config.run))) or {}
     unit = result.get("time_unit", "the unit of the run's data")
     patients, notes = read_patients(source, run, config.id_column)
     if run.survkit_version != __version__:

@@ -6,7 +6,6 @@ python -m survkit.report --log_dir logs --group flchain
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,8 @@ from survkit.types import InputError
 # The heavy imports stand in the functions below, so that --help answers at once.
 if TYPE_CHECKING:
     import pandas as pd
+
+    from survkit.runs.state import OpenRun
 
 PROG = "survkit.report"
 
@@ -43,10 +44,8 @@ def report(config: ReportConfig) -> None:
     from survkit.report.page import write_report
     from survkit.report.tables import comparison_table, page_metrics, table_notes
 
-    if config.group is None:
-        raise InputError("--group is needed: a subfolder of --log_dir")
-    group_folder = Path(config.log_dir) / config.group
-    material, runs = None, _finished_runs(config.log_dir, config.group)
+    group_folder = Path(config.log_dir) / str(config.group)
+    material, (runs, damaged) = None, _finished_runs(config.log_dir, str(config.group))
     if runs is not None:
         material = gather(
             runs,
@@ -62,7 +61,12 @@ def report(config: ReportConfig) -> None:
             print(note)
         for note in later_cuts(material):
             print(note)
-    state = group_state(group_folder, None if material is None else material.runs)
+    state = group_state(group_folder, None if material is None else material.runs, damaged)
+    for run in state.open:
+        if run.status == "damaged":
+            print(
+                f"left out: run {run.run_id} ({run.name or 'unknown'}): {run.note}", file=sys.stderr
+            )
     if material is None and not state.open:
         raise InputError(f"no finished run in {group_folder}")
     if str(state):
@@ -71,16 +75,16 @@ def report(config: ReportConfig) -> None:
         print(f"saved {path}")
 
 
-def _finished_runs(log_dir: str, group: str) -> pd.DataFrame | None:
-    """Return the finished runs of a group, None where there is none."""
-    from survkit.runs.table import load_runs
+def _finished_runs(log_dir: str, group: str) -> tuple[pd.DataFrame | None, list[OpenRun]]:
+    """Return the finished runs of a group, None where there is none, and those left out."""
+    from survkit.runs.predictions import without_damaged
+    from survkit.runs.table import find_runs
 
-    with warnings.catch_warnings():  # the page names the runs that are left out
-        warnings.filterwarnings("ignore", "left out: ", UserWarning)
-        try:
-            return load_runs(log_dir, group)
-        except InputError:
-            return None
+    runs, _ = find_runs(log_dir, group)  # `open_runs` names the others
+    if runs is None:
+        return None, []
+    runs, damaged = without_damaged(runs)
+    return (None if runs.empty else runs), damaged
 
 
 if __name__ == "__main__":

@@ -191,15 +191,26 @@ def _same_curves(one: SurvivalPrediction, other: SurvivalPrediction) -> bool:
     )
 
 
-def group_state(group_folder: Path, runs: pd.DataFrame | None = None) -> State:
-    """Return how complete a group is; `runs` are its finished ones, if any.
+def group_state(
+    group_folder: Path, runs: pd.DataFrame | None = None, damaged: Sequence[OpenRun] = ()
+) -> State:
+    """Return how complete a group is.
+
+    Parameters
+    ----------
+    group_folder : Path
+        The group's folder.
+    runs : DataFrame, optional
+        Its finished runs, if any.
+    damaged : sequence of OpenRun
+        Runs with a result whose other files are damaged.
 
     Raises
     ------
     InputError
         As `variant_labels`.
     """
-    begun = open_runs(group_folder)
+    begun = [*open_runs(group_folder), *damaged]
     if runs is None:
         return State(begun, [], {})
     labels = variant_labels(runs)

@@ -20,6 +20,7 @@ from survkit.report.training_figures import (
 )
 from survkit.runs.state import OpenRun
 from survkit.runs.table import seed_text
+from survkit.types import InputError
 
 
 def experts_section(material: Material) -> Section | None:
@@ -56,15 +57,19 @@ def experts_section(material: Material) -> Section | None:
 
 def training_section(material: Material) -> Section | None:
     """Return the part on learning curves, where any model was trained in epochs."""
-    pictures = []
+    pictures, damaged = [], []
     for model in material.models:
         runs = material.runs_of(model)
         histories, best = {}, {}
         for path, seed, epoch in zip(runs["path"], runs["seed"], runs["best_epoch"], strict=True):
-            history = read_history(path)
+            try:
+                history = read_history(path)
+            except InputError as error:
+                damaged.append(f"The curve of {model} seed {seed_text(seed)} is left out: {error}.")
+                continue
             if {"train_loss", "validation_loss"} <= set(history):
                 name = f"seed {seed_text(seed)}"
-                histories[name], best[name] = history, int(epoch)
+                histories[name], best[name] = history, epoch
         if histories:
             svg = draw_svg(
                 partial(learning_curves, histories, best_epochs=best),
@@ -73,10 +78,10 @@ def training_section(material: Material) -> Section | None:
                 label=f"learning curves of {model}",
             )
             pictures.append(Picture(svg, model))
-    if not pictures:
+    if not pictures and not damaged:
         return None
     sentence = "Solid: validation loss; dotted: training loss; the dot: the epoch that was kept."
-    return Section("Training", (sentence,), pictures=tuple(pictures))
+    return Section("Training", (sentence, *damaged), pictures=tuple(pictures))
 
 
 def runs_section(material: Material | None, state: State, notes: Footnotes) -> Section:

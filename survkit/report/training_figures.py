@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from survkit.pages.labels import label as text_of
 from survkit.pages.palette import COLOURS, LEGEND_WIDTH, legend_below, line_styles, new_axes
 from survkit.runs.metric_text import scale_of
+from survkit.runs.record_files import read_history as read_epochs
 from survkit.types import InputError
 
 
@@ -27,16 +27,9 @@ def read_history(run: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        Where the file is damaged (its last line may be half written).
+        Where the file is damaged (its last line may be half written) or cannot be read.
     """
-    path = Path(run) / "history.jsonl"
-    if not path.exists():
-        return pd.DataFrame()
-    lines = path.read_text("utf-8").split("\n")[:-1]
-    try:
-        return pd.DataFrame([json.loads(line) for line in lines])
-    except ValueError as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+    return pd.DataFrame(read_epochs(Path(run)) or [])
 
 
 def learning_curves(

@@ -20,8 +20,11 @@ import numpy as np
 import torch
 
 import survkit
+from survkit.checked_files import DamagedError
 from survkit.files import write_bytes, writing
+from survkit.runs.digests import with_digests
 from survkit.runs.place import RunPlace
+from survkit.runs.record_files import history_up_to, read_result
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
 
@@ -52,6 +55,7 @@ class RunFolder:
         self.warnings: list[str] = []
         self.seeds_together = 1
         """Among how many seeds the run was trained, in the largest stack if there were several."""
+        self._config: bytes | None = None
 
     @property
     def checkpoint_path(self) -> Path:
@@ -76,15 +80,10 @@ class RunFolder:
     def result(self) -> dict[str, Any] | None:
         """Return the finished record, or None where it is missing or, with a warning, damaged."""
         try:
-            result: dict[str, Any] = json.loads((self.path / "result.json").read_text("utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
+            return read_result(self.path)
+        except DamagedError as error:
+            self.warn(f"{error}; the run is made again")
             return None
-        except (OSError, ValueError, RecursionError):
-            result = {}
-        if not (isinstance(result, dict) and "run_id" in result):
-            self.warn(f"{self.path / 'result.json'} is damaged; the run is made again")
-            return None
-        return result
 
     def warn(self, message: str) -> None:
         """Note a warning for the record."""
@@ -102,15 +101,12 @@ class RunFolder:
         for listener in self.listeners:
             listener(epoch, values)
 
-    def _cut_history(self, epochs: int) -> int:
-        """Keep the lines of so many epochs; return how many of them can be read."""
-        with writing(self._history_path):
-            if not self._history_path.is_file():
-                return 0
-            lines = self._history_path.read_bytes().splitlines()
-        kept = [line + b"\n" for line in lines if 1 <= _epoch_of(line) <= epochs]
-        write_bytes(self._history_path, b"".join(kept))
-        return len(kept)
+    def _cut_history(self, epochs: int) -> str | None:
+        """Keep the lines of so many epochs; return what cannot be read of them."""
+        kept, lost = history_up_to(self.path, epochs)
+        if kept or self._history_path.exists():
+            self.write(self._history_path.name, kept)
+        return lost
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Keep the state of an unfinished fit."""
@@ -130,12 +126,11 @@ class RunFolder:
         starts again from the beginning.
         """
         state = self._unfinished() if self._last_path.exists() else None
-        read = self._cut_history(state["epoch"] if state else 0)
+        diverged = state is not None and state.get("diverged") is True
+        lost = self._cut_history(state["epoch"] - diverged if state else 0)
         if state:
-            lost = state["epoch"] - read - (state.get("diverged") is True)
-            if lost > 0:
-                epochs = "1 epoch" if lost == 1 else f"{lost} epochs"
-                self.warn(f"{self._history_path.name} was damaged; it lacks {epochs}")
+            if lost:
+                self.warn(lost)
             self.seeds_together = max(self.seeds_together, state["seeds_together"])
             for message in state["warnings"]:
                 self.warn(message)
@@ -186,7 +181,13 @@ class RunFolder:
                 self._history_path.unlink(missing_ok=True)
         for message in warnings:
             self.warn(message)
-        self.write("config.json", _to_json(config, indent=2).encode())
+        self._config = _to_json(config, indent=2).encode()
+        if not (self.path / "result.json").exists():
+            self._write_config()
+
+    def _write_config(self) -> None:
+        if self._config is not None:
+            self.write("config.json", self._config)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file of the record.
@@ -233,7 +234,9 @@ class RunFolder:
 
         Returns the result as it reads from the file: NaN is None there.
         """
-        content = _to_json({**result, "warnings": self.warnings}, indent=2)
+        self._write_config()
+        plain = _plain({**result, "warnings": self.warnings})
+        content = _to_json(with_digests(plain, self.path), indent=2)
         self.write("result.json", content.encode())
         self.drop_unfinished()
         written: dict[str, Any] = json.loads(content)
@@ -243,16 +246,6 @@ class RunFolder:
 def _equal(found: Any, expected: Any) -> bool:
     # Tensors, which a file may hold, have no one truth value.
     return type(found) is type(expected) and bool(found == expected)
-
-
-def _epoch_of(line: bytes) -> int:
-    """Return the epoch of a line of a history; 0 where the line is damaged."""
-    try:
-        content = json.loads(line)
-    except (ValueError, RecursionError):
-        return 0
-    epoch = content.get("epoch") if isinstance(content, dict) else None
-    return epoch if isinstance(epoch, int) else 0
 
 
 def provenance() -> dict[str, Any]:

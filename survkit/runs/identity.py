@@ -19,6 +19,7 @@ from survkit.configs.args_file import build_config
 from survkit.configs.options import option_type
 from survkit.configs.train import TrainConfig
 from survkit.runs.flags import canonical, is_read
+from survkit.runs.record_files import read_unchecked_config
 from survkit.types import InputError
 
 if TYPE_CHECKING:  # it needs pandas
@@ -152,10 +153,8 @@ class RunFinder:
         found: dict[str, Path] = {}
         for path in sorted(self._group_folder.glob("*/config.json")):
             try:
-                record = json.loads(path.read_text("utf-8"))
-            except (OSError, ValueError):  # damaged: nothing is known of it
-                continue
-            if not isinstance(record, dict):
+                record = read_unchecked_config(path.parent) or {}
+            except InputError:  # damaged: nothing is known of it
                 continue
             identifier = record.get("run_id") or recorded_run_id(record)
             if identifier not in (None, path.parent.name):

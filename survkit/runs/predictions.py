@@ -16,7 +16,9 @@ from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
 from survkit.metrics.problem import survival_at_cuts
 from survkit.runs.identity import EARLIER
-from survkit.runs.read import read_config, read_predictions
+from survkit.runs.read import read_predictions
+from survkit.runs.record_files import read_config
+from survkit.runs.state import OpenRun, damaged_run
 from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
 
 
@@ -39,15 +41,18 @@ def load_recorded_dataset(run: str | Path, data_dir: str | Path | None = None) -
     NotAtHandError
         Where the data are not there, or are not those of the run.
     """
-    config = read_config(Path(run))
+    try:
+        config = read_config(Path(run))
+    except InputError as error:
+        raise NotAtHandError(str(error)) from None
     if config is None:
-        raise NotAtHandError(f"{Path(run) / 'config.json'} is missing or damaged")
+        raise NotAtHandError(f"{Path(run) / 'config.json'} is missing")
     return load_dataset_of(config, data_dir)
 
 
 def load_dataset_of(config: Mapping[str, Any], data_dir: str | Path | None = None) -> Dataset:
     """Load the dataset that a run's configuration names, as `load_recorded_dataset`."""
-    own = [config["data_dir"], os.environ.get("SURVKIT_DATA_DIR")]
+    own = [config.get("data_dir"), os.environ.get("SURVKIT_DATA_DIR")]
     folders = [data_dir] if data_dir else own
     problems = []
     for folder in dict.fromkeys(str(folder) for folder in folders if folder):
@@ -64,7 +69,7 @@ def _load_checked(config: Mapping[str, Any]) -> Dataset:
         dataset = load_configured({**defaults, **config}, download=False)
     except InputError as error:
         raise NotAtHandError(str(error)) from None
-    if dataset.sha256 != config["data_sha256"]:
+    if dataset.sha256 != config.get("data_sha256"):
         raise NotAtHandError(f"the {dataset.name} data on this machine are not those of the run")
     return dataset
 
@@ -91,6 +96,23 @@ def read_test_predictions(
         if not same_outcomes(outcomes[0], data):
             raise InputError(f"the test subjects of {path} are not those of {paths[0]}")
     return list(predictions), outcomes[0]
+
+
+def without_damaged(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[OpenRun]]:
+    """Part runs whose test predictions can be read from those whose cannot.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        From `load_runs`.
+    """
+    damaged = {}
+    for index, run in runs.iterrows():
+        try:
+            read_predictions(Path(run["path"]), "test")
+        except InputError as error:
+            damaged[index] = damaged_run(run.to_dict(), str(error))
+    return runs.drop(index=list(damaged)).reset_index(drop=True), list(damaged.values())
 
 
 def average_prediction(

@@ -1,20 +1,30 @@
-"""Reads run folders: the fitted model, the recorded predictions and the configuration."""
+"""Reads run folders: the fitted model and the recorded predictions."""
 
 from __future__ import annotations
 
-import json
-import zipfile
+import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 import survkit
+from survkit.checked_files import DamagedError, parse_arrays
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.schema import Schema
 from survkit.models.calibrated import rebuild
-from survkit.training.checkpoint import load_checkpoint
+from survkit.runs.record_files import read_record_file
+from survkit.runs.record_schema import wrong_in_flags
+from survkit.training.checkpoint import parse_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
+
+CHECKPOINT = "checkpoint.pt"
+
+_NEEDED = ("times", "survival", "event", "time")
+_TABLES = ("survival", "expert_weights")
+_WHOLE = ("label", "subject_id")
 
 
 class FittedRun(NamedTuple):
@@ -39,23 +49,34 @@ def load_fitted(run: str | Path) -> FittedRun:
     InputError
         Where its checkpoint is missing, damaged, or of a version that this one cannot read.
     """
-    checkpoint = load_checkpoint(Path(run) / "checkpoint.pt")
+    path = Path(run) / CHECKPOINT
+    content = read_record_file(path.parent, path.name)
+    if content is None:
+        raise InputError(f"there is no checkpoint {path}")
+    checkpoint = parse_checkpoint(content, path)
+    config = checkpoint.get("config")
+    wrong = wrong_in_flags(config)
+    if wrong is None and not {"dataset", "model"} <= set(config or ()):
+        wrong = "its configuration names no dataset or no model"
+    if wrong is not None:
+        raise DamagedError(path, wrong)
     try:
         preprocessor, schema = checkpoint["preprocessor"], checkpoint.get("schema")
         return FittedRun(
             rebuild(checkpoint),
             None if preprocessor is None else Preprocessor.from_state(preprocessor),
             checkpoint["config"],
-            checkpoint["survkit_version"],
+            str(checkpoint["survkit_version"]),
             None if schema is None else Schema.from_state(schema),
         )
-    except (KeyError, TypeError, RuntimeError) as error:  # RuntimeError: torch, of other weights
+    except Exception as error:  # what other values and other weights make each class raise
         version = checkpoint.get("survkit_version", "of an unknown version")
         made = f"survkit {version}, and this version ({survkit.__version__})"
         if version == survkit.__version__:  # between two releases
             made = f"another state of survkit {version}, and this one"
+        said = repr(error).partition("\n")[0]
         raise InputError(
-            f"the checkpoint in {run} was made by {made} cannot read it: {error!r}; train again"
+            f"the checkpoint {path} was made by {made} cannot read it: {said}; train again"
         ) from error
 
 
@@ -68,15 +89,36 @@ def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, Surviva
         Where the file is missing or damaged.
     """
     path = run / f"predictions_{split}.npz"
+    content = read_record_file(run, path.name)
+    if content is None:
+        raise InputError(f"cannot read {path}: there is no such file")
+    arrays = parse_arrays(io.BytesIO(content), path)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+        return _as_predictions(arrays)
+    except InputError as error:
+        raise DamagedError(path, str(error)) from None
+
+
+def _as_predictions(
+    arrays: Mapping[str, NDArray[Any]],
+) -> tuple[SurvivalPrediction, SurvivalData]:
+    missing = [name for name in _NEEDED if name not in arrays]
+    if missing:
+        raise InputError(f"it has no array {', '.join(missing)}")
+    rows = len(np.atleast_1d(arrays["time"]))
+    for name, array in arrays.items():
+        dimensions = 1 if name not in _TABLES else 2
+        if name != "times" and (array.ndim != dimensions or len(array) != rows):
+            raise InputError(f"its array {name} has shape {array.shape} for {rows} subjects")
+        if name in _WHOLE and array.dtype.kind not in "biu":
+            raise InputError(f"its array {name} holds {array.dtype}, not whole numbers")
+    weights = arrays.get("expert_weights")
+    if weights is not None and not np.isfinite(weights).all():
+        raise InputError("its expert_weights are not finite")
     return (
-        SurvivalPrediction(arrays["times"], arrays["survival"], arrays.get("expert_weights")),
+        SurvivalPrediction(arrays["times"], arrays["survival"], weights),
         SurvivalData(
-            np.empty((len(arrays["time"]), 0), np.float32),
+            np.empty((rows, 0), np.float32),
             arrays["event"],
             arrays["time"],
             label=arrays.get("label"),
@@ -84,12 +126,3 @@ def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, Surviva
             subject_id=arrays.get("subject_id"),
         ),
     )
-
-
-def read_config(folder: Path) -> dict[str, Any] | None:
-    """Return the configuration of a run's folder, finished or not; None where it has none."""
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return config if isinstance(config, dict) else None

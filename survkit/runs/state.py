@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,10 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from survkit.checked_files import read_bytes
 from survkit.files import last_line
 from survkit.models.registry import MODELS
-from survkit.runs.folder import RunFolder
-from survkit.runs.read import read_config
+from survkit.runs.record_files import (
+    HISTORY,
+    HISTORY_LIMIT,
+    read_config,
+    read_note,
+    read_result,
+    read_unchecked_config,
+)
+from survkit.runs.table import TRAIN_AGAIN
+from survkit.types import InputError
 
 LAUNCHER_FOLDER = "launcher"
 """Subfolder of a group for what its runs printed and how each ended."""
@@ -65,8 +73,9 @@ def open_runs(group_folder: Path) -> list[OpenRun]:
     found: dict[str, OpenRun] = {}
     files = [*group_folder.glob("*/config.json"), *group_folder.glob("*/result.json")]
     for folder in sorted({path.parent for path in files}):
-        if RunFolder(folder).result() is None:
-            found[folder.name] = _begun(folder)
+        run = _begun(folder)
+        if run is not None:
+            found[folder.name] = run
     for log in sorted((group_folder / LAUNCHER_FOLDER).glob("*.log")):
         identifier = log.stem
         if not (group_folder / identifier / "result.json").exists():
@@ -79,6 +88,22 @@ def open_runs(group_folder: Path) -> list[OpenRun]:
         if not (group_folder / identifier / "result.json").exists():  # finished, or damaged
             found[identifier] = _launched(path, found.get(identifier))
     return sorted(found.values(), key=lambda run: (run.name, run.run_id))
+
+
+def damaged_run(run: Mapping[Any, Any], why: str) -> OpenRun:
+    """Return a run of `load_runs` as one whose record turned out to be damaged.
+
+    Parameters
+    ----------
+    run : mapping
+        A row of `load_runs`.
+    why : str
+        What is damaged, and in what way.
+    """
+    seed = run["seed"]
+    known = None if seed is None or math.isnan(seed) else int(seed)
+    name = Path(run["path"]).name
+    return OpenRun(name, str(run["model"]), known, "damaged", f"{why}; {TRAIN_AGAIN}")
 
 
 def missing_seeds(
@@ -134,7 +159,7 @@ def why_not_converged(run: Mapping[Any, Any]) -> str | None:
     """
     converged = run.get("converged")
     if isinstance(converged, bool | np.bool_):
-        return None if converged else str(run["convergence_reason"])
+        return None if converged else str(run.get("convergence_reason", "the record says no more"))
     trained, best, limit, patience = (_number(run.get(name)) for name in _STOPPING)
     if trained >= limit and trained - best < patience:  # False where one is unknown
         return (
@@ -148,31 +173,42 @@ def _launched(path: Path, begun: OpenRun | None) -> OpenRun:
     """Read a launcher's note on a run; `begun` is what is known of it otherwise."""
     run = begun or OpenRun(path.stem, None, None, "unknown", "")
     try:
-        report = json.loads(path.read_text("utf-8"))
-        run = run._replace(status=str(report["status"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return run._replace(status="unknown", note=f"{path} is damaged")
+        report = read_note(path) or {}
+    except InputError as error:
+        return run._replace(status="unknown", note=str(error))
+    run = run._replace(status=report.get("status", "unknown"))
     if run.model is None:
         run = run._replace(model=report.get("model"), seed=report.get("seed"))
-    log = path.with_name(str(report.get("log", f"{path.stem}.log")))
-    return run._replace(note=str(report.get("note") or last_line(log) or run.note))
+    log = path.parent / Path(report.get("log") or f"{path.stem}.log").name
+    return run._replace(note=report.get("note") or last_line(log) or run.note)
 
 
-def _begun(folder: Path) -> OpenRun:
-    config = read_config(folder) or {}
+def _begun(folder: Path) -> OpenRun | None:
+    """Return what is known of a run without a finished record, None where it has one."""
+    damage = ""
+    try:
+        if read_result(folder) is not None:
+            read_config(folder)
+            return None
+    except InputError as error:
+        damage = str(error)
+    try:
+        config = read_unchecked_config(folder) or {}
+    except InputError as error:
+        config, damage = {}, damage or str(error)
     run = OpenRun(folder.name, config.get("model"), config.get("seed"), "unfinished", "")
-    if (folder / "result.json").exists():
-        return run._replace(status="damaged", note="result.json is damaged; train it again")
+    if damage:
+        return run._replace(status="damaged", note=f"{damage}; {TRAIN_AGAIN}")
     return run._replace(note=_progress(folder))
 
 
 def _progress(folder: Path) -> str:
     """Return how many epochs an unfinished run has come."""
     try:
-        epochs = len((folder / "history.jsonl").read_text("utf-8").splitlines())
-    except OSError:
-        return "no epoch yet"
-    return f"{epochs} epochs"
+        history = read_bytes(folder / HISTORY, HISTORY_LIMIT)
+    except InputError as error:
+        return str(error)
+    return "no epoch yet" if history is None else f"{len(history.splitlines())} epochs"
 
 
 def _number(value: Any) -> float:

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from survkit.configs.groups import check_group
+from survkit.runs.digests import FILES, OWN
 from survkit.runs.identity import recorded_run_id
+from survkit.runs.record_files import read_config, read_result
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that `survkit.report --help` answers at once.
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 WANDB_SECONDS = 30
 """Longest wait for an answer of Weights & Biases."""
+
+TRAIN_AGAIN = "train it again with --overwrite"
+"""What to do about a damaged record."""
 
 _SETTINGS_OF_THE_RESULT = ("dataset", "model", "group", "seed", "evaluation", "data_sha256")
 _PROVENANCE = (
@@ -47,25 +53,58 @@ def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
     Raises
     ------
     InputError
-        Where there is no finished run.
+        Where there is no finished run, or the group is not one folder's name.
     """
-    from survkit.runs.folder import RunFolder
-    from survkit.runs.read import read_config
+    runs, damaged = find_runs(log_dir, group)
+    for run, why in damaged.items():
+        warnings.warn(f"left out: run {run.name}: {why}; {TRAIN_AGAIN}", stacklevel=2)
+    if runs is None:
+        raise InputError(f"no finished run in {Path(log_dir) / (group or '*')}")
+    return runs
 
-    root = Path(log_dir)
-    rows = []
-    for path in sorted(root.glob(f"{group or '*'}/*/result.json")):
-        result = RunFolder(path.parent).result()
-        if result is None:
-            warnings.warn(f"left out: {path} is damaged; train that run again", stacklevel=2)
-        else:
-            config = read_config(path.parent) or {}
-            known = recorded_run_id(config, without=("seed",)) or result["run_id"]
-            own = {"configuration": known, **_flags(config), "path": str(path.parent)}
-            rows.append(_flat(result) | own)
-    if not rows:
-        raise InputError(f"no finished run in {root / (group or '*')}")
-    return _frame(rows)
+
+def find_runs(
+    log_dir: str | Path, group: str | None = None
+) -> tuple[pd.DataFrame | None, dict[Path, str]]:
+    """Read the finished runs as `load_runs`; return why others are damaged, by their folders.
+
+    The frame is None where no finished run can be read.
+
+    Raises
+    ------
+    InputError
+        For a group that is not one folder's name.
+    """
+    if group is not None:
+        check_group(group)
+    rows, damaged = [], {}
+    for path in _results(Path(log_dir), group):
+        try:
+            rows.append(_row(path.parent))
+        except InputError as error:
+            damaged[path.parent] = str(error)
+    found = [row for row in rows if row is not None]
+    return (_frame(found) if found else None), damaged
+
+
+def _results(log_dir: Path, group: str | None) -> list[Path]:
+    """Return the results in a log folder; the name of a group is no pattern."""
+    try:
+        folders = log_dir.glob("*") if group is None else [log_dir / group]
+        return sorted(path for folder in folders for path in folder.glob("*/result.json"))
+    except OSError as error:
+        raise InputError(f"cannot read {log_dir}: {error.strerror}") from None
+
+
+def _row(folder: Path) -> dict[str, Any] | None:
+    """Return a run as a row of `load_runs`, None where its result has just been removed."""
+    result, config = read_result(folder), read_config(folder) or {}
+    if result is None:
+        return None
+    known = recorded_run_id(config, without=("seed",)) or result["run_id"]
+    own = {"configuration": known, **_flags(config), "path": str(folder)}
+    about_numbers = {key: value for key, value in result.items() if key not in (FILES, OWN)}
+    return {"time_unit": "", **_flat(about_numbers), **own}
 
 
 def load_wandb_runs(project: str, group: str | None = None, *, api: Any = None) -> pd.DataFrame:

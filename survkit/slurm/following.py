@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from survkit.files import last_line
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.notes import read_note, write_note
 from survkit.launch.overview import Overview
+from survkit.runs.record_files import read_result
 from survkit.slurm.queue import QueuedJob, list_queue
 from survkit.types import InputError
 
@@ -113,8 +113,9 @@ class Follower:
 
 
 def _done(job: Job) -> Outcome:
-    result = json.loads((job.folder / "result.json").read_text("utf-8"))
-    return Outcome(job, Status.DONE, result["timing"]["total_seconds"], result["peak_memory_mb"])
+    result = read_result(job.folder) or {"timing": {}}
+    seconds = result["timing"].get("total_seconds")
+    return Outcome(job, Status.DONE, seconds, result.get("peak_memory_mb"))
 
 
 def _why_failed(job: Job, queued: QueuedJob | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from survkit.launch.jobs import Job, Outcome, Status, join_seeds
 from tests.launch.job_fixtures import make_job
+from tests.runs.records import finish
 
 
 def make_run(
@@ -17,8 +18,7 @@ def make_run(
 
 
 def complete(run: Job) -> None:
-    run.folder.mkdir()
-    (run.folder / "result.json").write_text('{"run_id": "1"}')
+    finish(run.folder)
 
 
 def test_runs_of_one_stack_become_one_job(tmp_path: Path) -> None:

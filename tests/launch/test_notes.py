@@ -9,6 +9,7 @@ import pytest
 from survkit.launch.jobs import Outcome, Status, join_seeds
 from survkit.launch.notes import read_note, write_note
 from tests.launch.job_fixtures import make_job
+from tests.runs.records import finish
 
 
 def test_each_run_of_a_job_has_its_note_and_all_share_a_log(tmp_path: Path) -> None:
@@ -17,8 +18,7 @@ def test_each_run_of_a_job_has_its_note_and_all_share_a_log(tmp_path: Path) -> N
         for seed in (42, 43)
     ]
     (job,) = join_seeds([run._replace(stack="a") for run in runs])
-    runs[0].folder.mkdir()
-    (runs[0].folder / "result.json").write_text('{"run_id": "1"}')
+    finish(runs[0].folder)
     failed = Outcome(job, Status.FAILED, 3.0, 100.0, "it broke", exit_status=1, attempts=2)
     write_note(failed, place="GPU 0", gpu="GPU-abc")
     done, broken = map(read_note, runs)

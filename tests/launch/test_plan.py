@@ -12,6 +12,7 @@ from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.plan import plan_sweeps
 from survkit.train import main as train
 from survkit.types import InputError
+from tests.runs.records import finish
 
 SWEEP = """
 common: {dataset: veteran, bootstrap: 0, seed: [42, 43]}
@@ -61,8 +62,7 @@ def test_a_record_of_another_version_counts_with_a_warning(
 ) -> None:
     given = {"log_dir": str(tmp_path / "logs")}
     folder = plan(sweep, given).jobs[0].folder
-    folder.mkdir(parents=True)
-    (folder / "result.json").write_text('{"run_id": "x", "survkit_version": "0.0.9"}')
+    finish(folder, survkit_version="0.0.9")
     assert len(plan(sweep, given).skipped) == 1
     assert "was made by survkit 0.0.9, this is" in capsys.readouterr().err
     (folder / "result.json").write_text("{")

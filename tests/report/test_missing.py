@@ -34,6 +34,7 @@ from survkit.runs.predictions import load_recorded_dataset, read_test_prediction
 from survkit.runs.read import load_fitted
 from survkit.runs.variants import variant_labels
 from survkit.train import main as train
+from tests.runs.records import change, result_of
 
 TIMES = (180.0, 365.0)
 MODELS = (("mtlr", 42), ("mtlr", 43), ("coxph", 42))
@@ -54,12 +55,11 @@ def as_earlier(folder: Path) -> None:
         details.pop("time", None)
         details.pop("at_risk", None)
     values = {k: None if np.isscalar(v) and np.isnan(v) else v for k, v in found.values.items()}
-    record = json.loads((folder / "result.json").read_text())
+    record = result_of(folder)
     record |= {"test": values, "test_details": found.details, "test_interval": found.intervals}
-    (folder / "result.json").write_text(json.dumps(record))
     for flag in ("min_at_risk", "evaluation_times"):
         config.pop(flag, None)
-    (folder / "config.json").write_text(json.dumps(config))
+    change(folder, record, config)
 
 
 def train_group(logs: Path, more: str = "") -> Path:
@@ -144,6 +144,7 @@ def test_true_times_decide_for_metrics_against_them(trained: Path, tmp_path: Pat
     RunFolder(folder).write_predictions(
         "test", prediction, type(data)(data.features, data.event, data.time, true_time=known)
     )
+    change(folder)
     frame = load_runs(tmp_path, "g")
     frame["test_brier_true@25"] = 0.2
     found = without_unreliable(frame)

@@ -26,6 +26,7 @@ from survkit.runs.predictions import (
     read_test_predictions,
 )
 from survkit.types import InputError
+from tests.runs.records import change, result_of
 
 pytestmark = pytest.mark.slow
 
@@ -71,9 +72,8 @@ def group(log_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "launcher").mkdir()
     report = {"status": "failed", "model": "coxph", "seed": 42, "note": "<b>no</b>"}
     (folder / "launcher" / "eeee.json").write_text(json.dumps(report))
-    path = next(folder.glob("*/result.json"))
-    result = json.loads(path.read_text())
-    path.write_text(json.dumps({**result, "known_leaks": ["charges & <costs>"]}))
+    run = next(folder.glob("*/result.json")).parent
+    change(run, {**result_of(run), "known_leaks": ["charges & <costs>"]})
     assert main(["--log_dir", str(folder.parent), "--group", "some", "--bootstrap", "50"]) == 0
     return folder
 
@@ -183,8 +183,10 @@ def test_damaged_files_of_a_run_are_named(
     assert main(flags) == 0
     assert "not complete: 1 damaged" in capsys.readouterr().out
     page = read(tmp_path / "some")
-    assert "result.json is damaged; train it again" in page
-    assert "prototypes, if any, are not shown: the checkpoint" in page
+    assert "result.json is damaged: " in page
+    assert "; train it again with --overwrite" in page
+    assert "prototypes, if any, are not shown: " in page
+    assert "checkpoint.pt is damaged: " in page
     for path in runs["path"]:
         Path(path, "result.json").write_text("")
     assert main(flags) == 0
@@ -207,7 +209,7 @@ def test_without_the_data_the_page_says_what_is_lacking(log_dir: Path, tmp_path:
     shutil.copytree(log_dir / "some", group)
     for path in group.glob("*/config.json"):
         config = json.loads(path.read_text()) | {"dataset": "support2", "data_dir": "nowhere"}
-        path.write_text(json.dumps(config))
+        change(path.parent, config=config)
     runs = load_runs(tmp_path)
     material = gather(runs, metrics=PAGE_METRICS, data_dir=str(tmp_path / "none"))
     write_report(material, group_state(group, runs), group)
@@ -226,13 +228,11 @@ def test_the_dataset_must_be_that_of_the_runs(
     assert len(load_recorded_dataset(run).splits.test) == 30
     shutil.copytree(run, tmp_path / "run")
     config = json.loads((run / "config.json").read_text())
-    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "synthetic_rows": 400}))
+    change(tmp_path / "run", config={**config, "synthetic_rows": 400})
     with pytest.raises(NotAtHandError, match="synthetic data on this machine are not those"):
         load_recorded_dataset(tmp_path / "run")
     monkeypatch.delenv("SURVKIT_DATA_DIR", raising=False)
-    (tmp_path / "run" / "config.json").write_text(
-        json.dumps({**config, "dataset": "support2", "data_dir": "nowhere"})
-    )
+    change(tmp_path / "run", config={**config, "dataset": "support2", "data_dir": "nowhere"})
     with pytest.raises(NotAtHandError, match=r"nowhere/support2\.csv is not there"):
         load_recorded_dataset(tmp_path / "run")
     monkeypatch.setenv("SURVKIT_DATA_DIR", str(tmp_path / "third"))
@@ -241,7 +241,7 @@ def test_the_dataset_must_be_that_of_the_runs(
     with pytest.raises(NotAtHandError, match=r"^[^;]*named/support2\.csv is not there$"):
         load_recorded_dataset(tmp_path / "run", "named")
     (tmp_path / "run" / "config.json").unlink()
-    with pytest.raises(NotAtHandError, match=r"config\.json is missing or damaged"):
+    with pytest.raises(NotAtHandError, match=r"config\.json is missing"):
         load_recorded_dataset(tmp_path / "run")
 
 
@@ -258,6 +258,7 @@ def test_predictions_of_other_subjects_are_refused(
     RunFolder(tmp_path / "run").write_predictions(
         "test", prediction.subset([1, 0]), data.subset([1, 0])
     )
+    change(tmp_path / "run")
     with pytest.raises(InputError, match=r"the test subjects of .* are not those of"):
         read_test_predictions([*paths, tmp_path / "run"])
 
@@ -277,11 +278,11 @@ def test_an_ensemble_and_a_run_without_its_checkpoint(log_dir: Path, tmp_path: P
         Path(path, "checkpoint.pt").unlink()
     ensemble = group / "0000"
     shutil.copytree(runs["path"].iloc[0], ensemble)
-    result = json.loads((ensemble / "result.json").read_text())
+    result = result_of(ensemble)
     result |= {"run_id": "0000", "model": "mtlr_ensemble", "seed": None, "best_epoch": None}
     result["members"] = [runs["run_id"][0]]
-    (ensemble / "result.json").write_text(json.dumps(result))
     (ensemble / "history.jsonl").unlink()
+    change(ensemble, result)
     assert main(["--log_dir", str(tmp_path), "--group", "some", "--bootstrap", "20"]) == 0
     page = read(group)
     Checker(page)

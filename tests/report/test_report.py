@@ -17,6 +17,7 @@ from survkit.report.figures import calibration_curves, survival_curves
 from survkit.report.tables import comparison_table
 from survkit.runs.metric_text import result_summary
 from survkit.types import InputError, SurvivalPrediction
+from tests.runs.records import change, result_of
 
 
 def test_runs_are_rows_sorted_by_model_and_seed(log_dir: Path) -> None:
@@ -33,7 +34,7 @@ def test_records_from_before_a_field_make_a_table(log_dir: Path, tmp_path: Path)
     """Runs that differ in nothing but the seed are told by their config.json, then."""
     shutil.copytree(log_dir / "some", tmp_path / "some")
     for path in tmp_path.glob("some/*/result.json"):
-        result = json.loads(path.read_text())
+        result = result_of(path.parent)
         del result["configuration"]
         path.write_text(json.dumps(result))
     old, new = load_runs(tmp_path), load_runs(log_dir)
@@ -101,8 +102,8 @@ def test_runs_under_two_conventions_make_no_table(
     log_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(log_dir / "some", tmp_path / "some")
-    path = next(tmp_path.glob("some/*/result.json"))
-    path.write_text(path.read_text().replace('"standard"', '"published"'))
+    run = next(tmp_path.glob("some/*/result.json")).parent
+    change(run, {**result_of(run), "evaluation": "published"})
     assert main(["--log_dir", str(tmp_path), "--group", "some"]) == 2
     assert "differ in evaluation (published, standard)" in capsys.readouterr().err
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from survkit.report.material import group_state
 from survkit.runs.state import why_not_converged
 from survkit.runs.table import load_runs
 from survkit.runs.variants import variant_labels
+from tests.runs.records import change, result_of
 
 SENTENCES = (
     "not converged: R-hat of survival is at most 1.1 for 50% at 1",
@@ -61,7 +61,7 @@ def group(log_dir: Path, tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(log_dir / "some", tmp_path / "some"))
     facts = [{"converged": False, "convergence_reason": "because"}, {"converged": True}]
     for path, fact in zip(sorted(folder.glob("*/result.json")), facts, strict=False):
-        path.write_text(json.dumps(json.loads(path.read_text()) | fact))
+        change(path.parent, result_of(path.parent) | fact)
     (folder / "ffff").mkdir()
     (folder / "ffff" / "config.json").write_text('{"model": "rsf", "seed": 42}')
     return folder
@@ -86,6 +86,5 @@ def test_reports_and_state_do_not_depend_on_the_words_of_warnings(group: Path) -
     assert sum(map(len, before[0].not_converged.values())) == 2  # one says so, one by its epochs
     for words in SENTENCES:
         for path in group.glob("*/result.json"):
-            record = json.loads(path.read_text())
-            path.write_text(json.dumps({**record, "warnings": [words]}))
+            change(path.parent, {**result_of(path.parent), "warnings": [words]})
         assert seen(group) == before

@@ -13,6 +13,7 @@ from survkit.runs.folder import UNFINISHED_FORM, RunFolder, provenance
 from survkit.runs.read import read_predictions
 from survkit.training.checkpoint import save_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalPrediction
+from tests.runs.records import result_of, small_result
 
 
 def test_predictions_come_back(tmp_path: Path) -> None:
@@ -35,7 +36,7 @@ def test_missing_and_damaged_predictions_are_explained(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*predictions_test"):
         read_predictions(tmp_path, "test")
     (tmp_path / "predictions_test.npz").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(InputError, match=r"cannot read .*predictions_test"):
+    with pytest.raises(InputError, match=r"predictions_test.npz is damaged"):
         read_predictions(tmp_path, "test")
 
 
@@ -139,10 +140,9 @@ def test_a_damaged_history_loses_no_more_than_the_damaged_lines(
     (tmp_path / "history.jsonl").write_bytes(content)
     folder = started(tmp_path)
     assert folder.load() is not None
-    warnings = (
-        [f"history.jsonl was damaged; it lacks {lost} epoch{'s' * (lost > 1)}"] if lost else []
-    )
-    assert folder.warnings == warnings
+    epochs = "1 of its epochs" if lost == 1 else f"{lost} of its epochs"
+    warning = f"history.jsonl was damaged; {epochs} up to 3 cannot be read"
+    assert folder.warnings == ([warning] if lost else [])
     folder.log(4, {})
     lines = (tmp_path / "history.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines][-1] == 4
@@ -167,9 +167,10 @@ def test_the_result_completes_the_record(tmp_path: Path) -> None:
     folder.save({"epoch": 1})
     folder.warn("odd data")
     values = {"loss": np.float64(1.5), "ece": float("nan")}
-    written = folder.write_result({"run_id": "0123", "test": values})
-    expected = {"run_id": "0123", "test": {"loss": 1.5, "ece": None}, "warnings": ["odd data"]}
-    assert written == expected
+    written = folder.write_result(small_result(run_id="0123", test=values))
+    expected = small_result(run_id="0123", test={"loss": 1.5, "ece": None}, warnings=["odd data"])
+    assert result_of(tmp_path) == expected
+    assert set(written) - set(expected) == {"files", "sha256"}
     assert folder.result() == written
     assert not (tmp_path / "last.pt").exists()
 

@@ -15,6 +15,7 @@ from survkit.runs.state import (
     open_runs,
     why_not_converged,
 )
+from tests.runs.records import finish
 
 
 def begin(folder: Path, run_id: str, *, epochs: int = 0, finished: bool = False) -> None:
@@ -24,7 +25,7 @@ def begin(folder: Path, run_id: str, *, epochs: int = 0, finished: bool = False)
     if epochs:
         (run / "history.jsonl").write_text('{"epoch": 1}\n' * epochs)
     if finished:
-        (run / "result.json").write_text(json.dumps({"run_id": run_id}))
+        finish(run, run_id=run_id)
 
 
 def launch(folder: Path, run_id: str, log: str, report: dict[str, Any] | str | None = None) -> None:
@@ -52,8 +53,10 @@ def test_a_run_without_a_result_is_unfinished(tmp_path: Path) -> None:
 def test_a_damaged_record_is_no_finished_run(tmp_path: Path) -> None:
     begin(tmp_path, "aa", finished=True)
     (tmp_path / "aa" / "result.json").write_text('{"run_id": "a')
-    damaged = OpenRun("aa", "mtlr", 42, "damaged", "result.json is damaged; train it again")
-    assert open_runs(tmp_path) == [damaged]
+    (damaged,) = open_runs(tmp_path)
+    assert (damaged.model, damaged.seed, damaged.status) == ("mtlr", 42, "damaged")
+    assert "result.json is damaged: Unterminated string" in damaged.note
+    assert damaged.note.endswith("; train it again with --overwrite")
     launch(tmp_path, "aa", "done", {"status": "done", **RSF})
     assert open_runs(tmp_path) == [damaged]
     (tmp_path / "aa" / "config.json").unlink()

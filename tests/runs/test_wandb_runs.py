@@ -14,7 +14,7 @@ import pytest
 from survkit.report import load_runs, load_wandb_runs
 from survkit.report.tables import comparison_table
 from survkit.runs.folder import RunFolder
-from survkit.runs.read import read_config
+from survkit.runs.record_files import read_config
 from survkit.types import InputError
 
 

@@ -20,6 +20,8 @@ import pytest
 from survkit.launch.jobs import Job
 from survkit.slurm.batch_script import batch_script
 from tests.launch.job_fixtures import make_job
+from tests.runs.records import finish as finish_record
+from tests.runs.records import small_result
 from tests.slurm.job_fixtures import make_config
 
 PYTHON = """
@@ -78,7 +80,7 @@ def asked(tmp_path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-RECORD = """echo '{"run_id": "1"}' > "$RUN/result.json"\n"""
+RECORD = f"""echo '{json.dumps(small_result())}' > "$RUN/result.json"\n"""
 FAIL_TWICE = f"""
 echo again >> "$RUN/tries"
 (($(wc -l < "$RUN/tries") > 2)) || exit 1
@@ -217,7 +219,7 @@ def test_a_training_that_ends_well_in_spite_of_the_signal_has_ended_well(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, job: Job
 ) -> None:
     train_by(monkeypatch, tmp_path, TRAIN_UNTIL_TERMINATED.replace("exit 143", "exit 0"))
-    (job.folder / "result.json").write_text('{"run_id": "1"}')
+    finish_record(job.folder)
     status, _ = interrupt(job, signal.SIGUSR1)
     assert (status, note(job)["status"]) == (0, "done")
     assert asked(tmp_path) == ""

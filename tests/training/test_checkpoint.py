@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,57 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
     assert "make room" in done.stdout
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["some.pt"]
+
+
+def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path: Path) -> None:
+    """In weights, in the zip's own headers, directory and padding, and in the digest itself."""
+    path = tmp_path / "some.pt"
+    save_checkpoint(path, {"a": torch.arange(10.0), "b": [1, "x"]})
+    content = path.read_bytes()
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged"):
+            load_checkpoint(path)
+    for length in range(0, len(content), 7):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError, match="damaged"):
+            load_checkpoint(path)
+
+
+def test_the_file_stays_one_that_torch_and_zip_can_read(tmp_path: Path) -> None:
+    path = tmp_path / "some.pt"
+    save_checkpoint(path, {"a": torch.arange(10.0)})
+    assert torch.equal(torch.load(path, weights_only=True)["a"], torch.arange(10.0))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.comment.startswith(b"survkit sha256 ")
+
+
+def test_a_flipped_weight_of_an_earlier_version_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "some.pt"
+    weights = torch.arange(1000.0)
+    torch.save({"a": weights}, path)
+    assert torch.equal(load_checkpoint(path)["a"], weights)
+    content = bytearray(path.read_bytes())
+    content[content.find(weights.numpy().tobytes()) + 2000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"damaged .*checksum"):
+        load_checkpoint(path)
+
+
+def test_no_byte_of_an_earlier_version_gives_another_error(tmp_path: Path) -> None:
+    path = tmp_path / "some.pt"
+    torch.save({"a": torch.arange(10.0), "b": 3}, path)
+    content = path.read_bytes()
+    for place in range(0, len(content), 5):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            found = load_checkpoint(path)
+        except InputError:
+            continue
+        assert torch.equal(found["a"], torch.arange(10.0))
+        assert found["b"] == 3

@@ -19,7 +19,7 @@ from survkit.launch.plan import plan_sweeps
 from survkit.slurm.slurm_launcher import slurm_launch
 from survkit.train import main as train
 
-VARYING = ("timing", "peak_memory_mb")
+VARYING = ("timing", "peak_memory_mb", "files", "sha256")
 
 COXPH = {"model": "coxph"}
 LONG = {

@@ -30,7 +30,7 @@ common:
   early_stopping_patience: 1000, bootstrap: 20, seed: [42, 43, 44]}
 """
 EPOCHS = 200
-VARYING = ("timing", "peak_memory_mb")
+VARYING = ("timing", "peak_memory_mb", "files", "sha256")
 
 
 @pytest.fixture(scope="module")

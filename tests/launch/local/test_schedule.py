@@ -20,6 +20,7 @@ from survkit.launch.overview import Overview
 from survkit.launch.process import Place
 from survkit.runs.folder import RunFolder
 from tests.launch.job_fixtures import make_job
+from tests.runs.records import finish
 
 NOWHERE = Path("/nowhere")
 
@@ -166,7 +167,7 @@ def test_a_run_of_another_process_is_waited_for(
             locked.set()
             while "c" not in started:
                 time.sleep(0.01)
-            (jobs[0].folder / "result.json").write_text('{"run_id": "a"}')
+            finish(jobs[0].folder)
 
     locked = threading.Event()
     thread = threading.Thread(target=another_process)
