@@ -182,9 +182,12 @@ def test_the_result_completes_the_record(tmp_path: Path) -> None:
 
 
 def test_a_history_on_a_full_disk_is_explained(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.log(1, {"loss": 1.0})
+    (tmp_path / "history.jsonl").unlink()
     (tmp_path / "history.jsonl").symlink_to("/dev/full")
     with pytest.raises(InputError, match=r"cannot write .*history.jsonl: No space left"):
-        RunFolder(tmp_path).log(1, {"loss": 1.0})
+        folder.log(2, {"loss": 1.0})
 
 
 def test_provenance_names_versions() -> None:
