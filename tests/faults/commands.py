@@ -189,11 +189,12 @@ def left_behind(session: int, seconds: float = ENDS_WITHIN) -> tuple[str, ...]:
 
 def _processes_of(session: int) -> list[psutil.Process]:
     found = []
-    for process in psutil.process_iter():
-        with suppress(OSError, psutil.Error):
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if alive and os.getsid(process.pid) == session:
-                found.append(process)
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):  # it may end meanwhile
+            if os.getsid(pid) == session:
+                process = psutil.Process(pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
     return found
 
 

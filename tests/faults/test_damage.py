@@ -129,7 +129,7 @@ def test_a_command_meets_a_damaged_file(
     other = records.other if FILES[file] == "run" else records.other_unfinished
     DAMAGES[damage](group / run / name, group / other / name)
     module, argv = COMMANDS[command]
-    ended = commands.run(module, _about(argv, records.run), folder, timeout=60)
+    ended = commands.run(module, _about(argv, records.run), folder)
     assert not ended.problem()
     if ended.status == 2:
         assert ": error: " in ended.output.rstrip().splitlines()[-1]
