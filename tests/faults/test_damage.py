@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.faults.commands import Forks, sample
+from tests.faults.commands import FULL, Forks, sample
 from tests.faults.damages import DAMAGES
 from tests.faults.records import GROUP, NETWORK, SMALL, copied
 
@@ -26,10 +26,10 @@ ONE = ["--model", "mtlr", *TABLE, *SMALL, *NETWORK, "--epochs", "2"]
 OTHER = ["--model", "fixed_moe", *TABLE, *SMALL, *NETWORK, "--epochs", "2"]
 LONG = ["--model", "mtlr", *TABLE, *SMALL, *NETWORK, "--epochs", "200", "--seed", "7"]
 OTHER_LONG = [*LONG[:-1], "8"]
-SWEEP = f"""
-common: {{dataset: csv, csv_path: table.csv, time_column: days, event_column: dead,
+SWEEP = """
+common: {dataset: csv, csv_path: table.csv, time_column: days, event_column: dead,
   time_bins: 12, bootstrap: 20, hidden_dim: 8, early_stopping_patience: 1000, epochs: 2,
-  device: cpu, group: {GROUP}, model: [mtlr, fixed_moe]}}
+  device: cpu, model: [mtlr, fixed_moe]}
 """
 
 
@@ -74,7 +74,10 @@ COMMANDS = {
     ),
     "launch": (
         "survkit.grid_search",
-        [*("--sweep", "sweep.yaml", "--log_dir", "logs"), *("--mode", "disabled", "--dry_run")],
+        [
+            *("--sweep", "sweep.yaml", "--log_dir", "logs", "--group", GROUP),
+            *("--mode", "disabled", "--dry_run"),
+        ],
     ),
 }
 CASES = list(product(FILES, DAMAGES, COMMANDS))
@@ -117,6 +120,15 @@ def _made(commands: Forks, folder: Path, argv: list[str]) -> str:
 
 def _about(argv: list[str], run: str) -> list[str]:
     return [f"logs/{GROUP}/{run}" if word == "RUN" else word for word in argv]
+
+
+@pytest.mark.parametrize("command", COMMANDS if FULL else ["launch", "explain"])
+def test_a_command_has_no_trouble_with_whole_records(
+    command: str, commands: Forks, records: Records, tmp_path: Path
+) -> None:
+    folder = copied(records.folder, tmp_path / "copy")
+    module, argv = COMMANDS[command]
+    assert not commands.run(module, _about(argv, records.run), folder).problem((0,))
 
 
 @pytest.mark.parametrize(("file", "damage", "command"), sample(CASES, 14))

@@ -13,14 +13,14 @@ from tests.faults.records import GROUP, contents, differences
 pytestmark = pytest.mark.slow
 
 KILLS = 12
-SWEEP = f"""
-common: {{dataset: synthetic, synthetic_rows: 300, time_bins: 12, bootstrap: 20, hidden_dim: 8,
-  epochs: 20, early_stopping_patience: 1000, device: cpu, group: {GROUP}}}
-grid: {{model: [mtlr, coxph], seed: [42, 43]}}
+SWEEP = """
+common: {dataset: synthetic, synthetic_rows: 300, time_bins: 12, bootstrap: 20, hidden_dim: 8,
+  epochs: 20, early_stopping_patience: 1000, device: cpu, model: [mtlr, deephit],
+  seed: [42, 43]}
 """
 LAUNCH = [
-    *("--sweep", "sweep.yaml", "--log_dir", "logs", "--mode", "disabled"),
-    *("--runner", "process", "--max_subprocesses", "2"),
+    *("--sweep", "sweep.yaml", "--log_dir", "logs", "--group", GROUP),
+    *("--mode", "disabled", "--runner", "process", "--max_subprocesses", "2"),
 ]
 
 
