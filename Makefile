@@ -8,7 +8,7 @@ FAST := not slow and not real_data and not cluster
 PYTEST_WORKERS := --numprocesses logical --dist loadgroup
 MODELS := mtlr fixed_moe adjustable_moe personalized_moe
 
-.PHONY: demo test test-fast test-oldest check docs install lock clean
+.PHONY: demo test test-fast test-oldest faults check docs install lock clean
 
 demo: $(INSTALLED)
 	@for model in $(MODELS); do \
@@ -24,6 +24,11 @@ test: $(INSTALLED)
 # What to run while working: about a minute on two cores.
 test-fast: $(INSTALLED)
 	$(BIN)/python -m pytest $(PYTEST_WORKERS) -m "$(FAST)"
+
+# All kills, damaged files, full disks and random input, of which `make test` runs a sample.
+faults: $(INSTALLED)
+	SURVKIT_FAULTS=full $(BIN)/python -m pytest --numprocesses logical --dist worksteal \
+		-o timeout=1800 tests/faults
 
 # The fast tests on the lowest versions that requirements*.txt allow. Old versions warn of things
 # that have long been settled, so a warning is no error here.

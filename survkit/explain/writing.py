@@ -18,6 +18,7 @@ from survkit.explain import plots
 from survkit.explain.figures import SubjectFigure
 from survkit.explain.runs import ExplainedSubjects
 from survkit.files import write_bytes
+from survkit.pages.csv_tables import spreadsheet_csv
 from survkit.pages.labels import label
 from survkit.types import InputError
 
@@ -67,8 +68,8 @@ def write_explanation(
     explanation, figures = explained.explanation, explained.subjects.figure_names
     earlier = _settings(folder)
     paths = [folder / "explanation.csv", folder / "importance.csv"]
-    write_bytes(paths[0], explanation_table(explained).to_csv(index=False).encode())
-    write_bytes(paths[1], explanation.global_importance().to_csv().encode())
+    write_bytes(paths[0], spreadsheet_csv(explanation_table(explained)))
+    write_bytes(paths[1], spreadsheet_csv(explanation.global_importance().reset_index()))
     with warnings.catch_warnings():
         # A name in a script that the font does not have is drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing")

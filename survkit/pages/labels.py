@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
+_SPACES = re.compile(r"[^\S\u00a0\u202f]+")
 _INVISIBLE = "\N{ZERO WIDTH SPACE}"
 
 
 def one_line(text: str) -> str:
-    """Return text with each run of spaces, line breaks and control characters as one space."""
-    return " ".join("".join(" " if _is_control(c) else c for c in text).split())
+    """Return text with each run of spaces, line breaks and control characters as one space.
+
+    Spaces at which a line may not break stay.
+    """
+    return _SPACES.sub(" ", "".join(" " if _is_control(c) else c for c in text)).strip()
 
 
 def display_width(text: str) -> int:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
+from survkit.pages.labels import one_line
+from survkit.pages.markdown import markdown_cell, markdown_text
+
 _BREAKS = re.compile(r"[ _@]|\u00a0(?=[\[(])")
-_BOLD = "textbf:--rwrap;"
-_MARKDOWN_SPECIAL = re.compile(r"([\\`*|<])")
+_HYPHEN_BEFORE_NUMBER = re.compile(r"(?<![\w.\\-])-(?=\d)")
+_MINUS = "\N{MINUS SIGN}"
+_LATEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"\u00a0": "~", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"},
+    # Signs that LaTeX's plain text lacks, or shows as others.
+    **{"<": "$<$", ">": "$>$", "|": r"\textbar{}", _MINUS: "$-$"},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +71,14 @@ def to_markdown(table: TextTable) -> str:
     text = table.text
     head = [str(text.index.name or ""), *map(str, text.columns)]
     rules = ["---" if column in table.words else "---:" for column in text.columns]
-    lines = [[_escaped(name) for name in head], ["---", *rules]]
+    lines = [[markdown_cell(name) for name in head], ["---", *rules]]
     for i, (name, *cells) in enumerate(text.itertuples(name=None)):
-        shown = [_escaped(str(cell)) for cell in cells]
+        shown = [markdown_cell(str(cell)) for cell in cells]
         marked = [f"**{c}**" if table.is_bold(i, j) else c for j, c in enumerate(shown)]
-        lines.append([_escaped(str(name)), *marked])
+        lines.append([markdown_cell(str(name)), *marked])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    notes = "".join(f"\n- {_escaped(note)}" for note in table.notes)
-    return f"**{_escaped(table.caption)}**\n\n{body}\n{notes}\n"
+    notes = "".join(f"\n- {markdown_text(note)}" for note in table.notes)
+    return f"**{markdown_text(table.caption)}**\n\n{body}\n{notes}\n"
 
 
 def to_latex(table: TextTable) -> str:
@@ -76,34 +86,37 @@ def to_latex(table: TextTable) -> str:
 
     Needs nothing but `\usepackage{booktabs}`.
     """
-    text = table.text.reset_index()  # else the head of the first column has a line of its own
-    styler = text.style.format(escape="latex").format_index(escape="latex", axis=1)
-    if not table.bold.empty:
-        first = np.full((len(text), 1), False)
-        bold = np.hstack([first, table.bold.to_numpy(dtype=bool)])
-        styler = styler.apply(lambda _: np.where(bold, _BOLD, ""), axis=None)
-    body = styler.hide(axis="index").to_latex(
-        hrules=True,
-        column_format="l" + "".join("l" if c in table.words else "r" for c in table.text),
-        position_float="centering",
-        caption=_latex_text(table.caption),
-    )
-    notes = "".join(f"\\par\\smallskip {_latex_text(note)}\n" for note in table.notes)
-    return _latex_signs(body).replace("\\end{table}", f"{notes}\\end{{table}}")
+    text = table.text
+    alignment = "l" + "".join("l" if column in table.words else "r" for column in text)
+    rows = []
+    for i, (name, *cells) in enumerate(text.itertuples(name=None)):
+        shown = [_latex(str(cell)) for cell in cells]
+        marked = [f"\\textbf{{{c}}}" if table.is_bold(i, j) else c for j, c in enumerate(shown)]
+        rows.append(_latex_row([_latex(str(name)), *marked]))
+    lines = [
+        "\\begin{table}",
+        "\\centering",
+        f"\\caption{{{_latex(table.caption)}}}",
+        f"\\begin{{tabular}}{{{alignment}}}",
+        "\\toprule",
+        _latex_row([_latex(str(name)) for name in (text.index.name or "", *text.columns)]),
+        "\\midrule",
+        *rows,
+        "\\bottomrule",
+        "\\end{tabular}",
+        *(f"\\par\\smallskip {_latex(note)}" for note in table.notes),
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _escaped(text: str) -> str:
-    return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.splitlines()))
+def _latex_row(cells: Sequence[str]) -> str:
+    # After the end of a row and after a rule, LaTeX reads a bracket or a star as an argument.
+    guard = "{}" if cells[0].startswith(("[", "*", "(")) else ""
+    return f"{guard}{' & '.join(cells)} \\\\"
 
 
-def _latex_text(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
-
-
-def _latex_signs(text: str) -> str:
-    """Set signs that LaTeX's plain text lacks, or shows as hyphens, in mathematics."""
-    text = re.sub(r"(?<![\w.\\-])-(?=\d)", "$-$", text)
-    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-    signs = {"\u00a0": "~", "±": r"$\pm$", **arrows, "<": "$<$", ">": "$>$"}
-    return "".join(signs.get(character, character) for character in text)
+def _latex(text: str) -> str:
+    """Return text that LaTeX prints as it stands, with a minus sign before numbers."""
+    line = _HYPHEN_BEFORE_NUMBER.sub(_MINUS, one_line(text))
+    return "".join(_LATEX.get(character, character) for character in line)

@@ -42,6 +42,7 @@ def predict(config: PredictConfig) -> Path:
     Nothing is written for a run, a table or a time that cannot be used.
     """
     from survkit.files import write_bytes
+    from survkit.pages.csv_tables import spreadsheet_csv
     from survkit.predict.tables import number_text, prediction_table, screen_table
     from survkit.runs.patients import read_patients
     from survkit.runs.read import load_fitted
@@ -66,7 +67,7 @@ def predict(config: PredictConfig) -> Path:
         )
     similar, why_not = _similar_patients(config, run, patients)
     table = prediction_table(patients, run.model, config.times, similar)
-    write_bytes(out, table.to_csv(index=False).encode())
+    write_bytes(out, spreadsheet_csv(table))
     for note in (*notes, *why_not):
         print(f"warning: {note}", file=sys.stderr)
     print(screen_table(table, horizon=horizon))

@@ -19,6 +19,7 @@ from survkit.report.notes import footnotes
 from survkit.report.sections import comparison_tables
 from survkit.runs.predictions import NotAtHandError, load_recorded_dataset
 from survkit.runs.table import distinct, load_runs
+from survkit.shell import shell_command
 from survkit.types import InputError
 
 Draw = Callable[..., object]
@@ -56,7 +57,7 @@ def find_runs(
 
 
 def _how_to_make(log_dir: str | Path, group: str, lack: str) -> str:
-    flags = f"--group {group} --log_dir {Path(log_dir).resolve()}"
+    flags = shell_command(["--group", group, "--log_dir", str(Path(log_dir).resolve())])
     return (
         f"{lack[0].upper()}{lack[1:]}. In the project's folder, this makes such runs:\n"
         f"    python -m survkit.grid_search {flags}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from survkit.files import write_bytes
+from survkit.pages.csv_tables import spreadsheet_csv
 from survkit.pages.document import Box, Section, render_page
 from survkit.pages.text_tables import TextTable, to_latex, to_markdown
 from survkit.report.cox_sections import hazard_ratios_section
@@ -39,7 +40,7 @@ def write_report(material: Material | None, state: State, group_folder: Path) ->
     InputError
         Where a file cannot be written or a record is damaged.
     """
-    contents: dict[str, str] = {}
+    contents: dict[str, bytes] = {}
     if material is None:
         notes = Footnotes({}, ())
         sections = [runs_section(None, state, notes)]
@@ -49,10 +50,10 @@ def write_report(material: Material | None, state: State, group_folder: Path) ->
         sections, profiles = _sections(material, state, notes, tables)
         contents = _table_files(material, tables)
         if not profiles.empty:
-            contents["profiles.csv"] = profiles.to_csv(index=False)
+            contents["profiles.csv"] = spreadsheet_csv(profiles)
     page = _render(material, state, sections, group_folder.name)
-    for name, content in {"report.html": page, **contents}.items():
-        write_bytes(group_folder / name, content.encode())
+    for name, content in {"report.html": page.encode(), **contents}.items():
+        write_bytes(group_folder / name, content)
     return [group_folder / name for name in ("report.html", *contents)]
 
 
@@ -102,11 +103,11 @@ def _sections(
     return [section for section in sections if section is not None], profiles
 
 
-def _table_files(material: Material, tables: Sequence[TextTable]) -> dict[str, str]:
+def _table_files(material: Material, tables: Sequence[TextTable]) -> dict[str, bytes]:
     return {
-        "comparison.md": "\n".join(map(to_markdown, tables)),
-        "comparison.tex": "\n".join(map(to_latex, tables)),
-        "comparison.csv": tidy_comparison(material).to_csv(index=False),
+        "comparison.md": "\n".join(map(to_markdown, tables)).encode(),
+        "comparison.tex": "\n".join(map(to_latex, tables)).encode(),
+        "comparison.csv": spreadsheet_csv(tidy_comparison(material)),
     }
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from survkit.datasets import COMMON_PARAMETERS
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
-from survkit.pages.markdown import markdown_code, markdown_text
+from survkit.pages.markdown import markdown_block, markdown_code, markdown_text
 from survkit.runs.flags import PATHS, dataset_and_model_flags
 from survkit.runs.hazard_text import hazard_ratio_cells
 from survkit.runs.leak_text import OWNERS_TASK, leak_check_rows
 from survkit.runs.metric_text import SHARES, short_unit, summary_metrics, times_note, times_of
+from survkit.shell import shell_command
 from survkit.types import SurvivalData
 
 FILE = "model_card.md"
@@ -86,8 +86,8 @@ def _data(dataset: Dataset) -> list[str]:
     facts = [f"Source: {card.source}", f"Licence: {card.licence}", *card.notes]
     unit = markdown_text(short_unit(card.time_unit)) or "as above"
     return [
-        f"{card.name}: {card.n:,} subjects, {card.events:,} events ({card.events / card.n:.0%}). "
-        f"Time in {markdown_text(card.time_unit)}.",
+        f"{markdown_text(card.name)}: {card.n:,} subjects, {card.events:,} events "
+        f"({card.events / card.n:.0%}). Time in {markdown_text(card.time_unit)}.",
         "",
         *_bullets(map(markdown_text, facts)),
         "",
@@ -270,10 +270,15 @@ def _use(dataset: Dataset, folder: Path) -> list[str]:
     horizon = f"{dataset.grid.horizon:g}"
     columns = ", ".join(map(markdown_text, dataset.preprocessor.columns))
     return [
-        "```bash",
-        f"python -m survkit.predict --run {quote(str(folder))} --csv patients.csv --times TIME ...",
-        "```",
+        markdown_block(_prediction_command(folder, dataset.grid.horizon / 2), "bash"),
         "",
-        f"`patients.csv` has the columns {columns}, as in the source. Times go up to the horizon, "
-        f"{horizon} ({markdown_text(dataset.card.time_unit)}).",
+        f"`patients.csv` has the columns {columns}, as in the source. `--times` takes any number "
+        f"of times up to the horizon, {horizon} ({markdown_text(dataset.card.time_unit)}).",
     ]
+
+
+def _prediction_command(folder: Path, time: float) -> str:
+    # A name that begins with a hyphen would be read as a flag.
+    run = f"./{folder}" if str(folder).startswith("-") else str(folder)
+    flags = ["--run", run, "--csv", "patients.csv", "--times", f"{time:.4g}"]
+    return shell_command(["python", "-m", "survkit.predict", *flags])

@@ -15,15 +15,13 @@ from pathlib import Path
 import survkit
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.jobs import Job
+from survkit.shell import shell_quoted
 from survkit.slurm.batch_job import job_text
 from survkit.slurm.queue import ARRAY_COMMENT, run_comment, run_key
 from survkit.slurm.simple_slurm_script import CLUSTERS, Submission
 
 Batch = Sequence[Job]
 """One job, or the jobs of a job array, which wait for the same others."""
-
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
-_ESCAPES |= {ord("\\"): "\\\\", ord("'"): "\\'"}
 
 
 def batches(jobs: Sequence[Job], *, array: bool, largest_array: int) -> list[Batch]:
@@ -93,8 +91,3 @@ def _text(job: Job, config: BatchRunConfig) -> str:
 def _one_line(text: str) -> str:
     """Return text with all white space made single spaces."""
     return " ".join(text.split())
-
-
-def shell_quoted(text: str) -> str:
-    r"""Quote text for bash, all on one line: sbatch refuses a script that holds \r\n."""
-    return shlex.quote(text) if text.isprintable() else f"$'{text.translate(_ESCAPES)}'"

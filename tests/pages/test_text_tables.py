@@ -31,7 +31,7 @@ def test_latex() -> None:
     assert r"model & loss~$\downarrow$ & best \\" in lines
     bold = r"\textbf{$-$0.20 ($-$0.40 to $-$0.01)}"
     assert rf"fixed\_moe & 2.10 $\pm$ 0.05 & {bold} \\" in lines
-    assert r"mtlr [a] & - & a|b $<$5 \% \\" in lines
+    assert r"mtlr [a] & - & a\textbar{}b $<$5 \% \\" in lines
     assert r"\par\smallskip [a] 1 of 5\_runs" in lines
     assert [line for line in lines if "rule" in line] == [r"\toprule", r"\midrule", r"\bottomrule"]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from survkit.slurm.batch_script import batches, shell_quoted
+from survkit.shell import shell_quoted
+from survkit.slurm.batch_script import batches
 from survkit.slurm.queue import array_runs, run_key
 from survkit.slurm.slurm_launcher import slurm_scripts
 from tests.launch.job_fixtures import make_job
