@@ -15,10 +15,7 @@ from operator import ge, gt, le, lt
 from typing import Any, Literal
 
 from survkit.text import shown
-from survkit.types import InputError
-
-SMALLEST, LARGEST = 1e-18, 1e18
-"""Sizes of the numbers that a flag can have, besides 0: their squares exist in single precision."""
+from survkit.types import LARGEST, SMALLEST, InputError
 
 MAX_NAME = 255
 """Bytes of the longest name of a file."""

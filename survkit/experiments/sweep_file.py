@@ -7,11 +7,10 @@ from typing import Any
 
 import yaml
 
-from survkit.configs.options import LARGEST
 from survkit.configs.text_file import read_text
 from survkit.experiments.sweep import AFTER, NAME, Sweep
 from survkit.text import cut, nearest, one_line, shown
-from survkit.types import InputError
+from survkit.types import LARGEST, InputError
 
 MAX_DEPTH = 20
 """Most brackets and indented blocks in each other; a sweep needs five."""

@@ -13,8 +13,8 @@ from survkit.types import InputError
 BYTES_A_CUT = 150
 """Memory for each evaluated subject and cut: predictions, weights, and what they are made of."""
 
-SECONDS_A_RESAMPLE = 2e-4
-SECONDS_A_RESAMPLED_SUBJECT = 1.5e-6
+SECONDS_A_RESAMPLE = 1e-3
+SECONDS_A_RESAMPLED_SUBJECT = 2e-6
 """Measured on one slow core; other machines differ."""
 
 MAX_HOURS = 48
