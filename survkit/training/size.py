@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from survkit.heads.backbone import count_weights, layer_widths
 from survkit.system import MemoryNeed
 from survkit.training.batch import EVALUATION_ROWS
-from survkit.training.network import SurvivalNetwork
 from survkit.training.objective import Objective
 from survkit.types import Splits, TimeGrid
 
@@ -36,7 +36,7 @@ def network_need(
 ) -> MemoryNeed:
     """Estimate what the training of networks that differ only in their seeds needs.
 
-    The network is built on torch's meta device, where weights take no memory.
+    The head is built on torch's meta device, where weights take no memory.
 
     Parameters
     ----------
@@ -54,19 +54,18 @@ def network_need(
         Networks that are trained together.
     """
     train = splits.train
+    names = ("hidden_dim", "num_hidden_layers", "embedding_dimension", "one_hot_embed")
+    shape = {name: parameters[name] for name in names}
+    widths = layer_widths(train.features.shape[1], train.categorical, **shape)
+    embedding = {name: shape[name] for name in names[2:]}
+    weights = count_weights(widths, train.categorical, **embedding)
     with torch.device("meta"):
-        network = SurvivalNetwork(
-            objective.build_head,
-            num_features=train.features.shape[1],
-            categorical=train.categorical,
-            num_classes=grid.num_classes,
-            parameters=parameters,
-        )
-    weights = sum(weight.numel() for weight in network.parameters())
+        head = objective.build_head(widths[-1], grid.num_classes, parameters)
+    weights += sum(weight.numel() for weight in head.parameters())
     copies = COPIES_OF_WEIGHTS * seeds + COPIES_WHILE_SAVING
     mixture = "mixture_components" in objective.parameters
     experts = parameters["mixture_components"] if mixture else 1
-    units, classes = sum(network.backbone.widths), experts * grid.num_classes
+    units, classes = sum(widths), experts * grid.num_classes
     batch = min(parameters["batch_size"], len(train))
     together = max(seeds * batch, min(EVALUATION_ROWS, max(map(len, splits[1:]))))
     values = together * (VALUES_A_UNIT * units + values_a_class * classes)
