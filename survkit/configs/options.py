@@ -150,7 +150,8 @@ def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: Any
         raise InputError(f"--{field.name} is {value}; it must be at least {SMALLEST:g}")
     for word, bound in ({"at most": LARGEST} | field.metadata["bounds"]).items():
         if not _INSIDE[word](value, bound):
-            raise InputError(f"--{field.name} is {shown(value)}; it must be {word} {bound}")
+            limit = f"{bound:g}" if isinstance(bound, float) else bound
+            raise InputError(f"--{field.name} is {shown(value)}; it must be {word} {limit}")
 
 
 def _check_text(field: dataclasses.Field[Any], text: str) -> None:

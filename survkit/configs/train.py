@@ -318,7 +318,7 @@ class TrainConfig(DataConfig):
     )
 
     epochs: int = _optimisation(1000, "passes over the data at most", at_least=1, at_most=10**9)
-    lr: float = _optimisation(5e-4, "learning rate", above=0, at_most=1e6)
+    lr: float = _optimisation(5e-4, "learning rate", above=0, at_most=1e30)
     batch_size: int = _optimisation(64, "subjects in a batch", at_least=1, at_most=10**9)
     optimizer: Literal["Adam", "AdamW", "SGD"] = _optimisation(
         "Adam", "optimiser (Adam and AdamW with eps 1e-7)"
