@@ -92,7 +92,7 @@ def fit_on_grid(
     train: SurvivalData, grid: TimeGrid, trees: int, min_samples_split: int
 ) -> SurvivalTrees:
     forest = RandomSurvivalForest(
-        grid=grid, n_estimators=trees, min_samples_split=min_samples_split, max_memory_gb=1e3
+        grid=grid, n_estimators=trees, min_samples_split=min_samples_split
     )
     return forest.fit(train, train).trees
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
 from types import FrameType
 
+from survkit.text import one_line
 from survkit.types import InputError
 
 FAILED = 1
@@ -44,7 +45,7 @@ def run_command(prog: str, command: Callable[[], int | None]) -> int:
             sys.stdout.flush()
             return status
     except InputError as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)
+        print(f"{prog}: error: {one_line(str(error))}", file=sys.stderr)
         return RUNS_ELSEWHERE if isinstance(error, RunsElsewhereError) else BAD_INPUT
     except (KeyboardInterrupt, _Terminated) as stop:
         print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)

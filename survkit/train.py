@@ -64,6 +64,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     from survkit.datasets.splitting import check_event_in_each_part
     from survkit.models.fitting import use_device
     from survkit.models.registry import MODELS
+    from survkit.models.size import check_size
     from survkit.runs.results import say_complete, show
     from survkit.training.tracking import WandbProcess
 
@@ -72,6 +73,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
     dataset = load_configured(asdict(config))
     if dataset.schema is not None:
         print(dataset.schema.describe())
+    check_size(asdict(config), dataset, num_seeds=len(config.seeds or [config.seed]))
     config = resolved(replace(config, device=device), dataset)
     with ExitStack() as contexts:
         runs, problems = _lock(config, dataset, contexts)

@@ -23,6 +23,12 @@ BoolArray = NDArray[np.bool_]
 SURVIVAL_TOLERANCE = 1e-6
 """Rounding by which a survival curve may leave [0, 1] or rise before it is refused."""
 
+SMALLEST, LARGEST = 1e-18, 1e18
+"""Sizes of the times and numbers that data may hold, besides 0.
+
+Their squares exist in single precision, and their fourth powers in double.
+"""
+
 _SINGLE_ROUNDING = 2.0**-24
 _DOUBLE_ROUNDING = 2.0**-50
 """Relative rounding of a time in single and (a few units in the last place) double precision."""
@@ -68,8 +74,9 @@ class SurvivalData:
     Raises
     ------
     InputError
-        For no rows, wrong lengths or shapes, NaN or infinite values, negative times or codes
-        outside a column's cardinality; the message names the column and the first bad row.
+        For no rows, wrong lengths or shapes, NaN or infinite values, times that are negative or
+        outside `SMALLEST` to `LARGEST`, or codes outside a column's cardinality; the message names
+        the column and the first bad row.
     """
 
     features: NDArray[np.float32]
@@ -197,6 +204,13 @@ def _check_times(name: str, time: FloatArray) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise InputError(f"{name} is {time[row]} in row {row}; times must be finite and at least 0")
+    beyond = (time > LARGEST) | ((time > 0) & (time < SMALLEST))
+    if beyond.any():
+        row = int(np.argmax(beyond))
+        raise InputError(
+            f"{name} is {time[row]} in row {row}; times other than 0 go from {SMALLEST:g} to "
+            f"{LARGEST:g}; choose another unit"
+        )
 
 
 def _is_single(time: FloatArray) -> bool:

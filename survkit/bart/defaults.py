@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survkit.bart.chains import SamplerSettings
-from survkit.bart.size import count_rows
+from survkit.bart.size import count_rows, memory_bytes
+from survkit.system import MemoryNeed, available_cores
 from survkit.types import BoolArray, SurvivalData, TimeGrid
 
 LARGE_ROWS = 20_000
 """Rows above which single moves no longer bring the chains together in reasonable time."""
+
+SETTINGS = frozenset(field.name for field in fields(SamplerSettings))
 
 REGROWN_SHARE = 0.24
 """Of the trees, regrown in every iteration on many rows: 12 of 50."""
@@ -67,3 +71,24 @@ def data_defaults(given: Mapping[str, Any], train: SurvivalData, grid: TimeGrid)
         trees = known.get("trees", SamplerSettings.trees)
         defaults = {**LARGE, "regrow": max(1, round(REGROWN_SHARE * trees))}
     return {name: known.get(name, value) for name, value in defaults.items()}
+
+
+def memory_need(given: Mapping[str, Any], train: SurvivalData, grid: TimeGrid) -> MemoryNeed:
+    """Estimate what a fit needs, from the most person-period rows that it may have.
+
+    Parameters are those of `data_defaults`.
+    """
+    known = {**given, **data_defaults(given, train, grid)}
+    rows, _ = count_rows(on_grid(train, grid).interval)
+    subjects = min(given["subsample"] or len(train), len(train))
+    rows = min(known["max_rows"], round(rows * subjects / len(train)))
+    columns = 1 + train.features.shape[1] + sum(c.cardinality - 1 for c in train.categorical)
+    settings = SamplerSettings(**{n: v for n, v in known.items() if n in SETTINGS})
+    jobs = min(settings.chains, given["cores"] or available_cores())
+    return MemoryNeed(
+        memory_bytes(rows, columns, settings, jobs=jobs) / 1e9,
+        f"{settings.chains} chains, {jobs} at a time, of {settings.draws:,} draws of "
+        f"{settings.trees:,} trees on {rows:,} rows",
+        "fewer --bart_trees, --bart_draws, --bart_chains, --bart_cores or --bart_max_rows need "
+        "less",
+    )

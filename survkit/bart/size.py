@@ -26,6 +26,8 @@ START_SECONDS = {"stochtree": 5.0, "pymc": 15.0}
 """Until a process has loaded the engine."""
 BYTES_PER_CELL = {"stochtree": 40, "pymc": 32}
 BYTES_PER_ROW_AND_TREE = {"stochtree": 16, "pymc": 16}
+BYTES_PER_TREE = 100
+"""Of a tree of a few nodes that is kept."""
 BASE_BYTES = {"stochtree": 3.0e8, "pymc": 5.0e8}
 """Of a process that has loaded the engine."""
 
@@ -56,12 +58,19 @@ def estimate_size(problem: ChainProblem, settings: SamplerSettings, *, jobs: int
         grown = trees * settings.warm_sweeps + settings.regrow * iterations
         seconds = seconds * settings.sweeps + rows * num_columns * grown * SECONDS_PER_CELL_GROWN
     rounds = -(-settings.chains // jobs)
+    memory = memory_bytes(rows, num_columns, settings, jobs=jobs)
+    wall = rounds * (seconds + START_SECONDS[backend])
+    return Size(rows, len(problem.features), len(problem.rows.times), wall, memory / 1e9)
+
+
+def memory_bytes(rows: int, num_columns: int, settings: SamplerSettings, *, jobs: int) -> float:
+    """Estimate the memory of all processes, and of the trees that they hand over."""
+    backend, trees = settings.backend, settings.trees
     cells = num_columns * BYTES_PER_CELL[backend] + trees * BYTES_PER_ROW_AND_TREE[backend]
     if backend == "pymc":
         cells += 8 * settings.draws  # pymc keeps the sum of the trees of every draw
-    memory = jobs * (BASE_BYTES[backend] + rows * cells)
-    wall = rounds * (seconds + START_SECONDS[backend])
-    return Size(rows, len(problem.features), len(problem.rows.times), wall, memory / 1e9)
+    kept = settings.chains * settings.draws * trees * BYTES_PER_TREE
+    return jobs * (BASE_BYTES[backend] + rows * cells) + kept
 
 
 def _count_columns(problem: ChainProblem) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from survkit.baselines.columns import FeatureColumns, require_events
 from survkit.baselines.survival_trees import SurvivalTrees
+from survkit.system import MemoryNeed
 from survkit.types import (
     BoolArray,
     FitMonitor,
@@ -28,7 +29,7 @@ IN_BAG = 1 - np.exp(-1)
 """Share of the training rows that a bootstrap sample holds."""
 
 
-PARAMETERS = ("n_estimators", "min_samples_split", "max_features", "max_memory_gb", "seed")
+PARAMETERS = ("n_estimators", "min_samples_split", "max_features", "seed")
 
 
 class RandomSurvivalForest:
@@ -50,8 +51,6 @@ class RandomSurvivalForest:
     max_features : str
         How many of the columns are tried at each split: "sqrt", "log2", "all" or a whole number;
         categories count as one column each.
-    max_memory_gb : float
-        Most memory, in 10^9 bytes, that the estimate may reach.
     seed : int
         Seed of the bootstrap samples and of the columns tried.
     """
@@ -63,14 +62,12 @@ class RandomSurvivalForest:
         n_estimators: int = 100,
         min_samples_split: int = 6,
         max_features: str = "sqrt",
-        max_memory_gb: float = 8.0,
         seed: int = 42,
     ) -> None:
         self.grid = grid
         self.n_estimators = n_estimators
         self.min_samples_split = min_samples_split
         self.max_features = max_features
-        self.max_memory_gb = max_memory_gb
         self.seed = seed
         self.fit_summary = FitSummary()
 
@@ -82,8 +79,7 @@ class RandomSurvivalForest:
         Raises
         ------
         InputError
-            For fewer events than a leaf has rows, more `max_features` than columns, or an
-            estimate above `max_memory_gb`.
+            For fewer events than a leaf has rows, or more `max_features` than columns.
         """
         from sksurv.ensemble import RandomSurvivalForest as Forest
         from sksurv.util import Surv
@@ -91,7 +87,7 @@ class RandomSurvivalForest:
         require_events(train, MIN_SAMPLES_LEAF, "rsf")
         self.columns = FeatureColumns.of(train)
         matrix = self.columns.one_hot(train.features)
-        self._check_memory(matrix)
+        print(f"random survival forest: {memory_need(vars(self), train, self.grid)}", flush=True)
         event, time = times_on_grid(train, self.grid)
         forest = Forest(
             self.n_estimators,
@@ -121,25 +117,6 @@ class RandomSurvivalForest:
                 "counted as one each; 'all' tries all of them"
             )
         return tried
-
-    def _check_memory(self, matrix: NDArray[np.float32]) -> None:
-        needed = forest_memory(
-            len(matrix),
-            num_times=len(self.grid.cuts),
-            n_estimators=self.n_estimators,
-            min_samples_split=self.min_samples_split,
-        )
-        gigabytes = (needed + 2 * matrix.nbytes) / 1e9
-        what = (
-            f"{self.n_estimators} trees on {len(matrix):,} rows at {len(self.grid.cuts)} times "
-            f"need about {gigabytes:.2f} GB"
-        )
-        print(f"random survival forest: {what}", flush=True)
-        if gigabytes > self.max_memory_gb:
-            raise InputError(
-                f"{what}, more than --max_memory_gb {self.max_memory_gb:g}; a larger "
-                "--rsf_min_samples_split, or fewer --rsf_n_estimators or --time_bins, need less"
-            )
 
     @property
     def knots(self) -> Knots:
@@ -189,6 +166,33 @@ def times_on_grid(data: SurvivalData, grid: TimeGrid) -> tuple[BoolArray, NDArra
     classes = grid.classify(data.time)
     beyond = classes == len(grid.cuts)
     return data.event & ~beyond, grid.cuts[np.where(beyond, len(grid.cuts) - 1, classes)]
+
+
+def memory_need(parameters: Mapping[str, Any], train: SurvivalData, grid: TimeGrid) -> MemoryNeed:
+    """Estimate what a forest needs while it is fitted.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values for `n_estimators` and `min_samples_split`.
+    train : SurvivalData
+        The training rows.
+    grid : TimeGrid
+        Its cuts are the distinct training times.
+    """
+    rows, trees = len(train), parameters["n_estimators"]
+    columns = train.features.shape[1] + sum(c.cardinality - 1 for c in train.categorical)
+    of_trees = forest_memory(
+        rows,
+        num_times=len(grid.cuts),
+        n_estimators=trees,
+        min_samples_split=parameters["min_samples_split"],
+    )
+    return MemoryNeed(
+        (of_trees + 2 * 4 * rows * columns) / 1e9,
+        f"{trees} trees on {rows:,} rows at {len(grid.cuts)} times",
+        "a larger --rsf_min_samples_split, or fewer --rsf_n_estimators or --time_bins, need less",
+    )
 
 
 def forest_memory(

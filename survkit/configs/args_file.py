@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from survkit.configs.earlier_flags import rewrite
 from survkit.configs.parser import EXPERIMENT_ARGS, Parser, build_parser
+from survkit.configs.text_file import read_text
 from survkit.configs.words import by_flag, looks_like_flag
-from survkit.text import nearest
+from survkit.text import cut, nearest, shown
 from survkit.types import InputError
 
 _FILE = EXPERIMENT_ARGS.removeprefix("--")
@@ -167,10 +168,10 @@ def _parse(
         return
     name = unknown[0]
     if not name.startswith("-"):
-        raise InputError(f"{where}'{name}' is not a flag, and no flag before it takes it")
+        raise InputError(f"{where}{shown(name)} is not a flag, and no flag before it takes it")
     flag = name.partition("=")[0]
     known = list(parser._option_string_actions)  # argparse offers no public listing
-    raise InputError(f"{where}unknown flag {flag}{nearest(flag, known)}")
+    raise InputError(f"{where}unknown flag {cut(flag)}{nearest(flag, known)}")
 
 
 def _experiment_files(argv: Sequence[str]) -> list[str]:
@@ -181,14 +182,9 @@ def _experiment_files(argv: Sequence[str]) -> list[str]:
 
 
 def _read_words(path: Path, parser: Parser) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read the args file {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"the args file {path} is not UTF-8 text") from None
+    text = read_text(path, "the args file")
     words: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         try:
             words += shlex.split(line, comments=True)
         except ValueError as error:
@@ -210,4 +206,6 @@ def _refuse_contradictions(path: Path, words: list[str], parser: argparse.Argume
         _parse(parser, flag_words, alone, where=f"{path}: ")
         for name, value in vars(alone).items():
             if seen.setdefault(name, value) != value:
-                raise InputError(f"{path}: --{name} is given twice, as {seen[name]} and as {value}")
+                raise InputError(
+                    f"{path}: --{name} is given twice, as {shown(seen[name])} and as {shown(value)}"
+                )

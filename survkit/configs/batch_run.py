@@ -30,12 +30,15 @@ class BatchRunConfig:
         (), "sweeps of survkit.experiments to run; each is also the group of its records"
     )
     sweep: str | None = _sweep(
-        None, "YAML file of a sweep; its records go to the group of the file's name, or --group"
+        None,
+        "YAML file of a sweep; its records go to the group of the file's name, or --group",
+        is_path=True,
     )
     num_runs: int | None = _sweep(
         None,
         "run a random choice of this many runs of each sweep, always the same one",
         at_least=1,
+        at_most=10**9,
         shown_default="all",
     )
 
@@ -46,19 +49,24 @@ class BatchRunConfig:
     dry_run: bool = _launch(False, "print what would be run, and stop")
     check_wandb: bool = _launch(False, "leave out runs that are finished in Weights & Biases, too")
     retries: int = _launch(
-        0, "further attempts at a run that failed, input errors apart", at_least=0
+        0, "further attempts at a run that failed, input errors apart", at_least=0, at_most=1000
     )
 
     join_seeds: bool = _local(
         True, "train runs that differ in their seeds only in one process, as one stacked network"
     )
-    gpu_list: tuple[int, ...] = _local((), "GPUs to use, by index", at_least=0, shown_default="all")
-    gpu_mb_per_job: int = _local(2000, "free GPU memory that a run needs, in MiB", at_least=1)
-    max_per_gpu: int = _local(1, "runs at the same time on one GPU", at_least=1)
+    gpu_list: tuple[int, ...] = _local(
+        (), "GPUs to use, by index", at_least=0, at_most=1023, shown_default="all"
+    )
+    gpu_mb_per_job: int = _local(
+        2000, "free GPU memory that a run needs, in MiB", at_least=1, at_most=10**9
+    )
+    max_per_gpu: int = _local(1, "runs at the same time on one GPU", at_least=1, at_most=1000)
     max_subprocesses: int | None = _local(
         None,
         "runs at the same time",
         at_least=1,
+        at_most=10_000,
         shown_default="one a GPU slot, or one a core where there is no GPU",
     )
     dask_address: str | None = _local(None, "scheduler of the Dask cluster, as tcp://host:8786")
@@ -68,16 +76,18 @@ class BatchRunConfig:
     partition: str | None = _slurm(None, "partition to run in")
     qos: str | None = _slurm(None, "quality of service")
     gpu: str | None = _slurm(None, "GPUs of a job, as a number or type:number, such as a100:1")
-    cpu: int = _slurm(2, "cores of a job", at_least=1)
+    cpu: int = _slurm(2, "cores of a job", at_least=1, at_most=100_000)
     memory: str = _slurm("8G", "memory of a job")
     time: str = _slurm("4:00:00", "time limit of a job")
     array: bool = _slurm(False, "submit runs as tasks of job arrays")
-    array_limit: int | None = _slurm(None, "tasks of an array at the same time", at_least=1)
+    array_limit: int | None = _slurm(
+        None, "tasks of an array at the same time", at_least=1, at_most=1_000_000
+    )
     requeue: bool = _slurm(
         True, "let a job that nears its time limit requeue itself and go on where it stopped"
     )
     requeue_seconds: int = _slurm(
-        120, "how long before its time limit a job stops to requeue", at_least=1
+        120, "how long before its time limit a job stops to requeue", at_least=1, at_most=10**9
     )
     wait: bool = _slurm(False, "follow the jobs to the end")
 

@@ -26,6 +26,7 @@ class DescribeConfig:
     out: str | None = _description(
         None,
         "page to write",
+        is_path=True,
         shown_default="PATIENTS_description.html beside PATIENTS.csv, or DATASET_description.html "
         "in this folder",
     )

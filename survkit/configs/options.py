@@ -16,7 +16,11 @@ from dataclasses import fields
 from operator import ge, gt, le, lt
 from typing import Any, Literal
 
-from survkit.types import InputError
+from survkit.text import shown
+from survkit.types import LARGEST, SMALLEST, InputError
+
+MAX_NAME = 255
+"""Bytes of the longest name of a file."""
 
 _DEFAULT = object()
 
@@ -33,6 +37,7 @@ def option(
     identity: bool = True,
     neutral: object = _DEFAULT,
     shown_default: str | None = None,
+    is_path: bool = False,
 ) -> Any:
     """Return a dataclass field with what the command line and `validate` need.
 
@@ -54,6 +59,8 @@ def option(
         made before stay those of the same numbers.
     shown_default : str, optional
         How `--help` describes a default that depends on the circumstances.
+    is_path : bool
+        Whether it is the path of a file or folder, or a part of one.
     """
     bounds = {"at least": at_least, "above": above, "at most": at_most, "below": below}
     metadata = {
@@ -63,6 +70,7 @@ def option(
         "identity": identity,
         "neutral": default if neutral is _DEFAULT else neutral,
         "shown_default": shown_default,
+        "is_path": is_path,
     }
     if callable(default):
         return dataclasses.field(default_factory=default, metadata=metadata)
@@ -132,7 +140,7 @@ def validate_values(config_class: type, values: Mapping[str, Any]) -> None:
             continue
         is_list = isinstance(value, tuple | list)
         if declared.several and not (is_list or declared.one_alone):
-            raise InputError(f"--{field.name} is {value!r}; it must be {declared}")
+            raise InputError(f"--{field.name} is {shown(value)}; it must be {declared}")
         for single in value if declared.several and is_list else (value,):
             _check_value(field, declared, single)
 
@@ -141,9 +149,32 @@ def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: Any
     accepted = (int, float) if declared.scalar is float else declared.scalar
     right_type = isinstance(value, accepted) and isinstance(value, bool) is (accepted is bool)
     if not right_type or (declared.choices and value not in declared.choices):
-        raise InputError(f"--{field.name} is {value!r}; it must be {declared}")
+        raise InputError(f"--{field.name} is {shown(value)}; it must be {declared}")
+    if isinstance(value, str):
+        _check_text(field, value)
+        return
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"--{field.name} is {value}; it must be finite")
-    for word, bound in field.metadata["bounds"].items():
+    if value and abs(value) < SMALLEST:
+        raise InputError(f"--{field.name} is {value}; it must be at least {SMALLEST:g}")
+    for word, bound in ({"at most": LARGEST} | field.metadata["bounds"]).items():
         if not _INSIDE[word](value, bound):
-            raise InputError(f"--{field.name} is {value}; it must be {word} {bound}")
+            limit = f"{bound:g}" if isinstance(bound, float) else bound
+            raise InputError(f"--{field.name} is {shown(value)}; it must be {word} {limit}")
+
+
+def _check_text(field: dataclasses.Field[Any], text: str) -> None:
+    """Refuse what no file can be named and no record can hold."""
+    name = field.name
+    if "\0" in text:
+        raise InputError(f"--{name} is {shown(text)}; it must be text without NUL characters")
+    try:
+        parts = text.encode().split(b"/")
+    except UnicodeEncodeError:
+        raise InputError(
+            f"--{name} is {shown(text)}, which is not UTF-8; rename it with letters of UTF-8"
+        ) from None
+    if field.metadata["is_path"] and max(map(len, parts)) > MAX_NAME:
+        raise InputError(
+            f"--{name} is {shown(text)}; each part of a path has at most {MAX_NAME} bytes"
+        )

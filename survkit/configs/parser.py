@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from survkit.configs.options import OptionType, option_type
-from survkit.text import nearest
+from survkit.text import nearest, shown
 from survkit.types import InputError
 
 EXPERIMENT_ARGS = "--experiment_args"
@@ -120,7 +120,7 @@ def _help_text(field: dataclasses.Field[Any], words: Mapping[str, str]) -> str:
 def _boolean(text: str) -> bool:
     values = {"true": True, "false": False}
     if text.casefold() not in values:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is neither True nor False")
     return values[text.casefold()]
 
 
@@ -130,10 +130,10 @@ def _converter(declared: OptionType) -> Callable[[str], object]:
             return None
         if declared.choices and text not in declared.choices:
             hint = nearest(text, declared.choices)
-            raise argparse.ArgumentTypeError(f"{text!r} is not {declared}{hint}")
+            raise argparse.ArgumentTypeError(f"{shown(text)} is not {declared}{hint}")
         try:
             return declared.scalar(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {declared}") from None
+            raise argparse.ArgumentTypeError(f"{shown(text)} is not {declared}") from None
 
     return convert

@@ -43,6 +43,7 @@ class DataConfig:
     data_dir: str = _data(
         _data_dir,
         "folder of the data files",
+        is_path=True,
         identity=False,
         shown_default="$SURVKIT_DATA_DIR, or ./data",
     )
@@ -56,6 +57,7 @@ class DataConfig:
         None,
         "number of cuts of the time grid",
         at_least=2,
+        at_most=1_000_000,
         shown_default="100, or 20 for fewer than 1,000 rows",
     )
     quantile_event_times: bool | None = _grid(
@@ -73,10 +75,10 @@ class DataConfig:
         "all 42 columns, or only those known at day 3 and not other models' predictions",
     )
     support2_start_day: float | None = _support2(
-        None, "count time from this day, of patients still observed", above=0
+        None, "count time from this day, of patients still observed", above=0, at_most=1e6
     )
     support2_censor_day: float | None = _support2(
-        None, "censor every patient at this day at the latest", above=0
+        None, "censor every patient at this day at the latest", above=0, at_most=1e6
     )
 
     mnist_means: tuple[float, ...] = _mnist(
@@ -106,12 +108,14 @@ class DataConfig:
         None,
         "hours of a patient to read, from the first",
         at_least=1,
+        at_most=1_000_000,
         shown_default="all, or those before the landmark",
     )
     landmark_hours: int | None = _sepsis(
         None,
         "predict at this hour: for patients at risk then, from the hours before it",
         at_least=1,
+        at_most=1_000_000,
     )
     administrative_censoring: bool = _sepsis(
         True,
@@ -123,6 +127,7 @@ class DataConfig:
         None,
         "path of the table: .csv, .tsv, .txt (or .gz of these), .parquet, .xlsx, .sav, .dta or "
         ".sas7bdat",
+        is_path=True,
         identity=False,
     )
     time_column: str | None = _csv(None, "column of event or censoring times")
@@ -177,7 +182,9 @@ class DataConfig:
         None, "encoding of the file, such as cp1252", identity=False, shown_default="found"
     )
 
-    synthetic_rows: int = _synthetic(4000, "number of subjects to generate", at_least=50)
+    synthetic_rows: int = _synthetic(
+        4000, "number of subjects to generate", at_least=50, at_most=10**9
+    )
     synthetic_process: Literal["proportional", "nonproportional"] = _synthetic(
         "proportional", "whether hazards keep their ratio over time"
     )
@@ -193,11 +200,11 @@ class TrainConfig(DataConfig):
     """Everything that defines a training run, one field a flag."""
 
     model: str = _model("fixed_moe", "one of {models}")
-    hidden_dim: int = _model(128, "units of a hidden layer", at_least=1)
-    num_hidden_layers: int = _model(2, "number of hidden layers", at_least=0)
+    hidden_dim: int = _model(128, "units of a hidden layer", at_least=1, at_most=1_000_000)
+    num_hidden_layers: int = _model(2, "number of hidden layers", at_least=0, at_most=1000)
     dropout: float = _model(0.0, "share of units dropped before each layer", at_least=0, below=1)
     embedding_dimension: int = _model(
-        4, "width of a categorical column's learned embedding", at_least=1
+        4, "width of a categorical column's learned embedding", at_least=1, at_most=1_000_000
     )
     initial_curve: Literal["kaplan_meier", "random"] = _model(
         "kaplan_meier",
@@ -212,15 +219,17 @@ class TrainConfig(DataConfig):
     )
     one_hot_embed: bool = _model(False, "one-hot categorical columns instead of learned embeddings")
 
-    mixture_components: int = _experts(10, "number of experts", at_least=1)
+    mixture_components: int = _experts(10, "number of experts", at_least=1, at_most=100_000)
     mixture_topk: int | None = _experts(
-        None, "experts kept for each subject", at_least=1, shown_default="all"
+        None, "experts kept for each subject", at_least=1, at_most=100_000, shown_default="all"
     )
     expert_metric: Literal["dot", "euclidean"] = _experts(
         "dot", "how the router compares a subject with an expert"
     )
     learn_temperature: bool = _experts(True, "learn the temperature of the router's softmax")
-    logit_temp: float = _experts(2.0, "temperature of the router's softmax at the start", above=0)
+    logit_temp: float = _experts(
+        2.0, "temperature of the router's softmax at the start", above=0, at_most=1e6
+    )
     time_warp_function: Literal["two_logistics", "beta_cdf"] = _experts(
         "two_logistics", "how adjustable_moe moves the time axis (beta_cdf: CPU only)"
     )
@@ -228,24 +237,22 @@ class TrainConfig(DataConfig):
         None,
         "width of the value that personalized_moe gives its experts",
         at_least=1,
+        at_most=1_000_000,
         shown_default="hidden_dim, rounded up to a multiple of the experts that share it",
     )
     moe_chunk_value_dim: bool = _experts(
         True, "split that value among the experts instead of giving each all of it"
     )
 
-    cox_alpha: float = _cox(1e-3, "weight of the elastic net penalty", at_least=0)
+    cox_alpha: float = _cox(1e-3, "weight of the elastic net penalty", at_least=0, at_most=1e6)
     cox_l1_ratio: float = _cox(0.5, "share of the L1 norm in the penalty", above=0, at_most=1)
 
-    rsf_n_estimators: int = _forest(100, "number of trees", at_least=1)
+    rsf_n_estimators: int = _forest(100, "number of trees", at_least=1, at_most=1_000_000)
     rsf_min_samples_split: int = _forest(
-        6, "training rows that a node needs to be split", at_least=2
+        6, "training rows that a node needs to be split", at_least=2, at_most=10**9
     )
     rsf_max_features: str = _forest(
         "sqrt", "columns that are tried at each split: sqrt, log2, all or a whole number"
-    )
-    max_memory_gb: float = _forest(
-        8.0, "refuse a forest that is estimated to need more memory, in GB", above=0, identity=False
     )
 
     bart_backend: Literal["stochtree", "pymc"] = _bart(
@@ -255,11 +262,12 @@ class TrainConfig(DataConfig):
         "prior",
         "standard deviation of the leaves: that of the prior, or learned from the data",
     )
-    bart_trees: int = _bart(50, "number of trees", at_least=1)
+    bart_trees: int = _bart(50, "number of trees", at_least=1, at_most=100_000)
     bart_tune: int | None = _bart(
         None,
         "iterations of a chain that are thrown away",
         at_least=0,
+        at_most=1_000_000,
         neutral=200,
         shown_default="200, or 100 on many rows",
     )
@@ -267,6 +275,7 @@ class TrainConfig(DataConfig):
         None,
         "iterations of a chain that are kept",
         at_least=1,
+        at_most=1_000_000,
         neutral=200,
         shown_default="200, or 150 on many rows",
     )
@@ -274,6 +283,7 @@ class TrainConfig(DataConfig):
         None,
         "updates of every tree in one iteration (stochtree)",
         at_least=1,
+        at_most=1_000_000,
         neutral=10,
         shown_default="10, or 1 on many rows",
     )
@@ -282,14 +292,16 @@ class TrainConfig(DataConfig):
         "trees that every iteration besides grows anew (stochtree): chains of many rows come "
         "together, but only approximate the posterior",
         at_least=0,
+        at_most=100_000,
         neutral=0,
         shown_default="0, or 12 of 50 trees on more than 20,000 rows of person-period data",
     )
-    bart_chains: int = _bart(4, "number of chains", at_least=1)
+    bart_chains: int = _bart(4, "number of chains", at_least=1, at_most=1000)
     bart_cores: int | None = _bart(
         None,
         "chains that run at a time",
         at_least=1,
+        at_most=10_000,
         identity=False,
         shown_default="all processors",
     )
@@ -297,21 +309,26 @@ class TrainConfig(DataConfig):
         None,
         "merge intervals of the grid until there are no more rows of person-period data",
         at_least=1,
+        at_most=10**9,
         neutral=200_000,
         shown_default="100,000 with stochtree, 200,000 with pymc",
     )
     bart_subsample: int | None = _bart(
-        None, "fit on so many training subjects, drawn at random", at_least=2, shown_default="all"
+        None,
+        "fit on so many training subjects, drawn at random",
+        at_least=2,
+        at_most=10**9,
+        shown_default="all",
     )
 
-    epochs: int = _optimisation(1000, "passes over the data at most", at_least=1)
-    lr: float = _optimisation(5e-4, "learning rate", above=0)
-    batch_size: int = _optimisation(64, "subjects in a batch", at_least=1)
+    epochs: int = _optimisation(1000, "passes over the data at most", at_least=1, at_most=10**9)
+    lr: float = _optimisation(5e-4, "learning rate", above=0, at_most=1e30)
+    batch_size: int = _optimisation(64, "subjects in a batch", at_least=1, at_most=10**9)
     optimizer: Literal["Adam", "AdamW", "SGD"] = _optimisation(
         "Adam", "optimiser (Adam and AdamW with eps 1e-7)"
     )
     early_stopping_patience: int = _optimisation(
-        10, "epochs without improvement before it stops", at_least=1
+        10, "epochs without improvement before it stops", at_least=1, at_most=10**9
     )
     monitored_val_metric: str = _optimisation(
         "loss", "validation metric that chooses the best epoch"
@@ -319,16 +336,20 @@ class TrainConfig(DataConfig):
     minimize_val_metric: bool = _optimisation(True, "whether smaller is better for that metric")
 
     group_ent_lambda: float = _regularisers(
-        0.01, "weight of equal use of the experts in a batch", at_least=0
+        0.01, "weight of equal use of the experts in a batch", at_least=0, at_most=1e6
     )
     instance_ent_lambda: float = _regularisers(
-        0.0, "weight of the entropy of a subject's routing", at_least=0
+        0.0, "weight of the entropy of a subject's routing", at_least=0, at_most=1e6
     )
     cosine_anneal_group_ent_lambda: bool = _regularisers(
         False, "let group_ent_lambda fall along a cosine"
     )
-    cosine_anneal_hold_epochs: int = _regularisers(0, "epochs before it begins to fall", at_least=0)
-    cosine_anneal_epochs: int = _regularisers(2, "epochs over which it falls", at_least=1)
+    cosine_anneal_hold_epochs: int = _regularisers(
+        0, "epochs before it begins to fall", at_least=0, at_most=10**9
+    )
+    cosine_anneal_epochs: int = _regularisers(
+        2, "epochs over which it falls", at_least=1, at_most=10**9
+    )
     cosine_anneal_min_lambda_multiplier: float = _regularisers(
         0.0, "share of it that is left at the end", at_least=0, at_most=1
     )
@@ -348,6 +369,7 @@ class TrainConfig(DataConfig):
         10,
         "subjects who must still be at risk at the time of a metric; it is missing otherwise",
         at_least=0,
+        at_most=10**9,
         neutral=0,
     )
     evaluation_times: tuple[float, ...] = _evaluation(
@@ -355,7 +377,9 @@ class TrainConfig(DataConfig):
         "further times of Brier score, AUC, accuracy and calibration error, in the data's unit",
         above=0,
     )
-    bootstrap: int = _evaluation(1000, "bootstrap samples for the test intervals", at_least=0)
+    bootstrap: int = _evaluation(
+        1000, "bootstrap samples for the test intervals", at_least=0, at_most=1_000_000
+    )
 
     seed: int = _run(
         42,
@@ -376,9 +400,18 @@ class TrainConfig(DataConfig):
         "torch device to train on, as cpu or cuda:1",
         shown_default="cuda where there is one, else cpu",
     )
-    log_dir: str = _run("./logs", "folder of all records")
+    log_dir: str = _run("./logs", "folder of all records", is_path=True)
     group: str | None = _run(
-        None, "subfolder of log_dir for this record", shown_default="the dataset's name"
+        None,
+        "subfolder of log_dir for this record",
+        is_path=True,
+        shown_default="the dataset's name",
+    )
+    max_memory_gb: float | None = _run(
+        None,
+        "refuse a run that is estimated to need more memory, in GB",
+        above=0,
+        shown_default="what this machine has",
     )
     resume: bool = _run(True, "go on where an interrupted run stopped")
     overwrite: bool = _run(False, "train again though there is a complete record")
@@ -394,7 +427,7 @@ class TrainConfig(DataConfig):
                 "--evaluation_times names a time twice: "
                 + " ".join(map("{:g}".format, self.evaluation_times))
             )
-        if not re.fullmatch(r"sqrt|log2|all|[1-9]\d*", self.rsf_max_features, re.ASCII):
+        if not re.fullmatch(r"sqrt|log2|all|[1-9]\d{0,8}", self.rsf_max_features, re.ASCII):
             raise InputError(
                 f"--rsf_max_features is '{self.rsf_max_features}'; it must be sqrt, log2, all or a "
                 "whole number above 0"

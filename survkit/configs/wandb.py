@@ -24,7 +24,7 @@ class WandbConfig:
     project: str = _wandb("survkit", "project to log to")
     name: str | None = _wandb(None, "name of the run there", shown_default="the model and the seed")
     dir: str | None = _wandb(
-        None, "folder of the mirror's files", shown_default="the record's folder"
+        None, "folder of the mirror's files", is_path=True, shown_default="the record's folder"
     )
     job_type: str | None = _wandb(None, "kind of the run, to filter by")
     tags: tuple[str, ...] = _wandb((), "tags of the run")

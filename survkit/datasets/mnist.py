@@ -24,7 +24,15 @@ from survkit.datasets.assemble import (
 from survkit.datasets.card import Card
 from survkit.datasets.mnist_files import read_mnist
 from survkit.datasets.splitting import SplitRows, is_stratified, random_split, split_rows
-from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
+from survkit.types import (
+    LARGEST,
+    SMALLEST,
+    BoolArray,
+    InputError,
+    Splits,
+    SurvivalData,
+    TimeGrid,
+)
 
 NUM_DIGITS = 10
 PUBLISHED_MEANS = (1.0, 5.0, 9.0, 13.0, 17.0, 21.0, 25.0, 29.0, 33.0, 37.0)
@@ -92,8 +100,11 @@ def process_of(means: Sequence[float], stds: Sequence[float], censoring: float) 
                 f"--{name} has {len(values)} numbers; it needs {NUM_DIGITS}, one for each digit"
             )
         for digit, value in enumerate(values):
-            if not 0 < value < np.inf:
-                raise InputError(f"--{name} is {value:g} for digit {digit}; it must be above 0")
+            if not SMALLEST <= value <= LARGEST:
+                raise InputError(
+                    f"--{name} is {value:g} for digit {digit}; it must be {SMALLEST:g} to "
+                    f"{LARGEST:g}"
+                )
     if not 0 <= censoring < 1:
         raise InputError(
             f"--mnist_censoring_percentage is {censoring:g}; it is a share, at least 0 and below 1"
@@ -114,7 +125,14 @@ def draw_times(label: NDArray[np.int64], process: Process) -> SurvivalTimes:
     scale = np.sqrt(np.log1p(variance / mean_squared))
     random = np.random.RandomState(_SEED)  # numpy promises to keep this stream
     normal, censored, share = random.randn(len(label)), *random.rand(2, len(label))
-    true_time = np.exp(location[label] + scale[label] * normal)
+    log_time = location[label] + scale[label] * normal
+    if log_time.min() < np.log(SMALLEST) or log_time.max() > np.log(LARGEST):
+        digit = int(label[np.argmax(np.abs(log_time))])
+        raise InputError(
+            f"--mnist_means and --mnist_stds give digit {digit} times outside {SMALLEST:g} to "
+            f"{LARGEST:g}; choose less extreme numbers"
+        )
+    true_time = np.exp(log_time)
     event = censored >= process.censoring
     return SurvivalTimes(event, np.where(event, true_time, share * true_time), true_time)
 

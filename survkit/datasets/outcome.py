@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from survkit.datasets.problems import Problems, in_rows, row_count, shown_values
 from survkit.datasets.values import AMBIGUOUS_DATE, Markers, iso_date, meanings, number
 from survkit.text import nearest
-from survkit.types import BoolArray
+from survkit.types import LARGEST, SMALLEST, BoolArray
 
 DAYS = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
 """Days in each unit of a time between dates."""
@@ -118,7 +118,12 @@ def read_times(
             f"times are numbers{date}"
         )
     numbers = pd.Series([np.nan if v is None else v for v in values], present.index, dtype=float)
-    for bad, right in ((numbers < 0, "at least 0"), (np.isinf(numbers), "finite")):
+    tiny = (numbers > 0) & (numbers < SMALLEST)
+    for bad, right in (
+        (numbers < 0, "at least 0"),
+        (np.isinf(numbers), "finite"),
+        (tiny | ((numbers > LARGEST) & ~np.isinf(numbers)), f"0, or {SMALLEST:g} to {LARGEST:g}"),
+    ):
         if bad.any():
             problems.add(
                 f"column '{name}' is {present[bad].iloc[0]} {in_rows(list(numbers[bad].index))}; "

@@ -266,10 +266,7 @@ def _fit_number(
     if fill is None:
         fill = float(np.median(numbers[~missing]))
     filled = np.where(missing, fill, numbers)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, scale = float(filled.mean()), float(filled.std())
-    if not np.isfinite([mean, scale]).all():
-        raise InputError(f"column '{name}' has values too large to scale: {filled.max():g}")
+    mean, scale = float(filled.mean()), float(filled.std())
     # Rounding gives a constant column a tiny deviation, so that its range decides.
     if filled.min() == filled.max() or scale == 0:
         return None

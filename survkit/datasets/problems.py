@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from survkit.text import one_line
 from survkit.types import InputError
 
 SHOWN_ROWS = 5
@@ -25,6 +26,7 @@ class Problems:
 
     def add(self, problem: str, *, column: str | None = None) -> None:
         """Note a problem, once, and the column whose values cannot be used for it."""
+        problem = one_line(problem)
         if problem not in self._found:
             self._found.append(problem)
         if column is not None:
@@ -35,8 +37,8 @@ class Problems:
         if len(self._found) == 1:
             raise InputError(f"{self._source}: {self._found[0]}")
         if self._found:
-            listed = "".join(f"\n  {i}. {text}" for i, text in enumerate(self._found, 1))
-            raise InputError(f"{self._source} has {len(self._found)} problems:{listed}")
+            listed = "; ".join(f"({i}) {text}" for i, text in enumerate(self._found, 1))
+            raise InputError(f"{self._source} has {len(self._found)} problems: {listed}")
 
 
 def in_rows(rows: Sequence[int]) -> str:

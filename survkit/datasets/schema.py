@@ -12,6 +12,8 @@ import pandas as pd
 from survkit.datasets.columns import Column
 from survkit.datasets.problems import Problems, in_rows, shown_values
 from survkit.datasets.values import Markers, forced_number, meanings, number
+from survkit.text import one_line
+from survkit.types import LARGEST
 
 _MARKS = {".": "point", ",": "comma"}
 
@@ -100,11 +102,12 @@ class Schema:
             return np.inf if found is None else found
 
         values = np.array(meanings(cells, value), dtype=np.float64)
-        bad = cells[np.isinf(values)]
+        bad = cells[np.abs(values) > LARGEST]
         if len(bad):
-            infinite = all(meaning(cell, self.decimal) is not None for cell in bad)
+            are_numbers = all(meaning(cell, self.decimal) is not None for cell in bad)
             mark = _MARKS[self.decimal]
-            what = "infinite" if infinite else f"not a number (with a decimal {mark})"
+            what = f"infinite or beyond {LARGEST:g}; --missing_values names what means no value"
+            what = what if are_numbers else f"not a number (with a decimal {mark})"
             problems.add(
                 f"column '{column.name}' has {shown_values(bad)} {in_rows(list(bad.index))}, which "
                 f"is {what}"
@@ -116,7 +119,7 @@ class Schema:
         how = [f"decimal {_MARKS[self.decimal]}"]
         if self.separator is not None:
             how = [f"separator {self.separator!r}", *how, str(self.encoding)]
-        lines = [f"{self.source}: {', '.join(how)}"]
+        lines = [f"{_line(self.source)}: {', '.join(how)}"]
         for kind, plural in (("number", "numbers"), ("category", "categories")):
             named = [_shown(column) for column in self.features if column.kind == kind]
             lines.append(f"  {plural}: {', '.join(named) or 'none'}")
@@ -161,4 +164,4 @@ def _shown(column: Column) -> str:
 
 def _line(text: str) -> str:
     """Return a name or value of the table on one line."""
-    return " ".join(text.split())
+    return one_line(" ".join(text.split()))

@@ -18,6 +18,7 @@ from survkit.datasets.assemble import (
 )
 from survkit.datasets.card import Card
 from survkit.datasets.splitting import is_stratified, split_rows
+from survkit.system import MemoryNeed, check_memory
 from survkit.types import InputError, Splits, SurvivalData
 
 Process = Literal["proportional", "nonproportional"]
@@ -25,6 +26,9 @@ Process = Literal["proportional", "nonproportional"]
 NUM_FEATURES = 8
 END_OF_STUDY = 10.0
 MEAN_CENSORING_TIME = 12.0
+BYTES_A_ROW = 400
+"""Memory for each subject while the data are generated and split."""
+
 _SEED = 20_000
 _VERSION = 1
 
@@ -79,13 +83,20 @@ def load_synthetic(
     Raises
     ------
     InputError
-        For an unknown process, or too few rows.
+        For an unknown process, too few rows, or more than fit into memory.
     """
     if synthetic_process not in get_args(Process):
         valid = " or ".join(get_args(Process))
         raise InputError(f"synthetic_process is '{synthetic_process}'; it must be {valid}")
     if synthetic_rows < 3:
         raise InputError(f"synthetic_rows is {synthetic_rows}; at least 3 are needed")
+    check_memory(
+        MemoryNeed(
+            synthetic_rows * BYTES_A_ROW / 1e9,
+            f"{synthetic_rows:,} generated subjects",
+            "lower --synthetic_rows",
+        )
+    )
     data = _generate(synthetic_rows, synthetic_process)
     grid, asked = separated(common)
     stratified = is_stratified(len(data), asked)

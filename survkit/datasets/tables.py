@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.text import nearest
-from survkit.types import BoolArray, InputError
+from survkit.types import LARGEST, BoolArray, InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +84,18 @@ def as_numbers(column: pd.Series, *, advice: str = "") -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        For text or an infinite value; the message names the column and the row, counted from 1
-        without the header.
+        For text, or a value that is infinite or beyond `LARGEST`; the message names the column and
+        the row, counted from 1 without the header.
     """
     plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
     numbers = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     text = np.isnan(numbers) & plain.notna().to_numpy(dtype=bool)
-    for bad, what in ((text, "which is not a number"), (np.isinf(numbers), "which is infinite")):
+    kinds = (
+        (text, "which is not a number"),
+        (np.isinf(numbers), "which is infinite"),
+        (np.abs(numbers) > LARGEST, f"which is beyond {LARGEST:g}"),
+    )
+    for bad, what in kinds:
         if bad.any():
             row = int(np.argmax(bad))
             raise InputError(

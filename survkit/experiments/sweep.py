@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +13,10 @@ from survkit.configs.args_file import build_config, read_args_file
 from survkit.configs.options import option_type
 from survkit.configs.train import TrainConfig
 from survkit.datasets import dataset_name
+from survkit.experiments.choice import Axes, choose
 from survkit.models.registry import model_name
 from survkit.runs.flags import is_read, readers, why_unread
-from survkit.text import nearest
+from survkit.text import cut, nearest
 from survkit.types import InputError
 
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
@@ -75,6 +76,7 @@ def expand(
     overrides: Mapping[str, Any] | None = None,
     *,
     optional: Collection[str] = (),
+    num_runs: int | None = None,
 ) -> list[PlannedRun]:
     """Return all runs of a sweep, each after those that it depends on.
 
@@ -86,42 +88,57 @@ def expand(
         Values that win over the sweep's, in every run.
     optional : collection of str
         Overrides that no run needs to read, since they come from an args file.
+    num_runs : int, optional
+        Return a random choice of this many runs, always the same one, with all that they depend
+        on. Of more than `MAX_RUNS` combinations only the chosen ones are made, fewer where some
+        are one run.
 
     Raises
     ------
     InputError
         For an unknown field, a value that it cannot have, a flag that no run reads, an override
-        of what the sweep varies, an unknown name in `after` or a cycle of them.
+        of what the sweep varies, an unknown name in `after` or a cycle of them, or more than
+        `MAX_RUNS` combinations without `num_runs`.
     """
     overrides = overrides or {}
     base = read_args_file(TrainConfig, Path(sweep.experiment_args)) if sweep.experiment_args else {}
     labels = _labels(sweep)
+    flags_of = [{**sweep.common, **_own(run)} for run in sweep.runs]
+    axes = [_axes(label, flags) for label, flags in zip(labels, flags_of, strict=True)]
+    after = {label: run.get(AFTER, ()) for label, run in zip(labels, sweep.runs, strict=True)}
+    chosen = choose(dict(zip(labels, axes, strict=True)), after, num_runs)
     kinds: dict[str, list[str]] = {}
     runs: dict[str, PlannedRun] = {}
+    names: set[str] = set()
     given: list[dict[str, Any]] = []
     configs: list[TrainConfig] = []
-    for label, run in zip(labels, sweep.runs, strict=True):
-        own = {k: v for k, v in run.items() if k not in (NAME, AFTER)}
-        flags = {**sweep.common, **own}
+    for label, run, flags in zip(labels, sweep.runs, flags_of, strict=True):
         of_kind: dict[str, TrainConfig] = {}
-        for varied in _combinations(label, flags):
+        made = kinds.setdefault(label, [])
+        for varied, is_chosen in chosen.combinations(label):
             values = {**base, **flags, **varied}
             config = _config(label, varied, {**values, **overrides})
             read = {field: v for field, v in varied.items() if _reads(config, field)}
             name = _run_name(label, read)
-            if name in runs and (name not in of_kind or read == varied):
+            if name in names and (name not in of_kind or read == varied):
                 raise InputError(f"{name} stands twice in the sweep")
+            names.add(name)
             of_kind[name] = config
             given.append(values)
-            runs[name] = PlannedRun(name, config, tuple(run.get(AFTER, ())))
-        _refuse_unread(label, own, list(of_kind.values()))
-        kinds.setdefault(label, []).extend(of_kind)
+            if is_chosen:
+                runs[name] = PlannedRun(name, config, tuple(run.get(AFTER, ())))
+        made.extend(name for name in of_kind if name in runs)
+        _refuse_unread(label, _own(run), list(of_kind.values()))
         configs += of_kind.values()
     needed = {**sweep.common, **{k: v for k, v in overrides.items() if k not in optional}}
     data = {k: v for k, v in {**base, **overrides}.items() if readers(k)["dataset"]}
     _refuse_unread("the sweep", {**needed, **data}, configs)
     _refuse_varied(given, overrides)
-    return _ordered(runs, kinds)
+    return chosen.sample(_ordered(runs, kinds))
+
+
+def _own(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in run.items() if name not in (NAME, AFTER)}
 
 
 def _reads(config: TrainConfig, flag: str) -> bool:
@@ -147,27 +164,31 @@ def _labels(sweep: Sweep) -> list[str]:
         str(run.get(NAME) or (model if isinstance(model, str) else "run"))
         for run, model in zip(sweep.runs, models, strict=True)
     ]
-    return [
-        f"{label}#{labels[:index].count(label) + 1}" if labels.count(label) > 1 else label
-        for index, label in enumerate(labels)
-    ]
+    counts, so_far = Counter(labels), Counter[str]()
+    numbered = []
+    for label in labels:
+        so_far[label] += 1
+        numbered.append(f"{label}#{so_far[label]}" if counts[label] > 1 else label)
+    (twice, most), *_ = Counter(numbered).most_common(1)
+    if most > 1:
+        raise InputError(f"{cut(twice)} stands twice among the kinds of runs; give one a name")
+    return numbered
 
 
-def _combinations(label: str, flags: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every combination of the flags that are given as lists of alternatives."""
+def _axes(label: str, flags: Mapping[str, Any]) -> Axes:
+    """Return the flags that are given as lists of alternatives."""
     axes: dict[str, Sequence[Any]] = {}
     for name, value in flags.items():
         if name in NO_FLAGS:
             raise InputError(f"{label}: {name} {NO_FLAGS[name]}")
         if name not in FIELDS:
             hint = nearest(name, [*FIELDS, NAME, AFTER])
-            raise InputError(f"{label}: survkit.train has no flag '{name}'{hint}")
+            raise InputError(f"{label}: survkit.train has no flag '{cut(name)}'{hint}")
         if _is_varied(name, value):
             if not value:
                 raise InputError(f"{label}: {name} is an empty list, which stands for no run")
             axes[name] = value
-    for values in itertools.product(*axes.values()):
-        yield dict(zip(axes, values, strict=True))
+    return axes
 
 
 def _is_varied(name: str, value: object) -> bool:
@@ -179,7 +200,7 @@ def _is_varied(name: str, value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return ",".join(map(_shown, value)) if isinstance(value, list | tuple) else cut(str(value))
 
 
 def _config(label: str, varied: Mapping[str, Any], values: Mapping[str, Any]) -> TrainConfig:
@@ -208,7 +229,7 @@ def _scalar(scalar: type, value: object) -> object:
     if scalar is float and isinstance(value, int | str) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return value
     if scalar is str and isinstance(value, int) and not isinstance(value, bool):
         return str(value)  # a whole number where a flag also takes words

@@ -7,26 +7,89 @@ from typing import Any
 
 import yaml
 
-from survkit.experiments.sweep import Sweep
-from survkit.text import nearest
-from survkit.types import InputError
+from survkit.configs.text_file import read_text
+from survkit.experiments.sweep import AFTER, NAME, Sweep
+from survkit.text import cut, nearest, one_line, shown
+from survkit.types import LARGEST, InputError
 
-KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+MAX_DEPTH = 20
+"""Most brackets and indented blocks in each other; a sweep needs five."""
+
+MAX_NODES = 200_000
+"""Most keys and values of a file once its aliases are replaced by what they stand for."""
+
+_YAML = "tag:yaml.org,2002:"
+_MERGE, _TEXT = f"{_YAML}merge", f"{_YAML}str"
+_KINDS = (_MERGE, *(f"{_YAML}{kind}" for kind in ("null", "bool", "int", "float", "seq", "map")))
+"""What a value may be besides text. A date, which YAML knows too, is text here."""
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML's own loader would keep the last."""
+class _SweepLoader(yaml.SafeLoader):
+    """Reads plain values alone, and refuses what is too deep or too large before it is built."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._sizes: dict[int, int] = {}  # of each node that is complete, by its id
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:
+            raise _at(event, f"the tag {cut(event.tag)} has no place in a sweep; leave it out")
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _at(event, f"more than {MAX_DEPTH} lists and mappings stand in each other")
+        node: Any = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(node, yaml.ScalarNode) and node.tag not in _KINDS:
+            node.tag = _TEXT
+        if not isinstance(event, yaml.AliasEvent):
+            self._sizes[id(node)] = self._size(node, event)
+        elif id(node) not in self._sizes:
+            raise _at(
+                event, f"the alias *{cut(str(event.anchor))} stands inside what it stands for"
+            )
+        return node
+
+    def _size(self, node: Any, event: Any) -> int:
+        """Count the keys and values of a node: aliases make few letters stand for very many."""
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        nodes = [n for part in parts for n in (part if isinstance(part, tuple) else (part,))]
+        size = 1 + sum(self._sizes[id(n)] for n in nodes)
+        if size > MAX_NODES:
+            raise _at(event, f"with its aliases it has more than {MAX_NODES:,} keys and values")
+        return size
 
     def compose_mapping_node(self, anchor: Any) -> Any:
-        node = super().compose_mapping_node(anchor)
+        """Refuse a key that stands twice, of which YAML's own loader would keep the last."""
+        node: Any = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.tag not in KEY_TAGS or key.value in seen:
-                text = key.tag in KEY_TAGS
-                problem = f"'{key.value}' stands twice" if text else "a key must be text"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            if key.tag not in (_TEXT, _MERGE):
+                raise yaml.MarkedYAMLError(
+                    problem="a key must be text", problem_mark=key.start_mark
+                )
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"'{cut(key.value)}' stands twice", problem_mark=key.start_mark
+                )
             seen.add(key.value)
         return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            value: Any = super().construct_object(node, deep=deep)
+        except (ValueError, OverflowError, KeyError):
+            problem = f"'{cut(node.value)}' is no value that can be read; put text in quotes"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
+        if isinstance(value, int) and abs(value) > LARGEST:
+            problem = f"'{cut(node.value)}' is too large; numbers go to {LARGEST:g}"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
+
+
+def _at(event: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
 def read_sweep(path: str | Path) -> Sweep:
@@ -37,23 +100,20 @@ def read_sweep(path: str | Path) -> Sweep:
     Raises
     ------
     InputError
-        For a file that cannot be read, is not YAML or has other keys.
+        For a file that cannot be read, is not YAML or has other keys; the message says the line.
     """
     path = Path(path)
+    text = read_text(path, "the sweep")
     try:
-        content = yaml.load(path.read_text("utf-8"), _UniqueKeys)
-    except OSError as error:
-        raise InputError(f"cannot read the sweep {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"the sweep {path} is not UTF-8 text") from None
+        content = yaml.load(text, _SweepLoader)
     except yaml.YAMLError as error:
-        raise InputError(f"the sweep {path} is not YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"the sweep {path} cannot be read: {_problem(error)}") from None
     if not isinstance(content, dict):
         raise InputError(f"the sweep {path} must have keys: {', '.join(Sweep._fields)}")
     for key in content:
         if key not in Sweep._fields:
             raise InputError(
-                f"the sweep {path} has the key '{key}'{nearest(key, Sweep._fields)}; "
+                f"the sweep {path} has the key '{cut(key)}'{nearest(key, Sweep._fields)}; "
                 f"keys are {', '.join(Sweep._fields)}"
             )
     _check_parts(path, content)
@@ -62,17 +122,29 @@ def read_sweep(path: str | Path) -> Sweep:
     return Sweep(**content)
 
 
+def _problem(error: yaml.YAMLError) -> str:
+    """Return what is wrong with the text, and where, on one line."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return f"it is not YAML: {' '.join(str(error).split())}"
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    words = ", ".join(filter(None, (error.context, error.problem)))
+    return f"{where}{' '.join(words.split())}"
+
+
 def _check_parts(path: Path, content: dict[str, Any]) -> None:
     runs = content.get("runs", [{}])
     if not isinstance(file := content.get("experiment_args"), str | None):
-        raise InputError(f"{path}: experiment_args must be a file, not {file!r}")
+        raise InputError(f"{path}: experiment_args must be a file, not {shown(file)}")
     if not isinstance(content.get("common", {}), dict):
         raise InputError(f"{path}: common must be flags with their values, as 'lr: 0.001'")
     if not (isinstance(runs, list) and runs and all(isinstance(run, dict) for run in runs)):
         raise InputError(f"{path}: runs must be a list, each item flags with their values")
     for run in runs:
-        if isinstance(run.get("name"), dict | list):
-            raise InputError(f"{path}: name must be text, not {run['name']!r}")
-        after = run.get("after", [])
+        name, after = run.get(NAME), run.get(AFTER, [])
+        if isinstance(name, dict | list):
+            raise InputError(f"{path}: name must be text, not {shown(name)}")
+        if isinstance(name, str) and one_line(name) != name:
+            raise InputError(f"{path}: name must be text on one line, not {shown(name)}")
         if not (isinstance(after, list) and all(isinstance(name, str) for name in after)):
-            raise InputError(f"{path}: after must be a list of names, not {after!r}")
+            raise InputError(f"{path}: after must be a list of names, not {shown(after)}")

@@ -24,11 +24,15 @@ class HeadEntry(NamedTuple):
     has_start : bool
         Whether it has `start_at(masses)`, which sets its weights so that it predicts about these
         class probabilities (m + 1,) for everybody.
+    values_a_class : int
+        Numbers that a training step was seen to keep, at most, for each class of each expert of a
+        subject; a run's memory is estimated from it.
     """
 
     path: str
     parameters: tuple[str, ...] = ()
     has_start: bool = False
+    values_a_class: int = 4
 
     @property
     def is_mixture(self) -> bool:
@@ -53,6 +57,7 @@ HEADS: dict[str, HeadEntry] = {
         "survkit.heads.adjustable_moe:AdjustableMoEHead",
         (*ROUTER_PARAMETERS, "time_warp_function"),
         has_start=True,
+        values_a_class=20,
     ),
     "personalized_moe": HeadEntry(
         "survkit.heads.personalized_moe:PersonalizedMoEHead",

@@ -71,6 +71,14 @@ class Backbone(nn.Module):
         if not 0 <= dropout < 1:
             raise InputError(f"dropout is {dropout}; it must be at least 0 and below 1")
         _check_categorical(num_features, categorical)
+        self.widths = layer_widths(
+            num_features,
+            categorical,
+            hidden_dim=hidden_dim,
+            num_hidden_layers=num_hidden_layers,
+            embedding_dimension=embedding_dimension,
+            one_hot_embed=one_hot_embed,
+        )
         columns = [column for column, _ in categorical]
         cardinalities = [cardinality for _, cardinality in categorical]
         continuous = [column for column in range(num_features) if column not in set(columns)]
@@ -80,7 +88,6 @@ class Backbone(nn.Module):
         for name, index in indices.items():
             self.register_buffer(name, torch.tensor(index, dtype=torch.int64), persistent=False)
 
-        embedded = self.num_categories if one_hot_embed else len(columns) * embedding_dimension
         self.embedding = (
             nn.Embedding(self.num_categories, embedding_dimension)
             if columns and not one_hot_embed
@@ -91,14 +98,13 @@ class Backbone(nn.Module):
             nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
         self.has_categorical = bool(columns)
         self.dropout = dropout
-        self.widths = widths = [len(continuous) + embedded, *[hidden_dim] * num_hidden_layers]
         layers: list[nn.Module] = []
-        for width_in, width_out in pairwise(widths):
+        for width_in, width_out in pairwise(self.widths):
             # Dropout with p = 0 would still draw random numbers, which torch.vmap refuses.
             layers += [nn.Dropout(dropout)] if dropout > 0 else []
             layers += [nn.Linear(width_in, width_out), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
-        self.output_dim = widths[-1]
+        self.output_dim = self.widths[-1]
 
     def forward(self, features: Tensor, dropout_masks: Sequence[Tensor] = ()) -> Tensor:
         """Return the hidden state (B, output_dim) of features (B, p).
@@ -142,6 +148,33 @@ class Backbone(nn.Module):
         else:
             embedded = self.embedding(rows).flatten(1)
         return torch.cat([continuous, embedded], dim=1)
+
+
+def layer_widths(
+    num_features: int,
+    categorical: Sequence[CategoricalColumn],
+    *,
+    hidden_dim: int,
+    num_hidden_layers: int,
+    embedding_dimension: int,
+    one_hot_embed: bool,
+) -> list[int]:
+    """Return the widths of a `Backbone`: of the embedded input, then of each hidden layer."""
+    each = [c.cardinality if one_hot_embed else embedding_dimension for c in categorical]
+    embedded = num_features - len(categorical) + sum(each)
+    return [embedded, *[hidden_dim] * num_hidden_layers]
+
+
+def count_weights(
+    widths: Sequence[int],
+    categorical: Sequence[CategoricalColumn],
+    *,
+    embedding_dimension: int,
+    one_hot_embed: bool,
+) -> int:
+    """Return the number of weights of a `Backbone` with these widths, without building it."""
+    categories = 0 if one_hot_embed else sum(column.cardinality for column in categorical)
+    return categories * embedding_dimension + sum((n + 1) * m for n, m in pairwise(widths))
 
 
 def _check_at_least(least: int, **sizes: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import random
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -21,14 +20,15 @@ from survkit.datasets.assemble import Dataset
 from survkit.experiments import PlannedRun, Sweep, expand, find_sweep, read_sweep
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.models.registry import MODELS
+from survkit.models.size import evaluation_need
 from survkit.runs.flags import canonical
 from survkit.runs.folder import RunFolder
 from survkit.runs.identity import RunFinder, configuration_id, resolved, run_id
 from survkit.runs.state import LAUNCHER_FOLDER
+from survkit.system import check_memory
 from survkit.training.tracking import finished_runs
 from survkit.types import InputError
 
-SAMPLING_SEED = 0
 Load = Callable[[TrainConfig], Dataset]
 
 
@@ -59,7 +59,7 @@ def plan_sweeps(
     plan = Plan([], [])
     for group, sweep in _sweeps(config):
         try:
-            runs = _sample(expand(sweep, overrides, optional=of_files), config.num_runs)
+            runs = expand(sweep, overrides, optional=of_files, num_runs=config.num_runs)
             jobs = _jobs(group, runs, wandb, load)
         except InputError as error:
             raise InputError(f"{group}: {error}") from None
@@ -74,17 +74,6 @@ def _sweeps(config: BatchRunConfig) -> list[tuple[str, Sweep]]:
         return [(name, find_sweep(name)) for name in dict.fromkeys(config.group)]
     group = config.group[0] if config.group else Path(config.sweep).stem
     return [(group, read_sweep(config.sweep))]
-
-
-def _sample(runs: Sequence[PlannedRun], num_runs: int | None) -> list[PlannedRun]:
-    """Choose runs at random, always the same ones, with all that they depend on."""
-    if num_runs is None or num_runs >= len(runs):
-        return list(runs)
-    chosen = {run.name for run in random.Random(SAMPLING_SEED).sample(list(runs), num_runs)}
-    for run in reversed(runs):  # a run stands behind those that it depends on
-        if run.name in chosen:
-            chosen.update(run.after)
-    return [run for run in runs if run.name in chosen]
 
 
 def _remember_datasets() -> Load:
@@ -126,6 +115,7 @@ def _job(
             f"the old records in {group_folder} away, or choose another --log_dir"
         )
     dataset = load(config)
+    check_memory(evaluation_need(dataset))  # of what is computed here; a job checks its own
     known = resolved(config, dataset)
     MODELS[known.model].build(  # refuses parameters that do not fit together
         grid=dataset.grid, parameters=asdict(known), seed=known.seed, device="cpu"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
-from survkit.heads import HEADS
+from survkit.heads import HEADS, HeadEntry
+from survkit.system import MemoryNeed
 from survkit.text import nearest
 from survkit.training.parameters import (
     BACKBONE_PARAMETERS,
@@ -17,7 +18,14 @@ from survkit.training.parameters import (
     OPTIMISATION_PARAMETERS,
     head_parameters,
 )
-from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction, TimeGrid
+from survkit.types import (
+    InputError,
+    Splits,
+    SurvivalData,
+    SurvivalModel,
+    SurvivalPrediction,
+    TimeGrid,
+)
 
 
 class ModelEntry(NamedTuple):
@@ -40,6 +48,9 @@ class ModelEntry(NamedTuple):
     data_defaults : str
         Where a function is, as "module:function", that fills in keywords left at None by the size
         of the training data; "" where no default depends on it.
+    memory : str
+        Where a function is, as "module:function", that estimates the memory of a fit from the
+        keywords, the training rows and the time grid; "" for a network, and where it is little.
     """
 
     path: str
@@ -48,6 +59,7 @@ class ModelEntry(NamedTuple):
     is_baseline: bool = False
     is_deterministic: bool = False
     data_defaults: str = ""
+    memory: str = ""
 
     def resolve(
         self, parameters: Mapping[str, Any], train: SurvivalData, grid: TimeGrid
@@ -59,6 +71,31 @@ class ModelEntry(NamedTuple):
         known = resolve_name(self.data_defaults)(given, train, grid)
         flags = {keyword: flag for flag, keyword in self.parameters.items()}
         return {flags[keyword]: value for keyword, value in known.items()}
+
+    def memory_need(
+        self,
+        parameters: Mapping[str, Any],
+        splits: Splits,
+        grid: TimeGrid,
+        *,
+        seeds: int = 1,
+    ) -> MemoryNeed | None:
+        """Estimate the memory of a fit from its flags; None where it is little.
+
+        `seeds` networks are trained as one stack; other models are fitted one by one.
+        """
+        if self.network:
+            objective = resolve_name(self.path).objectives[self.network]
+            from survkit.training.size import network_need  # with torch
+
+            values = HEADS.get(self.network, HeadEntry("")).values_a_class
+            how = {"values_a_class": values, "seeds": seeds}
+            return network_need(objective, parameters, splits, grid, **how)
+        if not self.memory:
+            return None
+        given = {keyword: parameters[flag] for flag, keyword in self.parameters.items()}
+        need: MemoryNeed = resolve_name(self.memory)(given, splits.train, grid)
+        return need
 
     def build(
         self,
@@ -139,9 +176,9 @@ MODELS: dict[str, ModelEntry] = {
             "rsf_n_estimators": "n_estimators",
             "rsf_min_samples_split": "min_samples_split",
             "rsf_max_features": "max_features",
-            "max_memory_gb": "max_memory_gb",
         },
         is_baseline=True,
+        memory="survkit.baselines.random_survival_forest:memory_need",
     ),
     "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit"),
@@ -168,6 +205,7 @@ MODELS: dict[str, ModelEntry] = {
             "bart_subsample": "subsample",
         },
         data_defaults="survkit.bart.defaults:data_defaults",
+        memory="survkit.bart.defaults:memory_need",
     ),
 }
 

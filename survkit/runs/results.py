@@ -23,6 +23,7 @@ from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
 from survkit.runs.metric_text import result_summary
 from survkit.runs.model_card import FILE, model_card
 from survkit.system import peak_memory_mb
+from survkit.text import one_line
 from survkit.types import SurvivalData, SurvivalModel, SurvivalPrediction
 
 SPLITS = ("validation", "test")
@@ -283,7 +284,7 @@ def say_complete(
 def show(folder: RunFolder, result: dict[str, Any]) -> None:
     """Print a record's warnings, its calibration after training and its main metrics."""
     for message in folder.warnings:
-        print(f"warning: {message}", file=sys.stderr)
+        print(f"warning: {one_line(message)}", file=sys.stderr)
     for leak in result["known_leaks"]:
         print(f"known leak: {leak}", file=sys.stderr)
     if result.get("calibration"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,7 @@ def test_the_command_line_wins_wherever_it_stands(tmp_path: Path, before: bool) 
         ("--experiment_args other.args", "cannot read another"),
         ("--epochs many", "--epochs: 'many' is not a whole number"),
         ("epochs 3", "'epochs' is not a flag"),
+        ("--group a\0b", "--group is .* text without NUL characters"),
     ],
 )
 def test_bad_files_are_explained(tmp_path: Path, text: str, message: str) -> None:
@@ -117,6 +119,13 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not UTF-8"):
         parse("--experiment_args", str(binary))
+    with pytest.raises(InputError, match="it is a folder, not a file"):
+        parse("--experiment_args", str(tmp_path))
+    os.mkfifo(tmp_path / "pipe.args")
+    with pytest.raises(InputError, match="it is a pipe or a device, not a file"):
+        parse("--experiment_args", str(tmp_path / "pipe.args"))
+    with pytest.raises(InputError, match="is larger than 256 KiB"):
+        parse("--experiment_args", write(tmp_path, "#" * 2**18 + "\n"))
 
 
 @pytest.mark.parametrize(
@@ -134,6 +143,20 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
         (["--hid", "3"], "unknown flag --hid"),
         (["--group", "../../x"], "--group is .*; it must be the name of one folder"),
         (["--group", ".."], "--group is .*; it must be the name of one folder"),
+        (["--group", "a\x1b[2J"], "--group is .*without control characters"),
+        (["--group", "g" * 256], "--group is .*; each part of a path has at most 255 bytes"),
+        (["--log_dir", "caf\udce9"], "--log_dir is .*, which is not UTF-8"),
+        (["--time_column", "a\0b"], "--time_column is .* text without NUL characters"),
+        (["--lr", "1e400"], "--lr is inf; it must be finite"),
+        (["--evaluation_times", "1e300"], r"--evaluation_times is 1e\+300; it must be at most 1e"),
+        (["--lr", "1e-300"], "--lr is 1e-300; it must be at least 1e-18"),
+        (["--epochs", "1" + "0" * 30], "--epochs is 1000.*; it must be at most 1000000000"),
+        (
+            ["--seed", "9" * 5000],
+            r"--seed: '9{50,}\.\.\. \(5,002 characters\) is not a",
+        ),
+        (["--rsf_max_features", "9" * 5000], "it must be sqrt, log2, all or a whole number"),
+        (["--hidden_dim", "1000001"], "--hidden_dim is 1000001; it must be at most 1000000"),
     ],
 )
 def test_bad_flags_are_explained(words: list[str], message: str) -> None:
@@ -188,7 +211,9 @@ def test_given_flags_are_without_defaults_and_with_those_of_the_file(tmp_path: P
     assert read_args_file(TrainConfig, Path(path)) == {"lr": 0.01, "epochs": 3}
 
 
-TEXTS = st.text(min_size=1).filter(lambda text: text != "None")
+NO_NUL = st.characters(codec="utf-8", exclude_characters="\0")
+TEXTS = st.text(NO_NUL, min_size=1, max_size=60).filter(lambda text: text != "None")
+SHARES = st.just(0.0) | st.floats(1e-18, 1)
 
 
 def is_group(text: str) -> bool:
@@ -207,12 +232,12 @@ def is_group(text: str) -> bool:
         csv_path=TEXTS,
         group=TEXTS.filter(is_group),
         data_dir=TEXTS,
-        lr=st.floats(1e-300, 1e300),
+        lr=st.floats(1e-18, 1e6),
         seed=st.integers(0, 2**32 - 1),
         resume=st.booleans(),
         time_bins=st.none() | st.integers(2, 10**6),
         mnist_means=st.lists(st.floats(1e-9, 1e9), min_size=2).map(tuple),  # one stands for ten
-        mnist_sample_pct=st.floats(0, 1) | st.lists(st.floats(0, 1), min_size=2).map(tuple),
+        mnist_sample_pct=SHARES | st.lists(SHARES, min_size=2).map(tuple),
         categorical_columns=st.lists(TEXTS.filter(lambda text: not text.startswith("-"))).map(
             tuple
         ),

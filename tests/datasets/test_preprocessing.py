@@ -121,7 +121,7 @@ def test_state_is_plain_and_complete():
             TRAIN.assign(crea=[1.0, 2.0, np.inf, 1.0]),
             r"column 'crea', data row 3: 'inf', which is infinite",
         ),
-        (TRAIN.assign(age=[1.0, 2.0, 3.0, 1e300]), r"column 'age', data row 4: .* too large"),
+        (TRAIN.assign(age=[1.0, 2.0, 3.0, 1e300]), r"column 'age', data row 4: .* beyond 1e"),
     ],
 )
 def test_bad_new_rows_are_named(frame, message):
@@ -134,7 +134,7 @@ def test_bad_training_columns_are_named():
         Preprocessor.fit(TRAIN[["crea"]].assign(crea_missing=[1, 2, 3, 4]))
     with pytest.raises(InputError, match=r"no feature is left: .*'a' dropped"):
         Preprocessor.fit(pd.DataFrame({"a": [1, 1]}))
-    with pytest.raises(InputError, match="'a' has values too large to scale"):
+    with pytest.raises(InputError, match=r"column 'a', data row 1: .* beyond 1e\+18"):
         Preprocessor.fit(pd.DataFrame({"a": [1e308, -1e308, 1e308]}))
 
 

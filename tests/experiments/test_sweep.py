@@ -209,3 +209,44 @@ def test_a_flag_that_no_run_reads_is_refused(
 def test_a_model_flag_of_an_args_file_needs_no_reader() -> None:
     (run,) = expand(Sweep(runs=[{"model": "mtlr"}]), {"cox_alpha": 0.1}, optional=["cox_alpha"])
     assert run.name == "mtlr"
+
+
+VERY_MANY = Sweep(
+    {"seed": list(range(300)), "model": ["mtlr", "fixed_moe"], "dataset": "veteran"},
+    [
+        {"hidden_dim": list(range(1, 301)), "batch_size": list(range(1, 301))},
+        {"name": "first", "model": "coxph", "seed": 1},
+        {"name": "last", "model": "coxph", "seed": [2, 3], "after": ["first"]},
+    ],
+)
+
+
+def test_very_many_runs_are_counted_and_not_made() -> None:
+    with pytest.raises(InputError, match=r"stand for 54,000,003 runs, .* --num_runs 100 makes"):
+        expand(VERY_MANY)
+    runs = expand(VERY_MANY, num_runs=5)
+    assert len(runs) == 5
+    assert runs == expand(VERY_MANY, num_runs=5)
+    assert runs != expand(VERY_MANY, num_runs=6)[:5]
+
+
+def test_of_very_many_runs_every_value_is_checked_all_the_same() -> None:
+    kinds = [{**VERY_MANY.runs[0], "lr": [0.1, -1]}, *VERY_MANY.runs[1:]]
+    with pytest.raises(InputError, match=r"--lr is -1.0; it must be above 0"):
+        expand(VERY_MANY._replace(runs=kinds), num_runs=1)
+    with pytest.raises(InputError, match="--seed cannot be given here"):
+        expand(VERY_MANY, {"seed": 1}, num_runs=1)
+    with pytest.raises(InputError, match=r"seed=1 .*stands twice"):
+        expand(VERY_MANY._replace(common={**VERY_MANY.common, "seed": [1, 1]}), num_runs=1)
+    with pytest.raises(InputError, match="have more than 10,000 values"):
+        expand(Sweep({"seed": list(range(10_001))}), num_runs=1)
+
+
+def test_a_run_of_very_many_comes_with_those_before_it() -> None:
+    kinds = [{"model": "coxph", "name": "first"}, {"model": "mtlr", "after": ["first"]}]
+    sweep = Sweep({"dataset": "veteran", "hidden_dim": list(range(1, 5002))}, kinds)
+    with pytest.raises(InputError, match="stand for 10,002 runs"):
+        expand(sweep)
+    sweep = Sweep({"dataset": "veteran"}, [kinds[0], {**kinds[1], **VERY_MANY.runs[0]}])
+    (before, run) = expand(sweep, num_runs=1)
+    assert (before.name, run.after) == ("first", ("first",))
