@@ -7,6 +7,8 @@ import resource
 import sys
 from pathlib import Path
 
+import survkit
+
 
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
@@ -42,3 +44,14 @@ def peak_memory_mb(pid: int | None = None) -> float | None:
 def in_mebibytes(ru_maxrss: int) -> float:
     """Return a resident size of the operating system's account in MiB; its unit differs."""
     return ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def python_environment() -> dict[str, str]:
+    """Return an environment in which a Python started anywhere imports this survkit."""
+    root = str(Path(survkit.__file__).parent.parent)
+    paths = dict.fromkeys([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONSAFEPATH": "1",  # a folder "survkit" where the launcher was started is not it
+    }

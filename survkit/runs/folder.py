@@ -165,6 +165,10 @@ class RunFolder:
             self.warn(message)
         write_bytes(self.path / "config.json", _to_json(config, indent=2).encode())
 
+    def drop_unfinished(self) -> None:
+        """Drop the state of a fit that is of no use: going on from it would end in the same way."""
+        self._last_path.unlink(missing_ok=True)
+
     def write_checkpoint(self, content: Mapping[str, Any]) -> None:
         """Write the fitted model with all that a prediction needs."""
         save_checkpoint(self.checkpoint_path, content)

@@ -32,7 +32,7 @@ class Training:
         Of the order of the data, on the CPU, and of dropout, on the network's device.
     validation_metrics : callable, optional
         Returns metrics of the validation split beyond its loss, for the history and for
-        `monitored_val_metric`.
+        `monitored_val_metric`; None where the predictions are not finite.
     monitor : FitMonitor, optional
         Receives the values of every epoch. If it has the state of an interrupted training, that
         training continues exactly as if it had never stopped.
@@ -43,7 +43,7 @@ class Training:
     network: SurvivalNetwork
     order: torch.Generator
     dropout: torch.Generator
-    validation_metrics: Callable[[], Mapping[str, float]] | None = None
+    validation_metrics: Callable[[], Mapping[str, float] | None] | None = None
     monitor: FitMonitor | None = None
     progress: Progress = field(default_factory=Progress)
     optimizer: OptimizerState = field(default_factory=dict)
@@ -216,12 +216,14 @@ def _end_epoch(training: Training, values: dict[str, float], parameters: Mapping
     """Note whether a validated network is the best so far, and keep its state."""
     progress, monitor = training.progress, training.monitor
     progress.epoch += 1
-    if not math.isfinite(values["train_loss"] + values["validation_loss"]):
+    metrics: Mapping[str, float] | None = None
+    if math.isfinite(values["train_loss"] + values["validation_loss"]):
+        metrics = training.validation_metrics() if training.validation_metrics else {}
+    if metrics is None:
         progress.diverged = True
         if monitor and progress.best_weights is not None:
             monitor.warn(f"training diverged: {progress.convergence(parameters)[1]}")
         return
-    metrics = training.validation_metrics() if training.validation_metrics else {}
     values = {f"validation_{name}": value for name, value in metrics.items()} | values
     if progress.is_best(values, parameters):
         progress.best_weights = _weights(training.network)

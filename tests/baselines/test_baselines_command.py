@@ -223,3 +223,61 @@ def test_the_same_column_twice_works_without_a_penalty(tmp_path: Path) -> None:
     rows = {row["feature"]: row for row in result["hazard_ratios"]}
     assert rows["a"]["p"] is not None
     assert rows["b"]["p"] is None
+
+
+@pytest.mark.parametrize("model", ["deepsurv", "deephit", "logistic_hazard", "deep_weibull"])
+@pytest.mark.parametrize("lr", ["1e10", "1e30"])
+def test_a_network_that_diverges_leaves_nothing_and_says_the_same_again(
+    model: str, lr: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*SMALL, "--dataset", "gbsg2", "--model", model, "--lr", lr, "--seeds", "42", "43"]
+    said = []
+    for _ in range(2):
+        assert main([*flags, "--log_dir", str(tmp_path / "logs")]) == 2
+        assert not (tmp_path / "logs" / "gbsg2").exists()
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    (line,) = (line for line in said[0].splitlines() if "error" in line)
+    assert line == (
+        "survkit.train: error: the loss is not finite in the first epoch; a smaller --lr than "
+        f"{float(lr)} may help"
+    )
+
+
+def test_a_seed_that_diverges_takes_no_other_along(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*SMALL, "--dataset", "gbsg2", "--model", "deephit", "--optimizer", "SGD"]
+    flags += ["--time_bins", "10", "--lr", "100", "--seeds", *map(str, range(42, 50))]
+    said = []
+    for _ in range(2):
+        assert main([*flags, "--log_dir", str(tmp_path)]) == 2
+        said.append(capsys.readouterr().err.splitlines()[-1])
+        folders = list((tmp_path / "gbsg2").iterdir())
+        assert 0 < len(folders) < 8
+        assert all((folder / "result.json").exists() for folder in folders)
+    assert said[0] == said[1]
+    assert "the loss is not finite in the first epoch" in said[0]
+
+
+@pytest.mark.parametrize("model", ["deepsurv", "mtlr"])
+def test_a_test_row_beyond_every_number_leaves_nothing_and_is_said_again(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The training and the validation rows are fine, so the fit is."""
+    flags = leaking_table(tmp_path)
+    path = Path(flags[3])
+    columns = {"csv_path": str(path), "time_column": "t", "event_column": "e"}
+    data = load_dataset("csv", data_dir=tmp_path, **columns)
+    frame = pd.read_csv(path)
+    frame.loc[np.isclose(frame["t"], data.splits.test.time[0]), "age"] = 3e38
+    frame.to_csv(path, index=False)
+    command = [*SMALL, *flags, "--model", model, "--log_dir", str(tmp_path / "logs")]
+    said = []
+    for _ in range(2):
+        assert main([*command]) == 2
+        assert not list((tmp_path / "logs").rglob("*.pt"))
+        assert not list((tmp_path / "logs").rglob("config.json"))
+        said.append(capsys.readouterr().err.splitlines()[-1])
+    assert said[0] == said[1]
+    assert f"survkit.train: error: what {model} predicts is not finite (survival of" in said[0]
