@@ -47,13 +47,17 @@ def test_a_chain_is_given_the_same_bits(weights: np.ndarray | None) -> None:
     np.testing.assert_array_equal(again.split_prior, problem.split_prior)
 
 
+DRAWS = {"stochtree": "1000000", "pymc": "20000"}
+"""Enough for minutes; pymc takes memory for all of them at the start."""
+
+
 @contextmanager
 def training(folder: Path, backend: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a training whose chains go on for hours, with a temporary folder of its own."""
+    """Start a training whose chains go on for minutes, with a temporary folder of its own."""
     temporary = folder / "tmp"
     temporary.mkdir()
     flags = ["--dataset", "gbsg2", "--model", "bart", "--bart_backend", backend]
-    flags += ["--bart_draws", "1000000", "--bart_chains", "3", "--bart_cores", "2"]
+    flags += ["--bart_draws", DRAWS[backend], "--bart_chains", "3", "--bart_cores", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "survkit.train", *SMALL, *flags, "--log_dir", str(folder / "logs")],
         env={**os.environ, "TMPDIR": str(temporary)},

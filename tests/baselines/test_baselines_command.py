@@ -16,7 +16,9 @@ from survkit.datasets import load_dataset
 from survkit.metrics.evaluate import renormalise_beyond_horizon
 from survkit.models.registry import MODELS, model_name
 from survkit.runs.read import load_fitted, read_predictions
+from survkit.runs.results import evaluated_outcomes
 from survkit.train import main
+from survkit.types import SurvivalPrediction
 from tests.args_files import SMALL
 
 pytestmark = pytest.mark.slow
@@ -260,24 +262,42 @@ def test_a_seed_that_diverges_takes_no_other_along(
     assert "the loss is not finite in the first epoch" in said[0]
 
 
-@pytest.mark.parametrize("model", ["deepsurv", "mtlr"])
-def test_a_test_row_beyond_every_number_leaves_nothing_and_is_said_again(
-    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [("deepsurv", "a smaller --lr than 0.0005 or features"), ("rsf", "features")],
+)
+def test_a_test_row_without_a_finite_prediction_leaves_nothing_and_is_said_again(
+    model: str,
+    advice: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The training and the validation rows are fine, so the fit is."""
-    flags = leaking_table(tmp_path)
-    path = Path(flags[3])
-    columns = {"csv_path": str(path), "time_column": "t", "event_column": "e"}
-    data = load_dataset("csv", data_dir=tmp_path, **columns)
-    frame = pd.read_csv(path)
-    frame.loc[np.isclose(frame["t"], data.splits.test.time[0]), "age"] = 3e38
-    frame.to_csv(path, index=False)
-    command = [*SMALL, *flags, "--model", model, "--log_dir", str(tmp_path / "logs")]
+    """The fit and the validation rows are fine."""
+
+    def predict(model: Any, outcomes: Any) -> SurvivalPrediction:
+        prediction: SurvivalPrediction = model.predict(outcomes.data.features)
+        spoiled = prediction.survival.copy()
+        spoiled[0] *= np.nan if outcomes.data is test else 1
+        return SurvivalPrediction(prediction.times, spoiled)
+
+    def evaluated(dataset: Any, settings: Any) -> Any:
+        nonlocal test
+        test = dataset.splits.test
+        return evaluated_outcomes(dataset, settings)
+
+    test = None
+    monkeypatch.setattr("survkit.runs.results._predict", predict)
+    monkeypatch.setattr("survkit.runs.results.evaluated_outcomes", evaluated)
+    command = [*SMALL, "--dataset", "gbsg2", "--model", model, "--log_dir", str(tmp_path / "logs")]
     said = []
     for _ in range(2):
-        assert main([*command]) == 2
-        assert not list((tmp_path / "logs").rglob("*.pt"))
-        assert not list((tmp_path / "logs").rglob("config.json"))
+        assert main(command) == 2
+        assert not (tmp_path / "logs" / "gbsg2").exists()
         said.append(capsys.readouterr().err.splitlines()[-1])
     assert said[0] == said[1]
-    assert f"survkit.train: error: what {model} predicts is not finite (survival of" in said[0]
+    assert said[0] == (
+        f"survkit.train: error: what {model} predicts is not finite (survival of subject 0 at time "
+        f"0.0 is nan; it must lie in [0, 1]); {advice} without values far beyond those of the "
+        "training rows may help"
+    )
