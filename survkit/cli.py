@@ -2,6 +2,13 @@
 
 75 is the system's own status for "try again later" (EX_TEMPFAIL); 130, 141 and 143 are a shell's
 for Ctrl-C, a closed pipe and SIGTERM.
+
+A command never loses its work because nobody can read what it prints. Where standard output or
+standard error is full, closed or a pipe that nobody reads any more, or the terminal is closed
+(SIGHUP is ignored, as under nohup), that text is dropped and the command runs to its end: an hour's
+training leaves its complete record. Only then does the status say that standard output failed: 141
+for a pipe without a reader, 1 with a message for anything else, a full disk for example. A
+standard output that was closed from the start is what the user asked for, and no failure.
 """
 
 from __future__ import annotations
@@ -12,10 +19,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from io import UnsupportedOperation
 from types import FrameType
+from typing import Any, TextIO, cast
 
 from survkit.text import one_line
 from survkit.types import InputError
@@ -37,23 +44,111 @@ class _Terminated(BaseException):
 
 
 def run_command(prog: str, command: Callable[[], int | None]) -> int:
-    """Run a command and return its exit status, with errors of the input printed, not raised."""
+    """Run a command and return its exit status, with errors of the input printed, not raised.
+
+    SystemExit, with which a parser ends after printing its help, passes through unless that text
+    could not be printed.
+    """
     collect_garbage_rarely()
-    try:
-        with _sigterm_raises():
-            status = command() or 0
-            sys.stdout.flush()
+    with _streams() as (output, errors):
+        try:
+            status = _run(prog, command)
+        except SystemExit as end:
+            if end.code or output.end() is None:
+                raise
+            status = 0
+        finally:
+            error = output.end()
+            if error is not None and not isinstance(error, BrokenPipeError):
+                print(f"{prog}: cannot write standard output: {error.strerror}", file=sys.stderr)
+            errors.end()
+        if error is None or status:
             return status
+        return PIPE_CLOSED if isinstance(error, BrokenPipeError) else FAILED
+
+
+def _run(prog: str, command: Callable[[], int | None]) -> int:
+    try:
+        with _signals():
+            return command() or 0
     except InputError as error:
         print(f"{prog}: error: {one_line(str(error))}", file=sys.stderr)
         return RUNS_ELSEWHERE if isinstance(error, RunsElsewhereError) else BAD_INPUT
     except (KeyboardInterrupt, _Terminated) as stop:
         print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED
-    except BrokenPipeError:  # `| head` has read enough
-        with suppress(UnsupportedOperation):  # a stdout that is no file has nothing to flush
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
+
+
+class _Stream:
+    """Standard output or standard error that drops what it cannot write.
+
+    Parameters
+    ----------
+    stream : TextIO
+        Where the text goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._error: OSError | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write text; a character that the stream's encoding lacks becomes its escape."""
+        try:
+            self._stream.write(text)
+        except UnicodeEncodeError as error:
+            escaped = text.encode(error.encoding, "backslashreplace")
+            return self.write(escaped.decode(error.encoding))
+        except OSError as error:
+            self._error = error
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several pieces of text."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Hand on what is buffered."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._error = error
+
+    def end(self) -> OSError | None:
+        """Hand on what is buffered for the last time; return the last error there was."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._error = error
+            # Else the interpreter would try again at its exit, and complain.
+            with suppress(OSError), open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+                self._stream.flush()
+        return self._error
+
+
+@contextmanager
+def _streams() -> Iterator[tuple[_Stream, _Stream]]:
+    """Let what the command prints never end it; the streams are as they were afterwards."""
+    before = sys.stdout, sys.stderr
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: a file of the record would get the number, and what is printed
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    streams = tuple(
+        _Stream(stream or open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+        for number, stream in enumerate(before, start=1)
+    )
+    sys.stdout, sys.stderr = (cast(TextIO, stream) for stream in streams)
+    try:
+        yield streams[0], streams[1]
+    finally:
+        sys.stdout, sys.stderr = before
 
 
 def collect_garbage_rarely() -> None:
@@ -72,16 +167,23 @@ def _freeze() -> None:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does; only a main thread can handle signals."""
+def _signals() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, and SIGHUP not at all.
+
+    Only a main thread can handle signals.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, _terminate),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import survkit
 from survkit.types import InputError
 
 
@@ -126,3 +127,14 @@ def check_memory(need: MemoryNeed, max_memory_gb: float | None = None) -> None:
     else:
         limit_text = f"--max_memory_gb {limit:g}"
     raise InputError(f"{need}, more than {limit_text}; {need.lower}")
+
+
+def python_environment() -> dict[str, str]:
+    """Return an environment in which a Python started anywhere imports this survkit."""
+    root = str(Path(survkit.__file__).parent.parent)
+    paths = dict.fromkeys([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONSAFEPATH": "1",  # a folder "survkit" where the launcher was started is not it
+    }

@@ -180,26 +180,31 @@ def _train_stack(
         ]
     fitted = time.perf_counter()
 
+    problems = [error for error in errors if error is not None]
     shares = {"load_seconds": loaded - started, "fit_seconds": fitted - loaded}
     for run, model, mirror, error in zip(stack, models, mirrors, errors, strict=True):
         if error is not None:
             continue
-        result = finish_run(
-            run.folder,
-            model,
-            dataset,
-            run.settings,
-            outcomes=outcomes,
-            seconds={name: seconds / len(stack) for name, seconds in shares.items()},
-            facts={
-                "configuration": configuration_id(run.config, dataset.sha256),
-                "n_train": len(rows),
-                "seeds_together": run.folder.seeds_together,
-            },
-            mirror=mirror.finish,
-        )
-        show(run.folder, result)
-    return [error for error in errors if error is not None]
+        try:
+            result = finish_run(
+                run.folder,
+                model,
+                dataset,
+                run.settings,
+                outcomes=outcomes,
+                seconds={name: seconds / len(stack) for name, seconds in shares.items()},
+                facts={
+                    "configuration": configuration_id(run.config, dataset.sha256),
+                    "n_train": len(rows),
+                    "seeds_together": run.folder.seeds_together,
+                },
+                mirror=mirror.finish,
+            )
+        except InputError as problem:  # of this seed; the others may be well
+            problems.append(problem)
+        else:
+            show(run.folder, result)
+    return problems
 
 
 def _mirror(run: _Run, config: WandbConfig, process: WandbProcess) -> WandbMirror:
@@ -226,7 +231,7 @@ def _raise_worst(problems: Sequence[InputError]) -> None:
     """Raise what the person at the keyboard has to mend, before what only has to be waited for."""
     to_mend = [error for error in problems if not isinstance(error, RunsElsewhereError)]
     if to_mend:
-        raise InputError("; ".join(map(str, to_mend)))
+        raise InputError("; ".join(dict.fromkeys(map(str, to_mend))))
     if problems:
         raise problems[0]
 

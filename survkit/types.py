@@ -41,6 +41,10 @@ class InputError(ValueError):
     """
 
 
+class NotFiniteError(InputError):
+    """A predicted survival is NaN: the model has diverged, or the features are too large for it."""
+
+
 class CategoricalColumn(NamedTuple):
     """A feature column of integer codes: 0 is missing or unseen, 1 and up are known values."""
 
@@ -381,7 +385,8 @@ class SurvivalPrediction:
         in_range = (survival >= -SURVIVAL_TOLERANCE) & (survival <= 1 + SURVIVAL_TOLERANCE)
         if not in_range.all():
             row, column = np.argwhere(~in_range)[0]
-            raise InputError(
+            kind = NotFiniteError if np.isnan(survival[row, column]) else InputError
+            raise kind(
                 f"survival of subject {row} at time {self.times[column]} is "
                 f"{survival[row, column]}; it must lie in [0, 1]"
             )

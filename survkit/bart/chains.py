@@ -1,22 +1,17 @@
-"""Runs the chains of a sampler, several at a time in processes of their own, under one bar."""
+"""What the chains of a sampler are given, and the engines that sample them."""
 
 from __future__ import annotations
 
 import math
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survkit.bart.columns import Rule
-from survkit.bart.forests import Forests
 from survkit.bart.person_period import TrainingRows
 from survkit.types import InputError
 
@@ -24,8 +19,6 @@ Backend = Literal["stochtree", "pymc"]
 LeafDeviation = Literal["prior", "learned"]
 WARM_SWEEPS = 10
 """Most iterations of stochtree that grow whole trees from the root; they count as tuning."""
-
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -143,75 +136,12 @@ def check_supported(problem: ChainProblem, settings: SamplerSettings) -> None:
         )
 
 
-def run_chains(problem: ChainProblem, settings: SamplerSettings, *, jobs: int) -> Forests:
-    """Sample all chains, `jobs` at a time; an InputError where one dies or memory runs out."""
-    from joblib import Parallel, delayed  # type: ignore[import-untyped]
-    from joblib.externals.loky.process_executor import (  # type: ignore[import-untyped]
-        TerminatedWorkerError,
-    )
-
-    # 31 bits: stochtree takes no more.
-    seeds = np.random.SeedSequence(settings.seed).generate_state(settings.chains) >> 1
-    with tempfile.TemporaryDirectory() as folder:
-        counts = Path(folder) / "iterations"
-        np.zeros(settings.chains, dtype=np.int64).tofile(counts)
-        tasks = (
-            delayed(_sample_chain)(problem, settings, int(seed), counts, chain)
-            for chain, seed in enumerate(seeds)
-        )
-        with _progress(counts, settings):
-            try:
-                chains = Parallel(n_jobs=jobs)(tasks)
-            except (TerminatedWorkerError, MemoryError) as error:
-                raise InputError(_why_died(error, settings.backend)) from None
-    return Forests.join(
-        chains, rules=problem.rules, num_trees=settings.trees, offset=problem.offset
-    )
-
-
-def _why_died(error: Exception, backend: Backend) -> str:
-    less = "fewer chains at a time (cores), fewer rows or a larger time scale need less"
-    if isinstance(error, MemoryError):
-        return f"a {backend} chain ran out of memory: {less}"
-    _, _, codes = str(error).partition("exit codes of the workers are ")
-    return (
-        f"the process of a {backend} chain died ({codes.strip() or 'no exit code'}); it may have "
-        f"run out of memory: {less}"
-    )
-
-
-def _sample_chain(
-    problem: ChainProblem, settings: SamplerSettings, seed: int, counts: Path, chain: int
+def sample_chain(
+    problem: ChainProblem, settings: SamplerSettings, seed: int, advance: Callable[[], None]
 ) -> dict[str, NDArray[Any]]:
-    iterations = np.memmap(counts, dtype=np.int64, mode="r+")
+    """Sample one chain with the engine of the settings; see `ForestBuilder.finish`.
 
-    def advance() -> None:
-        iterations[chain] += 1
-
+    `advance` is called after every iteration.
+    """
     engine = import_module(ENGINES[settings.backend])
     return engine.sample_chain(problem, settings, seed, advance)  # type: ignore[no-any-return]
-
-
-@contextmanager
-def _progress(counts: Path, settings: SamplerSettings) -> Iterator[None]:
-    """Show a bar of all chains' iterations on a terminal, until the block ends."""
-    from tqdm import tqdm
-
-    total = settings.chains * (settings.tune + settings.draws)
-    bar = tqdm(total=total, desc="sampling", unit="iteration", disable=None, leave=False)
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(POLL_SECONDS):
-            bar.update(int(np.fromfile(counts, dtype=np.int64).sum()) - bar.n)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    if not bar.disable:
-        watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        if watcher.is_alive():
-            watcher.join()
-        bar.close()

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from survkit.bart.chains import ChainProblem, SamplerSettings, check_supported, run_chains
+from survkit.bart.chains import ChainProblem, SamplerSettings, check_supported
 from survkit.bart.columns import resolve_prior, resolve_rules
 from survkit.bart.convergence import Convergence, check_convergence
 from survkit.bart.forests import Forests
 from survkit.bart.person_period import MAX_TIMES, ROUNDING, training_rows
 from survkit.bart.posterior import Summary, SurvivalPosterior, summarise
+from survkit.bart.run_chains import run_chains
 from survkit.bart.size import estimate_size
 from survkit.baselines.columns import FeatureColumns
 from survkit.system import available_cores

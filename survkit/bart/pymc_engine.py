@@ -59,7 +59,8 @@ def sample_chain(
     before = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
     try:
-        model, sum_of_trees = _model(problem, settings)
+        with _no_manager():
+            model, sum_of_trees = _model(problem, settings)
         with model, _silent():
             step = pmb.PGBART([sum_of_trees])
             if settings.leaf_deviation == "prior":
@@ -132,6 +133,31 @@ def _translate(key: int, node: Any) -> Node:
         return Node(LEAF, float(np.ravel(node.value)[0]))
     value = tuple(node.value.tolist()) if np.ndim(node.value) else float(node.value)
     return Node(node.idx_split_variable, value, 2 * key + 1, 2 * key + 2)
+
+
+class _Draws(list[Any]):
+    """The trees of every draw."""
+
+    def append(self, trees: Any) -> None:
+        """Keep the trees as they are now; pymc-bart goes on to replace them in the same array."""
+        super().append(trees.copy())
+
+
+class _NoManager:
+    """What pymc-bart asks of a multiprocessing manager."""
+
+    list = _Draws
+
+
+@contextmanager
+def _no_manager() -> Iterator[None]:
+    """Keep the draws in this process: pymc-bart has a server for them, which outlives a kill."""
+    before = pmb.bart.Manager
+    pmb.bart.Manager = _NoManager
+    try:
+        yield
+    finally:
+        pmb.bart.Manager = before
 
 
 @contextmanager

@@ -16,12 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import survkit
 from survkit.cli import BAD_INPUT, RUNS_ELSEWHERE, RunsElsewhereError
 from survkit.files import last_line
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.notes import write_note
-from survkit.system import in_mebibytes, peak_memory_mb
+from survkit.system import in_mebibytes, peak_memory_mb, python_environment
 from survkit.types import InputError
 
 if TYPE_CHECKING:
@@ -195,17 +194,6 @@ def _watch(pid: int, stop: Callable[[], bool], grace_seconds: float) -> float | 
 def _signal_group(pid: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-
-
-def python_environment() -> dict[str, str]:
-    """Return an environment in which a Python started anywhere imports this survkit."""
-    root = str(Path(survkit.__file__).parent.parent)
-    paths = dict.fromkeys([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONSAFEPATH": "1",  # a folder "survkit" where the launcher was started is not it
-    }
 
 
 def job_environment(place: Place) -> dict[str, str]:

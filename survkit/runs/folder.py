@@ -201,7 +201,7 @@ class RunFolder:
         write_bytes(self.path / name, content)
 
     def drop_unfinished(self) -> None:
-        """Remove the state of an unfinished fit, which a finished record does not need."""
+        """Remove the state of an unfinished fit: it is finished, or would end badly again."""
         with writing(self._last_path):
             self._last_path.unlink(missing_ok=True)
 

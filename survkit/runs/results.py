@@ -24,7 +24,13 @@ from survkit.runs.metric_text import result_summary
 from survkit.runs.model_card import FILE, model_card
 from survkit.system import peak_memory_mb
 from survkit.text import one_line
-from survkit.types import SurvivalData, SurvivalModel, SurvivalPrediction
+from survkit.types import (
+    InputError,
+    NotFiniteError,
+    SurvivalData,
+    SurvivalModel,
+    SurvivalPrediction,
+)
 
 SPLITS = ("validation", "test")
 
@@ -112,10 +118,19 @@ def finish_run(
     -------
     dict
         The result as it reads from `result.json`: NaN is None there.
+
+    Raises
+    ------
+    InputError
+        Where a prediction is not finite; no checkpoint is written then.
     """
     started = time.perf_counter()
+    try:
+        metrics = _evaluate(folder, model, settings, outcomes)
+    except NotFiniteError as error:
+        folder.drop_unfinished()
+        raise _not_finite(error, settings) from None
     _write_checkpoint(folder, model, dataset, settings)
-    metrics = _evaluate(folder, model, settings, outcomes)
     effects = _effects(model, dataset, settings)
     timing = {**seconds, "evaluate_seconds": time.perf_counter() - started}
     described = _describe(folder, dataset, model, settings)
@@ -132,6 +147,16 @@ def finish_run(
     text = card(dataset, settings, {**result, "warnings": folder.warnings}, folder=folder.path)
     folder.write(FILE, text.encode())
     return folder.write_result(result)
+
+
+def _not_finite(error: NotFiniteError, settings: Mapping[str, Any]) -> InputError:
+    model = settings["model"]
+    entry = MODELS.get(model)  # an ensemble has none
+    smaller = f"a smaller --lr than {settings['lr']} or " if entry and entry.network else ""
+    return InputError(
+        f"what {model} predicts is not finite ({error}); {smaller}features without values far "
+        "beyond those of the training rows may help"
+    )
 
 
 def recorded_schema(dataset: Dataset) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from survkit.types import (
     FitSummary,
     InputError,
     Knots,
+    NotFiniteError,
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
@@ -132,11 +133,14 @@ class NeuralSurvivalModel:
                 dropout.set_state(torch.get_rng_state())
         metrics = self.validation_metrics
 
-        def of_validation() -> Mapping[str, float]:
+        def of_validation() -> Mapping[str, float] | None:
             if metrics is None:
                 return {}
-            self._learn_from_rows(train)
-            return metrics(self.predict(validation.features))
+            try:
+                self._learn_from_rows(train)
+                return metrics(self.predict(validation.features))
+            except NotFiniteError:
+                return None
 
         return Training(
             self.network,

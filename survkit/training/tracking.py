@@ -10,12 +10,11 @@ import netrc
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlparse
 
 from tqdm import tqdm
@@ -25,8 +24,19 @@ from survkit.types import InputError
 
 Mode = Literal["online", "offline", "disabled"]
 
-LONGEST_WAIT = 60.0
-"""Seconds without an answer after which the mirror is given up."""
+LONGEST_SILENCE = 10.0
+"""Seconds without a sign of life, one of which comes every second, until the mirror is given up."""
+
+LONGEST_WAIT = 30.0
+"""Seconds that closing a run may take, from its last answer, until the mirror is given up."""
+
+EXIT_SECONDS, STOPPED_SECONDS = 10.0, 1.5
+"""Seconds that the process has to end by itself, and after Ctrl-C or SIGTERM."""
+
+MOST_UNSENT = 2**22
+"""Bytes that the process may be behind with, some ten thousand epochs."""
+
+POLL_SECONDS = 0.01
 
 
 def default_mode() -> Mode:
@@ -44,37 +54,45 @@ class WandbProcess:
     """The process beside the training in which runs are mirrored, started with the first of them.
 
     Importing and serving Weights & Biases takes a second of processor time that way, but none of
-    the training's. To be used as a context, whose end waits for the process.
+    the training's. Nothing here blocks: a process that is dead, silent or far behind is ended, and
+    each run that it mirrors gets one warning. To be used as a context, which ends with the process.
     """
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: Thread | None = None
-        self._answers: SimpleQueue[dict[str, str] | None] = SimpleQueue()
-        self._warn: dict[str, Callable[[str], None]] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failure = ""
+        self._unsent, self._unread = bytearray(), bytearray()
+        self._heard = 0.0
+        self._open: dict[str, Callable[[str], None]] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None and self._reader is not None:
-            with suppress(OSError):
-                _input_of(self._process).close()
-            try:
-                self._process.wait(LONGEST_WAIT)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-            self._reader.join()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        process = self._process
+        if process is None:
+            return
+        stopped = kind is not None and not issubclass(kind, Exception)
+        alive = False
+        try:
+            _receive(process)  # signs of life until now
+            _close_input(process)
+            process.wait(STOPPED_SECONDS if stopped else EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            alive = stopped and bool(_receive(process))
+        finally:
+            self._end(kill=not alive)
 
     def open(self, run_id: str, warn: Callable[[str], None], content: Mapping[str, Any]) -> None:
-        """Open a run; what goes wrong with it later is told when it is closed."""
-        self._warn[run_id] = warn
-        if self._process is None:
+        """Open a run; what goes wrong with it later is told no later than when it is closed."""
+        self._open[run_id] = warn
+        if self._process is None and not self._failure:
             try:
                 self._start()
             except OSError as error:
-                warn(failure(error))
-                return
+                self._give_up(str(error))
+        elif self._failure:
+            self._give_up(self._failure)
         self._send("open", run_id, content)
 
     def _start(self) -> None:
@@ -84,12 +102,13 @@ class WandbProcess:
             env={**os.environ, "WANDB_PROGRAM": "-m survkit.train"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
+            bufsize=0,
             start_new_session=True,  # a signal to the training's group leaves it to close the runs
         )
-        self._reader = Thread(target=_read, args=(self._process, self._answers), daemon=True)
-        self._reader.start()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+        self._heard = time.monotonic()
 
     def log(self, run_id: str, epoch: int, values: Mapping[str, float]) -> None:
         """Log the values of one epoch."""
@@ -97,40 +116,93 @@ class WandbProcess:
 
     def close(self, run_id: str, summary: Mapping[str, Any]) -> None:
         """Log a finished record's metrics, close the run and wait until that is done."""
-        if self._process is None:
-            return
         self._send("close", run_id, {"summary": summary})
-        try:
-            while (answer := self._answers.get(timeout=LONGEST_WAIT)) is not None:
-                if answer["kind"] == "warning":
-                    self._warn[answer["run_id"]](answer["text"])
-                elif answer["run_id"] == run_id:
-                    return
-            self._answers.put(None)  # for the other runs
-            self._warn[run_id](failure("its process has died"))
-        except Empty:
-            self._process.kill()  # else each further run would wait as long
-            self._warn[run_id](failure(f"its process was silent for {LONGEST_WAIT} s"))
+        deadline = time.monotonic() + LONGEST_WAIT
+        while run_id in self._open:
+            if self._exchange():
+                deadline = time.monotonic() + LONGEST_WAIT
+            elif time.monotonic() > deadline:
+                self._give_up(f"its process did not close the run in {LONGEST_WAIT:.0f} s")
+            else:
+                time.sleep(POLL_SECONDS)
 
     def _send(self, action: str, run_id: str, content: Mapping[str, Any]) -> None:
-        message = {"action": action, "run_id": run_id, "content": content}
         if self._process is not None:
-            with suppress(OSError):  # a process that has died is warned of when a run is closed
-                _input_of(self._process).write(json.dumps(message, default=str) + "\n")
-                _input_of(self._process).flush()
+            message = {"action": action, "run_id": run_id, "content": content}
+            self._unsent += json.dumps(message, default=str).encode() + b"\n"
+            self._exchange()
+
+    def _exchange(self) -> bool:
+        """Send and receive what the pipes take and hold; return whether there was an answer."""
+        process = self._process
+        if process is None:
+            return False
+        assert process.stdin is not None
+        try:
+            with suppress(BlockingIOError):
+                while self._unsent:
+                    del self._unsent[: os.write(process.stdin.fileno(), self._unsent)]
+            received = _receive(process)
+        except OSError:
+            received = b""
+        now = time.monotonic()
+        if received:
+            self._heard = now
+            return self._take(received)
+        if received is not None:  # the end of its output
+            self._give_up("its process has died")
+        elif now > self._heard + LONGEST_SILENCE:
+            self._give_up(f"its process was silent for {LONGEST_SILENCE:.0f} s")
+        elif len(self._unsent) > MOST_UNSENT:
+            self._give_up(f"its process is {MOST_UNSENT / 2**20:.0f} MiB behind")
+        return False
+
+    def _take(self, received: bytes) -> bool:
+        """Act on what was received; return whether it says more than that the process is alive."""
+        *lines, rest = (self._unread + received).split(b"\n")
+        self._unread = rest
+        answers = [json.loads(line) for line in lines if line]
+        for answer in answers:
+            if answer["kind"] == "warning":
+                self._open[answer["run_id"]](answer["text"])
+            else:
+                del self._open[answer["run_id"]]
+        return bool(answers)
+
+    def _give_up(self, reason: str) -> None:
+        """End the process; it is not started again, so that no other run waits for it too."""
+        self._failure = reason
+        self._end()
+        for warn in self._open.values():
+            warn(failure(reason))
+        self._open.clear()
+
+    def _end(self, *, kill: bool = True) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            if kill:
+                process.kill()
+                process.wait()
+            else:  # it is still closing its runs, which has an end of its own
+                process.returncode = 0  # else Popen would complain that it was not waited for
+            _close_input(process)
+            assert process.stdout is not None
+            process.stdout.close()
+            self._unsent.clear()
 
 
-def _read(process: subprocess.Popen[str], answers: SimpleQueue[dict[str, str] | None]) -> None:
+def _receive(process: subprocess.Popen[bytes]) -> bytes | None:
+    """Return what a process has sent: None if nothing, no bytes once it has ended."""
     assert process.stdout is not None
-    with process.stdout as lines:
-        for line in lines:
-            answers.put(json.loads(line))
-    answers.put(None)
+    try:
+        return os.read(process.stdout.fileno(), 2**16)
+    except BlockingIOError:
+        return None
 
 
-def _input_of(process: subprocess.Popen[str]) -> IO[str]:
+def _close_input(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
-    return process.stdin
+    process.stdin.close()
 
 
 class WandbMirror:

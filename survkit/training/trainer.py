@@ -205,13 +205,15 @@ def _end_epoch(training: Training, values: dict[str, float], parameters: Mapping
     """Note whether a validated network is the best so far, and keep its state."""
     progress, monitor = training.progress, training.monitor
     progress.epoch += 1
-    if not math.isfinite(values["train_loss"] + values["validation_loss"]):
+    metrics: Mapping[str, float] | None = None
+    if math.isfinite(values["train_loss"] + values["validation_loss"]):
+        metrics = training.validation_metrics() if training.validation_metrics else {}
+    if metrics is None:
         progress.diverged = True
         if monitor and progress.best_weights is not None:
             monitor.warn(f"training diverged: {progress.convergence(parameters)[1]}")
             training.save()
         return
-    metrics = training.validation_metrics() if training.validation_metrics else {}
     values = {f"validation_{name}": value for name, value in metrics.items()} | values
     if progress.is_best(values, parameters):
         progress.best_weights = training.weights()

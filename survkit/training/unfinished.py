@@ -30,7 +30,7 @@ class Training:
         Of the order of the data, on the CPU, and of dropout, on the network's device.
     validation_metrics : callable, optional
         Returns metrics of the validation split beyond its loss, for the history and for
-        `monitored_val_metric`.
+        `monitored_val_metric`; None where the predictions are not finite.
     monitor : FitMonitor, optional
         Receives the values of every epoch. If it has the state of an interrupted training, that
         training continues exactly as if it had never stopped.
@@ -41,7 +41,7 @@ class Training:
     network: SurvivalNetwork
     order: torch.Generator
     dropout: torch.Generator
-    validation_metrics: Callable[[], Mapping[str, float]] | None = None
+    validation_metrics: Callable[[], Mapping[str, float] | None] | None = None
     monitor: FitMonitor | None = None
     progress: Progress = field(default_factory=Progress)
     optimizer: OptimizerState = field(default_factory=dict)

@@ -1,24 +1,31 @@
 """The process that mirrors runs to Weights & Biases, beside the one that trains them.
 
 Messages come as lines of JSON on standard input: `open` a run, `log` an epoch of it, `close` it.
-Warnings and the closing are answered on standard output. Where the input ends before, as that of a
-training that was interrupted does, the runs still open are closed as failed.
+Warnings and the closing are answered on standard output, where an empty line every second says that
+the process is alive. Where the input ends before, as that of a training that was interrupted does,
+the runs still open are closed as failed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Queue
 from threading import Thread
 from typing import Any, Literal, TextIO
 
 from survkit.cli import collect_garbage_rarely
 
-Messages = SimpleQueue[dict[str, Any] | None]
+Messages = Queue[dict[str, Any] | None]
+
+MOST_MESSAGES = 10_000
+"""Messages read ahead; a training that is further ahead gives the mirror up."""
+
+ALIVE_SECONDS = 1.0
 
 NETWORK_SECONDS = 10
 """Longest wait for the network at the start and at the end of a run."""
@@ -153,8 +160,16 @@ def serve(messages: Messages, answers: int) -> None:
 
 def _read(lines: TextIO, messages: Messages) -> None:
     for line in lines:
-        messages.put(json.loads(line))
+        if line.endswith("\n"):  # else the training was killed while it wrote
+            messages.put(json.loads(line))
     messages.put(None)
+
+
+def _say_alive(answers: int) -> None:
+    with suppress(BrokenPipeError):
+        while True:
+            os.write(answers, b"\n")
+            time.sleep(ALIVE_SECONDS)
 
 
 def main() -> None:
@@ -164,9 +179,10 @@ def main() -> None:
     # Processes of Weights & Biases inherit neither: the pipes end with this one.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    messages: Messages = SimpleQueue()
-    # Read at once, so that a training never waits for a slow network.
+    messages: Messages = Queue(MOST_MESSAGES)
+    # Read ahead, so that a slow network seldom fills the pipe.
     Thread(target=_read, args=(lines, messages), daemon=True).start()
+    Thread(target=_say_alive, args=(answers,), daemon=True).start()
     serve(messages, answers)
 
 

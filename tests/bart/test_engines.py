@@ -204,7 +204,7 @@ def test_a_chain_that_dies_is_reported() -> None:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for child in psutil.Process().children(recursive=True):
-                if child.cpu_times().user > 3 and "loky" in " ".join(child.cmdline()):
+                if child.cpu_times().user > 3 and "chain_process" in " ".join(child.cmdline()):
                     os.kill(child.pid, signal.SIGKILL)
                     return
             time.sleep(0.1)

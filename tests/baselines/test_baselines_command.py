@@ -16,7 +16,9 @@ from survkit.datasets import load_dataset
 from survkit.metrics.evaluate import renormalise_beyond_horizon
 from survkit.models.registry import MODELS, model_name
 from survkit.runs.read import load_fitted, read_predictions
+from survkit.runs.results import evaluated_outcomes
 from survkit.train import main
+from survkit.types import SurvivalPrediction
 from tests.args_files import SMALL
 
 pytestmark = pytest.mark.slow
@@ -223,3 +225,79 @@ def test_the_same_column_twice_works_without_a_penalty(tmp_path: Path) -> None:
     rows = {row["feature"]: row for row in result["hazard_ratios"]}
     assert rows["a"]["p"] is not None
     assert rows["b"]["p"] is None
+
+
+@pytest.mark.parametrize("model", ["deepsurv", "deephit", "logistic_hazard", "deep_weibull"])
+@pytest.mark.parametrize("lr", ["1e10", "1e30"])
+def test_a_network_that_diverges_leaves_nothing_and_says_the_same_again(
+    model: str, lr: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*SMALL, "--dataset", "gbsg2", "--model", model, "--lr", lr, "--seeds", "42", "43"]
+    said = []
+    for _ in range(2):
+        assert main([*flags, "--log_dir", str(tmp_path / "logs")]) == 2
+        assert not (tmp_path / "logs" / "gbsg2").exists()
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    (line,) = (line for line in said[0].splitlines() if "error" in line)
+    assert line == (
+        "survkit.train: error: the loss is not finite in the first epoch; a smaller --lr than "
+        f"{float(lr)} may help"
+    )
+
+
+def test_a_seed_that_diverges_takes_no_other_along(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*SMALL, "--dataset", "gbsg2", "--model", "deephit", "--optimizer", "SGD"]
+    flags += ["--time_bins", "10", "--lr", "100", "--seeds", *map(str, range(42, 50))]
+    said = []
+    for _ in range(2):
+        assert main([*flags, "--log_dir", str(tmp_path)]) == 2
+        said.append(capsys.readouterr().err.splitlines()[-1])
+        folders = list((tmp_path / "gbsg2").iterdir())
+        assert 0 < len(folders) < 8
+        assert all((folder / "result.json").exists() for folder in folders)
+    assert said[0] == said[1]
+    assert "the loss is not finite in the first epoch" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [("deepsurv", "a smaller --lr than 0.0005 or features"), ("rsf", "features")],
+)
+def test_a_test_row_without_a_finite_prediction_leaves_nothing_and_is_said_again(
+    model: str,
+    advice: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The fit and the validation rows are fine."""
+
+    def predict(model: Any, outcomes: Any) -> SurvivalPrediction:
+        prediction: SurvivalPrediction = model.predict(outcomes.data.features)
+        spoiled = prediction.survival.copy()
+        spoiled[0] *= np.nan if outcomes.data is test else 1
+        return SurvivalPrediction(prediction.times, spoiled)
+
+    def evaluated(dataset: Any, settings: Any) -> Any:
+        nonlocal test
+        test = dataset.splits.test
+        return evaluated_outcomes(dataset, settings)
+
+    test = None
+    monkeypatch.setattr("survkit.runs.results._predict", predict)
+    monkeypatch.setattr("survkit.runs.results.evaluated_outcomes", evaluated)
+    command = [*SMALL, "--dataset", "gbsg2", "--model", model, "--log_dir", str(tmp_path / "logs")]
+    said = []
+    for _ in range(2):
+        assert main(command) == 2
+        assert not (tmp_path / "logs" / "gbsg2").exists()
+        said.append(capsys.readouterr().err.splitlines()[-1])
+    assert said[0] == said[1]
+    assert said[0] == (
+        f"survkit.train: error: what {model} predicts is not finite (survival of subject 0 at time "
+        f"0.0 is nan; it must lie in [0, 1]); {advice} without values far beyond those of the "
+        "training rows may help"
+    )

@@ -20,7 +20,7 @@ from survkit.launch.local import launch_locally
 from survkit.launch.local.prefect_server import PrefectServerError, prefect_api
 from survkit.launch.overview import Overview
 from survkit.launch.plan import plan_sweeps
-from survkit.launch.process import python_environment
+from survkit.system import python_environment
 
 pytestmark = pytest.mark.cluster
 

@@ -191,6 +191,36 @@ def test_one_that_fails_takes_no_other_along(small_data: SurvivalData) -> None:
     assert models[2].fit_summary == alone.fit_summary
 
 
+def test_predictions_that_are_not_finite_count_as_a_loss_that_is_not(
+    small_data: SurvivalData,
+) -> None:
+    """One from the start, one from its third epoch on, one never."""
+    models = [build("mtlr", seed, epochs=4) for seed in (42, 43, 44)]
+    for model, fails_in in zip(models, (1, 3, 5), strict=True):
+        model.validation_metrics = Spoiled(fails_in)
+    monitors = [RecordingMonitor() for _ in models]
+    errors = fit_together(models, *halves(small_data), monitors=monitors)
+    assert [error is None for error in errors] == [False, True, True]
+    assert "the loss is not finite in the first epoch" in str(errors[0])
+    assert monitors[0].state is None
+    reason = "the loss was not finite in epoch 3; the weights of epoch"
+    assert str(models[1].fit_summary.convergence_reason).startswith(reason)
+    assert [summary.epochs_trained for summary in (m.fit_summary for m in models)] == [1, 3, 4]
+
+
+class Spoiled:
+    """Metrics of predictions that are NaN from some epoch on."""
+
+    def __init__(self, fails_in: int) -> None:
+        self.epoch, self.fails_in = 0, fails_in
+
+    def __call__(self, prediction: SurvivalPrediction) -> dict[str, float]:
+        self.epoch += 1
+        if self.epoch >= self.fails_in:
+            SurvivalPrediction(prediction.times, prediction.survival * np.nan)
+        return {}
+
+
 def test_a_stack_keeps_its_networks_states_in_tensors_of_their_own(
     small_data: SurvivalData,
 ) -> None:

@@ -5,14 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from survkit.cli import TERMINATED
+from survkit.cli import INTERRUPTED, TERMINATED
 from survkit.train import main as train
 from survkit.training.tracking import (
     Mode,
@@ -161,6 +162,109 @@ def test_a_mirror_whose_process_dies_costs_one_warning(
     assert warnings == ["Weights & Biases failed, the run itself goes on: its process has died"]
 
 
+def child_of(others: set[psutil.Process]) -> psutil.Process:
+    (mirroring,) = set(psutil.Process().children()) - others
+    return mirroring
+
+
+SILENT = "Weights & Biases failed, the run itself goes on: its process was silent for 2 s"
+
+
+@pytest.mark.parametrize("when", ["open", "log", "finish", "exit"])
+@pytest.mark.filterwarnings("default")
+def test_a_mirror_whose_process_is_suspended_holds_nothing_up(
+    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("survkit.training.tracking.LONGEST_SILENCE", 2.0)
+    monkeypatch.setattr("survkit.training.tracking.EXIT_SECONDS", 2.0)
+    warnings: list[str] = []
+    others = set(psutil.Process().children())
+    with WandbProcess() as process:
+        offline = mirror("offline", tmp_path, process, warnings)
+        mirroring = child_of(others)
+        steps: dict[str, Callable[[], None]] = {
+            "open": lambda: None,
+            "log": lambda: [offline.log(e, {"train_loss": 2.0}) for e in range(2_000)] and None,
+            "finish": lambda: offline.finish(RESULT),
+            "exit": lambda: None,
+        }
+        for name, step in steps.items():
+            if name == when and mirroring.is_running():
+                mirroring.suspend()
+            started = time.monotonic()
+            step()
+            assert time.monotonic() - started < (30 if name == "finish" and when == "exit" else 5)
+        second = mirror("offline", tmp_path, process, warnings, run_id="0123bbbb")
+        started = time.monotonic()
+        if when != "exit":
+            second.finish(RESULT)
+            assert time.monotonic() - started < 1
+        started = time.monotonic()
+    assert time.monotonic() - started < 4
+    assert not mirroring.is_running()
+    assert warnings == ([] if when == "exit" else [SILENT, SILENT])
+
+
+def test_a_mirror_that_does_not_keep_up_is_given_up_at_once(
+    tmp_path: Path, process: WandbProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("survkit.training.tracking.MOST_UNSENT", 2**20)
+    warnings: list[str] = []
+    others = set(psutil.Process().children())
+    offline = mirror("offline", tmp_path, process, warnings)
+    mirroring = child_of(others)
+    mirroring.suspend()
+    started = time.monotonic()
+    for epoch in range(100_000):
+        offline.log(epoch, {"train_loss": 2.0})
+    assert time.monotonic() - started < 8
+    offline.finish(RESULT)
+    assert warnings == [
+        "Weights & Biases failed, the run itself goes on: its process is 1 MiB behind"
+    ]
+    assert not mirroring.is_running()
+
+
+def test_a_mirror_that_is_alive_but_never_closes_its_run_is_given_up(
+    tmp_path: Path, process: WandbProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library that hangs: the process reads nothing more, but says that it is alive."""
+    monkeypatch.setattr("survkit.training.tracking.LONGEST_WAIT", 3.0)
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "wandb.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(slow), prepend=os.pathsep)
+    warnings: list[str] = []
+    hanging = mirror("offline", tmp_path, process, warnings)
+    hanging.log(1, {"train_loss": 2.0})
+    started = time.monotonic()
+    hanging.finish(RESULT)
+    assert time.monotonic() - started < 6
+    reason = "its process did not close the run in 3 s"
+    assert warnings == [f"Weights & Biases failed, the run itself goes on: {reason}"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_training_whose_mirror_is_suspended_ends_on_a_signal(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with endless_training(tmp_path) as training:
+        logs = wait_for_log(tmp_path)
+        assert logs
+        (mirroring,) = [
+            child
+            for child in psutil.Process(training.pid).children()
+            if "survkit.training.wandb_process" in child.cmdline()
+        ]
+        mirroring.suspend()
+        time.sleep(1)
+        training.send_signal(number)
+        started = time.monotonic()
+        assert training.wait(20) == (TERMINATED if number == signal.SIGTERM else INTERRUPTED)
+        assert time.monotonic() - started < 6  # 2 on a machine that is not busy
+        assert not mirroring.is_running()
+
+
 @pytest.mark.parametrize(("finished", "exit_code"), [(True, 0), (False, 1)])
 def test_only_a_finished_run_counts_as_finished(
     tmp_path: Path, finished: bool, exit_code: int, capfd: pytest.CaptureFixture[str]
@@ -172,38 +276,53 @@ def test_only_a_finished_run_counts_as_finished(
             offline.finish(RESULT)
     assert "Traceback" not in capfd.readouterr().err
     (log,) = tmp_path.glob("wandb/offline-run-*/run-0123abcd.wandb")
-    assert exit_code_in(log) == exit_code
+    assert exit_codes_in(log) == [exit_code]
 
 
 def test_the_run_of_a_training_that_is_stopped_is_closed_as_failed(tmp_path: Path) -> None:
+    with endless_training(tmp_path) as training:
+        (log,) = wait_for_log(tmp_path)
+        os.killpg(training.pid, signal.SIGTERM)
+        assert training.wait() == TERMINATED
+    deadline = time.monotonic() + 30  # the mirror closes it after the training has ended
+    while not exit_codes_in(log) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert exit_codes_in(log) == [1]
+
+
+@contextmanager
+def endless_training(log_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a training that is mirrored offline."""
     flags = ["--dataset", "synthetic", "--synthetic_rows", "300", "--epochs", "100000"]
     flags += ["--early_stopping_patience", "100000", "--mode", "offline"]
     training = subprocess.Popen(
-        [sys.executable, "-m", "survkit.train", *flags, "--log_dir", str(tmp_path)],
+        [sys.executable, "-m", "survkit.train", *flags, "--log_dir", str(log_dir)],
         stderr=subprocess.DEVNULL,
         process_group=0,
     )
+    try:
+        yield training
+    finally:
+        training.kill()
+        training.wait()
+
+
+def wait_for_log(log_dir: Path) -> list[Path]:
+    """Return the logs of the mirrored runs once the first has been written to."""
     deadline = time.monotonic() + 60
     logs: list[Path] = []
     while not (logs and logs[0].stat().st_size > 0) and time.monotonic() < deadline:
         time.sleep(0.1)
-        logs = list(tmp_path.glob("*/*/wandb/offline-run-*/run-*.wandb"))
-    os.killpg(training.pid, signal.SIGTERM)
-    assert training.wait() == TERMINATED
-    assert exit_code_in(logs[0]) == 1
+        logs = list(log_dir.glob("*/*/wandb/offline-run-*/run-*.wandb"))
+    return logs
 
 
-def exit_code_in(log: Path) -> int:
-    """Return the exit code that a run of Weights & Biases ended with."""
+def exit_codes_in(log: Path) -> list[int]:
+    """Return the exit code that a run of Weights & Biases ended with, if it has ended."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    codes = [
-        record.exit.exit_code
-        for record in map(Record.FromString, records_in(log.read_bytes()))
-        if record.HasField("exit")
-    ]
-    assert len(codes) == 1
-    return int(codes[0])
+    records = map(Record.FromString, records_in(log.read_bytes()))
+    return [record.exit.exit_code for record in records if record.HasField("exit")]
 
 
 def run_in(log: Path) -> Any:

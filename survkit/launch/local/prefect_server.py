@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from survkit.launch.process import python_environment
+from survkit.system import python_environment
 
 STARTUP_SECONDS = 180.0
 """Longest wait for the server; it takes about ten seconds of a free core."""
