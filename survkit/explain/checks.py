@@ -92,7 +92,7 @@ def check_failures(result: MonteCarloExplanation, statuses: Sequence[str]) -> No
     """
     h, repetitions = result.repetitions.shape[:2]
     rows_without: dict[str, list[str]] = {}
-    failed = []
+    failed: list[str] = []
     for row, solved in enumerate(result.num_solved.tolist()):
         own = statuses[row * repetitions : (row + 1) * repetitions]
         if solved:
