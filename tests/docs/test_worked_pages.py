@@ -30,7 +30,7 @@ def test_a_page_that_went_stale_is_noticed(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     page = tmp_path / "page.md"
     for text, message in (
-        ("```diff\n# survkit/types.py\n no such line\n+new\n```\n", "not found once"),
+        ("```diff\n# survkit/text.py\n no such line\n+new\n```\n", "not found once"),
         ("```bash\necho one\n```\n```text\ntwo\n```\n", "'two' is not"),
         ("```bash\nfalse\n```\n", "false"),
         ("```bash\ntrue\n```\n```text\nsurvkit.train: error: none\n```\n", "true"),
