@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from survkit.cli import run_command
 from survkit.configs.args_file import Given, build_config, given_flags
+from survkit.configs.data import DataConfig
 from survkit.configs.describe import DescribeConfig
-from survkit.configs.train import DataConfig, TrainConfig
+from survkit.configs.train import TrainConfig
 from survkit.datasets import (
     COMMON_PARAMETERS,
     DATASETS,
