@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
 from survkit.configs.finished_runs import ExplainConfig
+from survkit.text import one_line
 from survkit.types import InputError
 
 # The functions below import the heavy modules, so that --help answers at once.
@@ -68,7 +69,7 @@ def explain(config: ExplainConfig) -> None:
     _print(explained)
     print(f"{len(explained.tables)} explained in {time.perf_counter() - began:.1f} s")
     for path in paths:
-        print(f"saved {path}")
+        print(f"saved {one_line(str(path))}")
 
 
 def _norm(text: str) -> float:

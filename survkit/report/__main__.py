@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
 from survkit.configs.finished_runs import ReportConfig
+from survkit.text import one_line
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that --help answers at once.
@@ -72,7 +73,7 @@ def report(config: ReportConfig) -> None:
     if str(state):
         print(f"not complete: {state}")
     for path in write_report(material, state, group_folder):
-        print(f"saved {path}")
+        print(f"saved {one_line(str(path))}")
 
 
 def _finished_runs(log_dir: str, group: str) -> tuple[pd.DataFrame | None, list[OpenRun]]:

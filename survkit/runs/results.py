@@ -290,7 +290,7 @@ def say_complete(
     time_unit: str | None = None,
 ) -> None:
     """Print that a record is there already, and whether another version or unit made it."""
-    print(f"{folder.path} is complete; --overwrite {overwriting}")
+    print(f"{one_line(str(folder.path))} is complete; --overwrite {overwriting}")
     if result["survkit_version"] != survkit.__version__:
         print(
             f"warning: it was made by survkit {result['survkit_version']}, "
@@ -315,4 +315,4 @@ def show(folder: RunFolder, result: dict[str, Any]) -> None:
     if result.get("calibration"):
         print(Calibration(**result["calibration"]).describe())
     print(result_summary(result))
-    print(f"record: {folder.path}")
+    print(f"record: {one_line(str(folder.path))}")
