@@ -237,7 +237,7 @@ def test_batches_without_events_leave_the_weights_alone(small_data: SurvivalData
     )
     order = torch.randperm(90, generator=torch.Generator().manual_seed(42)).numpy()
     with_event = order[:45] if 0 in order[:45] else order[45:]
-    untrained = build("deepsurv", epochs=1, lr=1e-30, optimizer="SGD")
+    untrained = build("deepsurv", epochs=1, lr=1e-18, optimizer="SGD")
     network = untrained.fit(rare, validation).network
     rank, event = map(torch.as_tensor, rank_labels(rare, GRID))
     outputs = network.train()(torch.as_tensor(rare.features[with_event]))

@@ -143,7 +143,7 @@ def test_unreadable_files_are_explained(tmp_path: Path) -> None:
         (["--hid", "3"], "unknown flag --hid"),
         (["--group", "../../x"], "--group is .*; it must be the name of one folder"),
         (["--group", ".."], "--group is .*; it must be the name of one folder"),
-        (["--group", "a\x1b[2J"], "--group is .*without control characters"),
+        (["--group", "a\x1b[2J"], r"--group is .*x1b.*must be the name of one folder"),
         (["--group", "g" * 256], "--group is .*; each part of a path has at most 255 bytes"),
         (["--log_dir", "caf\udce9"], "--log_dir is .*, which is not UTF-8"),
         (["--time_column", "a\0b"], "--time_column is .* text without NUL characters"),
