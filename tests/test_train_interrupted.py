@@ -22,7 +22,7 @@ from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.args_files import SMALL_SYNTHETIC
 
 ROOT = Path(survkit.__file__).parent.parent
-VARYING = ("timing", "peak_memory_mb")
+VARYING = ("timing", "peak_memory_mb", "files", "sha256")
 STACK = [
     *SMALL_SYNTHETIC,
     *("--synthetic_rows", "2000", "--hidden_dim", "96", "--dropout", "0.1", "--epochs", "8"),

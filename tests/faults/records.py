@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-VARYING = ("timing", "peak_memory_mb", "peak_gpu_memory_mb")
-"""What a result tells of the process that made it."""
+VARYING = ("timing", "peak_memory_mb", "peak_gpu_memory_mb", "sha256")
+"""What a result tells of the process that made it, and its own digest, which covers that."""
 
 GROUP = "g"
 """The group of every run of these tests."""
