@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -174,46 +172,6 @@ def test_aliases_name_the_same_run(tmp_path: Path) -> None:
     folder = run(tmp_path, "--model", "FFNetMixtureMTLR")
     assert run(tmp_path, "--model", "personalized_moe") == folder
     assert result(folder)["model"] == "personalized_moe"
-
-
-def command(*flags: str) -> list[str]:
-    return [sys.executable, "-m", "survkit.train", *SMALL_SYNTHETIC, *flags]
-
-
-def wait_for_epochs(folder: Path, epochs: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a run has logged that many epochs."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        for history in folder.glob("*/*/history.jsonl"):
-            if len(history.read_text().splitlines()) >= epochs:
-                return
-        time.sleep(0.002)
-    raise AssertionError("the run ended, or did not begin")
-
-
-@pytest.mark.slow
-def test_a_run_killed_in_an_epoch_ends_with_the_same_record(tmp_path: Path) -> None:
-    flags = ["--synthetic_rows", "3000", "--epochs", "12", "--dropout", "0.1"]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(command(*flags, "--log_dir", str(whole)), check=True, cwd=ROOT)
-    kills = 0
-    for epochs in (2, 7):
-        process = subprocess.Popen(command(*flags, "--log_dir", str(broken)), cwd=ROOT)
-        wait_for_epochs(broken, epochs, process)
-        time.sleep(0.05)  # into the next epoch
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
-    assert kills == 2
-    assert not list(broken.glob("*/*/result.json"))
-    subprocess.run(command(*flags, "--log_dir", str(broken)), check=True, cwd=ROOT)
-    (expected,), (found,) = (list(path.glob("*/*")) for path in (whole, broken))
-    assert result(found) == result(expected)
-    assert (found / "history.jsonl").read_text() == (expected / "history.jsonl").read_text()
-    for split in ("validation", "test"):
-        np.testing.assert_array_equal(
-            read_predictions(found, split)[0].survival,
-            read_predictions(expected, split)[0].survival,
-        )
 
 
 @pytest.mark.parametrize(
