@@ -22,6 +22,7 @@ from survkit.report.notebook import (
     panels,
 )
 from survkit.train import main as train
+from survkit.types import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +94,15 @@ def test_tables_have_a_row_a_metric_and_a_column_a_model(log_dir: Path) -> None:
     assert differences.bold.shape == (2, 1)
     assert best.text.index.name == "metric"
     assert any("seeds missing" in note for note in means.notes)
+
+
+@pytest.mark.parametrize(
+    ("resamples", "message"), [(10**12, "take about .* hours"), (8 * 10**7, "need about .* GB")]
+)
+def test_too_many_resamples_are_refused(log_dir: Path, resamples: int, message: str) -> None:
+    runs = load_runs(log_dir, "some")
+    with pytest.raises(InputError, match=message):
+        gather(runs, metrics=("loss",), resamples=resamples)
 
 
 @pytest.mark.slow
