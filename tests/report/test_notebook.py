@@ -96,13 +96,10 @@ def test_tables_have_a_row_a_metric_and_a_column_a_model(log_dir: Path) -> None:
     assert any("seeds missing" in note for note in means.notes)
 
 
-@pytest.mark.parametrize(
-    ("resamples", "message"), [(10**12, "take about .* hours"), (8 * 10**7, "need about .* GB")]
-)
-def test_too_many_resamples_are_refused(log_dir: Path, resamples: int, message: str) -> None:
+def test_too_many_resamples_are_refused(log_dir: Path) -> None:
     runs = load_runs(log_dir, "some")
-    with pytest.raises(InputError, match=message):
-        gather(runs, metrics=("loss",), resamples=resamples)
+    with pytest.raises(InputError, match=r"take about [\d,]+ hours, more than 48"):
+        gather(runs, metrics=("loss",), resamples=10**12)
 
 
 @pytest.mark.slow
