@@ -426,6 +426,7 @@ def test_a_damaged_checkpoint_leaves_no_ensemble_of_two(
         (("--models", "mtl"), "unknown model 'mtl' (did you mean mtlr?)"),
         (("--models", "mtlr", "mtlr"), "names a model twice"),
         (("--models", "mtlr", "--select"), "mtlr is the only one"),
+        (("--bootstrap", "1000000000"), "--bootstrap is 1000000000; it must be at most 1000000"),
         (("--group", "none"), "no finished run in"),
     ],
 )

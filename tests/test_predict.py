@@ -159,6 +159,12 @@ def test_neighbours_are_the_nearest_of_the_group(
         assert (groups[there][positions[i][known]] == groups[i]).all()
 
 
+def test_no_more_neighbours_than_there_are() -> None:
+    points, groups = np.zeros((6, 2), np.float32), np.zeros(6, np.int64)
+    positions, distances = nearest_neighbours(points, points, groups, groups, 10**12)
+    assert positions.shape == distances.shape == (6, 6)
+
+
 def test_what_is_missing_or_unseen_is_counted(
     run: Path, table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,7 +43,9 @@ class EnsembleConfig:
         False, "map the ensemble's probabilities as the validation rows suggest"
     )
 
-    bootstrap: int = _record(1000, "bootstrap samples for the test intervals", at_least=0)
+    bootstrap: int = _record(
+        1000, "bootstrap samples for the test intervals", at_least=0, at_most=1_000_000
+    )
     overwrite: bool = _record(False, "make an ensemble again though there is a complete record")
 
     def __post_init__(self) -> None:
@@ -157,6 +159,7 @@ class PredictConfig:
         None,
         "most similar training patients to name for each",
         at_least=0,
+        at_most=1000,
         shown_default="3 for a network, 0 for other models",
     )
     data_dir: str | None = _similar(
@@ -198,6 +201,7 @@ class ReportConfig:
         1000,
         "resamples of the test subjects for the intervals of differences; 0 for none",
         at_least=0,
+        at_most=1_000_000,
     )
     data_dir: str | None = _report(
         None, "folder of the data files", shown_default="that of the runs, or $SURVKIT_DATA_DIR"

@@ -45,6 +45,7 @@ def make_ensembles(config: EnsembleConfig, argv: Sequence[str] = ()) -> list[Pat
 
     from survkit.ensemble.candidates import find_candidates
     from survkit.ensemble.record import Choices, ensemble_id, make_record
+    from survkit.models.size import check_bootstrap
     from survkit.runs.folder import RunFolder
     from survkit.runs.predictions import load_recorded_dataset
     from survkit.runs.results import say_complete, show
@@ -54,6 +55,7 @@ def make_ensembles(config: EnsembleConfig, argv: Sequence[str] = ()) -> list[Pat
     candidates, notes = find_candidates(Path(config.log_dir), group, config.models)
     ensembles = _planned(candidates, notes, select=config.select)
     dataset = load_recorded_dataset(candidates[0].runs[0], config.data_dir)
+    check_bootstrap(config.bootstrap, len(dataset.splits.test))
     choices = Choices(config.select, config.calibrate, config.bootstrap)
     for note in notes:
         print(f"left out: {note}", file=sys.stderr)

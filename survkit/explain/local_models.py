@@ -26,6 +26,7 @@ from survkit.explain.objective import (
     sum_over_time,
     weight_scale,
 )
+from survkit.system import available_cores
 from survkit.types import Float64Array
 
 BATCH_VALUES = 2**22
@@ -118,13 +119,14 @@ class LocalModels:
     ) -> LocalFits:
         """Fit a local model for each task, calling `advance` with the number just done.
 
-        The model is called from this thread alone; `num_workers` threads reduce its predictions.
+        The model is called from this thread alone; `num_workers` threads, or one for each core
+        where that is fewer, reduce its predictions.
         """
         reduced: list[_Reduced] = []
         with ExitStack() as stack:
             apply: Callable[..., Iterator[_Reduced]] = map
-            if num_workers > 1:
-                apply = stack.enter_context(ThreadPoolExecutor(num_workers)).map
+            if (threads := min(num_workers, available_cores())) > 1:
+                apply = stack.enter_context(ThreadPoolExecutor(threads)).map
             draw = self.neighbourhood.draw
             size = max(1, BATCH_VALUES // (num_samples * len(self.lengths)))
             for start in range(0, len(tasks), size):

@@ -35,7 +35,7 @@ def objective_value(terms: Terms, q: float, coefficients: Float64Array) -> float
     """Return the objective at coefficients (d,), for a norm 1 <= q <= infinity."""
     residual = terms.targets - (terms.design @ coefficients)[:, None]
     size = terms.slopes * np.abs(residual)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity times 0
         if q == np.inf:
             return float(terms.weights @ size.max(axis=1) * terms.scale)
         return float(terms.weights @ (size**q @ terms.lengths) * np.float64(terms.scale) ** q)

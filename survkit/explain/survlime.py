@@ -34,6 +34,8 @@ from survkit.explain.models import exact_tail, loaded, predictor
 from survkit.explain.neighbours import Neighbourhood, Weighting
 from survkit.explain.norms import as_norm
 from survkit.explain.objective import LOG_FLOOR, interval_lengths
+from survkit.explain.size import explanation_need
+from survkit.system import check_memory
 from survkit.types import Float64Array, InputError
 
 if TYPE_CHECKING:
@@ -201,7 +203,8 @@ class SurvLimeExplainer:
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
-        fits = local.fit(self._tasks(rows, 1), as_whole("num_samples", num_samples), calls)
+        tasks = self._tasks(rows, 1, num_samples)
+        fits = local.fit(tasks, num_samples, calls)
         warn_of_fits(fits, self.neighbourhood, calls.reader, num_samples)
         if np.isnan(fits.coefficients).any():
             raise InputError(f"there are no coefficients: {fits.statuses[0]}")
@@ -259,13 +262,13 @@ class SurvLimeExplainer:
         began = time.perf_counter()
         calls = self._model_calls(predict_fn, type_fn, max_hazard_value_allowed, batch_size)
         local = self._local_models(max_difference_time_allowed, verbose)
-        tasks = self._tasks(rows, as_whole("num_repetitions", num_repetitions))
+        tasks = self._tasks(rows, as_whole("num_repetitions", num_repetitions), num_samples)
         with tqdm(
             total=len(tasks), disable=not progress, desc="explaining", unit="explanation"
         ) as bar:
             fits = local.fit(
                 tasks,
-                as_whole("num_samples", num_samples),
+                num_samples,
                 calls,
                 num_workers=as_whole("num_workers", num_workers),
                 advance=bar.update,
@@ -362,7 +365,15 @@ class SurvLimeExplainer:
             **style,
         )
 
-    def _tasks(self, rows: Float64Array, repetitions: int) -> list[Task]:
+    def _tasks(self, rows: Float64Array, repetitions: int, num_samples: int) -> list[Task]:
+        need = explanation_need(
+            as_whole("num_samples", num_samples),
+            len(rows) * repetitions,
+            times=len(self.times),
+            features=len(self.neighbourhood.design_columns),
+            norm=self.norm,
+        )
+        check_memory(need)
         (call,) = self._seeds.spawn(1)
         seeds = iter(call.spawn(len(rows) * repetitions))
         return [(row, next(seeds)) for row in rows for _ in range(repetitions)]

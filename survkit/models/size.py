@@ -43,7 +43,7 @@ def check_size(settings: Mapping[str, Any], dataset: Dataset, *, num_seeds: int 
     if need is not None:
         check_memory(need, limit)
     check_memory(evaluation_need(dataset), limit)
-    _check_bootstrap(settings["bootstrap"], len(dataset.splits.test))
+    check_bootstrap(settings["bootstrap"], len(dataset.splits.test))
 
 
 def evaluation_need(dataset: Dataset) -> MemoryNeed:
@@ -57,8 +57,16 @@ def evaluation_need(dataset: Dataset) -> MemoryNeed:
     )
 
 
-def _check_bootstrap(resamples: int, rows: int) -> None:
-    hours = resamples * (SECONDS_A_RESAMPLE + rows * SECONDS_A_RESAMPLED_SUBJECT) / 3600
+def check_bootstrap(resamples: int, rows: int, *, models: int = 1) -> None:
+    """Refuse a number of resamples of the test rows that takes longer than anybody waits.
+
+    Raises
+    ------
+    InputError
+        With the estimate, the limit and what to lower.
+    """
+    each = models * (SECONDS_A_RESAMPLE + rows * SECONDS_A_RESAMPLED_SUBJECT)
+    hours = resamples * each / 3600
     if hours > MAX_HOURS:
         raise InputError(
             f"{resamples:,} bootstrap samples of {rows:,} test rows take about {hours:,.0f} hours, "

@@ -69,10 +69,12 @@ def nearest_neighbours(
 ) -> tuple[NDArray[np.int64], Float64Array]:
     """Return the positions and distances (n, k) of the k nearest others (m, d) to points (n, d).
 
-    Only others of the same group count; -1 and NaN fill the places where there are fewer than k.
+    Only others of the same group count; -1 and NaN fill the places where there are fewer than k,
+    which is `number`, or m where that is fewer.
     """
     from sklearn.neighbors import NearestNeighbors
 
+    number = min(number, len(others))
     positions = np.full((len(points), number), -1, dtype=np.int64)
     distances = np.full((len(points), number), np.nan)
     for group in np.unique(groups):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from survkit.datasets.assemble import Dataset
+from survkit.models.size import check_bootstrap
 from survkit.report.differences import Resampled, resample_metrics
 from survkit.report.missing import least_at_risk, metric_times, without_unreliable
 from survkit.report.tables import seed_means
@@ -29,6 +30,7 @@ from survkit.runs.state import (
 )
 from survkit.runs.table import seed_text
 from survkit.runs.variants import choose_reference, evaluation_times, variant_labels
+from survkit.system import MemoryNeed, check_memory
 from survkit.types import SurvivalData, SurvivalPrediction, TimeGrid
 
 
@@ -135,6 +137,8 @@ def gather(
     if dataset:
         test = with_features(test, dataset)
     if dataset and resamples:
+        check_bootstrap(resamples, len(test), models=len(predictions))
+        check_memory(_resamples_need(resamples, len(test), len(predictions) * len(metrics)))
         resampled = resample_metrics(
             predictions,
             test,
@@ -158,6 +162,14 @@ def gather(
         why_not,
         chosen,
         resampled,
+    )
+
+
+def _resamples_need(resamples: int, rows: int, values: int) -> MemoryNeed:
+    return MemoryNeed(
+        resamples * (4 * rows + 16 * values) / 1e9,
+        f"{resamples:,} bootstrap samples of {rows:,} test rows",
+        "a lower --bootstrap needs less; 1000 is enough for intervals",
     )
 
 

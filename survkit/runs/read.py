@@ -15,8 +15,8 @@ from survkit.checked_files import DamagedError, parse_arrays
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.schema import Schema
 from survkit.models.calibrated import rebuild
-from survkit.runs.record_files import read_record_file
-from survkit.runs.record_schema import wrong_in_flags
+from survkit.runs.record_files import read_record_file, read_result
+from survkit.runs.record_schema import wrong_in_flags, wrong_run
 from survkit.training.checkpoint import parse_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
@@ -58,6 +58,9 @@ def load_fitted(run: str | Path) -> FittedRun:
     wrong = wrong_in_flags(config)
     if wrong is None and not {"dataset", "model"} <= set(config or ()):
         wrong = "its configuration names no dataset or no model"
+    result = read_result(path.parent)
+    if wrong is None and result is not None and config is not None:
+        wrong = wrong_run(config, result)
     if wrong is not None:
         raise DamagedError(path, wrong)
     try:

@@ -164,6 +164,8 @@ def wrong_in_result(result: Mapping[str, Any]) -> str | None:
     wrong = _first_wrong(result, _NEEDED, needed=True) or _first_wrong(result, _KNOWN)
     if wrong is None and 0 < sum(key in result for key in _TOGETHER) < len(_TOGETHER):
         return f"of {', '.join(_TOGETHER)} it has only some"
+    if wrong is None and result["seed"] is None and "members" not in result:
+        return "it has neither a seed nor members"
     return wrong
 
 
@@ -193,6 +195,17 @@ def wrong_in_flags(config: Any) -> str | None:
         return str(error)
     known = dict.fromkeys(("data_sha256", "run_id"), _is_text)
     return _first_wrong(config, {**known, "schema": _mapping_of(lambda value: True)})
+
+
+def wrong_run(config: Mapping[str, Any], result: Mapping[str, Any]) -> str | None:
+    """Return in what a recorded configuration is of another run than a result, None in nothing.
+
+    A configuration of an earlier version may lack a key.
+    """
+    for key in ("run_id", "model", "seed", "dataset", "data_sha256"):
+        if key in config and config[key] != result[key]:
+            return f"its '{key}' is {config[key]!r}, and that of result.json {result[key]!r}"
+    return None
 
 
 def _first_wrong(

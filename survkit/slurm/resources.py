@@ -9,23 +9,24 @@ from collections.abc import Iterable
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.launch.jobs import Job
 from survkit.slurm.simple_slurm_script import CLUSTERS
-from survkit.text import nearest
+from survkit.text import cut, nearest
 from survkit.types import InputError
 
 COMMANDS = ("sbatch", "squeue", "scontrol")
 UNLIMITED = ("0", "infinite", "unlimited")
 
-_TIME = re.compile(r"(?:(\d+)-(\d+)(?::(\d+))?(?::(\d+))?|(\d+)|(\d+):(\d+)|(\d+):(\d+):(\d+))")
-_MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
-_GPU = re.compile(r"(?:[A-Za-z][\w.-]*:)?[1-9]\d*")
-_NAME = re.compile(r"[^\s-][^\s]*")
+_NUMBER = r"[0-9]{1,9}"
+_TIME = re.compile(rf"{_NUMBER}-{_NUMBER}(:{_NUMBER}){{0,2}}|{_NUMBER}(:{_NUMBER}){{0,2}}")
+_MEMORY = re.compile(rf"{_NUMBER}[KMGTkmgt]?")
+_GPU = re.compile(r"([A-Za-z][\w.-]{0,99}:)?[1-9][0-9]{0,8}", re.ASCII)
+_NAME = re.compile(r"[^\s-][^\s]{0,254}")
 
 
 def check_resources(jobs: Iterable[Job], config: BatchRunConfig) -> None:
     """Check the SLURM flags, and that jobs which are requeued do not start over."""
     if config.cluster not in CLUSTERS:
         raise InputError(
-            f"--cluster is '{config.cluster}'{nearest(config.cluster, CLUSTERS)}; "
+            f"--cluster is '{cut(config.cluster)}'{nearest(config.cluster, CLUSTERS)}; "
             f"known are {', '.join(CLUSTERS)}; add others in survkit/slurm/simple_slurm_script.py"
         )
     names = ((flag, _NAME, "a name without spaces") for flag in ("account", "partition", "qos"))
@@ -36,7 +37,7 @@ def check_resources(jobs: Iterable[Job], config: BatchRunConfig) -> None:
     ):
         value = getattr(config, name)
         if value is not None and not pattern.fullmatch(value):
-            raise InputError(f"--{name} is '{value}'; it must be {right}")
+            raise InputError(f"--{name} is '{cut(value)}'; it must be {right}")
     seconds = time_limit_seconds(config.time)
     if config.requeue and seconds is not None and config.requeue_seconds >= seconds:
         raise InputError(
@@ -70,7 +71,7 @@ def time_limit_seconds(text: str) -> int | None:
         return None
     if not _TIME.fullmatch(text):
         raise InputError(
-            f"--time is '{text}'; it must be minutes, hours:minutes:seconds or "
+            f"--time is '{cut(text)}'; it must be minutes, hours:minutes:seconds or "
             "days-hours:minutes:seconds, such as 4:00:00"
         )
     parts = [int(part) for part in re.split("[-:]", text)]

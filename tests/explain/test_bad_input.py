@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from survkit.explain import SurvLimeExplainer
+from survkit.system import available_cores
 from survkit.types import InputError
 
 RNG = np.random.default_rng(0)
@@ -54,6 +56,7 @@ def with_value(value: float) -> Any:
         (lambda x: 1 + 0 * hazards(x), {"type_fn": "survival"}, "nothing to explain"),
         (hazards, {"type_fn": "hazard"}, "type_fn is 'hazard'"),
         (hazards, {"num_samples": 0}, "num_samples is 0; it must be a whole number"),
+        (hazards, {"num_samples": 10**12}, r"need about [\d,.]+ GB, .* lower num_samples"),
         (hazards, {"batch_size": -1}, "batch_size is -1"),
         (hazards, {"max_hazard_value_allowed": 0}, "max_hazard_value_allowed is 0"),
         (hazards, {"max_difference_time_allowed": -1}, "max_difference_time_allowed is -1"),
@@ -64,6 +67,30 @@ def with_value(value: float) -> Any:
 def test_bad_predictions_and_options(predict: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         explain(predict, **options)
+
+
+@pytest.mark.parametrize("option", ["num_samples", "num_repetitions"])
+def test_explanations_that_do_not_fit_into_memory(option: str) -> None:
+    explainer = SurvLimeExplainer(FEATURES, EVENTS, TIMES, random_state=0)
+    with pytest.raises(InputError, match=r"1,000,000,000,000.* lower num_samples or"):
+        explainer.montecarlo_explanation(FEATURES[:1], hazards, **{option: 10**12})
+
+
+def test_threads_are_no_more_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    began: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def count(thread: threading.Thread) -> None:
+        if thread.name.startswith("ThreadPool"):
+            began.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", count)
+    explainer = SurvLimeExplainer(FEATURES, EVENTS, TIMES, random_state=0)
+    explainer.montecarlo_explanation(
+        FEATURES[:1], hazards, num_samples=10, num_repetitions=200, num_workers=10**9
+    )
+    assert 0 < len(began) <= available_cores() or available_cores() == 1
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from survkit.report.notebook import (
     panels,
 )
 from survkit.train import main as train
+from survkit.types import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +94,12 @@ def test_tables_have_a_row_a_metric_and_a_column_a_model(log_dir: Path) -> None:
     assert differences.bold.shape == (2, 1)
     assert best.text.index.name == "metric"
     assert any("seeds missing" in note for note in means.notes)
+
+
+def test_too_many_resamples_are_refused(log_dir: Path) -> None:
+    runs = load_runs(log_dir, "some")
+    with pytest.raises(InputError, match=r"take about [\d,]+ hours, more than 48"):
+        gather(runs, metrics=("loss",), resamples=10**12)
 
 
 @pytest.mark.slow

@@ -226,6 +226,7 @@ STRUCTURE: Mapping[str, Mapping[str, Damage]] = {
         "no test": without("test"),
         "no version": without("survkit_version"),
         "seed of text": with_values(seed="42"),
+        "seed of nothing": with_values(seed=None),
         "timing of a list": with_values(timing=[]),
         "metric of text": with_values(test={"loss": "x"}),
         "interval of one": with_values(test_interval={"loss": [1.0]}),

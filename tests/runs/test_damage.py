@@ -163,6 +163,15 @@ def test_a_command_about_one_run_names_its_damaged_file(
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".csv"] == ["patients.csv"]
 
 
+def test_the_checkpoint_of_another_run_is_refused(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "some")
+    first, second = sorted(path.parent for path in (tmp_path / "some").glob("*/result.json"))
+    without_digests(first)  # else the digest of the file is wrong
+    shutil.copy(second / "checkpoint.pt", first)
+    with pytest.raises(InputError, match=f"its 'run_id' is '{second.name}'"):
+        load_fitted(first)
+
+
 @pytest.mark.parametrize("kind", [*CHECKED, "model_card.md"])
 def test_training_again_finds_or_mends_a_damaged_record(
     kind: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
