@@ -191,7 +191,7 @@ def best_models(resampled: Mapping[str, Resampled], metrics: Sequence[str]) -> p
     DataFrame
         A row a metric that at least two models have: metric, best, value, low, high, second,
         difference, difference_low, difference_high (best less second), and `level`, the models
-        whose interval of the difference to the best holds 0.
+        whose interval of the difference to the best includes zero.
     """
     rows: list[tuple[Any, ...]] = []
     for j, metric in enumerate(metrics):
@@ -204,13 +204,13 @@ def best_models(resampled: Mapping[str, Resampled], metrics: Sequence[str]) -> p
         own = resampled[best]
         value = _value(own, j, metric)
         differences = {m: _difference(own, resampled[m], j, metric) for m in order[1:]}
-        level = [m for m, (_, lo, hi) in differences.items() if not leaves_out_0(lo, hi)]
+        level = [m for m, (_, lo, hi) in differences.items() if not excludes_zero(lo, hi)]
         rows.append((metric, best, *value, second, *differences[second], level))
     names = ["metric", "best", "value", "low", "high", "second", *_DIFFERENCE, "level"]
     return pd.DataFrame(rows, columns=names)
 
 
-def leaves_out_0(low: float, high: float) -> bool:
+def excludes_zero(low: float, high: float) -> bool:
     """Whether an interval lies on one side of 0; one that is unknown (NaN) does not."""
     return low > 0 or high < 0
 

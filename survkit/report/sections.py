@@ -10,7 +10,7 @@ from survkit.datasets.assemble import Dataset
 from survkit.pages.document import Picture, Section
 from survkit.pages.svg import draw_svg, height_with_legend
 from survkit.pages.text_tables import TextTable
-from survkit.report.differences import best_models, leaves_out_0, paired_differences
+from survkit.report.differences import best_models, excludes_zero, paired_differences
 from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
 from survkit.report.material import Material
 from survkit.report.missing import metric_times, recorded_metrics
@@ -86,11 +86,11 @@ def _answer(material: Material) -> tuple[str, ...]:
     sentences = []
     for model in counts.index[counts == counts.max()]:
         own = best[best["best"] == model]
-        sure = sum(map(leaves_out_0, own["difference_low"], own["difference_high"]))
+        sure = sum(map(excludes_zero, own["difference_low"], own["difference_high"]))
         sentences.append(
             f"Of {len(material.resampled)} models {model} is best by {len(own)} of {len(best)} "
             f"metrics; by {sure or 'none'} of these the 95 % interval of its difference to the "
-            "second leaves out 0."
+            "second excludes zero."
         )
     return tuple(sentences)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from survkit.pages.text_tables import TextTable
-from survkit.report.differences import higher_is_better, leaves_out_0
+from survkit.report.differences import excludes_zero, higher_is_better
 from survkit.runs.metric_text import decimals, format_mean, scale_of
 
 SHARES_NOTE = "Concordance, Brier, AUC, accuracy and calibration errors are in percent."
@@ -41,7 +41,7 @@ def best_table(
         value = _with_interval(metric, row["value"], row["low"], row["high"])
         low, high = row["difference_low"], row["difference_high"]
         difference = _with_interval(metric, row["difference"], low, high, "+")
-        sure = leaves_out_0(low, high)
+        sure = excludes_zero(low, high)
         best_name, second = (row[n] + marks.get(row[n], "") for n in ("best", "second"))
         level = ", ".join(row["level"]) or "none"
         rows[head(metric)] = [best_name, value, second, difference, level]
@@ -54,10 +54,10 @@ def best_table(
         pd.DataFrame(bold, text.index, text.columns),
         (
             "Each model's predictions are averaged over its seeds. Level with the best: the 95 % "
-            "interval of the difference holds 0. Bold: the best and the second are not level.",
-            f"Intervals: paired bootstrap of the {test_subjects} test subjects. They hold the "
-            "fitted models fixed, are not adjusted for the number of comparisons, and do not allow "
-            "for the best being chosen on the same subjects.",
+            "interval of the difference includes zero. Bold: the best and the second are not "
+            f"level. Intervals: paired bootstrap of the {test_subjects} test subjects. They hold "
+            "the fitted models fixed, are not adjusted for the number of comparisons, and do not "
+            "allow for the best being chosen on the same subjects.",
             SHARES_NOTE,
             *notes,
         ),
@@ -96,7 +96,7 @@ def differences_table(
         low, high = row["difference_low"], row["difference_high"]
         cell = _with_interval(row["metric"], row["difference"], low, high, "+")
         rows.setdefault(name, {})[column] = cell
-        bold.setdefault(name, {})[column] = leaves_out_0(low, high)
+        bold.setdefault(name, {})[column] = excludes_zero(low, high)
     text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     return TextTable(
         f"Difference to {reference}",
@@ -104,7 +104,7 @@ def differences_table(
         pd.DataFrame.from_dict(bold, orient="index"),
         (
             f"Model less {reference}, with 95 % intervals of a paired bootstrap of the test "
-            "subjects; bold where the interval leaves out 0. Predictions are averaged over seeds, "
+            "subjects; bold where the interval excludes zero. Predictions are averaged over seeds, "
             "so a difference need not be that of the means above. The intervals are not adjusted "
             "for their number.",
             *notes,

@@ -8,7 +8,7 @@ from survkit.metrics import evaluate
 from survkit.report.differences import (
     Resampled,
     best_models,
-    leaves_out_0,
+    excludes_zero,
     paired_differences,
     resample_metrics,
 )
@@ -135,10 +135,10 @@ def test_rows_of_one_subject_are_drawn_together(train: SurvivalData) -> None:
 
 
 def test_an_unknown_interval_does_not_leave_out_0() -> None:
-    assert leaves_out_0(0.1, 0.2)
-    assert leaves_out_0(-0.2, -0.1)
-    assert not leaves_out_0(-0.1, 0.1)
-    assert not leaves_out_0(np.nan, np.nan)
+    assert excludes_zero(0.1, 0.2)
+    assert excludes_zero(-0.2, -0.1)
+    assert not excludes_zero(-0.1, 0.1)
+    assert not excludes_zero(np.nan, np.nan)
 
 
 def test_without_resamples_there_is_no_interval(train: SurvivalData) -> None:
