@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,16 +28,15 @@ LAUNCH = [
 @pytest.mark.skipif(not FULL, reason="takes minutes; SURVKIT_FAULTS=full runs it")
 @pytest.mark.timeout(1500)
 def test_a_killed_launcher_ends_with_the_same_records(commands: Forks, tmp_path: Path) -> None:
-    whole = tmp_path / "whole"
-    ended = _launch(commands, whole)
+    folder = tmp_path / "sweep"  # the same for all, as the records name it
+    ended = _launch(commands, folder)
     assert not ended.problem((0,))
-    expected = contents(whole / "logs")
+    expected = contents(folder / "logs")
 
     moments = random.Random("moments of a launcher")
-    kills, number, problems = 0, 0, []
+    kills, problems = 0, []
     while kills < KILLS:
-        folder = tmp_path / str(number)
-        number += 1
+        shutil.rmtree(folder)
         for _ in range(moments.randint(1, 3)):
             moment = moments.uniform(0.0, ended.seconds)
             killed = _launch(commands, folder, kill_after=moment)
