@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -142,10 +143,11 @@ def test_a_tracker_that_stands_still_or_dies_costs_no_record(
     signalled: set[int] = set()
 
     def hit_tracker(pid: int) -> None:
-        for child in psutil.Process(pid).children(recursive=True):
-            if child.pid not in signalled:
-                signalled.add(child.pid)
-                os.kill(child.pid, stopped)
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            for child in psutil.Process(pid).children(recursive=True):
+                if child.pid not in signalled and "wandb" in " ".join(child.cmdline()):
+                    signalled.add(child.pid)
+                    os.kill(child.pid, stopped)
 
     argv = [*MODELS["mtlr"], "--mode", "offline"]
     try:
