@@ -44,7 +44,7 @@ class DamagedError(InputError):
     """A file does not hold what it should."""
 
     def __init__(self, path: Path, why: str) -> None:
-        said = " ".join(why.split())  # one line, whatever another library says
+        said = " ".join(why.split())  # other libraries write several lines
         super().__init__(f"{path} is damaged: {said[:_LONGEST_REASON]}")
 
 

@@ -139,7 +139,7 @@ class _Draws(list[Any]):
     """The trees of every draw."""
 
     def append(self, trees: Any) -> None:
-        """Keep the trees as they are now; pymc-bart goes on to replace them in the same array."""
+        """Keep the trees as they are now; pymc-bart replaces them in the same array."""
         super().append(trees.copy())
 
 

@@ -144,7 +144,7 @@ class TrainConfig(DataConfig):
     )
     bart_subsample: int | None = _bart(
         None,
-        "fit on so many training subjects, drawn at random",
+        "number of training subjects to fit on, drawn at random",
         at_least=2,
         at_most=10**9,
         shown_default="all",

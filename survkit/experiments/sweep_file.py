@@ -38,7 +38,7 @@ class _SweepLoader(yaml.SafeLoader):
             raise _at(event, f"the tag {cut(event.tag)} has no place in a sweep; leave it out")
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _at(event, f"more than {MAX_DEPTH} lists and mappings stand in each other")
+            raise _at(event, f"lists and mappings are nested more than {MAX_DEPTH} deep")
         node: Any = super().compose_node(parent, index)
         self._depth -= 1
         if isinstance(node, yaml.ScalarNode) and node.tag not in _KINDS:

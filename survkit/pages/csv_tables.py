@@ -20,7 +20,7 @@ def spreadsheet_csv(table: pd.DataFrame) -> bytes:
     An apostrophe before a text keeps a spreadsheet from running it as a formula, as OWASP
     recommends ("CSV injection"). It is written before texts, also names of columns, that begin
     with = + - @, their full-width forms, a tab or a line break. Numbers stay numbers, also those
-    that stand in a column of text. Where a text contains a semicolon, a tab, a vertical bar or a
+    in a column of text. Where a text contains a semicolon, a tab, a vertical bar or a
     carriage return, every text is quoted: a spreadsheet that separates cells there would
     otherwise read the rest of the text as a cell of its own.
 

@@ -40,8 +40,8 @@ class NormalScores(NamedTuple):
         """Learn the scores of training features (n, p), whose categorical columns stay codes."""
         codes = {column for column, _ in categorical}
         columns = tuple(column for column in range(features.shape[1]) if column not in codes)
-        values, scores = zip(*(_scores(features[:, column]) for column in columns), strict=True)
-        return cls(columns, values, scores)
+        knots = [_scores(features[:, column]) for column in columns]
+        return cls(columns, tuple(v for v, _ in knots), tuple(s for _, s in knots))
 
     def transform(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return features (n, p) with scores in place of numbers."""
@@ -55,16 +55,16 @@ class NormalScores(NamedTuple):
         return {
             "columns": list(self.columns),
             "knots": [len(values) for values in self.values],
-            "values": np.concatenate(self.values),
-            "scores": np.concatenate(self.scores),
+            "values": np.concatenate([np.empty(0), *self.values]),
+            "scores": np.concatenate([np.empty(0), *self.scores]),
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild what `state` returned."""
-        ends = np.cumsum(state["knots"])[:-1]
+        ends = np.cumsum(state["knots"], dtype=np.int64)
         values, scores = (
-            tuple(np.split(np.asarray(state[name]), ends)) for name in ("values", "scores")
+            tuple(np.split(np.asarray(state[name]), ends)[:-1]) for name in ("values", "scores")
         )
         return cls(tuple(state["columns"]), values, scores)
 

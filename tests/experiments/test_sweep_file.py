@@ -76,8 +76,11 @@ def test_a_sweep_is_read(tmp_path: Path) -> None:
         ("common: {lr: !!binary aGk=}", "the tag tag:yaml.org,2002:binary"),
         ("common: {lr: " + "9" * 5000 + "}", r"line 1, column 14: '9+\.\.\. \(5,000 char"),
         ("common: {lr: 0x" + "f" * 5000 + "}", r"is too large; numbers go to 1e\+18"),
-        ("common: " + "[" * 5000, "line 1, column 28: more than 20 lists and mappings"),
-        ("common: " + "{a: " * 5000, "more than 20 lists and mappings"),
+        (
+            "common: " + "[" * 5000,
+            "line 1, column 28: lists and mappings are nested more than 20 deep",
+        ),
+        ("common: " + "{a: " * 5000, "lists and mappings are nested more than 20 deep"),
         ("common: {a: &a [*a]}", r"the alias \*a stands inside what it stands for"),
         ("common: {seed: 1}\n---\ncommon: {}", "line 2, column 1: expected a single document"),
         ("", "must have keys"),

@@ -37,6 +37,12 @@ def test_values_between_and_beyond_those_of_training() -> None:
     ) == pytest.approx(0.0)
 
 
+def test_a_table_of_categories_alone_stays_as_it_is() -> None:
+    codes = RNG.integers(0, 4, (9, 1)).astype(np.float32)
+    scores = NormalScores.from_state(NormalScores.fit(codes, (CategoricalColumn(0, 4),)).state())
+    np.testing.assert_array_equal(scores.transform(codes), codes)
+
+
 def test_a_value_that_many_rows_share_keeps_its_score() -> None:
     column = np.concatenate([np.full(3000, 0.3), RNG.lognormal(size=7000)]).astype(np.float32)
     scores = NormalScores.fit(column[:, None], ())
