@@ -174,7 +174,6 @@ def _trouble_of_generator(name: str, found: Any, generator: torch.Generator) -> 
     other = generator.clone_state()
     try:
         other.set_state(found)
-    except (RuntimeError, TypeError) as error:
-        first_line = str(error).partition("\n")[0]
-        return f"holds random numbers ({name}) that cannot be used on this device: {first_line}"
+    except (RuntimeError, TypeError):
+        return f"holds random numbers ({name}) that cannot be used on this device"
     return ""
