@@ -87,7 +87,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
                 say_complete(run.folder, result, time_unit=dataset.card.time_unit)
                 show(run.folder, result)
         if unfinished:
-            check_event_in_each_part(dataset.splits, stratified=dataset.stratified_split)
+            check_event_in_each_part(dataset.splits, stratified=bool(dataset.split.stratified))
         wandb = contexts.enter_context(WandbProcess())
         # Networks that differ only in their seeds are trained as one stack. Any other model has
         # its record before the next one is fitted.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
@@ -11,6 +11,7 @@ from survkit.configs.options import option, validate
 from survkit.types import InputError
 
 _data = partial(option, topic="Data")
+_split = partial(option, topic="Split")
 _grid = partial(option, topic="Time grid")
 _support2 = partial(option, topic="SUPPORT2")
 _mnist = partial(option, topic="Survival MNIST (--dataset mnist or digits)")
@@ -35,7 +36,17 @@ class DataConfig:
         identity=False,
         shown_default="$SURVKIT_DATA_DIR, or ./data",
     )
-    stratified_split: bool | None = _data(
+    split: Literal["holdout", "folds"] = _split(
+        "holdout", "test a tenth of the subjects, or one of --folds equal parts of them"
+    )
+    split_seed: int = _split(
+        42, "seed of the split; another one repeats it", at_least=0, at_most=2**32 - 1
+    )
+    folds: int = _split(5, "number of folds (--split folds)", at_least=2, at_most=10**6)
+    fold: int = _split(
+        0, "fold that is tested, from 0 (--split folds)", at_least=0, at_most=10**6 - 1
+    )
+    stratified_split: bool | None = _split(
         None,
         "give training, validation and test rows the same share of events",
         neutral=False,
@@ -179,5 +190,19 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        self._check_folds()
         if self.time_unit is not None and not self.time_unit.strip():
             raise InputError("--time_unit is empty; it names the unit of the times, such as months")
+
+    def _check_folds(self) -> None:
+        if self.split == "folds":
+            if self.fold >= self.folds:
+                raise InputError(
+                    f"--fold is {self.fold}; with --folds {self.folds} it is one of 0 to "
+                    f"{self.folds - 1}"
+                )
+            return
+        defaults = {field.name: field.default for field in fields(DataConfig)}
+        for flag in ("folds", "fold"):
+            if getattr(self, flag) != defaults[flag]:
+                raise InputError(f"--{flag} {getattr(self, flag)} is for --split folds")

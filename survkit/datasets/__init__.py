@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from survkit.text import nearest
 from survkit.types import InputError
@@ -18,6 +18,7 @@ __all__ = [
     "COMMON_PARAMETERS",
     "DATASETS",
     "GRID_PARAMETERS",
+    "SPLIT_PARAMETERS",
     "DatasetEntry",
     "dataset_name",
     "load_configured",
@@ -55,7 +56,10 @@ class DatasetEntry(NamedTuple):
 GRID_PARAMETERS = ("time_bins", "quantile_event_times", "labeling_floor_mode")
 """The flags of the time grid, which every dataset reads."""
 
-COMMON_PARAMETERS = ("stratified_split", *GRID_PARAMETERS)
+SPLIT_PARAMETERS = ("stratified_split", "split_seed", "split", "folds", "fold")
+"""The flags of the split, which every dataset reads."""
+
+COMMON_PARAMETERS = (*SPLIT_PARAMETERS, *GRID_PARAMETERS)
 """The flags of the split and of the time grid, which every dataset reads."""
 
 _MNIST = ("mnist_means", "mnist_stds", "mnist_censoring_percentage", "mnist_sample_pct")
@@ -139,6 +143,10 @@ def load_dataset(
     *,
     data_dir: Path | str,
     stratified_split: bool | None = None,
+    split_seed: int = 42,
+    split: Literal["holdout", "folds"] = "holdout",
+    folds: int = 5,
+    fold: int = 0,
     time_bins: int | None = None,
     quantile_event_times: bool | None = None,
     labeling_floor_mode: bool = False,
@@ -156,6 +164,12 @@ def load_dataset(
     stratified_split : bool, optional
         Whether each split has its share of the events; by default below 2,000 rows. SUPPORT2
         keeps its published split unless asked, Survival MNIST and sepsis always do.
+    split_seed : int
+        Seed of the split; 42 gives the published one.
+    split : str
+        "holdout", with a tenth of the subjects as test rows, or "folds", with one of several parts.
+    folds, fold : int
+        Number of folds, and which of them is tested, from 0.
     time_bins, quantile_event_times, labeling_floor_mode
         The time grid, as in `survkit.datasets.assemble.time_grid`.
     download : bool
@@ -181,6 +195,10 @@ def load_dataset(
     dataset: Dataset = entry.loader(
         *entry.arguments,
         stratified_split=stratified_split,
+        split_seed=split_seed,
+        split=split,
+        folds=folds,
+        fold=fold,
         time_bins=time_bins,
         quantile_event_times=quantile_event_times,
         labeling_floor_mode=labeling_floor_mode,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from survkit.datasets.card import Card
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.schema import Schema
-from survkit.datasets.splitting import SplitRows, is_stratified, split_rows
+from survkit.datasets.splitting import DEFAULT_SPLIT, RANDOM_SPLIT, Split, SplitRows, split_rows
 from survkit.datasets.tables import RawTable, table_sha256
 from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
 
@@ -31,6 +31,10 @@ class CommonParameters(GridParameters, total=False):
     """The parameters that every dataset takes: those of the time grid and of the split."""
 
     stratified_split: bool | None
+    split_seed: int
+    split: Literal["holdout", "folds"]
+    folds: int
+    fold: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +64,8 @@ class Dataset:
     raw : RawTable or None
         The rows as their source gave them, before splitting and preprocessing; None where the
         source holds no table (images, hourly records, generated data).
-    stratified_split : bool
-        Whether the splits are stratified by the event.
+    split : Split
+        How the rows were split.
     rows : SplitRows or None
         The rows of the source in each split; None where it has several for one of a split.
     """
@@ -76,7 +80,7 @@ class Dataset:
     grid_flags: GridParameters = field(default_factory=lambda: GridParameters())
     schema: Schema | None = None
     raw: RawTable | None = None
-    stratified_split: bool = False
+    split: Split = RANDOM_SPLIT
     rows: SplitRows | None = None
 
 
@@ -91,11 +95,17 @@ def grid_flags(n: int, given: GridParameters) -> GridParameters:
     }
 
 
-def separated(given: CommonParameters) -> tuple[GridParameters, bool | None]:
-    """Return the flags of the time grid, and whether a stratified split was asked for."""
+def separated(given: CommonParameters) -> tuple[GridParameters, Split]:
+    """Return the flags of the time grid, and how to split the rows."""
     grid: CommonParameters = {**given}
-    stratified = grid.pop("stratified_split", None)
-    return grid, stratified
+    split = Split(
+        stratified=grid.pop("stratified_split", None),
+        seed=grid.pop("split_seed", DEFAULT_SPLIT.seed),
+        kind=grid.pop("split", DEFAULT_SPLIT.kind),
+        folds=grid.pop("folds", DEFAULT_SPLIT.folds),
+        fold=grid.pop("fold", DEFAULT_SPLIT.fold),
+    )
+    return grid, split
 
 
 def evenly_spaced(given: GridParameters) -> GridParameters:
@@ -105,8 +115,8 @@ def evenly_spaced(given: GridParameters) -> GridParameters:
 
 def as_published(given: CommonParameters) -> CommonParameters:
     """Return the flags for a dataset with even cuts and a random split unless asked."""
-    grid, stratified = separated(given)
-    return {**evenly_spaced(grid), "stratified_split": bool(stratified)}
+    even: CommonParameters = {**given, "stratified_split": bool(given.get("stratified_split"))}
+    return {**even, "quantile_event_times": bool(given.get("quantile_event_times"))}
 
 
 def time_grid(
@@ -149,10 +159,8 @@ def build_dataset(table: RawTable, card: Card, **common: Unpack[CommonParameters
         All rows of the dataset, n of them.
     card : Card
         What is known of it.
-    stratified_split : bool, optional
-        Give each split its share of the events; by default below 2,000 rows.
     **common
-        The others as in `time_grid`.
+        The split, as in `load_dataset`, and the others as in `time_grid`.
 
     Raises
     ------
@@ -161,9 +169,8 @@ def build_dataset(table: RawTable, card: Card, **common: Unpack[CommonParameters
     """
     check_events(table.event, "the table")
     grid, asked = separated(common)
-    stratified = is_stratified(len(table), asked)
-    strata = table.event if stratified else None
-    rows = split_rows(len(table), table.subject_id, event=strata)
+    split = asked.resolved(len(table))
+    rows = split_rows(len(table), table.subject_id, event=table.event, split=split)
     check_events(table.event[rows.train], "the training split")
     splits, preprocessor, warnings = preprocess(table, rows)
     return Dataset(
@@ -176,7 +183,7 @@ def build_dataset(table: RawTable, card: Card, **common: Unpack[CommonParameters
         warnings=warnings,
         grid_flags=grid_flags(len(table), grid),
         raw=table,
-        stratified_split=stratified,
+        split=split,
         rows=rows,
     )
 

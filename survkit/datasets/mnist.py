@@ -23,7 +23,7 @@ from survkit.datasets.assemble import (
 )
 from survkit.datasets.card import Card
 from survkit.datasets.mnist_files import read_mnist
-from survkit.datasets.splitting import SplitRows, is_stratified, random_split, split_rows
+from survkit.datasets.splitting import SplitRows, random_split, split_rows
 from survkit.types import (
     LARGEST,
     SMALLEST,
@@ -166,16 +166,15 @@ def load_mnist(
         Whether to download images that are not there.
     **common
         As in `time_grid`; the cuts go to the largest mean and three largest deviations. The split
-        cannot be stratified.
+        cannot be another one.
 
     Raises
     ------
     InputError
         For files that are damaged, not there or cannot be downloaded, or a parameter out of range.
     """
-    grid, stratified = separated(common)
-    if stratified:
-        raise InputError("--stratified_split has no meaning for mnist: its test rows are its own")
+    grid, asked = separated(common)
+    asked.refuse_other_flags("mnist", "its test rows are its own")
     process = process_of(mnist_means, mnist_stds, mnist_censoring_percentage)
     pixels, label, num_train = read_mnist(data_dir, download=download)
     train, validation = random_split(np.arange(num_train), VALIDATION_ROWS)
@@ -202,10 +201,10 @@ def load_digits(
     pixels, label = datasets.load_digits(return_X_y=True)
     pixels, label = pixels.astype(np.uint8), label.astype(np.int64)
     grid, asked = separated(common)
-    stratified = is_stratified(len(label), asked)
-    rows = split_rows(len(label), event=draw_times(label, process).event if stratified else None)
+    split = asked.resolved(len(label))
+    rows = split_rows(len(label), event=draw_times(label, process).event, split=split)
     dataset = _dataset(DIGITS_CARD, pixels, 16, label, rows, process, mnist_sample_pct, grid)
-    return replace(dataset, stratified_split=stratified)
+    return replace(dataset, split=split)
 
 
 def _dataset(

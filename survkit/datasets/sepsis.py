@@ -22,7 +22,7 @@ from survkit.datasets.assemble import (
 from survkit.datasets.card import Card
 from survkit.datasets.sepsis_files import SETS, SepsisRecords, read_records
 from survkit.datasets.sepsis_parsing import FEATURES, GENDER, LABEL
-from survkit.datasets.splitting import SplitRows, split_rows
+from survkit.datasets.splitting import Split, SplitRows, split_rows
 from survkit.datasets.tables import RawTable
 from survkit.types import BoolArray, InputError, Splits, SurvivalData, TimeGrid
 
@@ -124,7 +124,7 @@ def load_sepsis(
         As in `read_records`.
     **common
         As in `time_grid`. `quantile_event_times` and `stratified_split` are refused: the cuts are
-        hours, and the split is that of the published setting.
+        hours, and patients are split at random, as published.
 
     Raises
     ------
@@ -132,9 +132,11 @@ def load_sepsis(
         For files that are missing or cannot be used, a landmark beyond the data, or settings
         that exclude each other.
     """
-    grid, stratified = separated(common)
-    if stratified:
-        raise InputError("--stratified_split has no meaning for sepsis: it has its published split")
+    grid, asked = separated(common)
+    asked.refuse_other_flags(
+        "sepsis", "patients are split at random", allowed=("split_seed", "split")
+    )
+    split = asked._replace(stratified=False)
     if grid.get("quantile_event_times"):
         raise InputError("--quantile_event_times has no meaning for sepsis: its cuts are hours")
     time_bins = grid.get("time_bins")
@@ -151,7 +153,7 @@ def load_sepsis(
         kept &= ~after
         warnings = (*warnings, f"{after.sum():,} hourly rows at or after the onset are left out")
     table = _table(records, hours, task, kept)
-    splits, preprocessor, notes = preprocess(table, _split(records, hours.patient[kept]))
+    splits, preprocessor, notes = preprocess(table, _split(records, hours.patient[kept], split))
     if single_record:
         splits = Splits(*map(one_row_a_subject, splits))
     check_events(splits.train.event, "the training split")
@@ -169,6 +171,7 @@ def load_sepsis(
         sha256=hashlib.sha256(parameters.encode()).hexdigest(),
         warnings=(*warnings, *missing, *notes),
         grid_flags={**evenly_spaced(grid), "time_bins": time_bins},
+        split=split,
     )
 
 
@@ -231,12 +234,12 @@ def _table(records: SepsisRecords, hours: _Hours, task: Task, kept: BoolArray) -
     )
 
 
-def _split(records: SepsisRecords, patient: NDArray[np.int64]) -> SplitRows:
+def _split(records: SepsisRecords, patient: NDArray[np.int64], split: Split) -> SplitRows:
     """Split the patients of each set, and return the rows (of these patients) of each part."""
     parts = []
     for index in np.unique(records.set_index):
         members = np.flatnonzero(records.set_index == index)
-        parts.append([members[rows] for rows in split_rows(len(members))])
+        parts.append([members[rows] for rows in split_rows(len(members), split=split)])
     joined = (np.concatenate(part) for part in zip(*parts, strict=True))
     rows = SplitRows(*(np.flatnonzero(np.isin(patient, part)) for part in joined))
     for name, part in zip(rows._fields, rows, strict=True):

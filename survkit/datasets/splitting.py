@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +28,66 @@ class SplitRows(NamedTuple):
     test: Rows
 
 
-def is_stratified(n: int, asked: bool | None) -> bool:
-    """Whether a split of n rows is stratified by the event: as asked, else below 2,000 rows."""
-    return n < STRATIFIED_BELOW if asked is None else asked
+class Split(NamedTuple):
+    """How rows are split into training, validation and test rows.
+
+    Parameters
+    ----------
+    stratified : bool, optional
+        Whether each part has its share of the events; None is yes below 2,000 rows.
+    seed : int
+        Seed of the random numbers.
+    kind : str
+        "holdout" takes a tenth of the subjects as test rows; "folds" takes one of `folds` parts of
+        equal size, so that over all of them each subject is tested once. Of the other subjects a
+        ninth are validation rows either way.
+    folds : int
+        Number of parts, at least 2.
+    fold : int
+        The part that is tested, from 0.
+    """
+
+    stratified: bool | None = None
+    seed: int = SPLIT_SEED
+    kind: Literal["holdout", "folds"] = "holdout"
+    folds: int = 5
+    fold: int = 0
+
+    def resolved(self, n: int) -> Self:
+        """Return the split with `stratified` known, for a dataset of n rows."""
+        asked = self.stratified
+        return self._replace(stratified=n < STRATIFIED_BELOW if asked is None else asked)
+
+    def refuse_other_flags(self, dataset: str, why: str, *, allowed: Sequence[str] = ()) -> None:
+        """Refuse a split that a dataset does not have.
+
+        Raises
+        ------
+        InputError
+            For the first flag, apart from those allowed, that asks for anything but the default.
+        """
+        flags = {"stratified": "stratified_split", "seed": "split_seed", "kind": "split"}
+        for name, flag in flags.items():
+            asked, default = getattr(self, name), getattr(Split(), name)
+            if flag not in allowed and asked is not False and asked != default:
+                raise InputError(f"--{flag} has no meaning for {dataset}: {why}")
+
+
+DEFAULT_SPLIT = Split()
+RANDOM_SPLIT = Split(stratified=False)
 
 
 def split_rows(
-    n: int, subject_id: NDArray[np.int64] | None = None, *, event: BoolArray | None = None
+    n: int,
+    subject_id: NDArray[np.int64] | None = None,
+    *,
+    event: BoolArray | None = None,
+    split: Split = DEFAULT_SPLIT,
 ) -> SplitRows:
-    """Split rows 80/10/10 by two random splits with a fixed seed, test first.
+    """Split rows at random into training, validation and test rows.
 
-    The rows are those of two calls of scikit-learn's `train_test_split` with `random_state` 42.
+    A holdout split has 80, 10 and 10 %, and its rows are those of two calls of scikit-learn's
+    `train_test_split` with `random_state=split.seed`, test rows first.
 
     Parameters
     ----------
@@ -46,22 +96,28 @@ def split_rows(
     subject_id : array, shape (n,), optional
         Subjects of several rows are split whole.
     event : array, shape (n,), bool, optional
-        Stratify by this, so that each part has its share of the events. A subject counts as
-        having the event where any of its rows has it.
+        What a stratified split is stratified by. A subject counts as having the event where any
+        of its rows has it.
+    split : Split
+        How to split; stratified where `event` is given, unless `stratified` is False.
 
     Raises
     ------
     InputError
-        For fewer than three subjects.
+        For fewer than three subjects, fewer subjects than folds, or too few to train on.
     """
     subjects = np.arange(n) if subject_id is None else np.unique(subject_id)
     if (count := len(subjects)) < 3:
         raise InputError(f"{count} subjects cannot be split in three; at least 3 are needed")
-    if event is not None and subject_id is not None:
+    if split.stratified is False:
+        event = None
+    elif event is not None and subject_id is not None:
         event = np.isin(subjects, subject_id[event])
-    # Whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more.
-    rest, test = _hold_out(np.arange(count), -(-count // 10), event)
-    train, validation = _hold_out(rest, -(-len(rest) // 9), event)
+    if split.kind == "folds":
+        rest, test = _fold(count, event, split)
+    else:  # whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more
+        rest, test = _hold_out(np.arange(count), -(-count // 10), event, split.seed)
+    train, validation = _hold_out(rest, -(-len(rest) // 9), event, split.seed)
     if subject_id is None:
         return SplitRows(train, validation, test)
     parts = (
@@ -70,14 +126,48 @@ def split_rows(
     return SplitRows(*parts)
 
 
-def _hold_out(rows: Rows, held_out: int, event: BoolArray | None) -> tuple[Rows, Rows]:
+def folds_of(n: int, event: BoolArray | None = None, *, folds: int, seed: int) -> NDArray[np.int64]:
+    """Return the fold of each of n subjects, shape (n,): random, and equal in size within one.
+
+    Parameters
+    ----------
+    n : int
+        Number of subjects.
+    event : array, shape (n,), bool, optional
+        Let the folds be equal within one in their number of these, too.
+    folds, seed : int
+        Number of folds, and seed of the random numbers.
+
+    Raises
+    ------
+    InputError
+        For fewer subjects than folds.
+    """
+    if n < folds:
+        raise InputError(f"--folds is {folds}, and there are {n} subjects; use fewer folds")
+    order = np.random.RandomState(seed).permutation(n)
+    if event is not None:
+        order = order[np.argsort(event[order], kind="stable")]
+    found = np.empty(n, np.int64)
+    found[order] = np.arange(n) % folds
+    return found
+
+
+def _fold(n: int, event: BoolArray | None, split: Split) -> tuple[Rows, Rows]:
+    is_test = folds_of(n, event, folds=split.folds, seed=split.seed) == split.fold
+    if n - is_test.sum() < 2:
+        raise InputError(f"{n} subjects are too few for {split.folds} folds; use more folds")
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def _hold_out(rows: Rows, held_out: int, event: BoolArray | None, seed: int) -> tuple[Rows, Rows]:
     if event is None:
-        return random_split(rows, held_out)
-    return stratified_split(rows, held_out, event[rows])
+        return random_split(rows, held_out, seed=seed)
+    return stratified_split(rows, held_out, event[rows], seed=seed)
 
 
-def random_split(rows: Rows, held_out: int) -> tuple[Rows, Rows]:
-    """Hold out a random part of some rows with a fixed seed.
+def random_split(rows: Rows, held_out: int, *, seed: int = SPLIT_SEED) -> tuple[Rows, Rows]:
+    """Hold out a random part of some rows.
 
     Parameters
     ----------
@@ -85,6 +175,8 @@ def random_split(rows: Rows, held_out: int) -> tuple[Rows, Rows]:
         Row numbers.
     held_out : int
         How many of them to hold out.
+    seed : int
+        Seed of the random numbers.
 
     Returns
     -------
@@ -92,12 +184,14 @@ def random_split(rows: Rows, held_out: int) -> tuple[Rows, Rows]:
         The other rows and those held out, each in random order.
     """
     # RandomState's stream is frozen, and importing scikit-learn takes longer than loading data.
-    order = np.random.RandomState(SPLIT_SEED).permutation(len(rows))
+    order = np.random.RandomState(seed).permutation(len(rows))
     return rows[order[held_out:]], rows[order[:held_out]]
 
 
-def stratified_split(rows: Rows, held_out: int, event: BoolArray) -> tuple[Rows, Rows]:
-    """Hold out a random part of some rows that has its share of the events, with a fixed seed.
+def stratified_split(
+    rows: Rows, held_out: int, event: BoolArray, *, seed: int = SPLIT_SEED
+) -> tuple[Rows, Rows]:
+    """Hold out a random part of some rows that has its share of the events.
 
     Draws as scikit-learn's `train_test_split(stratify=event)` does, in the same order. Where that
     refuses a part too small for both kinds of rows, the part has the more frequent kind.
@@ -110,13 +204,15 @@ def stratified_split(rows: Rows, held_out: int, event: BoolArray) -> tuple[Rows,
         How many of them to hold out.
     event : array, shape (n,), bool
         Whether each of the rows has the event.
+    seed : int
+        Seed of the random numbers.
 
     Returns
     -------
     tuple of array
         The other rows and those held out, each in random order.
     """
-    random = np.random.RandomState(SPLIT_SEED)
+    random = np.random.RandomState(seed)
     # Rows with one outcome only are one stratum: a stratum of nobody would change the draws.
     strata = [where for where in (np.flatnonzero(~event), np.flatnonzero(event)) if len(where)]
     sizes = np.array([len(where) for where in strata])

@@ -17,7 +17,7 @@ from survkit.datasets.assemble import (
     time_grid,
 )
 from survkit.datasets.card import Card
-from survkit.datasets.splitting import is_stratified, split_rows
+from survkit.datasets.splitting import split_rows
 from survkit.system import MemoryNeed, check_memory
 from survkit.types import InputError, Splits, SurvivalData
 
@@ -99,8 +99,8 @@ def load_synthetic(
     )
     data = _generate(synthetic_rows, synthetic_process)
     grid, asked = separated(common)
-    stratified = is_stratified(len(data), asked)
-    rows = split_rows(len(data), event=data.event if stratified else None)
+    split = asked.resolved(len(data))
+    rows = split_rows(len(data), event=data.event, split=split)
     splits = Splits(*map(data.subset, rows))
     check_events(splits.train.event, "the training split")
     parameters = f"synthetic {_VERSION} {synthetic_rows} {synthetic_process}"
@@ -121,7 +121,7 @@ def load_synthetic(
         # The parameters stand for the values, whose last digit can differ between machines.
         sha256=hashlib.sha256(parameters.encode()).hexdigest(),
         grid_flags=grid_flags(len(data), grid),
-        stratified_split=stratified,
+        split=split,
         rows=rows,
     )
 

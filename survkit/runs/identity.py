@@ -98,7 +98,7 @@ def resolved(config: TrainConfig, dataset: Dataset) -> TrainConfig:
     sized = MODELS[config.model].resolve(asdict(config), dataset.splits.train, dataset.grid)
     return replace(
         config,
-        stratified_split=dataset.stratified_split,
+        stratified_split=dataset.split.stratified,
         time_bins=flags["time_bins"],
         quantile_event_times=flags["quantile_event_times"],
         min_at_risk=decisive_min_at_risk(outcomes),

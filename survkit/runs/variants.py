@@ -26,13 +26,16 @@ LATER_CONVENTIONS = (
     "config_min_at_risk",
     "config_evaluation_times",
     "config_stratified_split",
+    *("config_split", "config_split_seed", "config_folds", "config_fold"),
 )
-"""Further columns in which runs must agree; earlier records lack them: 0, no times and False."""
+"""Further columns in which runs must agree; earlier records lack them, and so have their neutral
+values."""
 
 DEFAULT_REFERENCE = "mtlr"
 
 _FIELDS = dataclasses.fields(TrainConfig)
 _NO_IDENTITY = {field.name for field in _FIELDS if not field.metadata["identity"]}
+_NEUTRAL = {field.name: field.metadata["neutral"] for field in _FIELDS}
 _DEFAULTS = {field.name: field.default for field in _FIELDS}
 
 
@@ -51,8 +54,9 @@ def check_comparable(runs: pd.DataFrame) -> None:
         if column in runs
     }
     found_in["min_at_risk"] = list(map(str, sorted(_numbers_at_risk(runs))))
-    splits = {_is_stratified(value) for value in _column(runs, "config_stratified_split")}
-    found_in["stratified_split"] = [str(split) for split in sorted(splits)]
+    found_in["stratified_split"] = _values(runs, "stratified_split")
+    for flag in ("split", "split_seed", "folds", "fold"):
+        found_in[flag] = _values(runs, flag)
     found_in["evaluation_times"] = [
         " ".join(f"{time:.10g}" for time in times) or "none" for times in sorted(_times(runs))
     ]
@@ -84,8 +88,14 @@ def _times(runs: pd.DataFrame) -> set[tuple[float, ...]]:
     return {() if _is_absent(v) else tuple(sorted(set(map(float, v)))) for v in values}
 
 
-def _is_stratified(value: Any) -> bool:
-    return not _is_absent(value) and bool(value)
+def _values(runs: pd.DataFrame, flag: str) -> list[str]:
+    """Return the values of a flag as text; a record from before the flag has its neutral one."""
+    neutral = _NEUTRAL[flag]
+    values = {
+        neutral if _is_absent(value) else type(neutral)(value)
+        for value in _column(runs, f"config_{flag}")
+    }
+    return [str(value) for value in sorted(values)]
 
 
 def _column(runs: pd.DataFrame, name: str) -> list[Any]:

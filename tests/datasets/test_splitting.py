@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from survkit.datasets import load_dataset
-from survkit.datasets.splitting import check_event_in_each_part, split_rows
+from survkit.datasets.splitting import Split, check_event_in_each_part, split_rows
 from survkit.train import main as train
 from survkit.types import InputError, Splits, SurvivalData
 
@@ -35,6 +35,46 @@ def test_subjects_are_split_whole():
     assert not subjects[0] & subjects[1]
     assert not subjects[0] & subjects[2]
     assert not subjects[1] & subjects[2]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+@pytest.mark.parametrize("stratified", [False, True])
+def test_another_seed_gives_another_split_of_two_train_test_splits(seed, stratified):
+    event = np.arange(300) % 3 == 0
+    strata = event if stratified else None
+    given = {"random_state": seed, "test_size": 30, "stratify": strata}
+    rest, test = train_test_split(np.arange(300), **given)
+    rows = split_rows(300, event=event, split=Split(stratified, seed))
+    np.testing.assert_array_equal(rows.test, test)
+    assert set(rows.train) | set(rows.validation) == set(rest)
+    assert not np.array_equal(rows.test, split_rows(300, event=strata).test)
+
+
+@given(st.integers(3, 200), st.integers(2, 12), st.booleans(), st.data())
+def test_each_subject_is_tested_in_one_fold(n, folds, several_rows, data):
+    random = np.random.default_rng(data.draw(st.integers(0, 99)))
+    rows_each = random.integers(1, 5, size=n) if several_rows else np.ones(n, int)
+    subject_id = random.permutation(np.repeat(np.arange(n), rows_each))
+    has_event = random.random(n) < 0.3
+    given = {"subject_id": subject_id, "event": has_event[subject_id]}
+    if n < max(folds, 3):
+        with pytest.raises(InputError, match=f"--folds is {folds}, and there are {n} subjects"):
+            split_rows(len(subject_id), **given, split=Split(True, 7, "folds", folds, 0))
+        return
+    if (n, folds) == (3, 2):
+        return  # a fold of two subjects leaves one
+    parts = [
+        split_rows(len(subject_id), **given, split=Split(True, 7, "folds", folds, fold))
+        for fold in range(folds)
+    ]
+    tested = [np.unique(subject_id[rows.test]) for rows in parts]
+    assert sorted(np.concatenate(tested)) == list(range(n))
+    for sizes in ([len(t) for t in tested], [has_event[t].sum() for t in tested]):
+        assert max(sizes) - min(sizes) <= 1
+    for rows in parts:
+        assert sorted(np.concatenate(rows)) == list(range(len(subject_id)))
+        subjects = [set(subject_id[part]) for part in rows]
+        assert sum(map(len, subjects)) == n
 
 
 def test_too_few_subjects_to_split():
@@ -148,23 +188,59 @@ def test_small_datasets_are_stratified(name, tmp_path):
 
 def test_the_split_of_a_large_dataset_is_random(tmp_path):
     flchain = load_dataset("flchain", data_dir=tmp_path)
-    assert not flchain.stratified_split
+    assert not flchain.split.stratified
     np.testing.assert_array_equal(flchain.rows.test, split_rows(7874).test)
 
 
 def test_support2_keeps_its_split_unless_asked(real_data_dir):
     given = {"data_dir": real_data_dir, "download": False}
     support2 = load_dataset("support2", **given)
-    assert not support2.stratified_split
+    assert not support2.split.stratified
     # Few enough patients are left for a table of its size to be stratified.
     late = load_dataset("support2", support2_start_day=1500, **given)
     assert sum(map(len, late.splits)) < 2000
-    assert not late.stratified_split
+    assert not late.split.stratified
     stratified = load_dataset("support2", stratified_split=True, **given)
-    assert stratified.stratified_split
+    assert stratified.split.stratified
     assert stratified.splits.test.event.sum() == 620
 
 
-def test_mnist_has_test_rows_of_its_own(tmp_path):
-    with pytest.raises(InputError, match="--stratified_split has no meaning for mnist"):
-        load_dataset("mnist", data_dir=tmp_path, stratified_split=True)
+@pytest.mark.parametrize(
+    "flag", [{"stratified_split": True}, {"split_seed": 0}, {"split": "folds"}]
+)
+def test_mnist_has_test_rows_of_its_own(flag, tmp_path):
+    with pytest.raises(
+        InputError, match=f"--{next(iter(flag))} has no meaning for mnist: its test"
+    ):
+        load_dataset("mnist", data_dir=tmp_path, **flag)
+
+
+@pytest.mark.parametrize("name", ["gbsg2", "digits", "synthetic"])
+def test_any_dataset_is_split_by_seed_and_folds(name, tmp_path):
+    def test_rows(**flags):
+        return load_dataset(name, data_dir=tmp_path, **flags).rows.test
+
+    assert np.array_equal(test_rows(), test_rows(split_seed=42))
+    assert not np.array_equal(test_rows(), test_rows(split_seed=0))
+    folds = [test_rows(split="folds", folds=3, fold=fold) for fold in range(3)]
+    assert len(np.unique(np.concatenate(folds))) == sum(map(len, folds))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--fold 5 --split folds", "--fold is 5; with --folds 5 it is one of 0 to 4"),
+        ("--fold 1", "--fold 1 is for --split folds"),
+        ("--folds 3", "--folds 3 is for --split folds"),
+        ("--split folds --folds 1", "--folds is 1; it must be at least 2"),
+        (
+            "--split folds --folds 500",
+            "--folds is 500, and there are 137 subjects; use fewer folds",
+        ),
+        ("--split folds --folds 137", "none of the 1 test rows has the event"),
+    ],
+)
+def test_folds_that_cannot_be(flags, message, capsys, tmp_path):
+    command = ["--dataset", "veteran", "--model", "kaplan_meier", "--log_dir", str(tmp_path)]
+    assert train([*command, *flags.split()]) == 2
+    assert message in capsys.readouterr().err

@@ -44,5 +44,5 @@ def test_a_random_split_without_events_says_what_to_do(real_data_dir, tmp_path, 
 
 def test_a_record_from_before_stratified_splits_has_a_random_one(real_data_dir):
     earlier = load_configured({"dataset": "udca", "data_dir": real_data_dir})
-    assert not earlier.stratified_split
+    assert not earlier.split.stratified
     assert [int(part.event.sum()) for part in earlier.splits][1] == 0
