@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from survkit.cli import FAILED, INTERRUPTED, TERMINATED, run_command
 from survkit.configs.args_file import Given, build_config, given_flags
 from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.launch import LaunchConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.launch.jobs import Job, Outcome, join_seeds
@@ -74,17 +75,32 @@ def grid_search(given: Given) -> int:
     if config.join_seeds and config.runner != "slurm":
         jobs = join_seeds(jobs)
     if config.dry_run:
-        _show_commands(jobs, config)
+        show_commands(jobs, config)
         return 0
     if not jobs:
         print("nothing to run")
         return 0
-    with _signals_stop() as stop:
-        outcomes = _launch(jobs, config, stop, Overview(len(plan.jobs)))
+    outcomes, exit_status = run_jobs(jobs, config, Overview(len(plan.jobs)), prog=PROG)
     print(closing_table([*plan.skipped, *outcomes]))
+    return exit_status
+
+
+def run_jobs(
+    jobs: Sequence[Job], config: LaunchConfig, overview: Overview, *, prog: str
+) -> tuple[list[Outcome], int]:
+    """Run jobs where the configuration says, until they have ended or a signal stops them.
+
+    Returns
+    -------
+    tuple
+        How each run ended, and the exit status of the command `prog`: 0, or 1 where a run failed,
+        or 130 and 143 where Ctrl-C or SIGTERM stopped it.
+    """
+    with _signals_stop(prog) as stop:
+        outcomes = _launch(jobs, config, stop, overview)
     if stop.exit_status:
-        return stop.exit_status
-    return FAILED if any(outcome.status.is_bad for outcome in outcomes) else 0
+        return outcomes, stop.exit_status
+    return outcomes, FAILED if any(outcome.status.is_bad for outcome in outcomes) else 0
 
 
 def _show(plan: Plan) -> None:
@@ -93,7 +109,8 @@ def _show(plan: Plan) -> None:
     print(f"{len(plan.jobs)} to run, {len(plan.skipped)} skipped")
 
 
-def _show_commands(jobs: Sequence[Job], config: BatchRunConfig) -> None:
+def show_commands(jobs: Sequence[Job], config: LaunchConfig) -> None:
+    """Print the commands of jobs, or on SLURM their scripts."""
     if config.runner == "slurm":
         from survkit.slurm.slurm_launcher import slurm_scripts
 
@@ -112,13 +129,13 @@ class _Stop(threading.Event):
 
 
 @contextmanager
-def _signals_stop() -> Iterator[_Stop]:
+def _signals_stop(prog: str) -> Iterator[_Stop]:
     """Let Ctrl-C and SIGTERM set an event, so that running jobs can be ended first."""
     stop = _Stop()
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if not stop.is_set():
-            print(f"{PROG}: stopping; run the same command to continue", file=sys.stderr)
+            print(f"{prog}: stopping; run the same command to continue", file=sys.stderr)
         stop.exit_status = INTERRUPTED if number == signal.SIGINT else TERMINATED
         stop.set()
 
@@ -131,7 +148,7 @@ def _signals_stop() -> Iterator[_Stop]:
 
 
 def _launch(
-    jobs: Sequence[Job], config: BatchRunConfig, stop: _Stop, overview: Overview
+    jobs: Sequence[Job], config: LaunchConfig, stop: _Stop, overview: Overview
 ) -> list[Outcome]:
     if config.runner == "slurm":
         from survkit.slurm.slurm_launcher import slurm_launch

@@ -18,7 +18,7 @@ from typing import Any
 
 from survkit.cli import FAILED, RUNS_ELSEWHERE, TERMINATED
 from survkit.configs.args_file import parse_configs
-from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.launch import LaunchConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.launch.jobs import Job, Outcome, Status
@@ -30,7 +30,7 @@ from survkit.types import InputError
 NO_CHECKPOINT = "no checkpoint within the time limit; give the job a longer --time"
 
 
-def job_text(job: Job, config: BatchRunConfig) -> str:
+def job_text(job: Job, config: LaunchConfig) -> str:
     """Return what the process of a job must know, as one line of ASCII."""
     texts = {"name": job.name, "folder": str(job.folder), "log": str(job.log)}
     numbers = {"threads": config.cpu, "retries": config.retries, "requeue": config.requeue}

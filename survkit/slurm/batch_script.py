@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import survkit
-from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.launch import LaunchConfig
 from survkit.launch.jobs import Job
 from survkit.shell import shell_quoted
 from survkit.slurm.batch_job import job_text
@@ -45,7 +45,7 @@ def batches(jobs: Sequence[Job], *, array: bool, largest_array: int) -> list[Bat
     ]
 
 
-def batch_script(batch: Batch, config: BatchRunConfig, after: Sequence[str]) -> str:
+def batch_script(batch: Batch, config: LaunchConfig, after: Sequence[str]) -> str:
     """Return the script of a submission that waits for the job ids `after`, as sbatch reads it."""
     first = batch[0]
     if len(batch) == 1:
@@ -62,7 +62,7 @@ def batch_script(batch: Batch, config: BatchRunConfig, after: Sequence[str]) -> 
     return script
 
 
-def _commands(batch: Batch, config: BatchRunConfig) -> list[str]:
+def _commands(batch: Batch, config: LaunchConfig) -> list[str]:
     """Return the bash commands that become the process of a job, or of each task's job."""
     root = shell_quoted(str(Path(survkit.__file__).parent.parent))
     return [
@@ -72,7 +72,7 @@ def _commands(batch: Batch, config: BatchRunConfig) -> list[str]:
     ]
 
 
-def _choice_of_task(batch: Batch, config: BatchRunConfig) -> list[str]:
+def _choice_of_task(batch: Batch, config: LaunchConfig) -> list[str]:
     lines = ["case $SLURM_ARRAY_TASK_ID in"]
     for task, job in enumerate(batch):
         lines += [
@@ -84,7 +84,7 @@ def _choice_of_task(batch: Batch, config: BatchRunConfig) -> list[str]:
     return [*lines, "esac"]
 
 
-def _text(job: Job, config: BatchRunConfig) -> str:
+def _text(job: Job, config: LaunchConfig) -> str:
     return f"job={shlex.quote(job_text(job, config))}"
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterable
 
-from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.launch import LaunchConfig
 from survkit.launch.jobs import Job
 from survkit.slurm.simple_slurm_script import CLUSTERS
 from survkit.text import cut, nearest
@@ -22,7 +22,7 @@ _GPU = re.compile(r"([A-Za-z][\w.-]{0,99}:)?[1-9][0-9]{0,8}", re.ASCII)
 _NAME = re.compile(r"[^\s-][^\s]{0,254}")
 
 
-def check_resources(jobs: Iterable[Job], config: BatchRunConfig) -> None:
+def check_resources(jobs: Iterable[Job], config: LaunchConfig) -> None:
     """Check the SLURM flags, and that jobs which are requeued do not start over."""
     if config.cluster not in CLUSTERS:
         raise InputError(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from simple_slurm import Slurm
 
-from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.launch import LaunchConfig
 
 
 class Submission(NamedTuple):
@@ -39,7 +39,7 @@ class Submission(NamedTuple):
     tasks: int | None = None  # number of tasks of a job array; None for a job of its own
 
 
-def generic(config: BatchRunConfig, submission: Submission) -> Slurm:
+def generic(config: LaunchConfig, submission: Submission) -> Slurm:
     """Ask for what the flags say; works unchanged on a plain cluster."""
     slurm = Slurm(
         job_name=quoted(submission.name),
@@ -70,7 +70,7 @@ def generic(config: BatchRunConfig, submission: Submission) -> Slurm:
     return slurm
 
 
-def example_site(config: BatchRunConfig, submission: Submission) -> Slurm:
+def example_site(config: LaunchConfig, submission: Submission) -> Slurm:
     """Show what a site's own function does: a constraint, modules, conda, a temporary directory."""
     slurm = generic(config, submission)
     slurm.set_constraint("a100|h100")
@@ -82,7 +82,7 @@ def example_site(config: BatchRunConfig, submission: Submission) -> Slurm:
     return slurm
 
 
-CLUSTERS: dict[str, Callable[[BatchRunConfig, Submission], Slurm]] = {
+CLUSTERS: dict[str, Callable[[LaunchConfig, Submission], Slurm]] = {
     "generic": generic,
     "example_site": example_site,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.launch import LaunchConfig
 from survkit.launch.jobs import Job, Outcome
 from survkit.launch.overview import Overview
 from survkit.slurm.batch_script import batch_script, batches
@@ -20,7 +20,7 @@ from survkit.slurm.submission import submit_jobs
 
 
 def slurm_launch(
-    jobs: Sequence[Job], config: BatchRunConfig, *, stop: threading.Event, overview: Overview
+    jobs: Sequence[Job], config: LaunchConfig, *, stop: threading.Event, overview: Overview
 ) -> list[Outcome]:
     """Submit jobs, each after those that it depends on; with `--wait`, follow them to their ends.
 
@@ -41,7 +41,7 @@ def slurm_launch(
     return [outcomes[job.name] for job in jobs]
 
 
-def slurm_scripts(jobs: Sequence[Job], config: BatchRunConfig) -> list[str]:
+def slurm_scripts(jobs: Sequence[Job], config: LaunchConfig) -> list[str]:
     """Return the scripts that `slurm_launch` would submit, in their order.
 
     An id that SLURM has not given yet is the name of the job in angle brackets.

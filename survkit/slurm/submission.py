@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.launch import LaunchConfig
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.notes import read_note, write_note
 from survkit.slurm.batch_script import Batch, batch_script, batches
@@ -36,7 +36,7 @@ class Submitted(NamedTuple):
         self.outcomes.update({job.name: Outcome(job, status, note=note) for job in jobs})
 
 
-def submit_jobs(jobs: Sequence[Job], config: BatchRunConfig, stop: threading.Event) -> Submitted:
+def submit_jobs(jobs: Sequence[Job], config: LaunchConfig, stop: threading.Event) -> Submitted:
     """Submit the jobs that are not in the queue yet; where it raises InputError, none is."""
     submitted = Submitted({}, {})
     with _sole_launcher(jobs, stop):
@@ -85,7 +85,7 @@ def _lock(path: Path, stop: threading.Event) -> Iterator[None]:
 
 
 def _submit_batch(
-    batch: Batch, config: BatchRunConfig, submitted: Submitted, stop: threading.Event
+    batch: Batch, config: LaunchConfig, submitted: Submitted, stop: threading.Event
 ) -> None:
     """Submit a batch, unless what it waits for could not be submitted or it is time to stop."""
     waits_for = [submitted.outcomes[name] for name in batch[0].after]

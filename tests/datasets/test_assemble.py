@@ -109,7 +109,7 @@ def test_too_few_events_among_training_rows():
 def test_small_tables_are_stratified_unless_asked_otherwise(n, asked, stratified):
     table = toy_table(n, event=np.random.default_rng(0).random(n) < 0.1)
     dataset = build_dataset(table, CARD, stratified_split=asked)
-    assert dataset.stratified_split is stratified
+    assert dataset.split.stratified is stratified
     expected = split_rows(n, event=table.event if stratified else None)
     for part, rows, own in zip(dataset.splits, expected, dataset.rows, strict=True):
         np.testing.assert_array_equal(own, rows)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from contextvars import copy_context
 
-from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.launch import LaunchConfig
 from survkit.launch.gpu_slots import gpu_slots
 from survkit.launch.jobs import Job, Outcome
 from survkit.launch.local.dask_cluster import dask_site
@@ -23,7 +23,7 @@ WAKE_SECONDS = 0.2
 
 
 def launch_locally(
-    jobs: Sequence[Job], config: BatchRunConfig, *, stop: threading.Event, overview: Overview
+    jobs: Sequence[Job], config: LaunchConfig, *, stop: threading.Event, overview: Overview
 ) -> list[Outcome]:
     """Run jobs, each after those that it depends on, and return how each ended, in their order.
 
@@ -47,7 +47,7 @@ def launch_locally(
 
 
 def _site(
-    jobs: Sequence[Job], config: BatchRunConfig, stop: threading.Event
+    jobs: Sequence[Job], config: LaunchConfig, stop: threading.Event
 ) -> AbstractContextManager[Site]:
     if config.runner == "dask":
         return dask_site(
