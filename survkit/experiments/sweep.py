@@ -64,11 +64,14 @@ class PlannedRun(NamedTuple):
         Its configuration.
     after : tuple of str
         Names of the runs that must be done before it starts.
+    kind : str
+        What its kind of run is called.
     """
 
     name: str
     config: TrainConfig
     after: tuple[str, ...] = ()
+    kind: str = ""
 
 
 def expand(
@@ -126,7 +129,7 @@ def expand(
             of_kind[name] = config
             given.append(values)
             if is_chosen:
-                runs[name] = PlannedRun(name, config, tuple(run.get(AFTER, ())))
+                runs[name] = PlannedRun(name, config, tuple(run.get(AFTER, ())), label)
         made.extend(name for name in of_kind if name in runs)
         _refuse_unread(label, _own(run), list(of_kind.values()))
         configs += of_kind.values()

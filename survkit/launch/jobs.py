@@ -33,6 +33,7 @@ class Job(NamedTuple):
     after: tuple[str, ...] = ()  # names of the jobs that must be done before this one starts
     stack: str = ""  # equal for runs that one process can train at once; "" for those trained alone
     together: tuple[Job, ...] = ()  # the runs, of a job of several
+    kind: str = ""  # what its kind of run is called in the sweep
 
     @property
     def arguments(self) -> list[str]:

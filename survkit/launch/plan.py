@@ -32,11 +32,21 @@ from survkit.types import InputError
 Load = Callable[[TrainConfig], Dataset]
 
 
+class Refused(NamedTuple):
+    """A run that cannot be made, and why."""
+
+    run: PlannedRun
+    why: str
+
+
 class Plan(NamedTuple):
-    """The runs to make, each after those that it depends on, and those that are finished."""
+    """The runs to make, each after those that it depends on, those that are finished, and those
+    that cannot be made.
+    """
 
     jobs: list[Job]
     skipped: list[Outcome]
+    refused: list[Refused]
 
 
 def plan_sweeps(
@@ -56,15 +66,27 @@ def plan_sweeps(
     if wandb.dir:
         wandb = replace(wandb, dir=os.path.abspath(wandb.dir))
     load = _remember_datasets()
-    plan = Plan([], [])
+    plan = Plan([], [], [])
     for group, sweep in _sweeps(config):
         try:
             runs = expand(sweep, overrides, optional=of_files, num_runs=config.num_runs)
-            jobs = _jobs(group, runs, wandb, load)
+            jobs = _jobs(group, runs, wandb, load, None)
         except InputError as error:
             raise InputError(f"{group}: {error}") from None
         finished = finished_runs(wandb.entity, wandb.project, group) if config.check_wandb else ()
         _divide(jobs, plan, finished)
+    _check_log_folders(plan.jobs)
+    return plan
+
+
+def plan_runs(group: str, sweep: Sweep, overrides: Mapping[str, Any], wandb: WandbConfig) -> Plan:
+    """Resolve every run of a sweep; one that cannot be made stops no other.
+
+    InputError where the sweep itself cannot be used.
+    """
+    plan = Plan([], [], [])
+    runs = expand(sweep, overrides)
+    _divide(_jobs(group, runs, wandb, _remember_datasets(), plan.refused), plan, ())
     _check_log_folders(plan.jobs)
     return plan
 
@@ -90,14 +112,24 @@ def _remember_datasets() -> Load:
     return load
 
 
-def _jobs(group: str, runs: Sequence[PlannedRun], wandb: WandbConfig, load: Load) -> list[Job]:
+def _jobs(
+    group: str,
+    runs: Sequence[PlannedRun],
+    wandb: WandbConfig,
+    load: Load,
+    refused: list[Refused] | None,
+) -> list[Job]:
+    """Return the runs as jobs; add those that cannot be made to `refused` where it is given."""
     jobs: dict[str, Job] = {}
     finders: dict[Path, RunFinder] = {}
     for run in runs:
         try:
             job = _job(group, run, wandb, load, finders)
         except InputError as error:
-            raise InputError(f"{run.name}: {error}") from None
+            if refused is None:
+                raise InputError(f"{run.name}: {error}") from None
+            refused.append(Refused(run, str(error)))
+            continue
         if job.folder.name in jobs:
             raise InputError(f"{run.name} and {jobs[job.folder.name].name} are the same run")
         jobs[job.folder.name] = job
@@ -129,6 +161,7 @@ def _job(
         folder=folder,
         log=group_folder / LAUNCHER_FOLDER / f"{folder.name}.log",
         after=tuple(f"{group} {name}" for name in run.after),
+        kind=run.kind,
         stack=configuration_id(known, dataset.sha256) if MODELS[config.model].network else "",
     )
 
