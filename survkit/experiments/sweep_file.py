@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ _KINDS = (_MERGE, *(f"{_YAML}{kind}" for kind in ("null", "bool", "int", "float"
 """What a value may be besides text. A date, which YAML knows too, is text here."""
 
 
-class _SweepLoader(yaml.SafeLoader):
+class _PlainLoader(yaml.SafeLoader):
     """Reads plain values alone, and refuses what is too deep or too large before it is built."""
 
     def __init__(self, stream: str) -> None:
@@ -35,7 +36,7 @@ class _SweepLoader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "tag", None) is not None:
-            raise _at(event, f"the tag {cut(event.tag)} has no place in a sweep; leave it out")
+            raise _at(event, f"the tag {cut(event.tag)} has no place here; leave it out")
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _at(event, f"lists and mappings are nested more than {MAX_DEPTH} deep")
@@ -103,23 +104,36 @@ def read_sweep(path: str | Path) -> Sweep:
         For a file that cannot be read, is not YAML or has other keys; the message says the line.
     """
     path = Path(path)
-    text = read_text(path, "the sweep")
-    try:
-        content = yaml.load(text, _SweepLoader)
-    except yaml.YAMLError as error:
-        raise InputError(f"the sweep {path} cannot be read: {_problem(error)}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"the sweep {path} must have keys: {', '.join(Sweep._fields)}")
-    for key in content:
-        if key not in Sweep._fields:
-            raise InputError(
-                f"the sweep {path} has the key '{cut(key)}'{nearest(key, Sweep._fields)}; "
-                f"keys are {', '.join(Sweep._fields)}"
-            )
+    content = read_mapping(path, "the sweep", Sweep._fields)
     _check_parts(path, content)
     if content.get("experiment_args") is not None:
         content["experiment_args"] = str(path.parent / content["experiment_args"])
     return Sweep(**content)
+
+
+def read_mapping(path: Path, what: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Read a YAML file of plain values whose keys are among those given.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, is not YAML or has other keys; the message names the file
+        as `what` and says the line.
+    """
+    text = read_text(path, what)
+    try:
+        content = yaml.load(text, _PlainLoader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} {path} cannot be read: {_problem(error)}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{what} {path} must have keys: {', '.join(keys)}")
+    for key in content:
+        if key not in keys:
+            raise InputError(
+                f"{what} {path} has the key '{cut(key)}'{nearest(key, keys)}; "
+                f"keys are {', '.join(keys)}"
+            )
+    return content
 
 
 def _problem(error: yaml.YAMLError) -> str:

@@ -40,9 +40,7 @@ class Refused(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The runs to make, each after those that it depends on, those that are finished, and those
-    that cannot be made.
-    """
+    """Runs to make, each after those that it depends on, finished ones, and impossible ones."""
 
     jobs: list[Job]
     skipped: list[Outcome]
