@@ -187,14 +187,15 @@ def _axes(label: str, flags: Mapping[str, Any]) -> Axes:
         if name not in FIELDS:
             hint = nearest(name, [*FIELDS, NAME, AFTER])
             raise InputError(f"{label}: survkit.train has no flag '{cut(name)}'{hint}")
-        if _is_varied(name, value):
+        if is_varied(name, value):
             if not value:
                 raise InputError(f"{label}: {name} is an empty list, which stands for no run")
             axes[name] = value
     return axes
 
 
-def _is_varied(name: str, value: object) -> bool:
+def is_varied(name: str, value: object) -> bool:
+    """Whether a flag's value is a list of alternatives, and not one value of several items."""
     if not isinstance(value, list | tuple):
         return False
     declared = option_type(TrainConfig, name)

@@ -1,0 +1,161 @@
+"""What a benchmark consists of: datasets, models and splits, read from a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from survkit.datasets import SPLIT_PARAMETERS
+from survkit.experiments import Sweep
+from survkit.experiments.sweep import AFTER, FIELDS, NAME, is_varied
+from survkit.experiments.sweep_file import read_mapping
+from survkit.runs.flags import readers
+from survkit.text import cut, one_line, shown
+from survkit.types import InputError
+
+KEYS = ("datasets", "models", "splits", "folds", "common")
+MOST_SPLITS = 1000
+
+
+class Benchmark(NamedTuple):
+    """Datasets, models and splits, each with each.
+
+    Parameters
+    ----------
+    datasets, models : mapping
+        What each is called, and its flags of `survkit.train`.
+    splits : mapping
+        Flags of the splits; a list stands for one split with each of its values.
+    common : mapping
+        Flags of every run.
+    """
+
+    datasets: Mapping[str, Mapping[str, Any]]
+    models: Mapping[str, Mapping[str, Any]]
+    splits: Mapping[str, Any]
+    common: Mapping[str, Any]
+
+    @property
+    def kinds(self) -> dict[str, tuple[str, str]]:
+        """The dataset and the model of each kind of run in `sweep`, by its name."""
+        return {f"{d} {m}": (d, m) for d in self.datasets for m in self.models}
+
+    @property
+    def sweep(self) -> Sweep:
+        """All runs: a kind for each dataset and model, in each split."""
+        runs = [
+            {**self.datasets[d], **self.models[m], NAME: name}
+            for name, (d, m) in self.kinds.items()
+        ]
+        return Sweep(common={**self.common, **self.splits}, runs=runs)
+
+
+def read_benchmark(path: str | Path) -> Benchmark:
+    """Read a benchmark from a YAML file.
+
+    Its keys: `datasets` and `models`, lists of names or of mappings of flags with their own
+    `name`; `splits`, how many holdout splits (seeds 0, 1, ...) or a list of their seeds, or
+    `folds`, how many folds to test in turn; `common`, flags of every run.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or whose parts do not fit together.
+    """
+    path = Path(path)
+    content = read_mapping(path, "the benchmark", KEYS)
+    for key in ("datasets", "models"):
+        if key not in content:
+            raise InputError(f"{path} has no {key}: a list of names")
+    common = content.get("common") or {}
+    if not isinstance(common, dict):
+        raise InputError(f"{path}: common must be flags with their values, as 'bootstrap: 0'")
+    benchmark = Benchmark(
+        datasets=_entries(path, "datasets", "dataset", content["datasets"]),
+        models=_entries(path, "models", "model", content["models"]),
+        splits=_splits(path, content),
+        common={"bootstrap": 0, **common},
+    )
+    _check_axes(path, benchmark)
+    return benchmark
+
+
+def _entries(path: Path, key: str, flag: str, items: object) -> dict[str, dict[str, Any]]:
+    """Return the flags of each dataset or model, by what it is called."""
+    if not isinstance(items, list) or not items:
+        raise InputError(f"{path}: {key} must be a list of names, not {shown(items)}")
+    entries: dict[str, dict[str, Any]] = {}
+    for item in items:
+        flags = dict(item) if isinstance(item, dict) else {flag: item}
+        name = flags.pop(NAME, flags.get(flag))
+        if not isinstance(flags.get(flag), str) or not isinstance(name, str):
+            raise InputError(
+                f"{path}: {cut(str(item))} in {key} is neither a name nor flags with '{flag}'"
+            )
+        if one_line(name) != name or not name:
+            raise InputError(f"{path}: name must be text on one line, not {shown(name)}")
+        if name in entries:
+            raise InputError(f"{path}: {cut(name)} stands twice in {key}; give one a name")
+        if AFTER in flags:
+            raise InputError(f"{path}: {cut(name)}: the runs of a benchmark wait for no others")
+        entries[name] = flags
+    return entries
+
+
+def _splits(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    if "splits" in content and "folds" in content:
+        raise InputError(f"{path} has both splits and folds; choose one")
+    if "folds" in content:
+        folds = _count(path, "folds", content["folds"], least=2)
+        return {"split": "folds", "folds": folds, "fold": list(range(folds))}
+    seeds = content.get("splits", 5)
+    if not isinstance(seeds, list):
+        return {"split_seed": list(range(_count(path, "splits", seeds, least=1)))}
+    if not seeds:
+        raise InputError(f"{path}: splits is an empty list")
+    return {"split_seed": seeds}
+
+
+def _count(path: Path, key: str, value: object, *, least: int) -> int:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or not least <= value <= MOST_SPLITS:  # type: ignore[operator]
+        raise InputError(
+            f"{path}: {key} must be a whole number from {least} to {MOST_SPLITS:,}, "
+            f"not {shown(value)}"
+        )
+    return int(value)  # type: ignore[call-overload,no-any-return]
+
+
+def _check_axes(path: Path, benchmark: Benchmark) -> None:
+    """Refuse flags in a place where they would set one model's data or splits apart."""
+    of_data = [flag for flag in FIELDS if readers(flag)["dataset"]]
+    elsewhere = {
+        **dict.fromkeys(SPLIT_PARAMETERS[1:], "is what splits or folds say"),
+        "dataset": "belongs to datasets",
+        "model": "belongs to models",
+    }
+    same_rows = "is for datasets or common: a dataset's models share its rows and times"
+    for refused, places in (
+        ({flag: elsewhere[flag] for flag in elsewhere if flag != "dataset"}, benchmark.datasets),
+        ({**dict.fromkeys(of_data, same_rows), "dataset": elsewhere["dataset"]}, benchmark.models),
+        (elsewhere, {"common": benchmark.common}),
+    ):
+        for name, flags in places.items():
+            _check_flags(f"{path}: {cut(name)}", flags, refused)
+
+
+def _check_flags(where: str, flags: Mapping[str, Any], refused: Mapping[str, str]) -> None:
+    for flag, value in flags.items():
+        if flag in refused:
+            raise InputError(f"{where}: {flag} {refused[flag]}")
+        if flag in FIELDS and is_varied(flag, value):
+            raise InputError(
+                f"{where}: {flag} is a list; list each dataset or model with a name of its own"
+            )
+
+
+def sizes(benchmark: Benchmark) -> tuple[int, int, int]:
+    """Return the numbers of datasets, models and splits."""
+    varied: Sequence[Any] = next(v for v in benchmark.splits.values() if isinstance(v, list))
+    return len(benchmark.datasets), len(benchmark.models), len(varied)
