@@ -23,7 +23,7 @@ REGROWN_SHARE = 0.24
 """Of the trees, regrown in every iteration on many rows: 12 of 50."""
 
 SMALL = {"tune": 200, "draws": 200, "sweeps": 10, "regrow": 0, "max_rows": 200_000}
-LARGE = {"tune": 100, "draws": 150, "sweeps": 1, "max_rows": 100_000}
+LARGE = {"tune": 90, "draws": 130, "sweeps": 1, "max_rows": 65_000}
 """Chosen for SUPPORT2, which takes about 8 minutes on two cores by `estimate_size`."""
 
 

@@ -20,7 +20,7 @@ SAFETY = 3.0
 # Seconds of one processor, measured by benchmarks/bart_speed.py; other machines differ.
 SECONDS_PER_ROW_AND_TREE = {"stochtree": 2e-8, "pymc": 2e-7}
 """Of one sweep of stochtree, and of one iteration of pymc."""
-SECONDS_PER_CELL_GROWN = 7e-9
+SECONDS_PER_CELL_GROWN = 1.4e-8
 """Of one tree that stochtree grows anew; a cell is a row of one column."""
 START_SECONDS = {"stochtree": 5.0, "pymc": 15.0}
 """Until a process has loaded the engine."""

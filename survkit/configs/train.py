@@ -98,7 +98,7 @@ class TrainConfig(DataConfig):
         at_least=0,
         at_most=1_000_000,
         neutral=200,
-        shown_default="200, or 100 on many rows",
+        shown_default="200, or 90 on many rows",
     )
     bart_draws: int | None = _bart(
         None,
@@ -106,7 +106,7 @@ class TrainConfig(DataConfig):
         at_least=1,
         at_most=1_000_000,
         neutral=200,
-        shown_default="200, or 150 on many rows",
+        shown_default="200, or 130 on many rows",
     )
     bart_sweeps: int | None = _bart(
         None,
@@ -140,7 +140,7 @@ class TrainConfig(DataConfig):
         at_least=1,
         at_most=10**9,
         neutral=200_000,
-        shown_default="100,000 with stochtree, 200,000 with pymc",
+        shown_default="65,000 with stochtree, 200,000 with pymc",
     )
     bart_subsample: int | None = _bart(
         None,
