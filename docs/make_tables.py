@@ -72,6 +72,9 @@ def tables() -> dict[str, str]:
     }
     flags |= {name: _own(entry.parameters) for name, entry in HEADS.items()}
     flags |= {name: entry.parameters for name, entry in MODELS.items() if not entry.network}
+    of_networks = (*INPUT_PARAMETERS, *BACKBONE_PARAMETERS, *OPTIMISATION_PARAMETERS)
+    others = [name for name, entry in MODELS.items() if entry.network and name not in HEADS]
+    flags |= {name: _own(MODELS[name].parameters, of_networks) for name in others}
     flags |= {name: _own(entry.parameters, ("data_dir",)) for name, entry in DATASETS.items()}
     return {
         **{f"card {name}": table for name, table in cards.items()},

@@ -25,6 +25,8 @@ from sksurv.util import Surv
 
 from survkit.estimators import (
     AdjustableMoESurvival,
+    DeepCoxMixturesSurvival,
+    DeepSurvivalMachinesSurvival,
     DeepWeibullSurvival,
     FixedMoESurvival,
     MTLRSurvival,
@@ -42,7 +44,11 @@ EVERY = [
     AdjustableMoESurvival(**MIXTURE),
     PersonalizedMoESurvival(**MIXTURE),
     DeepWeibullSurvival(**SMALL),
+    DeepSurvivalMachinesSurvival(**SMALL),
+    DeepCoxMixturesSurvival(**SMALL),
 ]
+SMOOTH = DeepWeibullSurvival | DeepSurvivalMachinesSurvival | DeepCoxMixturesSurvival
+"""Their curves are no lines between the cuts of the grid."""
 every_estimator = pytest.mark.parametrize("estimator", EVERY, ids=lambda e: type(e).__name__)
 
 
@@ -163,7 +169,7 @@ def test_a_frame_holds_the_models_curves_at_any_times(fitted: Any) -> None:
     distinct, place = np.unique(times, return_inverse=True)
     expected = model_curves(fitted, features, distinct).survival[:, place]
     np.testing.assert_array_equal(frame, expected)
-    if not isinstance(fitted, DeepWeibullSurvival):  # its curves are no lines between the cuts
+    if not isinstance(fitted, SMOOTH):
         np.testing.assert_array_equal(frame, model_curves(fitted, features).at(times))
     for given in (tuple(times), np.array(times), pd.Series(times), pd.Index(times)):
         np.testing.assert_array_equal(fitted.predict_survival_frame(features, given), frame)
@@ -187,7 +193,7 @@ def test_a_frame_keeps_the_index_of_a_table() -> None:
 def test_median_quantiles_and_means_are_those_of_the_curves(fitted: Any) -> None:
     features, _ = numbers()
     curves = model_curves(fitted, features, fitted.model_.knots.times)
-    rtol = 1e-4 if isinstance(fitted, DeepWeibullSurvival) else 1e-9
+    rtol = 1e-4 if isinstance(fitted, SMOOTH) else 1e-9
     np.testing.assert_array_equal(
         fitted.predict_median(features), fitted.predict_quantile(features, 0.5)
     )
@@ -295,7 +301,7 @@ def test_the_mean_curve_of_gbsg2_is_near_kaplan_meier(estimator: Any) -> None:
     model = clone(estimator).set_params(time_bins=None, **training).fit(features, outcome)
     times, survival = kaplan_meier_estimator(outcome["cens"], outcome["time"])
     expected = survival[np.searchsorted(times, 837, side="right") - 1]
-    if isinstance(estimator, DeepWeibullSurvival):
+    if isinstance(estimator, DeepWeibullSurvival | DeepSurvivalMachinesSurvival):
         expected = 0.7536  # of lifelines' WeibullFitter: no Weibull distribution fits these times
     functions = model.predict_survival_function(features)
     found = np.array([f(837) for f in functions])

@@ -37,6 +37,8 @@ from survkit import estimators
 from survkit.configs.train import TrainConfig
 from survkit.estimators import (
     AdjustableMoESurvival,
+    DeepCoxMixturesSurvival,
+    DeepSurvivalMachinesSurvival,
     DeepWeibullSurvival,
     FixedMoESurvival,
     MTLRSurvival,
@@ -55,6 +57,8 @@ EVERY = [
     AdjustableMoESurvival(**MIXTURE),
     PersonalizedMoESurvival(**MIXTURE),
     DeepWeibullSurvival(**SMALL),
+    DeepSurvivalMachinesSurvival(**SMALL),
+    DeepCoxMixturesSurvival(**SMALL),
 ]
 every_estimator = pytest.mark.parametrize("estimator", EVERY, ids=lambda e: type(e).__name__)
 
@@ -131,7 +135,7 @@ def test_every_head_has_an_estimator() -> None:
     from survkit.heads import HEADS
 
     found = {getattr(estimators, name).head for name in estimators.__all__}
-    assert found == {*HEADS, "deep_weibull"}
+    assert found == {*HEADS, "deep_weibull", "deep_survival_machines", "deep_cox_mixtures"}
 
 
 @every_estimator
@@ -143,7 +147,10 @@ def test_parameters_have_the_names_and_defaults_of_the_flags(estimator: Any) -> 
     defaults = type(estimator)().get_params()
     assert set(defaults) - own <= set(flags)
     own_of_head = HEADS[estimator.head].parameters if estimator.head in HEADS else ()
-    assert set(own_of_head) <= set(defaults)
+    prefixes = {"deep_survival_machines": "dsm_", "deep_cox_mixtures": "dcm_"}
+    prefix = prefixes.get(estimator.head, "no flag")
+    own_of_head = {*own_of_head, *(flag for flag in flags if flag.startswith(prefix))}
+    assert own_of_head <= set(defaults)
     differing = {name for name in set(defaults) - own if defaults[name] != flags[name]}
     assert differing == ({"hidden_dim"} if estimator.head == "personalized_moe" else set())
     assert defaults["random_state"] == flags["seed"]

@@ -48,6 +48,8 @@ def assert_close(found: Any, expected: Any) -> None:
         ["coxph"],
         ["logistic_hazard"],
         ["deep_weibull", "--dropout", "0.2"],
+        ["deep_survival_machines", "--dropout", "0.2", "--dsm_distribution", "lognormal"],
+        ["deep_cox_mixtures", "--dropout", "0.2"],
     ],
 )
 def test_records_are_those_of_single_runs(model: list[str], tmp_path: Path) -> None:

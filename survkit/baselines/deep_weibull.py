@@ -91,9 +91,14 @@ def weibull_loss(output: Tensor, log_time: Tensor, event: Tensor) -> Tensor:
     """
     log_scale, log_shape = output.unbind(-1)
     log_hazard = log_shape.exp() * (log_time - log_scale)  # cumulative
-    within = log_hazard.clamp(max=STEEPEST)
-    cumulative = within.exp() * (1 + log_hazard - within)
+    cumulative = tangent_exp(log_hazard)
     return (cumulative - event * (log_shape + log_hazard - log_time)).mean(-1)
+
+
+def tangent_exp(log_hazard: Tensor) -> Tensor:
+    """Return exp(log_hazard), continued by its tangent beyond `STEEPEST`."""
+    within = log_hazard.clamp(max=STEEPEST)
+    return within.exp() * (1 + log_hazard - within)
 
 
 def log_time_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
@@ -139,6 +144,15 @@ def marginal_weibull(log_time: Float64Array, event: BoolArray) -> tuple[float, f
     return float(latest + np.log(total / event.sum()) / shape), low
 
 
+def smooth_knots(grid: TimeGrid) -> Knots:
+    """Return the cuts of the grid, and times so close that a smooth curve is linear between them.
+
+    They are closest near 0, where curves of small shapes are steep.
+    """
+    close = grid.horizon * np.linspace(0, 1, NUM_KNOTS + 1) ** 2
+    return Knots(np.union1d(grid.cuts, close), np.empty(0))
+
+
 def _weibull_head(hidden_dim: int, num_classes: int, _: Mapping[str, Any]) -> nn.Module:
     return WeibullHead(hidden_dim)
 
@@ -169,12 +183,8 @@ class DeepWeibull(NeuralSurvivalModel):
 
     @property
     def knots(self) -> Knots:
-        """The cuts of the grid, and times so close that the curve is linear between them.
-
-        They are closest near 0, where curves of small shapes are steep.
-        """
-        close = self.grid.horizon * np.linspace(0, 1, NUM_KNOTS + 1) ** 2
-        return Knots(np.union1d(self.grid.cuts, close), np.empty(0))
+        """The cuts of the grid, and times so close that the curve is linear between them."""
+        return smooth_knots(self.grid)
 
     def parameters_of(self, features: NDArray[np.float32]) -> tuple[Float64Array, Float64Array]:
         """Return the scale, in the unit of the data's times, and the shape of each subject, (n,).

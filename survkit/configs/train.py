@@ -16,6 +16,8 @@ _model = partial(option, topic="Model")
 _experts = partial(option, topic="Mixture of experts")
 _cox = partial(option, topic="Cox regression (--model coxph)")
 _forest = partial(option, topic="Random survival forest (--model rsf)")
+_machines = partial(option, topic="Deep Survival Machines (--model deep_survival_machines)")
+_cox_mixtures = partial(option, topic="Deep Cox Mixtures (--model deep_cox_mixtures)")
 _bart = partial(option, topic="Bayesian additive regression trees (--model bart)")
 _optimisation = partial(option, topic="Optimisation")
 _regularisers = partial(option, topic="Regularisers of the router")
@@ -82,6 +84,35 @@ class TrainConfig(DataConfig):
     )
     rsf_max_features: str = _forest(
         "sqrt", "columns that are tried at each split: sqrt, log2, all or a whole number"
+    )
+
+    dsm_components: int = _machines(
+        4, "distributions that are mixed for each subject", at_least=1, at_most=1000
+    )
+    dsm_distribution: Literal["weibull", "lognormal"] = _machines("weibull", "their family")
+    dsm_loss: Literal["elbo", "likelihood"] = _machines(
+        "elbo",
+        "what training maximises: the lower bound of the paper, or the likelihood of the mixture",
+    )
+    dsm_discount: float = _machines(
+        1.0, "weight of a censored subject in training", at_least=0, at_most=1
+    )
+    dsm_prior: float = _machines(
+        1e-8,
+        "weight of the squared distance from the distribution that fits all training rows",
+        at_least=0,
+        at_most=1e6,
+    )
+
+    dcm_components: int = _cox_mixtures(
+        3, "Cox models that are mixed for each subject", at_least=1, at_most=1000
+    )
+    dcm_intervals: int | None = _cox_mixtures(
+        None,
+        "intervals, between quantiles of the event times, in which a baseline hazard is constant",
+        at_least=1,
+        at_most=10_000,
+        shown_default="one for each 20 events, from 5 to 50",
     )
 
     bart_backend: Literal["stochtree", "pymc"] = _bart(

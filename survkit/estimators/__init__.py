@@ -1,7 +1,9 @@
-"""The heads and DeepWeibull as scikit-learn estimators, in scikit-survival's convention."""
+"""Heads and networks of continuous time as estimators, in scikit-survival's convention."""
 
 from survkit.estimators.survival import (
     AdjustableMoESurvival,
+    DeepCoxMixturesSurvival,
+    DeepSurvivalMachinesSurvival,
     DeepWeibullSurvival,
     FixedMoESurvival,
     MTLRSurvival,
@@ -10,6 +12,8 @@ from survkit.estimators.survival import (
 
 __all__ = [
     "AdjustableMoESurvival",
+    "DeepCoxMixturesSurvival",
+    "DeepSurvivalMachinesSurvival",
     "DeepWeibullSurvival",
     "FixedMoESurvival",
     "MTLRSurvival",

@@ -180,9 +180,19 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         return tags
 
 
+class ExpertWeights(NeuralSurvival):
+    """What all mixtures offer: the weights that a subject's curves are mixed with."""
+
+    def predict_expert_weights(self, X: Any) -> Float64Array:  # noqa: N803
+        """Return the weights of the experts or components, shape (n, E); each row sums to 1."""
+        weights = self._predict(X).expert_weights
+        assert weights is not None  # a mixture has them
+        return weights
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class MixtureSurvival(NeuralSurvival):
-    """What the mixtures share; `FixedMoESurvival` describes the parameters."""
+class MixtureSurvival(ExpertWeights):
+    """What the mixtures of experts share; `FixedMoESurvival` describes the parameters."""
 
     mixture_components: int = 10
     mixture_topk: int | None = None
@@ -195,12 +205,6 @@ class MixtureSurvival(NeuralSurvival):
     cosine_anneal_hold_epochs: int = 0
     cosine_anneal_epochs: int = 2
     cosine_anneal_min_lambda_multiplier: float = 0.0
-
-    def predict_expert_weights(self, X: Any) -> Float64Array:  # noqa: N803
-        """Return the router's weights of the experts, shape (n, E); each row sums to 1."""
-        weights = self._predict(X).expert_weights
-        assert weights is not None  # a mixture has them
-        return weights
 
 
 def _warn(messages: tuple[str, ...]) -> None:

@@ -41,8 +41,8 @@ class CurvePredictions:
     """Predictions of an estimator that are read from its survival curves.
 
     Functions hold the curves at the training rows' event times. Quantiles and means read the
-    curves themselves, which are linear between the cuts of the time grid (DeepWeibull: between
-    its knots).
+    curves themselves, which are linear between the cuts of the time grid (in continuous time:
+    between the knots of the model).
     """
 
     model_: NeuralSurvivalModel

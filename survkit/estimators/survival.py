@@ -1,12 +1,14 @@
-"""The estimators, one for each head and one for DeepWeibull; their parameters, what they fit."""
+"""The estimators, one for each head and each network of continuous time: what they fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from survkit.baselines.deep_cox_mixtures import DeepCoxMixtures
+from survkit.baselines.deep_survival_machines import DeepSurvivalMachines
 from survkit.baselines.deep_weibull import DeepWeibull
-from survkit.estimators.base import MixtureSurvival, NeuralSurvival
+from survkit.estimators.base import ExpertWeights, MixtureSurvival, NeuralSurvival
 
 
 class MTLRSurvival(NeuralSurvival):
@@ -154,3 +156,60 @@ class DeepWeibullSurvival(NeuralSurvival):
 
     head = "deep_weibull"
     _network = DeepWeibull
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepSurvivalMachinesSurvival(ExpertWeights):
+    """Deep Survival Machines (Nagpal, Li, Dubrawski 2021): a mixture of distributions of the time.
+
+    Survival is exact at any time, as of `DeepWeibullSurvival`.
+
+    Parameters
+    ----------
+    dsm_components : int
+        Number of distributions K.
+    dsm_distribution : {"weibull", "lognormal"}
+        Their family.
+    dsm_loss : {"elbo", "likelihood"}
+        What training maximises: the lower bound of the paper, or the likelihood of the mixture.
+    dsm_discount : float
+        Weight of a censored subject in training, from 0 to 1.
+    dsm_prior : float
+        Weight of the squared distance from the distribution that fits all training rows.
+
+    All further parameters and attributes are those of `MTLRSurvival`.
+    """
+
+    head = "deep_survival_machines"
+    _network = DeepSurvivalMachines
+
+    dsm_components: int = 4
+    dsm_distribution: Literal["weibull", "lognormal"] = "weibull"
+    dsm_loss: Literal["elbo", "likelihood"] = "elbo"
+    dsm_discount: float = 1.0
+    dsm_prior: float = 1e-8
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DeepCoxMixturesSurvival(ExpertWeights):
+    """Deep Cox Mixtures (Nagpal et al. 2021): a mixture of Cox models, each with its own baseline.
+
+    Survival is known at any time: medians, quantiles and means read the curves linearly between
+    `time_bins` cuts and 200 further times. `labeling_floor_mode` has no effect.
+
+    Parameters
+    ----------
+    dcm_components : int
+        Number of Cox models K.
+    dcm_intervals : int, optional
+        Intervals, between quantiles of the event times, in which a baseline hazard is constant; one
+        for each 20 events, from 5 to 50, where not given.
+
+    All further parameters and attributes are those of `MTLRSurvival`.
+    """
+
+    head = "deep_cox_mixtures"
+    _network = DeepCoxMixtures
+
+    dcm_components: int = 3
+    dcm_intervals: int | None = None

@@ -154,6 +154,13 @@ def _head(name: str) -> ModelEntry:
     return ModelEntry(path, _network(*head_parameters(name)), network=name)
 
 
+def _continuous(name: str, path: str, *parameters: str) -> ModelEntry:
+    """Return a network of continuous time."""
+    return ModelEntry(
+        f"survkit.baselines.{path}", _network(*parameters), network=name, is_baseline=True
+    )
+
+
 def _pycox(name: str) -> ModelEntry:
     path = "survkit.baselines.pycox_models:PycoxModel"
     return ModelEntry(path, _network(), network=name, is_baseline=True)
@@ -183,11 +190,21 @@ MODELS: dict[str, ModelEntry] = {
     "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit"),
     "logistic_hazard": _pycox("logistic_hazard"),
-    "deep_weibull": ModelEntry(
-        "survkit.baselines.deep_weibull:DeepWeibull",
-        _network(),
-        network="deep_weibull",
-        is_baseline=True,
+    "deep_weibull": _continuous("deep_weibull", "deep_weibull:DeepWeibull"),
+    "deep_survival_machines": _continuous(
+        "deep_survival_machines",
+        "deep_survival_machines:DeepSurvivalMachines",
+        "dsm_components",
+        "dsm_distribution",
+        "dsm_loss",
+        "dsm_discount",
+        "dsm_prior",
+    ),
+    "deep_cox_mixtures": _continuous(
+        "deep_cox_mixtures",
+        "deep_cox_mixtures:DeepCoxMixtures",
+        "dcm_components",
+        "dcm_intervals",
     ),
     "bart": ModelEntry(
         "survkit.bart.baseline:BartBaseline",

@@ -23,6 +23,7 @@ class NetworkStack:
     """Networks that differ only in their weights, on a batch each, in one pass.
 
     All parameters are views of one tensor, and so are their gradients: an update is one operation.
+    What a network's buffers hold is its own.
     Each network can still be evaluated and kept as if it were alone. A gradient that is set to None
     is no view any more: only `zero_grad` may reset them.
 
@@ -61,6 +62,19 @@ class NetworkStack:
             else:
                 self._stacked[name] = stacked.requires_grad_()
                 stacked.grad = gradient
+        if len(self.networks) > 1:
+            self._stack_buffers()
+
+    def _stack_buffers(self) -> None:
+        """Make buffers that are part of a network's state views of one tensor too."""
+        kept = self.networks[0].state_dict().keys()
+        for name, _ in self.networks[0].named_buffers():
+            if name not in kept:  # positions of columns, the same for all
+                continue
+            own_buffers = [network.get_buffer(name) for network in self.networks]
+            self._stacked[name] = torch.stack(own_buffers)
+            for buffer, part in zip(own_buffers, self._stacked[name], strict=True):
+                buffer.data = part
 
     def _stack(self, of_each: Sequence[Tensor]) -> Tensor:
         """Join what belongs to the weights of each network, (P,), in the order of `weights`."""

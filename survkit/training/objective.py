@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from survkit.heads import HEADS, build_head
 from survkit.heads.routing import HeadOutput
-from survkit.training.batch import EVALUATION_ROWS
+from survkit.training.batch import EVALUATION_ROWS, Batch
 from survkit.training.losses import (
     cosine_annealed,
     instance_entropy,
@@ -57,6 +57,9 @@ class Objective:
         not change the network.
     evaluation_rows : int, optional
         Subjects whose validation loss is computed together; all of them where None.
+    training_loss : callable, optional
+        (output, label, event, parameters) -> what training minimises in place of `loss`, shape
+        (S,). The history and the validation rows keep `loss`.
     """
 
     build_head: Callable[[int, int, Mapping[str, Any]], nn.Module]
@@ -67,6 +70,21 @@ class Objective:
     penalty: Callable[[Any, int, Mapping[str, Any]], Tensor | None] = _no_penalty
     mean_over_events: bool = False
     evaluation_rows: int | None = EVALUATION_ROWS
+    training_loss: Callable[[Any, Tensor, Tensor, Mapping[str, Any]], Tensor] | None = None
+
+    def minimised(
+        self,
+        loss: Tensor,
+        output: Any,
+        batch: Batch,
+        epochs_done: int,
+        parameters: Mapping[str, Any],
+    ) -> Tensor:
+        """Return what a step minimises, shape (S,), of batches whose `loss` is known."""
+        if self.training_loss is not None:
+            loss = self.training_loss(output, batch.label, batch.event, parameters)
+        penalty = self.penalty(output, epochs_done, parameters)
+        return loss if penalty is None else loss + penalty
 
 
 def class_labels(data: SurvivalData, grid: TimeGrid) -> Labels:

@@ -65,6 +65,8 @@ def train_networks(
             training.network.load_state_dict(training.progress.best_weights)
         for parameter in training.network.parameters():  # views of a stack until here
             parameter.data, parameter.grad = parameter.detach().clone(), None
+        for buffer in training.network.buffers():
+            buffer.data = buffer.clone()
     return [_summary(training, parameters) for training in trainings]
 
 
@@ -130,6 +132,8 @@ def _train_together(
                 training.progress.epoch += 1
                 continue
             training.optimizer = stack.optimizer_state(optimizer, index)
+            if training.after_epoch:
+                training.after_epoch()
             values["validation_loss"] = evaluation_loss(training.network, objective, validation)
             _end_epoch(training, values, parameters)
 
@@ -159,8 +163,7 @@ def _train_epoch(
     for batch, idle in zip(batches, (terms == 0).tolist(), strict=True):
         output = stack(batch.features, stack.draw_dropout_masks(batch.size, generators))
         loss = objective.loss(output, batch.label, batch.event)
-        penalty = objective.penalty(output, epochs_done, parameters)
-        total = loss if penalty is None else loss + penalty
+        total = objective.minimised(loss, output, batch, epochs_done, parameters)
         stack.zero_grad()
         # Not backward(gradient=...), which imports sympy, half a second.
         total.sum().backward()  # type: ignore[no-untyped-call]

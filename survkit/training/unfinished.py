@@ -31,6 +31,9 @@ class Training:
     validation_metrics : callable, optional
         Returns metrics of the validation split beyond its loss, for the history and for
         `monitored_val_metric`; None where the predictions are not finite.
+    after_epoch : callable, optional
+        Brings up to date what the network learns from all rows together and not by its gradient;
+        called after each epoch, before the network is validated.
     monitor : FitMonitor, optional
         Receives the values of every epoch. If it has the state of an interrupted training, that
         training continues exactly as if it had never stopped.
@@ -42,6 +45,7 @@ class Training:
     order: torch.Generator
     dropout: torch.Generator
     validation_metrics: Callable[[], Mapping[str, float] | None] | None = None
+    after_epoch: Callable[[], None] | None = None
     monitor: FitMonitor | None = None
     progress: Progress = field(default_factory=Progress)
     optimizer: OptimizerState = field(default_factory=dict)
@@ -54,6 +58,7 @@ class Training:
             order=self.order.clone_state(),
             dropout=self.dropout.clone_state(),
             validation_metrics=None,
+            after_epoch=None,
             monitor=None,
             progress=replace(self.progress),
         )

@@ -50,6 +50,7 @@ def record(folder: Path) -> dict[str, Any]:
 
 def test_the_baselines_are_the_models_without_a_head() -> None:
     networks = ["deepsurv", "deephit", "logistic_hazard", "deep_weibull"]
+    networks += ["deep_survival_machines", "deep_cox_mixtures"]
     assert ["kaplan_meier", "coxph", "rsf", *networks] == BASELINES
     deterministic = [name for name, entry in MODELS.items() if entry.is_deterministic]
     assert deterministic == ["kaplan_meier", "coxph"]
@@ -227,7 +228,7 @@ def test_the_same_column_twice_works_without_a_penalty(tmp_path: Path) -> None:
     assert rows["b"]["p"] is None
 
 
-@pytest.mark.parametrize("model", ["deepsurv", "deephit", "logistic_hazard", "deep_weibull"])
+@pytest.mark.parametrize("model", [name for name in BASELINES if MODELS[name].network])
 @pytest.mark.parametrize("lr", ["1e10", "1e30"])
 def test_a_network_that_diverges_leaves_nothing_and_says_the_same_again(
     model: str, lr: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

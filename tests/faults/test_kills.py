@@ -52,6 +52,8 @@ SCENARIOS = {
     "bart": Scenario(["--model", "bart", *BART, "--bart_cores", "1", *SYNTHETIC], 10),
     "bart_in_processes": Scenario(["--model", "bart", *BART, *SYNTHETIC], 5),
     "deep_weibull": Scenario(_head("deep_weibull"), 5),
+    "deep_survival_machines": Scenario(_head("deep_survival_machines"), 5),
+    "seeds_of_deep_cox_mixtures": Scenario(_head("deep_cox_mixtures", *SEEDS), 10, few=1),
     "kaplan_meier": Scenario(["--model", "kaplan_meier", *SYNTHETIC], 5),
     "ensemble": Scenario(
         ["--log_dir", "logs", "--group", "g", "--bootstrap", "20"],

@@ -44,6 +44,8 @@ WORDS = {
         "deephit",
         "logistic_hazard",
         "deep_weibull",
+        "deep_survival_machines",
+        "deep_cox_mixtures",
         "rsf",
         "rfs",
     ],

@@ -32,7 +32,8 @@ def test_registries_name_flags_of_the_command() -> None:
         (
             "--dataset flchain --model coxph --lr 1e-3",
             "--lr: read only with --model mtlr or fixed_moe or adjustable_moe or personalized_moe "
-            "or deepsurv or deephit or logistic_hazard or deep_weibull, and --model is coxph",
+            "or deepsurv or deephit or logistic_hazard or deep_weibull or deep_survival_machines "
+            "or deep_cox_mixtures, and --model is coxph",
         ),
         (
             "--dataset flchain --model mtlr --mixture_components 3",

@@ -41,6 +41,7 @@ def another_value(config: TrainConfig, name: str) -> object:
     numbers = {"dropout": 0.1, "cox_l1_ratio": 0.9, "mnist_sample_pct": 0.5}
     known = {**choices, **numbers, "rsf_max_features": "all", "bart_backend": "pymc"}
     known |= {"bart_leaf_deviation": "learned"}
+    known |= {"dsm_distribution": "lognormal", "dsm_loss": "likelihood"}
     known |= {"expert_metric": "euclidean", "time_warp_function": "beta_cdf"}
     known |= {
         "monitored_val_metric": "concordance",
