@@ -21,8 +21,11 @@ from survkit.types import (
     TimeGrid,
 )
 
-SMALLEST_SHARE, SMALLEST_SHARE_WIDE = 1e-3, 1e-2
+SMALLEST_SHARE, SMALLEST_SHARE_WIDE = 1e-4, 1e-2
 """The last weight of the penalty as a share of the first; the second for more columns than rows."""
+
+SMALLEST_L1_RATIO = 1e-3
+"""Where the share of the L1 norm is smaller, a path starts as with this one."""
 
 
 class Coxnet(CoxPH):
@@ -41,8 +44,8 @@ class Coxnet(CoxPH):
     folds : int
         Folds, fewer where there are fewer events.
     alphas : int
-        Weights of the penalty, from the smallest that leaves no coefficient down to a thousandth
-        of it (a hundredth for more columns than rows), evenly spaced on the log scale.
+        Weights of the penalty, from the smallest that leaves no coefficient down to 1/10,000
+        of it (1/100 for more columns than rows), evenly spaced on the log scale.
     seed : int
         Seed of the folds.
 
@@ -106,12 +109,19 @@ class Coxnet(CoxPH):
             gained -= log_likelihood(matrix[kept] @ path, event[kept], time[kept])
             total = total[: len(gained)] + gained[: len(total)]
         best = int(np.argmax(total))
-        if best == len(total) - 1 and monitor:
+        if best == 0 and monitor:
             monitor.warn(
-                f"coxnet: the smallest penalty that was compared, {alphas[best]:.3g}, is the best, "
-                "so that a smaller one may be better"
+                "coxnet: no column improves the prediction of the rows left out, so that all "
+                "subjects get the same curve"
             )
         return float(alphas[best])
+
+    def _solve(
+        self, matrix: Float64Array, train: SurvivalData
+    ) -> tuple[Any, list[warnings.WarningMessage]]:
+        """Solve as `CoxPH`, without the advice on a penalty that nobody has given."""
+        model, caught = super()._solve(matrix, train)
+        return model, [w for w in caught if "coefficients are zero" not in str(w.message)]
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
@@ -155,7 +165,7 @@ def largest_alpha(
     at_risk = np.searchsorted(-time[order], -time[event], side="right")
     means = matrix[order].cumsum(axis=0)[at_risk - 1] / at_risk[:, None]
     gradient = (matrix[event] - means).sum(axis=0) / len(matrix)
-    return float(max(np.abs(gradient).max(), 1e-10) / l1_ratio)
+    return float(max(np.abs(gradient).max(), 1e-10) / max(l1_ratio, SMALLEST_L1_RATIO))
 
 
 def coefficient_path(

@@ -89,13 +89,14 @@ class GradientBoosting:
             For training rows without an event, more `max_features` than columns, or trees whose
             predictions are not finite.
         """
-        from sksurv.ensemble import GradientBoostingSurvivalAnalysis
         from sksurv.util import Surv
+
+        from survkit.baselines.cox_boosting import CoxBoosting
 
         require_events(train, 1, "gbsa")
         self.columns = FeatureColumns.of(train)
         matrix = self.columns.one_hot(train.features)
-        model = GradientBoostingSurvivalAnalysis(
+        model = CoxBoosting(
             n_estimators=self.n_estimators,
             learning_rate=self.learning_rate,
             max_depth=self.max_depth,

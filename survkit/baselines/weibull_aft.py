@@ -48,7 +48,7 @@ class WeibullAFT:
         coefficients of the features as they are.
     """
 
-    def __init__(self, *, grid: TimeGrid, alpha: float = 1e-3) -> None:
+    def __init__(self, *, grid: TimeGrid, alpha: float = 0.01) -> None:
         self.grid = grid
         self.alpha = alpha
         self.fit_summary = FitSummary()
@@ -180,7 +180,10 @@ def maximum(
     slope = np.abs(loss(found.x)[1]).max()
     problem = ""
     if shape >= LARGEST_SHAPE:
-        problem = f"the shape is at its bound, {LARGEST_SHAPE:g}: event times hardly differ"
+        problem = (
+            f"the shape is at its bound, {LARGEST_SHAPE:g}, as the event times are fitted exactly; "
+            "with many columns a larger --weibull_alpha may help"
+        )
     elif slope > TOLERANCE:
         problem = f"the gradient of the likelihood is {slope:.1g} where the optimisation ended"
     coefficients = (found.x[2:] / scale) @ right

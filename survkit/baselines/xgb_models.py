@@ -62,7 +62,7 @@ class _XGBModel(ABC):
         n_estimators: int = 1000,
         early_stopping_rounds: int = 20,
         learning_rate: float = 0.1,
-        max_depth: int = 6,
+        max_depth: int = 3,
         min_child_weight: float = 1.0,
         subsample: float = 1.0,
         colsample_bytree: float = 1.0,

@@ -90,7 +90,7 @@ class TrainConfig(DataConfig):
     )
 
     weibull_alpha: float = _weibull(
-        1e-3, "weight of the ridge penalty on log hazard ratios", at_least=0, at_most=1e6
+        0.01, "weight of the ridge penalty on log hazard ratios", at_least=0, at_most=1e6
     )
 
     rsf_n_estimators: int = _forest(100, "number of trees", at_least=1, at_most=1_000_000)
@@ -122,7 +122,7 @@ class TrainConfig(DataConfig):
         at_most=100_000,
     )
     xgb_learning_rate: float = _xgb(0.1, "share of each tree that is added", above=0, at_most=1)
-    xgb_max_depth: int = _xgb(6, "levels of splits in a tree", at_least=1, at_most=50)
+    xgb_max_depth: int = _xgb(3, "levels of splits in a tree", at_least=1, at_most=50)
     xgb_min_child_weight: float = _xgb(
         1.0, "sum of second derivatives that a leaf needs", at_least=0, at_most=1e9
     )
