@@ -18,10 +18,11 @@ from survkit.types import BoolArray, FloatArray
 
 
 class _UnweightedBins(HistGradientBoostingClassifier):  # type: ignore[misc]
-    """Bins at quantiles of the rows, as in scikit-learn before 1.8, when hazardous was written.
+    """Bins at quantiles of the rows, all of one weight.
 
-    Later versions weight the rows, and compute each of 254 quantiles by itself. hazardous bins anew
-    for each tree: 100 trees on the 109 training rows of veteran took 46 s, and take 5 s with this.
+    scikit-learn 1.9 weights the rows, and computes each of 254 quantiles by itself. hazardous
+    bins anew for each tree: 100 trees on the 109 training rows of veteran took 46 s, and take 5 s
+    with this.
     """
 
     def _bin_data(self, X: Any, *weights: Any, is_training_data: bool) -> Any:  # noqa: N803
