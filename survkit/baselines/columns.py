@@ -74,3 +74,31 @@ def require_events(data: SurvivalData, least: int, model: str) -> None:
             f"{model} needs at least {least} {'event' if least == 1 else 'events'} among the "
             f"training rows; event is True in {events} of {len(data)}"
         )
+
+
+def columns_tried(flag: str, max_features: str, num_columns: int) -> str | int | None:
+    """Return a flag's number of columns tried at each split, as scikit-learn's trees take it.
+
+    Parameters
+    ----------
+    flag : str
+        For the message.
+    max_features : str
+        "sqrt", "log2", "all" or a whole number.
+    num_columns : int
+        Columns that there are.
+
+    Raises
+    ------
+    InputError
+        For more columns than there are.
+    """
+    if not max_features.isdecimal():
+        return None if max_features == "all" else max_features
+    tried = int(max_features)
+    if tried > num_columns:
+        raise InputError(
+            f"{flag} is {tried}, and there are {num_columns} columns, categories counted as one "
+            "each; 'all' tries all of them"
+        )
+    return tried

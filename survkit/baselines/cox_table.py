@@ -247,7 +247,7 @@ def _about_model(model: CoxPH) -> str:
     if model.alpha == 0:
         return "The model that was trained has no penalty either, and ties by Breslow."
     return (
-        f"The model that was trained is penalised (--cox_alpha {model.alpha:g}, --cox_l1_ratio "
-        f"{model.l1_ratio:g}): its hazard ratios are drawn towards 1, and have no intervals or p "
-        "values."
+        f"The model that was trained is penalised ({model.alpha_words} {model.alpha:g}, "
+        f"{model.l1_ratio_words} {model.l1_ratio:g}): its hazard ratios are drawn towards 1, and "
+        "have no intervals or p values."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,6 +58,11 @@ class CoxPH:
         Share of the L1 norm in the penalty, above 0 and at most 1; the rest is the squared L2.
     """
 
+    name: ClassVar[str] = "coxph"
+    alpha_words: ClassVar[str] = "--cox_alpha"
+    l1_ratio_words: ClassVar[str] = "--cox_l1_ratio"
+    advice: ClassVar[str] = "a larger --cox_alpha may help"
+
     def __init__(self, *, grid: TimeGrid, alpha: float = 1e-3, l1_ratio: float = 0.5) -> None:
         self.grid = grid
         self.alpha = alpha
@@ -75,7 +80,7 @@ class CoxPH:
             For training rows without an event, or features for which the optimisation breaks
             down, which it names where it can.
         """
-        require_events(train, 1, "coxph")
+        require_events(train, 1, self.name)
         self.columns = FeatureColumns.of(train)
         matrix = self.columns.one_hot(train.features).astype(np.float64)
         self.center = matrix.mean(axis=0)
@@ -97,7 +102,9 @@ class CoxPH:
         """Return the coefficients of the columns that are not constant."""
         if not varying.size:
             if monitor:
-                monitor.warn("coxph: every column is constant; all subjects get the same curve")
+                monitor.warn(
+                    f"{self.name}: every column is constant; all subjects get the same curve"
+                )
             self.fit_summary = FitSummary(
                 len(self.coefficients), converged=True, convergence_reason="no column varies"
             )
@@ -116,21 +123,20 @@ class CoxPH:
             if self.alpha > 0 and len(names) >= len(matrix):
                 why.append(f"there are {len(names)} columns for {len(matrix)} training rows")
             raise InputError(
-                f"coxph cannot be fitted with --cox_alpha {self.alpha} ({why[0]})"
-                f"{''.join(f'; {problem}' for problem in why[1:])}; "
-                "a larger --cox_alpha may help"
+                f"{self.name} cannot be fitted with {self.alpha_words} {self.alpha} ({why[0]})"
+                f"{''.join(f'; {problem}' for problem in why[1:])}; {self.advice}"
             ) from None
         remarks, problems = _sorted_warnings(caught)
         if model.alphas_[-1] != self.alpha:
-            problems.append(f"the optimisation ended at --cox_alpha {model.alphas_[-1]:.3g}")
+            problems.append(f"the optimisation ended at {self.alpha_words} {model.alphas_[-1]:.3g}")
         for message in (*of_columns, *remarks, *problems):
             if monitor:
-                monitor.warn(f"coxph: {message}")
+                monitor.warn(f"{self.name}: {message}")
         self.fit_summary = FitSummary(
             num_parameters=len(self.coefficients),
             converged=not problems,
             convergence_reason="; ".join(problems)
-            or f"the optimisation reached --cox_alpha {self.alpha:g}",
+            or f"the optimisation reached {self.alpha_words} {self.alpha:g}",
         )
         return np.asarray(model.coef_[:, -1], dtype=np.float64)
 
@@ -173,7 +179,7 @@ class CoxPH:
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
         return {
-            "model": "coxph",
+            "model": self.name,
             "cuts": self.grid.cuts,
             "floor": self.grid.floor,
             "alpha": self.alpha,
@@ -188,11 +194,7 @@ class CoxPH:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild a fitted model from what `state` returned."""
-        model = cls(
-            grid=TimeGrid(np.asarray(state["cuts"]), state["floor"]),
-            alpha=state["alpha"],
-            l1_ratio=state["l1_ratio"],
-        )
+        model = cls._of_state(state, TimeGrid(np.asarray(state["cuts"]), state["floor"]))
         model.columns = FeatureColumns.from_state(state["columns"])
         for name in ("center", "coefficients"):
             setattr(model, name, np.asarray(state[name]))
@@ -200,6 +202,10 @@ class CoxPH:
         # Earlier versions did not save how the fit ended.
         model.fit_summary = FitSummary(*state.get("fit_summary", [len(model.coefficients)]))
         return model
+
+    @classmethod
+    def _of_state(cls, state: Mapping[str, Any], grid: TimeGrid) -> Self:
+        return cls(grid=grid, alpha=state["alpha"], l1_ratio=state["l1_ratio"])
 
 
 def _sorted_warnings(caught: list[warnings.WarningMessage]) -> tuple[list[str], list[str]]:

@@ -14,6 +14,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from survkit.baselines.log_times import EARLIEST as EARLIEST
+from survkit.baselines.log_times import log_shares, smooth_knots
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import Labels, Objective
 from survkit.training.unfinished import Training
@@ -28,19 +30,11 @@ from survkit.types import (
     as_times,
 )
 
-EARLIEST = 1e-4
-"""Earlier times count as this share of the horizon in the likelihood, half a day in 14 years.
-
-The density of a Weibull distribution is 0 or infinite at time 0.
-"""
-
 LARGEST_LOG_SHAPE = 5.0
 """Bound of the logarithm of the shape in both directions: shapes from 0.007 to 148."""
 
 STEEPEST = 15.0
 """Log cumulative hazard from which the loss follows its tangent; survival is exp(-3e6) there."""
-
-NUM_KNOTS = 200
 
 
 class WeibullHead(nn.Module):
@@ -106,8 +100,7 @@ def log_time_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
 
     Shares of the horizon do not depend on the unit of time.
     """
-    share = np.maximum(data.time / grid.horizon, EARLIEST)
-    return np.log(share).astype(np.float32), data.event
+    return log_shares(data.time, grid).astype(np.float32), data.event
 
 
 def marginal_weibull(log_time: Float64Array, event: BoolArray) -> tuple[float, float]:

@@ -1,21 +1,20 @@
-"""The random survival forest, on a time grid."""
+"""Survival forests on a time grid: random survival forests and extremely randomised trees."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from survkit.baselines.columns import FeatureColumns, require_events
+from survkit.baselines.columns import FeatureColumns, columns_tried, require_events
 from survkit.baselines.survival_trees import SurvivalTrees
 from survkit.system import MemoryNeed
 from survkit.types import (
     BoolArray,
     FitMonitor,
     FitSummary,
-    InputError,
     Knots,
     SurvivalData,
     SurvivalPrediction,
@@ -55,6 +54,10 @@ class RandomSurvivalForest:
         Seed of the bootstrap samples and of the columns tried.
     """
 
+    name: ClassVar[str] = "rsf"
+    title: ClassVar[str] = "random survival forest"
+    _forest: ClassVar[str] = "RandomSurvivalForest"
+
     def __init__(
         self,
         *,
@@ -81,19 +84,19 @@ class RandomSurvivalForest:
         InputError
             For fewer events than a leaf has rows, or more `max_features` than columns.
         """
-        from sksurv.ensemble import RandomSurvivalForest as Forest
+        from sksurv import ensemble
         from sksurv.util import Surv
 
-        require_events(train, MIN_SAMPLES_LEAF, "rsf")
+        require_events(train, MIN_SAMPLES_LEAF, self.name)
         self.columns = FeatureColumns.of(train)
         matrix = self.columns.one_hot(train.features)
-        print(f"random survival forest: {memory_need(vars(self), train, self.grid)}", flush=True)
+        print(f"{self.title}: {memory_need(vars(self), train, self.grid)}", flush=True)
         event, time = times_on_grid(train, self.grid)
-        forest = Forest(
+        forest = getattr(ensemble, self._forest)(
             self.n_estimators,
             min_samples_split=self.min_samples_split,
             min_samples_leaf=MIN_SAMPLES_LEAF,
-            max_features=self._columns_tried(matrix.shape[1]),
+            max_features=columns_tried("--rsf_max_features", self.max_features, matrix.shape[1]),
             n_jobs=-1,
             random_state=self.seed,
         )
@@ -101,22 +104,10 @@ class RandomSurvivalForest:
         self.trees = SurvivalTrees.take_from(forest, self.grid.cuts)
         if monitor and len(self.trees.survival) == self.n_estimators:
             monitor.warn(
-                f"rsf: no tree was split, so all subjects get the same curve; {len(train)} "
+                f"{self.name}: no tree was split, so all subjects get the same curve; {len(train)} "
                 f"training rows may be too few for --rsf_min_samples_split {self.min_samples_split}"
             )
         return self
-
-    def _columns_tried(self, num_columns: int) -> str | int | None:
-        """Return `max_features` as scikit-survival takes it."""
-        if not self.max_features.isdecimal():
-            return None if self.max_features == "all" else self.max_features
-        tried = int(self.max_features)
-        if tried > num_columns:
-            raise InputError(
-                f"--rsf_max_features is {tried}, and there are {num_columns} columns, categories "
-                "counted as one each; 'all' tries all of them"
-            )
-        return tried
 
     @property
     def knots(self) -> Knots:
@@ -133,7 +124,7 @@ class RandomSurvivalForest:
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
         return {
-            "model": "rsf",
+            "model": self.name,
             "cuts": self.grid.cuts,
             "floor": self.grid.floor,
             **{name: getattr(self, name) for name in PARAMETERS},
@@ -149,6 +140,19 @@ class RandomSurvivalForest:
         model.columns = FeatureColumns.from_state(state["columns"])
         model.trees = SurvivalTrees.from_state(state["trees"])
         return model
+
+
+class ExtraSurvivalTrees(RandomSurvivalForest):
+    """Trees that split at random thresholds (Geurts, Ernst and Wehenkel 2006).
+
+    At each node one threshold is drawn for each of the columns tried, and the best of these splits
+    by the log-rank statistic is made. All else is as in `RandomSurvivalForest`, bootstrap samples
+    included, as scikit-survival's `ExtraSurvivalTrees` does by default.
+    """
+
+    name = "extra_survival_trees"
+    title = "extremely randomised survival trees"
+    _forest = "ExtraSurvivalTrees"
 
 
 def times_on_grid(data: SurvivalData, grid: TimeGrid) -> tuple[BoolArray, NDArray[np.float64]]:

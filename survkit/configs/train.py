@@ -15,7 +15,12 @@ from survkit.types import InputError
 _model = partial(option, topic="Model")
 _experts = partial(option, topic="Mixture of experts")
 _cox = partial(option, topic="Cox regression (--model coxph)")
-_forest = partial(option, topic="Random survival forest (--model rsf)")
+_coxnet = partial(option, topic="Cross-validated Cox regression (--model coxnet)")
+_weibull = partial(option, topic="Weibull regression (--model weibull_aft)")
+_forest = partial(option, topic="Survival forests (--model rsf, extra_survival_trees)")
+_gbsa = partial(option, topic="Gradient boosting (--model gbsa)")
+_xgb = partial(option, topic="XGBoost (--model xgb_cox, xgb_aft)")
+_survivalboost = partial(option, topic="SurvivalBoost (--model survivalboost)")
 _machines = partial(option, topic="Deep Survival Machines (--model deep_survival_machines)")
 _cox_mixtures = partial(option, topic="Deep Cox Mixtures (--model deep_cox_mixtures)")
 _bart = partial(option, topic="Bayesian additive regression trees (--model bart)")
@@ -78,12 +83,91 @@ class TrainConfig(DataConfig):
     cox_alpha: float = _cox(1e-3, "weight of the elastic net penalty", at_least=0, at_most=1e6)
     cox_l1_ratio: float = _cox(0.5, "share of the L1 norm in the penalty", above=0, at_most=1)
 
+    coxnet_l1_ratio: float = _coxnet(0.5, "share of the L1 norm in the penalty", above=0, at_most=1)
+    coxnet_folds: int = _coxnet(
+        5, "folds of the training rows that choose the penalty", at_least=2, at_most=1000
+    )
+    coxnet_alphas: int = _coxnet(
+        50, "weights of the penalty that are compared", at_least=2, at_most=1000
+    )
+
+    weibull_alpha: float = _weibull(
+        0.01, "weight of the ridge penalty on log hazard ratios", at_least=0, at_most=1e6
+    )
+
     rsf_n_estimators: int = _forest(100, "number of trees", at_least=1, at_most=1_000_000)
     rsf_min_samples_split: int = _forest(
         6, "training rows that a node needs to be split", at_least=2, at_most=10**9
     )
     rsf_max_features: str = _forest(
         "sqrt", "columns that are tried at each split: sqrt, log2, all or a whole number"
+    )
+
+    gbsa_n_estimators: int = _gbsa(100, "number of trees", at_least=1, at_most=100_000)
+    gbsa_learning_rate: float = _gbsa(0.1, "share of each tree that is added", above=0, at_most=1)
+    gbsa_max_depth: int = _gbsa(3, "levels of splits in a tree", at_least=1, at_most=1000)
+    gbsa_min_samples_leaf: int = _gbsa(
+        1, "training rows that a leaf needs", at_least=1, at_most=10**9
+    )
+    gbsa_subsample: float = _gbsa(
+        1.0, "share of the training rows drawn for each tree", above=0, at_most=1
+    )
+    gbsa_max_features: str = _gbsa(
+        "all", "columns that are tried at each split: sqrt, log2, all or a whole number"
+    )
+
+    xgb_n_estimators: int = _xgb(1000, "number of trees at most", at_least=1, at_most=100_000)
+    xgb_early_stopping_rounds: int = _xgb(
+        20,
+        "trees without a better validation likelihood before it stops; 0 grows all",
+        at_least=0,
+        at_most=100_000,
+    )
+    xgb_learning_rate: float = _xgb(0.1, "share of each tree that is added", above=0, at_most=1)
+    xgb_max_depth: int = _xgb(3, "levels of splits in a tree", at_least=1, at_most=50)
+    xgb_min_child_weight: float = _xgb(
+        1.0, "sum of second derivatives that a leaf needs", at_least=0, at_most=1e9
+    )
+    xgb_subsample: float = _xgb(
+        1.0, "share of the training rows drawn for each tree", above=0, at_most=1
+    )
+    xgb_colsample_bytree: float = _xgb(
+        1.0, "share of the columns drawn for each tree", above=0, at_most=1
+    )
+    xgb_reg_lambda: float = _xgb(
+        1.0, "weight of the ridge penalty on leaves", at_least=0, at_most=1e9
+    )
+    xgb_aft_distribution: Literal["normal", "logistic", "extreme"] = _xgb(
+        "normal", "distribution of the errors of log times (xgb_aft)"
+    )
+    xgb_aft_scale: float | None = _xgb(
+        None,
+        "scale of these errors (xgb_aft)",
+        above=0,
+        at_most=1e3,
+        shown_default="that of the training rows' times without features",
+    )
+
+    survivalboost_n_iter: int = _survivalboost(100, "number of trees", at_least=1, at_most=100_000)
+    survivalboost_learning_rate: float = _survivalboost(
+        0.05, "share of each tree that is added", above=0, at_most=1
+    )
+    survivalboost_max_leaf_nodes: int = _survivalboost(
+        31, "leaves of a tree at most", at_least=2, at_most=1_000_000
+    )
+    survivalboost_min_samples_leaf: int = _survivalboost(
+        50,
+        "rows that a leaf needs, each training row counted once a time",
+        at_least=1,
+        at_most=10**9,
+    )
+    survivalboost_horizons: int = _survivalboost(
+        3, "times drawn for each training row and tree", at_least=1, at_most=1000
+    )
+    survivalboost_ipcw: Literal["alternating", "kaplan-meier"] = _survivalboost(
+        "alternating",
+        "how the distribution of censoring times is estimated: from the features, or the same for "
+        "everybody",
     )
 
     dsm_components: int = _machines(
@@ -287,11 +371,12 @@ class TrainConfig(DataConfig):
                 "--evaluation_times names a time twice: "
                 + " ".join(map("{:g}".format, self.evaluation_times))
             )
-        if not re.fullmatch(r"sqrt|log2|all|[1-9]\d{0,8}", self.rsf_max_features, re.ASCII):
-            raise InputError(
-                f"--rsf_max_features is '{self.rsf_max_features}'; it must be sqrt, log2, all or a "
-                "whole number above 0"
-            )
+        for name in ("rsf_max_features", "gbsa_max_features"):
+            value = getattr(self, name)
+            if not re.fullmatch(r"sqrt|log2|all|[1-9]\d{0,8}", value, re.ASCII):
+                raise InputError(
+                    f"--{name} is '{value}'; it must be sqrt, log2, all or a whole number above 0"
+                )
         if self.mixture_topk is not None and self.mixture_topk > self.mixture_components:
             raise InputError(
                 f"--mixture_topk is {self.mixture_topk}, more than the "

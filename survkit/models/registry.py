@@ -166,6 +166,25 @@ def _pycox(name: str) -> ModelEntry:
     return ModelEntry(path, _network(), network=name, is_baseline=True)
 
 
+def _prefixed(prefix: str, keywords: str) -> dict[str, str]:
+    """Return the flags of keywords that have a prefix in the command."""
+    return {f"{prefix}{keyword}": keyword for keyword in keywords.split()}
+
+
+def _forest(name: str) -> ModelEntry:
+    return ModelEntry(
+        f"survkit.baselines.random_survival_forest:{name}",
+        _prefixed("rsf_", "n_estimators min_samples_split max_features"),
+        is_baseline=True,
+        memory="survkit.baselines.random_survival_forest:memory_need",
+    )
+
+
+XGB_PARAMETERS = (
+    "n_estimators early_stopping_rounds learning_rate max_depth min_child_weight subsample "
+    "colsample_bytree reg_lambda"
+)
+
 MODELS: dict[str, ModelEntry] = {
     **{name: _head(name) for name in HEADS},
     "kaplan_meier": ModelEntry(
@@ -177,15 +196,47 @@ MODELS: dict[str, ModelEntry] = {
         is_baseline=True,
         is_deterministic=True,
     ),
-    "rsf": ModelEntry(
-        "survkit.baselines.random_survival_forest:RandomSurvivalForest",
-        {
-            "rsf_n_estimators": "n_estimators",
-            "rsf_min_samples_split": "min_samples_split",
-            "rsf_max_features": "max_features",
-        },
+    "coxnet": ModelEntry(
+        "survkit.baselines.coxnet:Coxnet",
+        _prefixed("coxnet_", "l1_ratio folds alphas"),
         is_baseline=True,
-        memory="survkit.baselines.random_survival_forest:memory_need",
+    ),
+    "weibull_aft": ModelEntry(
+        "survkit.baselines.weibull_aft:WeibullAFT",
+        {"weibull_alpha": "alpha"},
+        is_baseline=True,
+        is_deterministic=True,
+    ),
+    "rsf": _forest("RandomSurvivalForest"),
+    "extra_survival_trees": _forest("ExtraSurvivalTrees"),
+    "gbsa": ModelEntry(
+        "survkit.baselines.gradient_boosting:GradientBoosting",
+        _prefixed(
+            "gbsa_",
+            "n_estimators learning_rate max_depth min_samples_leaf subsample max_features",
+        ),
+        is_baseline=True,
+    ),
+    "xgb_cox": ModelEntry(
+        "survkit.baselines.xgb_models:XGBCox",
+        _prefixed("xgb_", XGB_PARAMETERS),
+        is_baseline=True,
+        memory="survkit.baselines.xgb_models:memory_need",
+    ),
+    "xgb_aft": ModelEntry(
+        "survkit.baselines.xgb_models:XGBAft",
+        _prefixed("xgb_", f"{XGB_PARAMETERS} aft_distribution aft_scale"),
+        is_baseline=True,
+        memory="survkit.baselines.xgb_models:memory_need",
+    ),
+    "survivalboost": ModelEntry(
+        "survkit.baselines.survivalboost:SurvivalBoost",
+        _prefixed(
+            "survivalboost_",
+            "n_iter learning_rate max_leaf_nodes min_samples_leaf horizons ipcw",
+        ),
+        is_baseline=True,
+        memory="survkit.baselines.survivalboost:memory_need",
     ),
     "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit"),

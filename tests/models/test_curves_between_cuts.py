@@ -21,8 +21,9 @@ from survkit.predict.tables import prediction_table
 from survkit.runs.patients import Patients
 from survkit.types import InputError, SurvivalData, SurvivalModel
 
-EXACT = ("coxph", "kaplan_meier", "deepsurv")
-CLOSE = {"deep_weibull": 1e-3, "deep_survival_machines": 1e-3, "deep_cox_mixtures": 1e-3}
+EXACT = ("coxph", "kaplan_meier", "deepsurv", "coxnet", "gbsa", "xgb_cox")
+SMOOTH = ("deep_weibull", "weibull_aft", "xgb_aft", "deep_survival_machines", "deep_cox_mixtures")
+CLOSE = dict.fromkeys(SMOOTH, 1e-3)
 """Smooth curves: what reading them linearly between knots may cost."""
 SMALL = {"hidden_dim": 40, "num_hidden_layers": 1, "lr": 5e-3, "epochs": 30}
 SMALL |= {"bart_trees": 20, "bart_tune": 30, "bart_draws": 30, "bart_chains": 2, "bart_sweeps": 2}

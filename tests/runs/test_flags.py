@@ -43,7 +43,8 @@ def test_registries_name_flags_of_the_command() -> None:
         (
             "--dataset SUPPORT2 --model SKSurvCox --mnist_sample_pct 0.5 --rsf_n_estimators 3",
             "--mnist_sample_pct: read only with --dataset mnist or digits, and --dataset is "
-            "support2; --rsf_n_estimators: read only with --model rsf, and --model is coxph",
+            "support2; --rsf_n_estimators: read only with --model rsf or "
+            "extra_survival_trees, and --model is coxph",
         ),
     ],
 )

@@ -40,7 +40,8 @@ def another_value(config: TrainConfig, name: str) -> object:
     choices = {"optimizer": "SGD", "point_error": "log", "evaluation": "published"}
     numbers = {"dropout": 0.1, "cox_l1_ratio": 0.9, "mnist_sample_pct": 0.5}
     known = {**choices, **numbers, "rsf_max_features": "all", "bart_backend": "pymc"}
-    known |= {"bart_leaf_deviation": "learned"}
+    known |= {"bart_leaf_deviation": "learned", "gbsa_max_features": "sqrt", "gbsa_subsample": 0.5}
+    known |= {"xgb_aft_distribution": "logistic", "survivalboost_ipcw": "kaplan-meier"}
     known |= {"dsm_distribution": "lognormal", "dsm_loss": "likelihood"}
     known |= {"expert_metric": "euclidean", "time_warp_function": "beta_cdf"}
     known |= {
