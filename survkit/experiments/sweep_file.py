@@ -24,7 +24,7 @@ _KINDS = (_MERGE, *(f"{_YAML}{kind}" for kind in ("null", "bool", "int", "float"
 """What a value may be besides text. A date, which YAML knows too, is text here."""
 
 
-class _SweepLoader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):
     """Reads plain values alone, and refuses what is too deep or too large before it is built."""
 
     def __init__(self, stream: str) -> None:
@@ -35,7 +35,7 @@ class _SweepLoader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "tag", None) is not None:
-            raise _at(event, f"the tag {cut(event.tag)} has no place in a sweep; leave it out")
+            raise _at(event, f"the tag {cut(event.tag)} has no place here; leave it out")
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _at(event, f"lists and mappings are nested more than {MAX_DEPTH} deep")
@@ -92,6 +92,23 @@ def _at(event: Any, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
+def read_yaml(path: Path, what: str) -> Any:
+    """Return what a YAML file holds: text, numbers, booleans, lists and mappings alone.
+
+    `what` is what messages call the file, such as "the sweep".
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or is not YAML; the message says the line.
+    """
+    text = read_text(path, what)
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} {path} cannot be read: {_problem(error)}") from None
+
+
 def read_sweep(path: str | Path) -> Sweep:
     """Read a sweep from a YAML file with the keys of `Sweep`.
 
@@ -103,11 +120,7 @@ def read_sweep(path: str | Path) -> Sweep:
         For a file that cannot be read, is not YAML or has other keys; the message says the line.
     """
     path = Path(path)
-    text = read_text(path, "the sweep")
-    try:
-        content = yaml.load(text, _SweepLoader)
-    except yaml.YAMLError as error:
-        raise InputError(f"the sweep {path} cannot be read: {_problem(error)}") from None
+    content = read_yaml(path, "the sweep")
     if not isinstance(content, dict):
         raise InputError(f"the sweep {path} must have keys: {', '.join(Sweep._fields)}")
     for key in content:

@@ -40,8 +40,9 @@ class Refused(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The runs to make, each after those that it depends on, those that are finished, and those
-    that cannot be made.
+    """The runs to make, each after those that it depends on, and those left out.
+
+    They are left out as they are finished, or cannot be made.
     """
 
     jobs: list[Job]
@@ -65,7 +66,7 @@ def plan_sweeps(
     wandb: WandbConfig = build_config(WandbConfig, given)
     if wandb.dir:
         wandb = replace(wandb, dir=os.path.abspath(wandb.dir))
-    load = _remember_datasets()
+    load = remember_datasets()
     plan = Plan([], [], [])
     for group, sweep in _sweeps(config):
         try:
@@ -86,7 +87,7 @@ def plan_runs(group: str, sweep: Sweep, overrides: Mapping[str, Any], wandb: Wan
     """
     plan = Plan([], [], [])
     runs = expand(sweep, overrides)
-    _divide(_jobs(group, runs, wandb, _remember_datasets(), plan.refused), plan, ())
+    _divide(_jobs(group, runs, wandb, remember_datasets(), plan.refused), plan, ())
     _check_log_folders(plan.jobs)
     return plan
 
@@ -98,7 +99,7 @@ def _sweeps(config: BatchRunConfig) -> list[tuple[str, Sweep]]:
     return [(group, read_sweep(config.sweep))]
 
 
-def _remember_datasets() -> Load:
+def remember_datasets() -> Load:
     """Return a function that loads the dataset of a configuration, each only once."""
     loaded: dict[str, Dataset] = {}
 
@@ -124,7 +125,7 @@ def _jobs(
     finders: dict[Path, RunFinder] = {}
     for run in runs:
         try:
-            job = _job(group, run, wandb, load, finders)
+            job = make_job(group, run, wandb, load, finders)
         except InputError as error:
             if refused is None:
                 raise InputError(f"{run.name}: {error}") from None
@@ -136,10 +137,19 @@ def _jobs(
     return list(jobs.values())
 
 
-def _job(
+def make_job(
     group: str, run: PlannedRun, wandb: WandbConfig, load: Load, finders: dict[Path, RunFinder]
 ) -> Job:
-    config = canonical(replace(_with_absolute_paths(run.config), group=group))
+    """Return a run as a job; it need not be unfinished.
+
+    `finders` keeps what was found of earlier versions' folders in each group.
+
+    Raises
+    ------
+    InputError
+        For a run that cannot be made.
+    """
+    config = canonical(replace(with_absolute_paths(run.config), group=group))
     group_folder = Path(config.log_dir) / group
     if config.overwrite:  # no launch could tell what an earlier one has made again
         raise InputError(
@@ -166,7 +176,7 @@ def _job(
     )
 
 
-def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
+def with_absolute_paths(config: TrainConfig) -> TrainConfig:
     """Make paths mean the same wherever a job starts; links stay as they are."""
     paths = {name: getattr(config, name) for name in ("data_dir", "log_dir", "csv_path")}
     return replace(config, **{name: os.path.abspath(p) for name, p in paths.items() if p})

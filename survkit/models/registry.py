@@ -10,6 +10,7 @@ from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 from survkit.heads import HEADS, HeadEntry
+from survkit.models import search_spaces
 from survkit.system import MemoryNeed
 from survkit.text import nearest
 from survkit.training.parameters import (
@@ -51,6 +52,8 @@ class ModelEntry(NamedTuple):
     memory : str
         Where a function is, as "module:function", that estimates the memory of a fit from the
         keywords, the training rows and the time grid; "" for a network, and where it is little.
+    search_space : mapping
+        What `survkit.search` varies by default; empty for a model that it cannot search.
     """
 
     path: str
@@ -60,6 +63,7 @@ class ModelEntry(NamedTuple):
     is_deterministic: bool = False
     data_defaults: str = ""
     memory: str = ""
+    search_space: search_spaces.Space = search_spaces.NONE
 
     def resolve(
         self, parameters: Mapping[str, Any], train: SurvivalData, grid: TimeGrid
@@ -151,12 +155,19 @@ def _network(*more: str) -> dict[str, str]:
 
 def _head(name: str) -> ModelEntry:
     path = "survkit.training.neural_model:NeuralSurvivalModel"
-    return ModelEntry(path, _network(*head_parameters(name)), network=name)
+    space = search_spaces.MIXTURE if HEADS[name].is_mixture else search_spaces.NETWORK
+    return ModelEntry(path, _network(*head_parameters(name)), network=name, search_space=space)
 
 
 def _pycox(name: str) -> ModelEntry:
     path = "survkit.baselines.pycox_models:PycoxModel"
-    return ModelEntry(path, _network(), network=name, is_baseline=True)
+    return ModelEntry(
+        path,
+        _network(),
+        network=name,
+        is_baseline=True,
+        search_space=search_spaces.NETWORK,
+    )
 
 
 MODELS: dict[str, ModelEntry] = {
@@ -169,6 +180,7 @@ MODELS: dict[str, ModelEntry] = {
         {"cox_alpha": "alpha", "cox_l1_ratio": "l1_ratio"},
         is_baseline=True,
         is_deterministic=True,
+        search_space=search_spaces.COX,
     ),
     "rsf": ModelEntry(
         "survkit.baselines.random_survival_forest:RandomSurvivalForest",
@@ -179,6 +191,7 @@ MODELS: dict[str, ModelEntry] = {
         },
         is_baseline=True,
         memory="survkit.baselines.random_survival_forest:memory_need",
+        search_space=search_spaces.FOREST,
     ),
     "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit"),
@@ -188,6 +201,7 @@ MODELS: dict[str, ModelEntry] = {
         _network(),
         network="deep_weibull",
         is_baseline=True,
+        search_space=search_spaces.NETWORK,
     ),
     "bart": ModelEntry(
         "survkit.bart.baseline:BartBaseline",
@@ -206,6 +220,7 @@ MODELS: dict[str, ModelEntry] = {
         },
         data_defaults="survkit.bart.defaults:data_defaults",
         memory="survkit.bart.defaults:memory_need",
+        search_space=search_spaces.BART,
     ),
 }
 
