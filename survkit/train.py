@@ -169,7 +169,8 @@ def _train_stack(
         run.folder.seeds_together = len(stack)
         models.append(build_model(run.settings, outcomes["validation"]))
         mirrors.append(_mirror(run, wandb_config, wandb))
-        run.folder.listeners = [mirrors[-1].log, progress.log, *loss_limits(config.loss_limits)]
+        limits = loss_limits(config.loss_limits, run.folder)
+        run.folder.listeners = [mirrors[-1].log, progress.log, *limits]
 
     loaded = time.perf_counter()
     errors = fit_models(models, rows, validation, monitors=[run.folder for run in stack])

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from survkit.cli import PrunedError
+from survkit.runs.record_files import read_history
+
+if TYPE_CHECKING:
+    from survkit.runs.folder import RunFolder
 
 FIRST_EPOCH = 10
 
@@ -39,31 +43,39 @@ def best_losses(history: Sequence[Mapping[str, Any]], epochs: int) -> list[float
     epochs : int
         `--epochs` of the training.
     """
-    losses = [_number(values.get("validation_loss")) for values in history]
+    losses = _losses(history)
     return [min(losses[:epoch], default=math.inf) for epoch in limit_epochs(epochs)]
 
 
-def loss_limits(limits: Sequence[float]) -> list[Listener]:
+def loss_limits(limits: Sequence[float], folder: RunFolder) -> list[Listener]:
     """Return the listener of a run's epochs that ends it by its limits; none without limits.
 
-    It raises PrunedError where the best validation loss so far is above the limit of the epoch.
+    It reads the history of the run, which an interruption leaves whole. It raises PrunedError where
+    the best validation loss so far is above the limit of the epoch; what the run wrote is removed.
     """
     if not limits:
         return []
-    at = dict(zip((FIRST_EPOCH * 2**rung for rung in range(len(limits))), limits, strict=True))
-    best = math.inf
+    epochs = [FIRST_EPOCH * 2**rung for rung in range(len(limits))]
+    limit_at = dict(zip(epochs, limits, strict=True))
 
-    def check(epoch: int, values: Mapping[str, float]) -> None:
-        nonlocal best
-        best = min(best, _number(values.get("validation_loss")))
-        if epoch in at and best > at[epoch]:
+    def check(epoch: int, _values: Mapping[str, float]) -> None:
+        if epoch not in limit_at:
+            return
+        best = min(_losses(read_history(folder.path) or ()), default=math.inf)
+        if best > limit_at[epoch]:
+            folder.drop_unfinished()
             raise PrunedError(
                 f"ended after {epoch} epochs: the best validation loss is {best:.5g}, above the "
-                f"limit {at[epoch]:.5g} of --loss_limits"
+                f"limit {limit_at[epoch]:.5g} of --loss_limits"
             )
 
     return [check]
 
 
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.inf
+def _losses(history: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return the validation loss of each epoch; one that is unknown is infinite."""
+    losses = [values.get("validation_loss") for values in history]
+    return [
+        float(loss) if isinstance(loss, int | float) and math.isfinite(loss) else math.inf
+        for loss in losses
+    ]

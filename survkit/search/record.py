@@ -78,10 +78,9 @@ class SearchRecord:
         """Refuse to continue a search with other settings; say what differs."""
         now = self.content["search"]
         differ = [
-            f"{key} was {shown(was)} and is {shown(value)}"
+            f"{what} was {was} and is {value}"
             for key in dict.fromkeys((*earlier, *now))
-            for was, value in _parts(key, earlier.get(key), now.get(key))
-            if was != value
+            for what, was, value in _differences(key, earlier.get(key), now.get(key))
         ]
         if differ:
             raise InputError(
@@ -171,14 +170,16 @@ class SearchRecord:
         write_bytes(self._path, f"{content}\n".encode())
 
 
-def _parts(key: str, was: Any, now: Any) -> list[tuple[Any, Any]]:
-    """Return the values to compare: of flags, only those that differ, each by itself."""
+def _differences(key: str, was: Any, now: Any) -> list[tuple[str, str, str]]:
+    """Return what differs between two values, and how; of flags each by itself."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
-        return [(was, now)]
-    names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
-    return [
-        (f"{name}={was.get(name, 'absent')}", f"{name}={now.get(name, 'absent')}") for name in names
-    ]
+        return [] if was == now else [(key, shown(was), shown(now))]
+    differ = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    return [(f"{name} ({key})", _of(was, name), _of(now, name)) for name in differ]
+
+
+def _of(values: Mapping[str, Any], name: str) -> str:
+    return shown(values[name]) if name in values else "absent"
 
 
 def _plain(trial: Trial) -> dict[str, Any]:

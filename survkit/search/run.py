@@ -47,6 +47,7 @@ OWN_FLAGS = {
     "seeds": "a trial has the seed --seed, and the chosen configuration --final_seeds",
     "evaluate_test": "the search itself decides when the test rows are looked at",
     "inner_fold": "each trial is validated on all of the --inner_folds",
+    "overwrite": "a search continues where it stopped; choose another --group to begin again",
     "loss_limits": "the search itself sets them; --no_pruning leaves them out",
 }
 """Flags of `survkit.train` that a search sets, and why."""

@@ -70,8 +70,9 @@ class Trial(NamedTuple):
 class Study:
     """The trials of one search; the caller keeps other processes away.
 
-    Every trial draws from random numbers of its own, so that a search that was interrupted tries
-    the same configurations as one that was not, where one trial runs at a time.
+    Every choice of a trial is drawn from random numbers of its own, so that a search that was
+    interrupted, even between two of them, tries the same configurations as one that was not, where
+    one trial runs at a time.
 
     Parameters
     ----------
@@ -137,16 +138,13 @@ class Study:
 
         A kill may have come before all of its parameters were chosen; those that were stay.
         """
-        frozen = self._study.get_trials(deepcopy=False)
-        following = number if number is not None else sum(map(_was_begun, frozen))
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=_seed_of(self._seed, following), constant_liar=True
-        )
         if number is None:
             trial = self._study.ask()
         else:
             trial = optuna.trial.Trial(self._study, self._trial_id(number))
         for flag, domain in self._space.items():
+            seed = _seed_of(self._seed, trial.number, flag)
+            self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
             if isinstance(domain, Choices):
                 trial.suggest_categorical(flag, list(domain.values))
             elif is_whole(flag):
@@ -181,10 +179,6 @@ class Study:
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
 
-def _was_begun(trial: FrozenTrial) -> bool:
-    return trial.state is not TrialState.WAITING
-
-
 def _trial(frozen: FrozenTrial) -> Trial:
     ended = next((ended for ended, state in _STATES.items() if state is frozen.state), None)
     return Trial(
@@ -197,8 +191,8 @@ def _trial(frozen: FrozenTrial) -> Trial:
     )
 
 
-def _seed_of(seed: int, number: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:4])
+def _seed_of(seed: int, number: int, flag: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {number} {flag}".encode()).digest()[:4])
 
 
 def _mend(path: Path) -> None:

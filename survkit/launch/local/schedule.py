@@ -120,8 +120,15 @@ class Schedule:
                 self._end(Outcome(started.job, Status.STOPPED, note="does not answer"))
 
     def _refill(self) -> None:
-        """Ask for further jobs, one for each free place."""
-        while self._source and self._has_more and len(self._waiting) < len(self._places):
+        """Ask for further jobs, one for each free place.
+
+        A job that another process trains has a place, too: the next may depend on its outcome.
+        """
+        while (
+            self._source
+            and self._has_more
+            and len(self._waiting) + len(self._elsewhere) < len(self._places)
+        ):
             job = self._source.next_job()
             if job is None:
                 self._has_more = False
