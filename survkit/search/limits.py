@@ -15,6 +15,7 @@ import numpy as np
 from survkit.runs.limits import best_losses
 from survkit.runs.record_files import read_history
 from survkit.search.study import Trial
+from survkit.types import InputError
 
 ENOUGH_TRIALS = 5
 """Complete trials that there must be before any other is pruned."""
@@ -36,25 +37,29 @@ class Limits:
 
     def __init__(self, folder_of: Callable[[str], Path], epochs: Callable[[Trial], int]) -> None:
         self._folder_of, self._epochs = folder_of, epochs
-        self._losses: dict[tuple[str, int], list[float]] = {}
+        self._losses: dict[tuple[str, int], list[float] | None] = {}
 
     def of(self, trial: Trial, complete: Sequence[Trial], fold: int) -> tuple[float, ...]:
         """Return the limits of a trial on a fold, as `--loss_limits` takes them.
 
-        Errors are those of `read_history`.
+        Complete trials whose history is lost or damaged do not count.
         """
-        if len(complete) < ENOUGH_TRIALS:
-            return ()
         epochs = self._epochs(trial)
-        losses = np.array([self._of_run(other.runs[fold], epochs) for other in complete])
-        limits = np.quantile(losses, QUANTILE, axis=0, method="higher")
+        known = [self._of_run(other.runs[fold], epochs) for other in complete]
+        losses = [of_run for of_run in known if of_run is not None]
+        if len(losses) < ENOUGH_TRIALS:
+            return ()
+        limits = np.quantile(np.array(losses), QUANTILE, axis=0, method="higher")
         # Rounded up, so that a run as good as the limit is not ended.
-        known = limits[: int(np.isfinite(limits).sum())]
-        return tuple(float(np.ceil(limit * 10**_DIGITS) / 10**_DIGITS) for limit in known)
+        finite = limits[: int(np.isfinite(limits).sum())]
+        return tuple(float(np.ceil(limit * 10**_DIGITS) / 10**_DIGITS) for limit in finite)
 
-    def _of_run(self, run: str, epochs: int) -> list[float]:
+    def _of_run(self, run: str, epochs: int) -> list[float] | None:
         key = (run, epochs)
         if key not in self._losses:
-            history = read_history(self._folder_of(run)) or []
-            self._losses[key] = best_losses(history, epochs)
+            try:
+                history = read_history(self._folder_of(run))
+            except InputError:
+                history = None
+            self._losses[key] = None if history is None else best_losses(history, epochs)
         return self._losses[key]

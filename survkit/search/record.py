@@ -103,15 +103,15 @@ class SearchRecord:
         """The chosen trial: its number, value and parameters."""
         return dict(self.content["chosen"])
 
-    def plan(self, trials: int) -> None:
-        """Note how many trials there are to be; a closed search is reopened for more.
+    def plan(self, trials: int, begun: int) -> None:
+        """Note how many trials there are to be, beside those begun; more reopen a closed search.
 
         Raises
         ------
         InputError
             For fewer trials than were planned and begun, or others once the choice was tested.
         """
-        before, begun = self.content["trials"], len(self.content["tried"])
+        before = self.content["trials"]
         if self.is_closed and trials != before:
             if self.is_tested:
                 raise InputError(

@@ -30,10 +30,10 @@ from survkit.report.differences import higher_is_better
 from survkit.runs.flags import canonical, is_read, refuse_unread
 from survkit.runs.identity import RunFinder, resolved
 from survkit.search.limits import Limits
-from survkit.search.record import SearchRecord
+from survkit.search.record import FILE, SearchRecord
 from survkit.search.show import SearchOverview, final_table, trials_table
 from survkit.search.space import as_plain, contains, search_space
-from survkit.search.study import Study, Trial
+from survkit.search.study import JOURNAL, Study, Trial
 from survkit.search.trials import TrialSource
 from survkit.types import InputError
 
@@ -121,8 +121,9 @@ def search(given: Given) -> int:
         return 0
     with _locked(made.folder):
         record = SearchRecord(made.folder, made.identity())
+        _check_journal(made.folder, record)
         study = _study(made) if record.exists else None
-        record.plan(made.config.trials)
+        record.plan(made.config.trials, len(study.trials()) if study else 0)
         study = study or _study(made)
         if not record.is_closed:
             status = _try(made, study, record)
@@ -166,6 +167,18 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_journal(folder: Path, record: SearchRecord) -> None:
+    """Refuse to continue where one of the two files of a search was removed."""
+    has_journal = (folder / JOURNAL).exists()
+    if has_journal and not record.exists:
+        there, lost = JOURNAL, FILE
+    elif record.content["tried"] and not has_journal:
+        there, lost = FILE, JOURNAL
+    else:
+        return
+    raise InputError(f"{folder} has {there}, but no {lost}; restore it, or choose another --group")
 
 
 def _study(made: _Search) -> Study:

@@ -106,7 +106,7 @@ class Study:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space, self._seed, self.maximize = space, seed, maximize
-        path = folder / JOURNAL
+        self._path = path = folder / JOURNAL
         with writing(path):
             _mend(path)
             try:
@@ -138,6 +138,10 @@ class Study:
 
         A kill may have come before all of its parameters were chosen; those that were stay.
         """
+        with writing(self._path):
+            return self._ask(number)
+
+    def _ask(self, number: int | None) -> Trial:
         if number is None:
             trial = self._study.ask()
         else:
@@ -164,9 +168,10 @@ class Study:
     ) -> None:
         """Record how a trial ended."""
         trial_id = self._trial_id(number)
-        self._storage.set_trial_user_attr(trial_id, _NOTE, note)
-        self._storage.set_trial_user_attr(trial_id, _RUNS, list(runs))
-        self._study.tell(number, value, _STATES[ended])
+        with writing(self._path):
+            self._storage.set_trial_user_attr(trial_id, _NOTE, note)
+            self._storage.set_trial_user_attr(trial_id, _RUNS, list(runs))
+            self._study.tell(number, value, _STATES[ended])
 
     def best(self) -> Trial | None:
         """Return the complete trial of the best value, of equal ones the first."""

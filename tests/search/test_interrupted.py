@@ -74,3 +74,17 @@ def test_a_damaged_record_is_refused(
     (line,) = capsys.readouterr().err.splitlines()
     assert "search.json" in line
     assert (tmp_path / "tried/search.json").read_text() == content
+
+
+def test_a_search_needs_both_of_its_files(
+    search: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert search("--model coxph --trials 1 --no_final") == 0
+    for lost, there in (("search.json", "search.journal"), ("search.journal", "search.json")):
+        moved = tmp_path / "moved"
+        (tmp_path / "tried" / lost).rename(moved)
+        capsys.readouterr()
+        assert search("--model coxph --trials 2") == 2
+        assert f"has {there}, but no {lost}" in capsys.readouterr().err
+        assert not (tmp_path / "tried" / lost).exists()
+        moved.rename(tmp_path / "tried" / lost)

@@ -12,7 +12,6 @@ from survkit.runs.limits import best_losses, limit_epochs
 from survkit.search.limits import Limits
 from survkit.search.study import Ended, Trial
 from survkit.train import main as train
-from survkit.types import InputError
 
 DATA = "--dataset synthetic --synthetic_rows 150 --time_bins 8 --bootstrap 10 --mode disabled"
 MODEL = "--model mtlr --hidden_dim 4 --no_evaluate_test --group some"
@@ -68,9 +67,15 @@ def test_limits_are_for_one_seed(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "--loss_limits is for one seed" in capsys.readouterr().err
 
 
-def test_a_damaged_history_gives_no_limit(tmp_path: Path) -> None:
-    (tmp_path / "0").mkdir()
-    (tmp_path / "0" / "history.jsonl").write_text("{}\n")
-    limits = Limits(lambda run: tmp_path / run, lambda trial: 20)
-    with pytest.raises(InputError, match="line 1"):
-        limits.of(Trial(9, {}), [Trial(0, {}, Ended.COMPLETE, 0.1, runs=("0",))] * 5, 0)
+def test_a_history_that_cannot_be_read_does_not_count(tmp_path: Path) -> None:
+    for number in range(6):
+        (tmp_path / str(number)).mkdir()
+        line = json.dumps({"epoch": 1, "validation_loss": float(number)})
+        (tmp_path / str(number) / "history.jsonl").write_text(f"{line}\n")
+    done = [Trial(n, {}, Ended.COMPLETE, 0.1, runs=(str(n),)) for n in range(6)]
+    (tmp_path / "5" / "history.jsonl").write_text("{}\n")
+    limits = Limits(lambda run: tmp_path / run, lambda trial: 10)
+    assert limits.of(Trial(9, {}), done, 0) == (3.0,)
+    (tmp_path / "4" / "history.jsonl").unlink()
+    limits = Limits(lambda run: tmp_path / run, lambda trial: 10)
+    assert limits.of(Trial(9, {}), done, 0) == ()

@@ -216,3 +216,24 @@ def space_file(folder: Path, text: str) -> str:
     path = folder.parent / f"{folder.name}.yaml"
     path.write_text(text)
     return str(path)
+
+
+def test_trials_that_are_far_behind_are_pruned(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("survkit.search.limits.ENOUGH_TRIALS", 1)
+    monkeypatch.setattr("survkit.search.limits.QUANTILE", 0.0)  # none may be behind the best
+    space = space_file(tmp_path, "lr: {low: 1e-5, high: 0.1, log: true}")
+    flags = f"--model mtlr --hidden_dim 4 --epochs 20 --no_final --space {space}"
+    assert search(f"{flags} --trials 6", tmp_path / "a") == 0
+    trials = tried(tmp_path / "a")
+    ended = [trial["ended"] for trial in trials]
+    assert ended[0] == "complete"
+    assert "pruned" in ended
+    for trial in trials:
+        assert (trial["value"] is None) is (trial["ended"] == "pruned")
+        assert trial["ended"] == "complete" or "of --loss_limits" in trial["note"]
+    assert len(results(tmp_path / "a/tried/trials")) == ended.count("complete")
+    assert content(tmp_path / "a")["reason"].endswith(f"({ended.count('pruned')} pruned)")
+    assert search(f"{flags} --trials 6 --no_pruning", tmp_path / "b") == 0
+    assert [trial["ended"] for trial in tried(tmp_path / "b")] == ["complete"] * 6
