@@ -1,7 +1,7 @@
 """How every command ends: 0 done, 1 a part failed, 2 bad input, or stopped; no traceback for users.
 
-75 is the system's own status for "try again later" (EX_TEMPFAIL); 130, 141 and 143 are a shell's
-for Ctrl-C, a closed pipe and SIGTERM.
+3 is a training that `--loss_limits` ended. 75 is the system's own status for "try again later"
+(EX_TEMPFAIL); 130, 141 and 143 are a shell's for Ctrl-C, a closed pipe and SIGTERM.
 
 A command never loses its work because nobody can read what it prints. Where standard output or
 standard error is full, closed or a pipe that nobody reads any more, or the terminal is closed
@@ -29,6 +29,7 @@ from survkit.types import InputError
 
 FAILED = 1
 BAD_INPUT = 2
+PRUNED = 3
 RUNS_ELSEWHERE = 75
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -37,6 +38,10 @@ TERMINATED = 143
 
 class RunsElsewhereError(InputError):
     """Another process is at work on the same run."""
+
+
+class PrunedError(InputError):
+    """A training was ended because others had come further by the same epoch."""
 
 
 class _Terminated(BaseException):
@@ -73,6 +78,8 @@ def _run(prog: str, command: Callable[[], int | None]) -> int:
             return command() or 0
     except InputError as error:
         print(f"{prog}: error: {one_line(str(error))}", file=sys.stderr)
+        if isinstance(error, PrunedError):
+            return PRUNED
         return RUNS_ELSEWHERE if isinstance(error, RunsElsewhereError) else BAD_INPUT
     except (KeyboardInterrupt, _Terminated) as stop:
         print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)

@@ -20,7 +20,7 @@ from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.launch import LaunchConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
-from survkit.launch.jobs import Job, Outcome, join_seeds
+from survkit.launch.jobs import Job, JobSource, Outcome, join_seeds
 from survkit.launch.overview import Overview, closing_table
 from survkit.runs.flags import registry_names
 
@@ -86,9 +86,16 @@ def grid_search(given: Given) -> int:
 
 
 def run_jobs(
-    jobs: Sequence[Job], config: LaunchConfig, overview: Overview, *, prog: str
+    jobs: Sequence[Job],
+    config: LaunchConfig,
+    overview: Overview,
+    *,
+    prog: str,
+    source: JobSource | None = None,
 ) -> tuple[list[Outcome], int]:
     """Run jobs where the configuration says, until they have ended or a signal stops them.
+
+    A `source` gives further jobs while these run; on SLURM they are followed to their ends.
 
     Returns
     -------
@@ -97,7 +104,7 @@ def run_jobs(
         or 130 and 143 where Ctrl-C or SIGTERM stopped it.
     """
     with _signals_stop(prog) as stop:
-        outcomes = _launch(jobs, config, stop, overview)
+        outcomes = _launch(jobs, config, stop, overview, source)
     if stop.exit_status:
         return outcomes, stop.exit_status
     return outcomes, FAILED if any(outcome.status.is_bad for outcome in outcomes) else 0
@@ -148,15 +155,21 @@ def _signals_stop(prog: str) -> Iterator[_Stop]:
 
 
 def _launch(
-    jobs: Sequence[Job], config: LaunchConfig, stop: _Stop, overview: Overview
+    jobs: Sequence[Job],
+    config: LaunchConfig,
+    stop: _Stop,
+    overview: Overview,
+    source: JobSource | None,
 ) -> list[Outcome]:
     if config.runner == "slurm":
-        from survkit.slurm.slurm_launcher import slurm_launch
+        from survkit.slurm.slurm_launcher import slurm_launch, slurm_launch_source
 
+        if source is not None:
+            return slurm_launch_source(jobs, source, config, stop=stop, overview=overview)
         return slurm_launch(jobs, config, stop=stop, overview=overview)
     from survkit.launch.local import launch_locally
 
-    return launch_locally(jobs, config, stop=stop, overview=overview)
+    return launch_locally(jobs, config, stop=stop, overview=overview, source=source)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,7 @@ def _train_stack(
     from survkit.models.calibrated import CalibratedModel
     from survkit.models.fitting import build_model, fit_models
     from survkit.runs.folder import provenance
+    from survkit.runs.limits import loss_limits
     from survkit.runs.results import (
         evaluated_outcomes,
         finish_run,
@@ -168,7 +169,8 @@ def _train_stack(
         run.folder.seeds_together = len(stack)
         models.append(build_model(run.settings, outcomes["validation"]))
         mirrors.append(_mirror(run, wandb_config, wandb))
-        run.folder.listeners = [mirrors[-1].log, progress.log]
+        limits = loss_limits(config.loss_limits, run.folder)
+        run.folder.listeners = [mirrors[-1].log, progress.log, *limits]
 
     loaded = time.perf_counter()
     errors = fit_models(models, rows, validation, monitors=[run.folder for run in stack])

@@ -33,7 +33,7 @@ from survkit.baselines.cox_mixture_losses import (
     shares_of_horizon,
     time_labels,
 )
-from survkit.baselines.deep_weibull import smooth_knots
+from survkit.baselines.log_times import smooth_knots
 from survkit.training.batch import as_tensor
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import Objective

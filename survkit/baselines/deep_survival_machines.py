@@ -17,7 +17,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from survkit.baselines.deep_weibull import LARGEST_LOG_SHAPE, log_time_labels, smooth_knots
+from survkit.baselines.deep_weibull import LARGEST_LOG_SHAPE, log_time_labels
+from survkit.baselines.log_times import smooth_knots
 from survkit.baselines.survival_distributions import DISTRIBUTIONS, Distribution
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import Objective

@@ -137,15 +137,6 @@ def marginal_weibull(log_time: Float64Array, event: BoolArray) -> tuple[float, f
     return float(latest + np.log(total / event.sum()) / shape), low
 
 
-def smooth_knots(grid: TimeGrid) -> Knots:
-    """Return the cuts of the grid, and times so close that a smooth curve is linear between them.
-
-    They are closest near 0, where curves of small shapes are steep.
-    """
-    close = grid.horizon * np.linspace(0, 1, NUM_KNOTS + 1) ** 2
-    return Knots(np.union1d(grid.cuts, close), np.empty(0))
-
-
 def _weibull_head(hidden_dim: int, num_classes: int, _: Mapping[str, Any]) -> nn.Module:
     return WeibullHead(hidden_dim)
 

@@ -46,6 +46,15 @@ class DataConfig:
     fold: int = _split(
         0, "fold that is tested, from 0 (--split folds)", at_least=0, at_most=10**6 - 1
     )
+    inner_folds: int = _split(
+        0,
+        "validate on one of so many equal parts of the training and validation rows; 0: as split",
+        at_least=0,
+        at_most=10**6,
+    )
+    inner_fold: int = _split(
+        0, "part to validate on, from 0 (--inner_folds)", at_least=0, at_most=10**6 - 1
+    )
     stratified_split: bool | None = _split(
         None,
         "give training, validation and test rows the same share of events",
@@ -195,6 +204,7 @@ class DataConfig:
             raise InputError("--time_unit is empty; it names the unit of the times, such as months")
 
     def _check_folds(self) -> None:
+        self._check_inner_folds()
         if self.split == "folds":
             if self.fold >= self.folds:
                 raise InputError(
@@ -206,3 +216,13 @@ class DataConfig:
         for flag in ("folds", "fold"):
             if getattr(self, flag) != defaults[flag]:
                 raise InputError(f"--{flag} {getattr(self, flag)} is for --split folds")
+
+    def _check_inner_folds(self) -> None:
+        if self.inner_folds == 1:
+            raise InputError("--inner_folds is 1; it must be 0, for none, or at least 2")
+        if self.inner_fold >= max(self.inner_folds, 1):
+            at_most = f"one of 0 to {self.inner_folds - 1}" if self.inner_folds else "not read"
+            raise InputError(
+                f"--inner_fold is {self.inner_fold}; with --inner_folds {self.inner_folds} it is "
+                f"{at_most}"
+            )

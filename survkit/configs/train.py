@@ -321,6 +321,11 @@ class TrainConfig(DataConfig):
         "further times of Brier score, AUC, accuracy and calibration error, in the data's unit",
         above=0,
     )
+    evaluate_test: bool = _evaluation(
+        True,
+        "evaluate on the test rows; without it the record is one of a search, whose choices must "
+        "not see them",
+    )
     bootstrap: int = _evaluation(
         1000, "bootstrap samples for the test intervals", at_least=0, at_most=1_000_000
     )
@@ -357,6 +362,11 @@ class TrainConfig(DataConfig):
         above=0,
         shown_default="what this machine has",
     )
+    loss_limits: tuple[float, ...] = _run(
+        (),
+        "end the run where its best validation loss after 10, 20, 40, 80, ... epochs is above "
+        "these limits (networks)",
+    )
     resume: bool = _run(True, "go on where an interrupted run stopped")
     overwrite: bool = _run(False, "train again though there is a complete record")
 
@@ -366,6 +376,8 @@ class TrainConfig(DataConfig):
             check_group(self.group)
         if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"--seeds names a seed twice: {' '.join(map(str, self.seeds))}")
+        if self.loss_limits and len(self.seeds or ()) > 1:
+            raise InputError("--loss_limits is for one seed, and --seeds names several")
         if len(set(self.evaluation_times)) < len(self.evaluation_times):
             raise InputError(
                 "--evaluation_times names a time twice: "

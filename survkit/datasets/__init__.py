@@ -56,7 +56,10 @@ class DatasetEntry(NamedTuple):
 GRID_PARAMETERS = ("time_bins", "quantile_event_times", "labeling_floor_mode")
 """The flags of the time grid, which every dataset reads."""
 
-SPLIT_PARAMETERS = ("stratified_split", "split_seed", "split", "folds", "fold")
+SPLIT_PARAMETERS = (
+    *("stratified_split", "split_seed", "split", "folds", "fold"),
+    *("inner_folds", "inner_fold"),
+)
 """The flags of the split, which every dataset reads."""
 
 COMMON_PARAMETERS = (*SPLIT_PARAMETERS, *GRID_PARAMETERS)
@@ -147,6 +150,8 @@ def load_dataset(
     split: Literal["holdout", "folds"] = "holdout",
     folds: int = 5,
     fold: int = 0,
+    inner_folds: int = 0,
+    inner_fold: int = 0,
     time_bins: int | None = None,
     quantile_event_times: bool | None = None,
     labeling_floor_mode: bool = False,
@@ -170,6 +175,9 @@ def load_dataset(
         "holdout", with a tenth of the subjects as test rows, or "folds", with one of several parts.
     folds, fold : int
         Number of folds, and which of them is tested, from 0.
+    inner_folds, inner_fold : int
+        Number of parts of the other rows, and which of them has the validation rows, from 0; 0
+        parts for validation rows drawn at random.
     time_bins, quantile_event_times, labeling_floor_mode
         The time grid, as in `survkit.datasets.assemble.time_grid`.
     download : bool
@@ -199,6 +207,8 @@ def load_dataset(
         split=split,
         folds=folds,
         fold=fold,
+        inner_folds=inner_folds,
+        inner_fold=inner_fold,
         time_bins=time_bins,
         quantile_event_times=quantile_event_times,
         labeling_floor_mode=labeling_floor_mode,

@@ -35,6 +35,8 @@ class CommonParameters(GridParameters, total=False):
     split: Literal["holdout", "folds"]
     folds: int
     fold: int
+    inner_folds: int
+    inner_fold: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,8 @@ def separated(given: CommonParameters) -> tuple[GridParameters, Split]:
         kind=grid.pop("split", DEFAULT_SPLIT.kind),
         folds=grid.pop("folds", DEFAULT_SPLIT.folds),
         fold=grid.pop("fold", DEFAULT_SPLIT.fold),
+        inner_folds=grid.pop("inner_folds", 0),
+        inner_fold=grid.pop("inner_fold", 0),
     )
     return grid, split
 

@@ -45,6 +45,11 @@ class Split(NamedTuple):
         Number of parts, at least 2.
     fold : int
         The part that is tested, from 0.
+    inner_folds : int
+        Number of parts of the subjects that are not tested, of which one has the validation rows
+        and the others the training rows; 0 for a ninth of them as validation rows.
+    inner_fold : int
+        The part with the validation rows, from 0.
     """
 
     stratified: bool | None = None
@@ -52,6 +57,8 @@ class Split(NamedTuple):
     kind: Literal["holdout", "folds"] = "holdout"
     folds: int = 5
     fold: int = 0
+    inner_folds: int = 0
+    inner_fold: int = 0
 
     def resolved(self, n: int) -> Self:
         """Return the split with `stratified` known, for a dataset of n rows."""
@@ -67,6 +74,7 @@ class Split(NamedTuple):
             For the first flag, apart from those allowed, that asks for anything but the default.
         """
         flags = {"stratified": "stratified_split", "seed": "split_seed", "kind": "split"}
+        flags |= {"inner_folds": "inner_folds"}
         for name, flag in flags.items():
             asked, default = getattr(self, name), getattr(Split(), name)
             if flag not in allowed and asked is not False and asked != default:
@@ -117,7 +125,10 @@ def split_rows(
         rest, test = _fold(count, event, split)
     else:  # whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more
         rest, test = _hold_out(np.arange(count), -(-count // 10), event, split.seed)
-    train, validation = _hold_out(rest, -(-len(rest) // 9), event, split.seed)
+    if split.inner_folds:
+        train, validation = _inner_fold(rest, event, split)
+    else:
+        train, validation = _hold_out(rest, -(-len(rest) // 9), event, split.seed)
     if subject_id is None:
         return SplitRows(train, validation, test)
     parts = (
@@ -158,6 +169,20 @@ def _fold(n: int, event: BoolArray | None, split: Split) -> tuple[Rows, Rows]:
     if n - is_test.sum() < 2:
         raise InputError(f"{n} subjects are too few for {split.folds} folds; use more folds")
     return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def _inner_fold(rest: Rows, event: BoolArray | None, split: Split) -> tuple[Rows, Rows]:
+    """Return the training and the validation subjects of one inner fold."""
+    n, folds = len(rest), split.inner_folds
+    if n < folds:
+        raise InputError(
+            f"--inner_folds is {folds}, and there are {n} subjects for training and validation; "
+            "use fewer folds"
+        )
+    rest = np.sort(rest)
+    of_rest = None if event is None else event[rest]
+    is_validation = folds_of(n, of_rest, folds=folds, seed=split.seed) == split.inner_fold
+    return rest[~is_validation], rest[is_validation]
 
 
 def _hold_out(rows: Rows, held_out: int, event: BoolArray | None, seed: int) -> tuple[Rows, Rows]:

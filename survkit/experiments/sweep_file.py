@@ -25,7 +25,7 @@ _KINDS = (_MERGE, *(f"{_YAML}{kind}" for kind in ("null", "bool", "int", "float"
 """What a value may be besides text. A date, which YAML knows too, is text here."""
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):
     """Reads plain values alone, and refuses what is too deep or too large before it is built."""
 
     def __init__(self, stream: str) -> None:
@@ -93,6 +93,23 @@ def _at(event: Any, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
+def read_yaml(path: Path, what: str) -> Any:
+    """Return what a YAML file holds: text, numbers, booleans, lists and mappings alone.
+
+    `what` is what messages call the file, such as "the sweep".
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or is not YAML; the message says the line.
+    """
+    text = read_text(path, what)
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} {path} cannot be read: {_problem(error)}") from None
+
+
 def read_sweep(path: str | Path) -> Sweep:
     """Read a sweep from a YAML file with the keys of `Sweep`.
 
@@ -120,11 +137,7 @@ def read_mapping(path: Path, what: str, keys: Sequence[str]) -> dict[str, Any]:
         For a file that cannot be read, is not YAML or has other keys; the message names the file
         as `what` and says the line.
     """
-    text = read_text(path, what)
-    try:
-        content = yaml.load(text, _PlainLoader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{what} {path} cannot be read: {_problem(error)}") from None
+    content = read_yaml(path, what)
     if not isinstance(content, dict):
         raise InputError(f"{what} {path} must have keys: {', '.join(keys)}")
     for key in content:

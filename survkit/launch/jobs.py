@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from survkit.configs.args_file import to_arguments
 from survkit.configs.train import TrainConfig
@@ -125,3 +125,17 @@ class Outcome(NamedTuple):
             outcome = self._replace(job=run._replace(log=self.job.log), seconds=seconds)
             outcomes.append(outcome._replace(status=Status.DONE, note="") if done else outcome)
         return outcomes
+
+
+class JobSource(Protocol):
+    """Gives jobs one by one while others run, as a search does; for one thread at a time."""
+
+    @property
+    def remaining(self) -> int:
+        """At most how many jobs it still gives."""
+
+    def next_job(self) -> Job | None:
+        """Return a job to start in a free place; None once there are no more."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take note of how a job ended, before the next one is asked for."""

@@ -63,7 +63,7 @@ def plan_sweeps(
     wandb: WandbConfig = build_config(WandbConfig, given)
     if wandb.dir:
         wandb = replace(wandb, dir=os.path.abspath(wandb.dir))
-    load = _remember_datasets()
+    load = remember_datasets()
     plan = Plan([], [], [])
     for group, sweep in _sweeps(config):
         try:
@@ -84,7 +84,7 @@ def plan_runs(group: str, sweep: Sweep, overrides: Mapping[str, Any], wandb: Wan
     """
     plan = Plan([], [], [])
     runs = expand(sweep, overrides)
-    _divide(_jobs(group, runs, wandb, _remember_datasets(), plan.refused), plan, ())
+    _divide(_jobs(group, runs, wandb, remember_datasets(), plan.refused), plan, ())
     _check_log_folders(plan.jobs)
     return plan
 
@@ -96,7 +96,7 @@ def _sweeps(config: BatchRunConfig) -> list[tuple[str, Sweep]]:
     return [(group, read_sweep(config.sweep))]
 
 
-def _remember_datasets() -> Load:
+def remember_datasets() -> Load:
     """Return a function that loads the dataset of a configuration, each only once."""
     loaded: dict[str, Dataset] = {}
 
@@ -122,7 +122,7 @@ def _jobs(
     finders: dict[Path, RunFinder] = {}
     for run in runs:
         try:
-            job = _job(group, run, wandb, load, finders)
+            job = make_job(group, run, wandb, load, finders)
         except InputError as error:
             if refused is None:
                 raise InputError(f"{run.name}: {error}") from None
@@ -134,10 +134,19 @@ def _jobs(
     return list(jobs.values())
 
 
-def _job(
+def make_job(
     group: str, run: PlannedRun, wandb: WandbConfig, load: Load, finders: dict[Path, RunFinder]
 ) -> Job:
-    config = canonical(replace(_with_absolute_paths(run.config), group=group))
+    """Return a run as a job; it need not be unfinished.
+
+    `finders` keeps what was found of earlier versions' folders in each group.
+
+    Raises
+    ------
+    InputError
+        For a run that cannot be made.
+    """
+    config = canonical(replace(with_absolute_paths(run.config), group=group))
     group_folder = Path(config.log_dir) / group
     if config.overwrite:  # no launch could tell what an earlier one has made again
         raise InputError(
@@ -164,7 +173,7 @@ def _job(
     )
 
 
-def _with_absolute_paths(config: TrainConfig) -> TrainConfig:
+def with_absolute_paths(config: TrainConfig) -> TrainConfig:
     """Make paths mean the same wherever a job starts; links stay as they are."""
     paths = {name: getattr(config, name) for name in ("data_dir", "log_dir", "csv_path")}
     return replace(config, **{name: os.path.abspath(p) for name, p in paths.items() if p})

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from survkit.cli import BAD_INPUT, RUNS_ELSEWHERE, RunsElsewhereError
+from survkit.cli import BAD_INPUT, PRUNED, RUNS_ELSEWHERE, RunsElsewhereError
 from survkit.files import last_line
 from survkit.launch.jobs import Job, Outcome, Status
 from survkit.launch.notes import write_note
@@ -78,7 +78,8 @@ def run_job(
 ) -> Outcome | None:
     """Run a job to its end and note how it ended; return None where another process trains it.
 
-    Bad input is not tried again; any other failure is, `retries` times.
+    Bad input, or a run that its limits ended, is not tried again; any other failure is, `retries`
+    times.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def _attempts(
         if ended.exit_status == RUNS_ELSEWHERE:
             return None
         outcome = _outcome(job, ended, header, stopped=stop())._replace(attempts=attempt)
-        if outcome.status is not Status.FAILED or ended.exit_status == BAD_INPUT:
+        if outcome.status is not Status.FAILED or ended.exit_status in (BAD_INPUT, PRUNED):
             break
         if last_line(job.log) != outcome.note:
             _append(job.log, outcome.note)

@@ -10,6 +10,7 @@ from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 from survkit.heads import HEADS, HeadEntry
+from survkit.models import search_spaces
 from survkit.system import MemoryNeed
 from survkit.text import nearest
 from survkit.training.parameters import (
@@ -51,6 +52,8 @@ class ModelEntry(NamedTuple):
     memory : str
         Where a function is, as "module:function", that estimates the memory of a fit from the
         keywords, the training rows and the time grid; "" for a network, and where it is little.
+    search_space : mapping
+        What `survkit.search` varies by default; empty for a model that it cannot search.
     """
 
     path: str
@@ -60,6 +63,7 @@ class ModelEntry(NamedTuple):
     is_deterministic: bool = False
     data_defaults: str = ""
     memory: str = ""
+    search_space: search_spaces.Space = search_spaces.NONE
 
     def resolve(
         self, parameters: Mapping[str, Any], train: SurvivalData, grid: TimeGrid
@@ -151,19 +155,35 @@ def _network(*more: str) -> dict[str, str]:
 
 def _head(name: str) -> ModelEntry:
     path = "survkit.training.neural_model:NeuralSurvivalModel"
-    return ModelEntry(path, _network(*head_parameters(name)), network=name)
+    space = search_spaces.MIXTURE if HEADS[name].is_mixture else search_spaces.NETWORK
+    return ModelEntry(path, _network(*head_parameters(name)), network=name, search_space=space)
 
 
-def _continuous(name: str, path: str, *parameters: str) -> ModelEntry:
+def _continuous(
+    name: str,
+    path: str,
+    *parameters: str,
+    search_space: search_spaces.Space = search_spaces.NETWORK,
+) -> ModelEntry:
     """Return a network of continuous time."""
     return ModelEntry(
-        f"survkit.baselines.{path}", _network(*parameters), network=name, is_baseline=True
+        f"survkit.baselines.{path}",
+        _network(*parameters),
+        network=name,
+        is_baseline=True,
+        search_space=search_space,
     )
 
 
 def _pycox(name: str) -> ModelEntry:
     path = "survkit.baselines.pycox_models:PycoxModel"
-    return ModelEntry(path, _network(), network=name, is_baseline=True)
+    return ModelEntry(
+        path,
+        _network(),
+        network=name,
+        is_baseline=True,
+        search_space=search_spaces.NETWORK,
+    )
 
 
 def _prefixed(prefix: str, keywords: str) -> dict[str, str]:
@@ -177,6 +197,7 @@ def _forest(name: str) -> ModelEntry:
         _prefixed("rsf_", "n_estimators min_samples_split max_features"),
         is_baseline=True,
         memory="survkit.baselines.random_survival_forest:memory_need",
+        search_space=search_spaces.FOREST,
     )
 
 
@@ -195,17 +216,20 @@ MODELS: dict[str, ModelEntry] = {
         {"cox_alpha": "alpha", "cox_l1_ratio": "l1_ratio"},
         is_baseline=True,
         is_deterministic=True,
+        search_space=search_spaces.COX,
     ),
     "coxnet": ModelEntry(
         "survkit.baselines.coxnet:Coxnet",
         _prefixed("coxnet_", "l1_ratio folds alphas"),
         is_baseline=True,
+        search_space=search_spaces.COXNET,
     ),
     "weibull_aft": ModelEntry(
         "survkit.baselines.weibull_aft:WeibullAFT",
         {"weibull_alpha": "alpha"},
         is_baseline=True,
         is_deterministic=True,
+        search_space=search_spaces.WEIBULL,
     ),
     "rsf": _forest("RandomSurvivalForest"),
     "extra_survival_trees": _forest("ExtraSurvivalTrees"),
@@ -216,18 +240,21 @@ MODELS: dict[str, ModelEntry] = {
             "n_estimators learning_rate max_depth min_samples_leaf subsample max_features",
         ),
         is_baseline=True,
+        search_space=search_spaces.GRADIENT_BOOSTING,
     ),
     "xgb_cox": ModelEntry(
         "survkit.baselines.xgb_models:XGBCox",
         _prefixed("xgb_", XGB_PARAMETERS),
         is_baseline=True,
         memory="survkit.baselines.xgb_models:memory_need",
+        search_space=search_spaces.XGBOOST,
     ),
     "xgb_aft": ModelEntry(
         "survkit.baselines.xgb_models:XGBAft",
         _prefixed("xgb_", f"{XGB_PARAMETERS} aft_distribution aft_scale"),
         is_baseline=True,
         memory="survkit.baselines.xgb_models:memory_need",
+        search_space=search_spaces.XGBOOST,
     ),
     "survivalboost": ModelEntry(
         "survkit.baselines.survivalboost:SurvivalBoost",
@@ -237,6 +264,7 @@ MODELS: dict[str, ModelEntry] = {
         ),
         is_baseline=True,
         memory="survkit.baselines.survivalboost:memory_need",
+        search_space=search_spaces.SURVIVALBOOST,
     ),
     "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit"),
@@ -250,12 +278,14 @@ MODELS: dict[str, ModelEntry] = {
         "dsm_loss",
         "dsm_discount",
         "dsm_prior",
+        search_space=search_spaces.SURVIVAL_MACHINES,
     ),
     "deep_cox_mixtures": _continuous(
         "deep_cox_mixtures",
         "deep_cox_mixtures:DeepCoxMixtures",
         "dcm_components",
         "dcm_intervals",
+        search_space=search_spaces.COX_MIXTURES,
     ),
     "bart": ModelEntry(
         "survkit.bart.baseline:BartBaseline",
@@ -274,6 +304,7 @@ MODELS: dict[str, ModelEntry] = {
         },
         data_defaults="survkit.bart.defaults:data_defaults",
         memory="survkit.bart.defaults:memory_need",
+        search_space=search_spaces.BART,
     ),
 }
 

@@ -128,17 +128,20 @@ def times_of(details: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -
 
 
 def result_summary(result: Mapping[str, Any], metrics: Sequence[str] | None = None) -> str:
-    """Return the main test metrics of one record as text, with their 95 % intervals.
+    """Return the main metrics of one record as text, those of the test rows with 95 % intervals.
 
-    A metric at one time says the time and how many subjects are still at risk then.
+    They are those of the validation rows where the record has no others. A metric at one time says
+    the time and how many subjects are still at risk then.
     """
+    split = "test" if "test" in result else "validation"
+    values, intervals = result[split], result.get(f"{split}_interval", {})
     if metrics is None:
-        metrics = summary_metrics(result["test"])
+        metrics = summary_metrics(values)
     width = max([18, *(len(metric) + 1 for metric in metrics)])
-    lines = [f"{'test metric':<{width}}{'value':>8}   95 % interval"]
+    lines = [f"{f'{split} metric':<{width}}{'value':>8}{'   95 % interval' * (split == 'test')}"]
     for metric in metrics:
-        value, scale = result["test"].get(metric), scale_of(metric)
-        details = result["test_details"].get(metric, {})
+        value, scale = values.get(metric), scale_of(metric)
+        details = result[f"{split}_details"].get(metric, {})
         when = at_risk = ""
         if "at_risk" in details:
             when = f"at {time_text(details['time'], result.get('time_unit', ''))}"
@@ -147,7 +150,7 @@ def result_summary(result: Mapping[str, Any], metrics: Sequence[str] | None = No
             reason = ": ".join(filter(None, [when, details.get("reason", "")]))
             lines.append(f"{metric:<{width}}{'-':>8}   {reason}".rstrip())
             continue
-        interval = result["test_interval"].get(metric)
+        interval = intervals.get(metric)
         bounds = f"{interval[0] * scale:.2f} to {interval[1] * scale:.2f}" if interval else ""
         unit = " %" if scale > 1 else "  "
         line = f"{metric:<{width}}{value * scale:>8.2f}{unit} {bounds:<16} {when}{at_risk}"

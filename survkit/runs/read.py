@@ -16,7 +16,7 @@ from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.schema import Schema
 from survkit.models.calibrated import rebuild
 from survkit.runs.record_files import read_record_file, read_result
-from survkit.runs.record_schema import wrong_in_flags, wrong_run
+from survkit.runs.record_schema import NOT_TESTED_TEXT, is_tested, wrong_in_flags, wrong_run
 from survkit.training.checkpoint import parse_checkpoint
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
@@ -47,7 +47,8 @@ def load_fitted(run: str | Path) -> FittedRun:
     Raises
     ------
     InputError
-        Where its checkpoint is missing, damaged, or of a version that this one cannot read.
+        Where its checkpoint is missing, damaged, or of a version that this one cannot read, or
+        where the run left the test rows out.
     """
     path = Path(run) / CHECKPOINT
     content = read_record_file(path.parent, path.name)
@@ -59,6 +60,8 @@ def load_fitted(run: str | Path) -> FittedRun:
     if wrong is None and not {"dataset", "model"} <= set(config or ()):
         wrong = "its configuration names no dataset or no model"
     result = read_result(path.parent)
+    if result is not None and not is_tested(result):
+        raise InputError(f"{path.parent} {NOT_TESTED_TEXT}")
     if wrong is None and result is not None and config is not None:
         wrong = wrong_run(config, result)
     if wrong is not None:
@@ -94,6 +97,9 @@ def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, Surviva
     path = run / f"predictions_{split}.npz"
     content = read_record_file(run, path.name)
     if content is None:
+        result = read_result(run)
+        if result is not None and not is_tested(result):
+            raise InputError(f"{run} {NOT_TESTED_TEXT}")
         raise InputError(f"cannot read {path}: there is no such file")
     arrays = parse_arrays(io.BytesIO(content), path)
     try:

@@ -124,6 +124,19 @@ _CALIBRATION = _only(
     **dict.fromkeys(("n_used", "n_impossible"), _is_count),
 )
 
+NOT_TESTED = {"evaluate_test": False}
+"""What a result holds in place of its test metrics where the test rows were left out."""
+
+NOT_TESTED_TEXT = (
+    "is the record of a search, which leaves the test rows out (--no_evaluate_test); train its "
+    "configuration without that flag to use the model"
+)
+
+_TEST: dict[str, Holds] = {
+    "test": _are_metrics,
+    "test_details": _mapping_of(_is_details),
+    "test_interval": _mapping_of(_or_none(_is_interval)),
+}
 _NEEDED: dict[str, Holds] = {
     **dict.fromkeys(("run_id", "dataset", "model", "group", "evaluation"), _is_text),
     **dict.fromkeys(("data_sha256", "survkit_version"), _is_text),
@@ -131,9 +144,7 @@ _NEEDED: dict[str, Holds] = {
     "known_leaks": _TEXTS,
     "peak_memory_mb": _NUMBER_OR_NONE,
     "timing": _fields(total_seconds=_is_number),
-    "test": _are_metrics,
-    "test_details": _mapping_of(_is_details),
-    "test_interval": _mapping_of(_or_none(_is_interval)),
+    **_TEST,
     **dict.fromkeys(("epochs_trained", "best_epoch", "num_parameters"), _COUNT_OR_NONE),
 }
 _KNOWN: dict[str, Holds] = {
@@ -161,12 +172,18 @@ _NOTE: dict[str, Holds] = {
 
 def wrong_in_result(result: Mapping[str, Any]) -> str | None:
     """Return what is wrong with the content of a `result.json`, None where nothing is."""
-    wrong = _first_wrong(result, _NEEDED, needed=True) or _first_wrong(result, _KNOWN)
+    needed = {key: holds for key, holds in _NEEDED.items() if is_tested(result) or key not in _TEST}
+    wrong = _first_wrong(result, needed, needed=True) or _first_wrong(result, _KNOWN)
     if wrong is None and 0 < sum(key in result for key in _TOGETHER) < len(_TOGETHER):
         return f"of {', '.join(_TOGETHER)} it has only some"
     if wrong is None and result["seed"] is None and "members" not in result:
         return "it has neither a seed nor members"
     return wrong
+
+
+def is_tested(result: Mapping[str, Any]) -> bool:
+    """Whether a result has test metrics, which it lacks only where the run was told so."""
+    return result.get("evaluate_test") is not False or any(key in result for key in _TEST)
 
 
 def wrong_in_note(note: Mapping[str, Any]) -> str | None:

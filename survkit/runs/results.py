@@ -22,6 +22,7 @@ from survkit.models.registry import MODELS
 from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
 from survkit.runs.metric_text import result_summary
 from survkit.runs.model_card import FILE, model_card
+from survkit.runs.record_schema import NOT_TESTED
 from survkit.system import peak_memory_mb
 from survkit.text import one_line
 from survkit.types import (
@@ -32,18 +33,22 @@ from survkit.types import (
     SurvivalPrediction,
 )
 
-SPLITS = ("validation", "test")
+
+def evaluated_splits(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the splits that a run is evaluated on: a run of a search leaves the test rows out."""
+    return ("validation", "test") if settings.get("evaluate_test", True) else ("validation",)
 
 
 def evaluated_outcomes(dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Outcomes]:
-    """Return the outcomes of the validation and the test split, which all runs share.
+    """Return the outcomes of the splits that runs of these flags are evaluated on.
 
     Parameters
     ----------
     dataset : Dataset
         The data.
     settings : mapping
-        The flags of the evaluation: `evaluation`, `min_at_risk` and `evaluation_times`.
+        The flags of the evaluation: `evaluation`, `min_at_risk`, `evaluation_times` and
+        `evaluate_test`.
     """
     train = dataset.splits.train
     return {
@@ -56,7 +61,7 @@ def evaluated_outcomes(dataset: Dataset, settings: Mapping[str, Any]) -> dict[st
             settings["min_at_risk"],
             tuple(settings["evaluation_times"]),
         )
-        for split in SPLITS
+        for split in evaluated_splits(settings)
     }
 
 
@@ -144,8 +149,9 @@ def finish_run(
     }
     if mirror:
         mirror(result)
-    text = card(dataset, settings, {**result, "warnings": folder.warnings}, folder=folder.path)
-    folder.write(FILE, text.encode())
+    if "test" in outcomes:  # a card describes a model that is ready for use
+        text = card(dataset, settings, {**result, "warnings": folder.warnings}, folder=folder.path)
+        folder.write(FILE, text.encode())
     return folder.write_result(result)
 
 
@@ -186,7 +192,7 @@ def _evaluate(
     outcomes: Mapping[str, Outcomes],
 ) -> dict[str, Any]:
     """Predict and score both splits; return their part of the result."""
-    parts: dict[str, Any] = {"test_interval": {}}
+    parts: dict[str, Any] = {"test_interval": {}} if "test" in outcomes else NOT_TESTED.copy()
     for split, of_split in outcomes.items():
         prediction = _predict(model, of_split)
         if _is_published_baseline(settings):
@@ -199,7 +205,7 @@ def _evaluate(
         parts[split], parts[f"{split}_details"] = evaluation.values, evaluation.details
         if resamples:
             parts[f"{split}_interval"] = evaluation.intervals
-    _warn_of_dead_experts(folder, parts["test"].get("expert_load", ()))
+    _warn_of_dead_experts(folder, parts.get("test", {}).get("expert_load", ()))
     return parts
 
 

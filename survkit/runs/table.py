@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from survkit.configs.groups import check_group
 from survkit.runs.digests import FILES, OWN
 from survkit.runs.identity import recorded_run_id
 from survkit.runs.record_files import read_config, read_result
+from survkit.runs.record_schema import NOT_TESTED_TEXT, is_tested
+from survkit.text import one_line
 from survkit.types import InputError
 
 # The heavy imports stand in the functions below, so that `survkit.report --help` answers at once.
@@ -29,6 +32,10 @@ _PROVENANCE = (
     *("run_id", "command", "git_commit", "survkit_version", "package_versions"),
     "schema",  # of the table, which its digest already tells apart
 )
+
+
+class NotTestedError(InputError):
+    """A record is one of a search, and has no test metrics."""
 
 
 def load_runs(log_dir: str | Path, group: str | None = None) -> pd.DataFrame:
@@ -73,17 +80,25 @@ def find_runs(
     Raises
     ------
     InputError
-        For a group that is not one folder's name.
+        For a group that is not one folder's name, or where all runs leave the test rows out.
     """
     if group is not None:
         check_group(group)
-    rows, damaged = [], {}
+    rows, damaged, untested = [], {}, []
     for path in _results(Path(log_dir), group):
         try:
             rows.append(_row(path.parent))
+        except NotTestedError as error:
+            untested.append(str(error))
         except InputError as error:
             damaged[path.parent] = str(error)
     found = [row for row in rows if row is not None]
+    if untested and not found:
+        others = f"; so are {len(untested) - 1} others" if len(untested) > 1 else ""
+        raise InputError(f"{untested[0]}{others}")
+    if untested:
+        runs = "1 run" if len(untested) == 1 else f"{len(untested)} runs"
+        print(f"warning: left out {runs}: {one_line(untested[0])}", file=sys.stderr)
     return (_frame(found) if found else None), damaged
 
 
@@ -101,6 +116,8 @@ def _row(folder: Path) -> dict[str, Any] | None:
     result, config = read_result(folder), read_config(folder) or {}
     if result is None:
         return None
+    if not is_tested(result):
+        raise NotTestedError(f"{folder} {NOT_TESTED_TEXT}")
     known = recorded_run_id(config, without=("seed",)) or result["run_id"]
     own = {"configuration": known, **_flags(config), "path": str(folder)}
     about_numbers = {key: value for key, value in result.items() if key not in (FILES, OWN)}

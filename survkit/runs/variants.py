@@ -27,6 +27,7 @@ LATER_CONVENTIONS = (
     "config_evaluation_times",
     "config_stratified_split",
     *("config_split", "config_split_seed", "config_folds", "config_fold"),
+    *("config_inner_folds", "config_inner_fold"),
 )
 """Further columns in which runs must agree; earlier records lack them, and so have their neutral
 values."""
@@ -55,7 +56,7 @@ def check_comparable(runs: pd.DataFrame) -> None:
     }
     found_in["min_at_risk"] = list(map(str, sorted(_numbers_at_risk(runs))))
     found_in["stratified_split"] = _values(runs, "stratified_split")
-    for flag in ("split", "split_seed", "folds", "fold"):
+    for flag in ("split", "split_seed", "folds", "fold", "inner_folds", "inner_fold"):
         found_in[flag] = _values(runs, flag)
     found_in["evaluation_times"] = [
         " ".join(f"{time:.10g}" for time in times) or "none" for times in sorted(_times(runs))

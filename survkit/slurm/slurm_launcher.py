@@ -7,16 +7,24 @@ started again submits nothing twice.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
 
 from survkit.configs.launch import LaunchConfig
-from survkit.launch.jobs import Job, Outcome
+from survkit.launch.jobs import Job, JobSource, Outcome
 from survkit.launch.overview import Overview
 from survkit.slurm.batch_script import batch_script, batches
 from survkit.slurm.following import Follower
 from survkit.slurm.queue import largest_array
 from survkit.slurm.resources import check_commands, check_resources
 from survkit.slurm.submission import submit_jobs
+
+SOURCE_LIMIT = 8
+"""Jobs of a source in the queue at the same time, unless `--array_limit` says otherwise."""
 
 
 def slurm_launch(
@@ -39,6 +47,62 @@ def slurm_launch(
         if config.wait:
             Follower(jobs, submitted.job_ids, outcomes, overview).follow(stop)
     return [outcomes[job.name] for job in jobs]
+
+
+class _Shared(Overview):
+    """Hands everything on to the overview of several threads, which is open already."""
+
+    def __init__(self, overview: Overview) -> None:
+        self._overview = overview
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def started(self, name: str, note: str = "", folder: Path | None = None) -> None:
+        self._overview.started(name, note, folder)
+
+    def ended(self, outcome: Outcome) -> None:
+        self._overview.ended(outcome)
+
+    def tell(self, text: str) -> None:
+        self._overview.tell(text)
+
+
+def slurm_launch_source(
+    jobs: Sequence[Job],
+    source: JobSource,
+    config: LaunchConfig,
+    *,
+    stop: threading.Event,
+    overview: Overview,
+) -> list[Outcome]:
+    """Submit jobs, then those of a source, a new one whenever one ends; follow all to their ends.
+
+    At most `--array_limit` are in the queue at a time, 8 by default. A job that is in the queue
+    already is followed, as in `slurm_launch`.
+    """
+    at_once = config.array_limit or SOURCE_LIMIT
+    config = replace(config, wait=True, array=False, array_limit=None)
+    waiting, outcomes, lock = deque(jobs), list[Outcome](), threading.Lock()
+
+    def follow() -> None:
+        while not stop.is_set():
+            with lock:
+                job = waiting.popleft() if waiting else source.next_job()
+            if job is None:
+                return
+            (outcome,) = slurm_launch([job], config, stop=stop, overview=_Shared(overview))
+            with lock:
+                outcomes.append(outcome)
+                source.ended(outcome)
+
+    with overview, ThreadPoolExecutor(at_once) as threads:
+        for thread in [threads.submit(follow) for _ in range(at_once)]:
+            thread.result()
+    return outcomes
 
 
 def slurm_scripts(jobs: Sequence[Job], config: LaunchConfig) -> list[str]:

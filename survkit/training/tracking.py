@@ -273,7 +273,7 @@ class WandbMirror:
         """Mirror the finished record's metrics, close the run and wait until that is done."""
         if self._enabled:
             parts = ("validation", "test")
-            summary = {f"{part}/{k}": v for part in parts for k, v in result[part].items()}
+            summary = {f"{part}/{k}": v for part in parts for k, v in result.get(part, {}).items()}
             self._process.close(self._run_id, summary)
 
 

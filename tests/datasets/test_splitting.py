@@ -244,3 +244,53 @@ def test_folds_that_cannot_be(flags, message, capsys, tmp_path):
     command = ["--dataset", "veteran", "--model", "kaplan_meier", "--log_dir", str(tmp_path)]
     assert train([*command, *flags.split()]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stratified", [True, False])
+def test_inner_folds_share_out_all_rows_that_are_not_tested(stratified):
+    random = np.random.default_rng(1)
+    subject = random.integers(0, 90, 300)
+    event = random.random(300) < 0.15
+    outer = split_rows(300, subject, event=event, split=Split(stratified))
+    folds = [
+        split_rows(300, subject, event=event, split=Split(stratified, inner_folds=4, inner_fold=k))
+        for k in range(4)
+    ]
+    rest = sorted(np.concatenate([outer.train, outer.validation]))
+    assert sorted(np.concatenate([rows.validation for rows in folds])) == rest
+    for rows in folds:
+        np.testing.assert_array_equal(rows.test, outer.test)
+        assert sorted(np.concatenate([rows.train, rows.validation])) == rest
+        assert not set(subject[rows.train]) & set(subject[rows.validation])
+    subjects = [len(np.unique(subject[rows.validation])) for rows in folds]
+    assert max(subjects) - min(subjects) <= 1
+    if stratified:
+        with_event = np.unique(subject[event])
+        counts = [np.isin(np.unique(subject[r.validation]), with_event).sum() for r in folds]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_inner_folds_go_with_outer_folds():
+    outer = [
+        split_rows(
+            60, split=Split(False, kind="folds", folds=3, fold=1, inner_folds=2, inner_fold=k)
+        )
+        for k in range(2)
+    ]
+    np.testing.assert_array_equal(outer[0].test, outer[1].test)
+    assert set(outer[0].validation) == set(outer[1].train)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--inner_folds 1", "--inner_folds is 1; it must be 0, for none, or at least 2"),
+        ("--inner_fold 1", "--inner_fold is 1; with --inner_folds 0 it is not read"),
+        ("--inner_folds 3 --inner_fold 3", "it is one of 0 to 2"),
+        ("--inner_folds 500", "--inner_folds is 500, and there are 123 subjects for training"),
+    ],
+)
+def test_inner_folds_that_cannot_be(flags, message, capsys, tmp_path):
+    command = ["--dataset", "veteran", "--model", "kaplan_meier", "--log_dir", str(tmp_path)]
+    assert train([*command, *flags.split()]) == 2
+    assert message in capsys.readouterr().err

@@ -69,7 +69,7 @@ def another_value(config: TrainConfig, name: str) -> object:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("dataset", ["support2", "sepsis", "csv", "synthetic", "digits"])
 def test_a_flag_counts_exactly_where_it_is_read(dataset: str, model: str) -> None:
-    config = replace(TrainConfig(), dataset=dataset, model=model, split="folds")
+    config = replace(TrainConfig(), dataset=dataset, model=model, split="folds", inner_folds=3)
     identifier = run_id(config, "data")
     assert re.fullmatch("[0-9a-f]{16}", identifier)
     for field in fields(TrainConfig):

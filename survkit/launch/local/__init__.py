@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from contextvars import copy_context
+from pathlib import Path
 
 from survkit.configs.launch import LaunchConfig
 from survkit.launch.gpu_slots import gpu_slots
-from survkit.launch.jobs import Job, Outcome
+from survkit.launch.jobs import Job, JobSource, Outcome
 from survkit.launch.local.dask_cluster import dask_site
 from survkit.launch.local.prefect_server import prefect_api
 from survkit.launch.local.schedule import Schedule
@@ -23,16 +24,31 @@ WAKE_SECONDS = 0.2
 
 
 def launch_locally(
-    jobs: Sequence[Job], config: LaunchConfig, *, stop: threading.Event, overview: Overview
+    jobs: Sequence[Job],
+    config: LaunchConfig,
+    *,
+    stop: threading.Event,
+    overview: Overview,
+    source: JobSource | None = None,
 ) -> list[Outcome]:
     """Run jobs, each after those that it depends on, and return how each ended, in their order.
+
+    There must be one job; those that a `source` gives follow whenever a place is free.
 
     Once `stop` is set, what runs is ended, and nothing starts any more. InputError, before anything
     starts, for GPUs that are not there or not free, or a Dask cluster that does not answer or
     cannot run the jobs.
     """
-    with _site(jobs, config, stop) as site, overview:
-        schedule = Schedule(jobs, site.places, stop=stop, overview=overview, is_free=site.is_free)
+    num_jobs = len(jobs) + (source.remaining if source else 0)
+    with _site(jobs[0].log.parent, num_jobs, config, stop) as site, overview:
+        schedule = Schedule(
+            jobs,
+            site.places,
+            stop=stop,
+            overview=overview,
+            is_free=site.is_free,
+            source=source,
+        )
         with ThreadPoolExecutor(1) as other_thread:  # this one is left to the signals
             context = copy_context()  # prefect keeps its settings there
             launching = other_thread.submit(context.run, _run, schedule, site, config.runner, stop)
@@ -47,13 +63,13 @@ def launch_locally(
 
 
 def _site(
-    jobs: Sequence[Job], config: LaunchConfig, stop: threading.Event
+    log_folder: Path, num_jobs: int, config: LaunchConfig, stop: threading.Event
 ) -> AbstractContextManager[Site]:
     if config.runner == "dask":
         return dask_site(
             str(config.dask_address),
-            log_folder=jobs[0].log.parent,
-            num_jobs=len(jobs),
+            log_folder=log_folder,
+            num_jobs=num_jobs,
             max_subprocesses=config.max_subprocesses,
             retries=config.retries,
             stop=stop,
@@ -64,7 +80,7 @@ def _site(
             gpu_mb_per_job=config.gpu_mb_per_job,
             max_per_gpu=config.max_per_gpu,
         ),
-        num_jobs=len(jobs),
+        num_jobs=num_jobs,
         max_subprocesses=config.max_subprocesses,
         gpu_mb_per_job=config.gpu_mb_per_job,
         retries=config.retries,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from survkit.launch.jobs import Job, Outcome, Status
+from survkit.launch.jobs import Job, JobSource, Outcome, Status
 from survkit.launch.overview import Overview
 from survkit.launch.process import GRACE_SECONDS, Place, trained_elsewhere
 
@@ -50,7 +50,8 @@ class Schedule:
 
     A name in a job's `after` that is none of theirs counts as done. As many jobs run at the same
     time as there are places, each in one that `is_free`. Once `stop` is set, no job starts any
-    more, and `run` ends when those that run have ended.
+    more, and `run` ends when those that run have ended. A `source` gives further jobs whenever a
+    place is free.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Schedule:
         stop: threading.Event,
         overview: Overview,
         is_free: Callable[[Place], bool] = lambda place: True,
+        source: JobSource | None = None,
     ) -> None:
-        self._jobs = jobs
+        self._jobs = list(jobs)
+        self._source, self._has_more = source, source is not None
         self._names = {job.name for job in jobs}
         self._stop = stop
         self._overview = overview
@@ -86,7 +89,7 @@ class Schedule:
     @property
     def is_finished(self) -> bool:
         """Whether every job has an outcome."""
-        return len(self._outcomes) == len(self._jobs)
+        return not self._has_more and len(self._outcomes) == len(self._jobs)
 
     def run(self, submit: Submit) -> None:
         """Run all jobs that have no outcome yet.
@@ -100,6 +103,7 @@ class Schedule:
             else:
                 self._block()
                 self._recheck()
+                self._refill()
                 self._start(submit)
             self._collect()
 
@@ -109,11 +113,29 @@ class Schedule:
             self._end(Outcome(job, Status.STOPPED, note="not started"))
         for job in self._elsewhere:
             self._end(Outcome(job, Status.STOPPED, note=ELSEWHERE))
-        self._waiting, self._elsewhere = [], []
+        self._waiting, self._elsewhere, self._has_more = [], [], False
         self._give_up_at = min(self._give_up_at, time.monotonic() + GIVE_UP_SECONDS)
         if time.monotonic() > self._give_up_at:  # a worker of a cluster may be gone
             for started in list(self._running.values()):
                 self._end(Outcome(started.job, Status.STOPPED, note="does not answer"))
+
+    def _refill(self) -> None:
+        """Ask for further jobs, one for each free place.
+
+        A job that another process trains has a place, too: the next may depend on its outcome.
+        """
+        while (
+            self._source
+            and self._has_more
+            and len(self._waiting) + len(self._elsewhere) < len(self._places)
+        ):
+            job = self._source.next_job()
+            if job is None:
+                self._has_more = False
+                return
+            self._jobs.append(job)
+            self._names.add(job.name)
+            self._waiting.append(job)
 
     def _block(self) -> None:
         """End the jobs that can never start; they come after those that they depend on."""
@@ -200,3 +222,5 @@ class Schedule:
         self._outcomes[outcome.job.name] = outcome
         for of_run in outcome.of_runs():
             self._overview.ended(of_run)
+        if self._source:
+            self._source.ended(outcome)

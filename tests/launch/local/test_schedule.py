@@ -252,3 +252,52 @@ def test_a_place_that_is_not_free_waits(capsys: pytest.CaptureFixture[str]) -> N
     )
     assert [outcome.status for outcome in outcomes] == [Status.DONE] * 2
     assert capsys.readouterr().out.count("waiting for free memory on slot 0") == 1
+
+
+class Source:
+    """Gives jobs whose names say which had ended by then."""
+
+    def __init__(self, count: int) -> None:
+        self._left, self.known = count, list[str]()
+
+    @property
+    def remaining(self) -> int:
+        return self._left
+
+    def next_job(self) -> Job | None:
+        if not self._left:
+            return None
+        self._left -= 1
+        return make_job(NOWHERE, f"{self._left} after {len(self.known)}")
+
+    def ended(self, outcome: Outcome) -> None:
+        self.known.append(outcome.job.name)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_source_gives_the_next_job_when_a_place_is_free(count: int) -> None:
+    source = Source(6)
+    first = source.next_job()
+    assert first is not None
+    schedule = Schedule(
+        [first], places(count), stop=threading.Event(), overview=Overview(6), source=source
+    )
+    outcomes = run(schedule, done)
+    assert schedule.is_finished
+    assert sorted(source.known) == sorted(outcome.job.name for outcome in outcomes)
+    assert len(outcomes) == 6
+    if count == 1:  # each knows of all before it
+        assert source.known == [f"{5 - ended} after {ended}" for ended in range(6)]
+
+
+def test_a_stop_ends_a_source() -> None:
+    source, stop = Source(100), threading.Event()
+
+    def stopping(job: Job, _place: Place) -> Outcome:
+        stop.set()
+        return Outcome(job, Status.STOPPED)
+
+    schedule = Schedule([], places(1), stop=stop, overview=Overview(100), source=source)
+    outcomes = run(schedule, stopping)
+    assert [outcome.status for outcome in outcomes] == [Status.STOPPED]
+    assert source.remaining == 99
