@@ -67,7 +67,7 @@ class RawTable:
                     )
 
         categories = set(self.categorical)
-        numbers = [name for name in self.features if name not in categories]
+        numbers = [str(name) for name in self.features if name not in categories]
         for _ in columns_as_numbers(self.features, numbers):
             pass  # refused here, where rows are those of the source
 
@@ -168,7 +168,7 @@ def table_sha256(table: RawTable) -> str:
 
 def _content(table: RawTable) -> Iterator[bytes]:
     kinds = zip(table.features, table.features.dtypes, strict=True)
-    numeric = [name for name, dtype in kinds if pd.api.types.is_numeric_dtype(dtype)]
+    numeric = [str(name) for name, dtype in kinds if pd.api.types.is_numeric_dtype(dtype)]
     numbers = dict(zip(numeric, columns_as_numbers(table.features, numeric), strict=True))
     for name in table.features:
         if name in numbers:

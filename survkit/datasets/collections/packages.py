@@ -130,13 +130,13 @@ def _table(
     matrix[np.isnan(matrix)] = np.nan  # R's NA is a NaN that warns in sums
     columns = dict(zip(map(str, numbers), matrix, strict=True))
     texts = {str(name): _texts(frame[name]) for name in categories}
-    repeated = subject is not None and subject.duplicated().any()
+    repeated = None if subject is None or subject.is_unique else subject
     return RawTable(
         pd.DataFrame({**columns, **texts}),
         event=event,
         time=time,
         categorical=tuple(texts),
-        subject_id=pd.factorize(subject)[0].astype(np.int64) if repeated else None,
+        subject_id=None if repeated is None else pd.factorize(repeated)[0].astype(np.int64),
     )
 
 
