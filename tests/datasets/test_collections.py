@@ -262,3 +262,10 @@ def test_a_set_is_trained_on_and_its_group_is_a_legal_folder(tmp_path, capsys):
 
 def test_counts_are_plain_json():
     assert json.loads(COUNTS.read_text("utf-8"))["survset:diabetes"]["n"] == 394
+
+
+def test_a_card_says_who_examined_the_columns(tmp_path):
+    unknown, read = (load_dataset(f"survset:{n}", data_dir=tmp_path) for n in ("rdata", "breast"))
+    assert unknown.card.known_leaks == (load.NOT_EXAMINED,)
+    assert read.card.known_leaks == ()
+    assert read.card.notes[-1].startswith("The columns were read by hand")

@@ -25,10 +25,17 @@ _LICENCES = {
     "other terms",
 }
 
-_NOT_EXAMINED = (
-    "Not examined by hand for leaks: what its columns mean, or when they were measured, is unknown."
+NOT_EXAMINED = (
+    "not examined by hand: what the columns mean, or when they were measured, is unknown; the "
+    "checks of own tables were made"
 )
-_EXAMINED = "Its columns were read by hand for leaks, and the checks of own tables were made."
+_EXAMINED = "The columns were read by hand for leaks, and the checks of own tables were made."
+_MANY_EXAMINED = (
+    "The columns were read by hand for leaks, but for the measurements of genes, of which nobody "
+    "examined each one; the checks of own tables were made on all."
+)
+MANY = 100
+"""Features from which a set consists of measurements of genes."""
 
 
 def load_set(name: str, *, data_dir: Path | str, **common: Unpack[CommonParameters]) -> Dataset:
@@ -124,6 +131,7 @@ def card_of(facts: Facts, table: RawTable, left_out: Mapping[str, str]) -> Card:
     expected = f"{counts.n} rows, {counts.events} events, {counts.features} features"
     if found != expected:
         raise InputError(f"dataset {facts.full_name}: found {found}, expected {expected}")
+    examined = _MANY_EXAMINED if counts.features > MANY else _EXAMINED
     checks = [f"{each} (found by a check)" for each in counts.found]
     return Card(
         name=facts.full_name,
@@ -133,8 +141,8 @@ def card_of(facts: Facts, table: RawTable, left_out: Mapping[str, str]) -> Card:
         source=facts.source or f"SurvSet (Drysdale 2022), from {counts.reference}",
         licence=_LICENCES[facts.collection],
         dropped_columns=left_out,
-        known_leaks=(*facts.leaks, *checks),
-        notes=(*facts.notes, _EXAMINED if facts.examined else _NOT_EXAMINED),
+        known_leaks=(*facts.leaks, *checks, *([] if facts.examined else [NOT_EXAMINED])),
+        notes=(*facts.notes, *([examined] if facts.examined else [])),
     )
 
 
