@@ -18,6 +18,7 @@ from survkit.datasets import DATASETS, load_dataset
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.bundled import BUNDLED
 from survkit.datasets.card import Card
+from survkit.datasets.collections.index import COLLECTIONS, Facts, facts
 from survkit.datasets.mnist import MNIST_CARD
 from survkit.datasets.sepsis import CARD as SEPSIS_CARD
 from survkit.datasets.support2 import CARD as SUPPORT2_CARD
@@ -79,6 +80,7 @@ def tables() -> dict[str, str]:
     return {
         **{f"card {name}": table for name, table in cards.items()},
         **{f"flags {name}": flags_table(names) for name, names in flags.items()},
+        **{f"collection {name}": collection_table(name) for name in COLLECTIONS},
     }
 
 
@@ -105,6 +107,31 @@ def card_table(card: Card, more: Iterable[tuple[str, str]] = ()) -> str:
     rows += [("**known leak**", leak) for leak in card.known_leaks]
     rows += [("note", note) for note in card.notes]
     return _table(("", ""), rows)
+
+
+def collection_table(collection: str) -> str:
+    """Return the sets of a collection as a table, those that no model can use at its end."""
+    sets = facts(collection).values()
+    usable = [_set_row(each) for each in sets if not each.unusable]
+    rows = [*usable, *((f"`{s.name}`", *[""] * 4, s.unusable, "") for s in sets if s.unusable)]
+    head = ("set", "rows", "events", "features", "missing", "time in", "left out; known leaks")
+    return _table(head, rows)
+
+
+def _set_row(each: Facts) -> tuple[str, ...]:
+    counts = each.counts
+    several = f" ({counts.subjects:,} subjects)" if counts.subjects < counts.n else ""
+    left_out = ", ".join(f"`{name}`" for name in each.dropped)
+    leaks = [*([left_out] if left_out else []), *each.leaks]
+    return (
+        f"`{each.name}`",
+        f"{counts.n:,}{several}",
+        f"{counts.events:,}",
+        f"{counts.features:,}",
+        f"{counts.missing:.1%}",
+        each.unit,
+        "; ".join(leaks if each.examined else [*leaks, "not examined"]),
+    )
 
 
 def flags_table(names: Iterable[str]) -> str:

@@ -33,6 +33,13 @@ PATH_DEPTH = 1e-3
 TOLERANCE = 1e-9
 """Largest step at which the optimisation of one weight ends."""
 
+WIDE_PATH_STEPS, WIDE_TOLERANCE = 20, 1e-7
+"""The same for at least as many columns as rows.
+
+The optimum is flat there: on 6,283 gene expressions of 92 patients a path of 5 weights diverges, or
+takes minutes to the smaller tolerance, and this takes 4 s.
+"""
+
 
 class CoxPH:
     """Proportional hazards regression (Cox 1972) with an elastic net penalty.
@@ -148,9 +155,11 @@ class CoxPH:
         from sksurv.util import Surv
 
         outcome = Surv.from_arrays(train.event, train.time)
+        wide = self.alpha > 0 and matrix.shape[1] >= len(matrix)
+        steps, tolerance = (WIDE_PATH_STEPS, WIDE_TOLERANCE) if wide else (PATH_STEPS, TOLERANCE)
 
         def fit(**path: Any) -> Any:
-            model = CoxnetSurvivalAnalysis(l1_ratio=self.l1_ratio, tol=TOLERANCE, **path)
+            model = CoxnetSurvivalAnalysis(l1_ratio=self.l1_ratio, tol=tolerance, **path)
             return model.fit(matrix, outcome)
 
         with warnings.catch_warnings(record=True):  # the largest penalty leaves nothing
@@ -158,7 +167,7 @@ class CoxPH:
             largest = fit(n_alphas=2, alpha_min_ratio=0.9).alphas_[0]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            model = fit(alphas=penalty_path(largest, self.alpha))
+            model = fit(alphas=penalty_path(largest, self.alpha, steps=steps))
         if not np.isfinite(model.coef_[:, -1]).all():
             raise ArithmeticError("a coefficient is not finite")
         return model, caught
@@ -224,7 +233,7 @@ def _sorted_warnings(caught: list[warnings.WarningMessage]) -> tuple[list[str], 
     return remarks, problems
 
 
-def penalty_path(largest: float, alpha: float) -> list[float]:
+def penalty_path(largest: float, alpha: float, *, steps: int = PATH_STEPS) -> list[float]:
     """Return falling weights of the penalty that end with `alpha`.
 
     The optimisation starts from the solution before, and diverges where it starts too far off.
@@ -235,8 +244,10 @@ def penalty_path(largest: float, alpha: float) -> list[float]:
         The smallest weight for which every coefficient is 0.
     alpha : float
         The weight asked for, at least 0.
+    steps : int
+        Number of weights.
     """
     if alpha >= largest:
         return [alpha]
     smallest = max(alpha, PATH_DEPTH * largest)
-    return [*np.geomspace(largest, smallest, PATH_STEPS)[:-1].tolist(), alpha]
+    return [*np.geomspace(largest, smallest, steps)[:-1].tolist(), alpha]

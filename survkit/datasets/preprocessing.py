@@ -5,6 +5,7 @@ Feature order: scaled numbers, their missing-indicators, then categorical codes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.tables import as_categories, as_numbers
+from survkit.datasets.tables import as_categories, as_numbers, columns_as_numbers
 from survkit.types import CategoricalColumn, InputError
 
 
@@ -136,15 +137,18 @@ class Preprocessor:
         indicators: list[str] = []
         coded: list[CategoryColumn | BinnedColumn] = []
         warnings: list[str] = []
+        categories = set(categorical)
+        names = [name for name in frame.columns if name not in categories]
+        columns = columns_as_numbers(frame, names)
         for name in map(str, frame.columns):
-            if name in categorical:
+            if name in categories:
                 values = tuple(as_categories(frame[name])[1])
                 if len(values) + frame[name].isna().any() > 1:
                     coded.append(CategoryColumn(name, values))
                 else:
                     warnings.append(_dropped(name, values))
                 continue
-            numbers = as_numbers(frame[name])
+            numbers = next(columns)
             observed = numbers[~np.isnan(numbers)]
             if edges := _quantile_edges(observed, bins.get(name, 1)):
                 coded.append(BinnedColumn(name, edges))
@@ -156,12 +160,12 @@ class Preprocessor:
             if 0 < observed.size < numbers.size:
                 indicators.append(name)
         fitted = cls(tuple(numeric), tuple(indicators), tuple(coded), tuple(warnings))
-        names = fitted.feature_names
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
+        counts = sorted(Counter(fitted.feature_names).items())
+        if repeated := [name for name, count in counts if count > 1]:
             raise InputError(
                 f"column {repeated[0]} has the name of a missing-indicator; rename the column"
             )
-        if not names:
+        if not counts:
             raise InputError("no feature is left: " + "; ".join(warnings))
         return fitted
 
@@ -204,7 +208,7 @@ class Preprocessor:
         InputError
             For a missing column, text in a numeric column, or infinite or too large values.
         """
-        if absent := [name for name in self.columns if name not in frame.columns]:
+        if absent := [name for name in self.columns if name not in frame]:
             raise InputError(
                 f"missing column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; "
                 f"the table has {', '.join(map(str, frame.columns))}"
@@ -213,11 +217,12 @@ class Preprocessor:
         matrix = np.empty((len(self.feature_names), len(frame)), dtype=np.float32)
         lines = iter(matrix)
         warnings: list[str] = []
-        for number in self.numeric:
-            numbers = as_numbers(frame[number.name])
+        with_indicator = set(self.indicators)
+        names = [number.name for number in self.numeric]
+        for number, numbers in zip(self.numeric, columns_as_numbers(frame, names), strict=True):
             next(lines)[:] = _scaled(number, numbers)
             missing = int(np.isnan(numbers).sum())
-            if missing and number.name not in self.indicators:
+            if missing and number.name not in with_indicator:
                 warnings.append(
                     f"column '{number.name}': missing in {missing} of {len(numbers)} rows, but in "
                     f"no training row; {number.fill:g} is used"

@@ -18,9 +18,10 @@ from survkit.configs.describe import DescribeConfig
 from survkit.configs.train import TrainConfig
 from survkit.datasets import (
     COMMON_PARAMETERS,
-    DATASETS,
     GRID_PARAMETERS,
     dataset_name,
+    folder_name,
+    known_datasets,
     load_configured,
 )
 from survkit.datasets import load_parameters as all_load_parameters
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             prog=PROG,
             description=f"{__doc__.partition(chr(10))[0]} Of the time grid's flags only dataset "
             f"{' and '.join(TIMES_FROM_GRID)} reads any.",
-            words={"datasets": ", ".join(DATASETS), "models": "those of survkit.train"},
+            words={"datasets": known_datasets(), "models": "those of survkit.train"},
         )
         describe(build_config(DescribeConfig, given.values), data_config(given))
 
@@ -69,7 +70,7 @@ def data_config(given: Given) -> DataConfig:
     if "dataset" not in values:
         if "csv_path" not in values:
             raise InputError(
-                f"name a table with --csv_path, or a dataset with --dataset: {', '.join(DATASETS)}"
+                f"name a table with --csv_path, or a dataset with --dataset: {known_datasets()}"
             )
         values["dataset"] = "csv"
     name = dataset_name(values["dataset"])
@@ -125,7 +126,7 @@ def page_path(config: DescribeConfig, data: DataConfig) -> Path:
     if config.out is not None:
         return Path(config.out)
     if data.dataset != "csv":
-        return Path(f"{data.dataset}_description.html")
+        return Path(f"{folder_name(data.dataset)}_description.html")
     table = Path(str(data.csv_path))
     name = table.with_suffix("").name if table.suffix.casefold() == ".gz" else table.name
     return table.with_name(f"{Path(name).stem}_description.html")

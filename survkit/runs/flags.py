@@ -12,7 +12,7 @@ from typing import Any
 
 from survkit.configs.args_file import Given
 from survkit.configs.train import TrainConfig
-from survkit.datasets import DATASETS, dataset_name
+from survkit.datasets import DATASETS, dataset_entry, dataset_name, folder_name, known_datasets
 from survkit.heads import default_value_dim
 from survkit.models.registry import MODELS, model_name
 from survkit.types import InputError
@@ -24,7 +24,7 @@ PATHS = ("data_dir", "csv_path")
 
 def registry_names() -> dict[str, str]:
     """Return the names that help texts list, by the word that stands for them there."""
-    return {"datasets": ", ".join(DATASETS), "models": ", ".join(MODELS)}
+    return {"datasets": known_datasets(), "models": ", ".join(MODELS)}
 
 
 def readers(flag: str) -> dict[str, list[str]]:
@@ -36,7 +36,7 @@ def readers(flag: str) -> dict[str, list[str]]:
 
 
 def _of_dataset(name: str) -> list[str]:
-    return [flag for flag in DATASETS[name].parameters if flag != "data_dir"]
+    return [flag for flag in dataset_entry(name).parameters if flag != "data_dir"]
 
 
 def dataset_and_model_flags(dataset: str, model: str) -> list[str]:
@@ -64,7 +64,7 @@ def canonical(config: TrainConfig) -> TrainConfig:
     # An args file may hold flags for several models, and a sweep those of all its runs.
     unread = {name: value for name, value in DEFAULTS.items() if not is_read(name, dataset, model)}
     times = tuple(sorted(config.evaluation_times))
-    group = config.group or dataset
+    group = config.group or folder_name(dataset)
     config = replace(
         config, dataset=dataset, model=model, group=group, evaluation_times=times, **unread
     )

