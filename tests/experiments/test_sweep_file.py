@@ -72,7 +72,7 @@ def test_a_sweep_is_read(tmp_path: Path) -> None:
         ("runs: []", "runs must be a list"),
         ("runs: [{after: mtlr}]", "after must be a list of names, not 'mtlr'"),
         ("common: !!python/object/apply:os.getcwd []", "line 1, column 9: the tag .*getcwd"),
-        ("common: {lr: !!int 'abc'}", "the tag tag:yaml.org,2002:int has no place in a sweep"),
+        ("common: {lr: !!int 'abc'}", "the tag tag:yaml.org,2002:int has no place here"),
         ("common: {lr: !!binary aGk=}", "the tag tag:yaml.org,2002:binary"),
         ("common: {lr: " + "9" * 5000 + "}", r"line 1, column 14: '9+\.\.\. \(5,000 char"),
         ("common: {lr: 0x" + "f" * 5000 + "}", r"is too large; numbers go to 1e\+18"),
