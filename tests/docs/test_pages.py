@@ -17,6 +17,7 @@ from survkit.configs.args_file import given_flags
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.describe import DescribeConfig
 from survkit.configs.finished_runs import EnsembleConfig, ExplainConfig, PredictConfig, ReportConfig
+from survkit.configs.search import SearchConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.datasets import DATASETS, load_dataset
@@ -31,6 +32,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 CONFIGS = {
     "train": (TrainConfig, WandbConfig),
     "grid_search": (BatchRunConfig, WandbConfig, TrainConfig),
+    "search": (SearchConfig, WandbConfig, TrainConfig),
     "datasets": (TrainConfig,),
     "describe": (DescribeConfig, TrainConfig),
     "ensemble": (EnsembleConfig,),
