@@ -40,9 +40,7 @@ class Refused(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The runs to make, each after those that it depends on, those that are finished, and those
-    that cannot be made.
-    """
+    """The runs to make, each after those it depends on; the finished and the impossible ones."""
 
     jobs: list[Job]
     skipped: list[Outcome]
