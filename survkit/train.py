@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
 PROG = "survkit.train"
 
+Load = Callable[[dict[str, Any]], "Dataset"]
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+
+def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
+    """Run the command; returns its exit status. `load` is as in `train`."""
     argv = sys.argv[1:] if argv is None else argv
 
     def command() -> None:
@@ -44,13 +46,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         config: TrainConfig = build_config(TrainConfig, given.values)
         refuse_unread(config, given)
-        train(config, build_config(WandbConfig, given.values), argv)
+        train(config, build_config(WandbConfig, given.values), argv, load=load)
 
     return run_command(PROG, command)
 
 
-def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = ()) -> list[Path]:
+def train(
+    config: TrainConfig,
+    wandb_config: WandbConfig,
+    argv: Sequence[str] = (),
+    *,
+    load: Load | None = None,
+) -> list[Path]:
     """Make the record of each seed, unless it is there already, and return the runs' folders.
+
+    `load` returns the dataset of a configuration; by default it is `load_configured`.
 
     Raises
     ------
@@ -70,7 +80,7 @@ def train(config: TrainConfig, wandb_config: WandbConfig, argv: Sequence[str] = 
 
     config = canonical(config)
     device = use_device(config.device)
-    dataset = load_configured(asdict(config))
+    dataset = (load or load_configured)(asdict(config))
     if dataset.schema is not None:
         print(dataset.schema.describe())
     check_size(asdict(config), dataset, num_seeds=len(config.seeds or [config.seed]))

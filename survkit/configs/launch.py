@@ -15,7 +15,9 @@ _local, _slurm = partial(option, topic=LOCAL), partial(option, topic=SLURM)
 
 RUNNERS_OF_TOPIC = {LOCAL: ("prefect", "process", "dask"), SLURM: ("slurm",)}
 RUNNERS_OF_FLAG = {
-    **dict.fromkeys(("gpu_list", "gpu_mb_per_job", "max_per_gpu"), ("prefect", "process")),
+    **dict.fromkeys(
+        ("gpu_list", "gpu_mb_per_job", "max_per_gpu", "jobs_per_worker"), ("prefect", "process")
+    ),
     "dask_address": ("dask",),
 }
 """Flags that fewer runners take than others of their topic."""
@@ -51,6 +53,13 @@ class LaunchConfig:
         at_least=1,
         at_most=10_000,
         shown_default="one a GPU slot, or one a core where there is no GPU",
+    )
+    jobs_per_worker: int = _local(
+        100,
+        "jobs after which a worker process, which keeps imports and data from one to the next, is "
+        "replaced; 0 or 1 for a new process for every job",
+        at_least=0,
+        at_most=10**6,
     )
     dask_address: str | None = _local(None, "scheduler of the Dask cluster, as tcp://host:8786")
 

@@ -62,10 +62,16 @@ class Place(NamedTuple):
     slurm_job_id: str | None = None
 
 
-class _Ended(NamedTuple):
+class Ended(NamedTuple):
+    """How one attempt at a job ended."""
+
     exit_status: int  # or minus the number of the signal that killed it
     seconds: float
-    peak_memory_mb: float
+    peak_memory_mb: float | None
+
+
+Execute = Callable[[Job, Place, Callable[[], bool], float], Ended]
+"""Makes one attempt at a job, which appends to its log, as `run_process` does."""
 
 
 def run_job(
@@ -75,6 +81,7 @@ def run_job(
     retries: int = 0,
     stop: Callable[[], bool] = lambda: False,
     grace_seconds: float = GRACE_SECONDS,
+    execute: Execute | None = None,
 ) -> Outcome | None:
     """Run a job to its end and note how it ended; return None where another process trains it.
 
@@ -93,11 +100,13 @@ def run_job(
         Asked ten times a second; once it is True, SIGTERM ends the process.
     grace_seconds : float
         How long the process may take to end before SIGKILL.
+    execute : callable, optional
+        Makes each attempt; by default `run_process`, in a new process.
     """
     if stop():
         return Outcome(job, Status.STOPPED, note=RESUMED_NEXT_TIME)
     try:
-        outcome = _attempts(job, place, retries, stop, grace_seconds)
+        outcome = _attempts(job, place, retries, stop, grace_seconds, execute or run_process)
     except (OSError, InputError) as error:  # a full disk, or a log that cannot be written
         return Outcome(job, Status.FAILED, note=str(error))
     if outcome is not None:
@@ -127,12 +136,19 @@ def _is_locked(folder: RunFolder) -> bool:
 
 
 def _attempts(
-    job: Job, place: Place, retries: int, stop: Callable[[], bool], grace_seconds: float
+    job: Job,
+    place: Place,
+    retries: int,
+    stop: Callable[[], bool],
+    grace_seconds: float,
+    execute: Execute,
 ) -> Outcome | None:
     for attempt in range(1, retries + 2):
         now = datetime.now(UTC).isoformat(timespec="seconds")
         header = f"=== {now} attempt {attempt} on {place.name}: {shlex.join(job.command)}"
-        ended = _run_process(job, place, header, stop, grace_seconds)
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        _append(job.log, header)
+        ended = execute(job, place, stop, grace_seconds)
         if ended.exit_status == RUNS_ELSEWHERE:
             return None
         outcome = _outcome(job, ended, header, stopped=stop())._replace(attempts=attempt)
@@ -148,12 +164,8 @@ def _append(log: Path, line: str) -> None:
         file.write(f"{line}\n".encode())
 
 
-def _run_process(
-    job: Job, place: Place, header: str, stop: Callable[[], bool], grace_seconds: float
-) -> _Ended:
+def run_process(job: Job, place: Place, stop: Callable[[], bool], grace_seconds: float) -> Ended:
     """Run a job's command in a process group of its own; everything it prints is in the log."""
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    _append(job.log, header)
     started = time.perf_counter()
     with job.log.open("ab") as output:
         process = subprocess.Popen(
@@ -165,10 +177,10 @@ def _run_process(
             process_group=0,
         )
     peak = _watch(process.pid, stop, grace_seconds)
-    _signal_group(process.pid, signal.SIGKILL)  # what it left running; its number is still taken
+    signal_group(process.pid, signal.SIGKILL)  # what it left running; its number is still taken
     _, wait_status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(wait_status)
-    return _Ended(
+    return Ended(
         process.returncode,
         time.perf_counter() - started,
         in_mebibytes(usage.ru_maxrss) if peak is None else peak,
@@ -184,15 +196,16 @@ def _watch(pid: int, stop: Callable[[], bool], grace_seconds: float) -> float | 
         peak = peak_memory_mb(pid) or peak
         if deadline is None and stop():
             deadline = time.monotonic() + grace_seconds
-            _signal_group(pid, signal.SIGTERM)
+            signal_group(pid, signal.SIGTERM)
         elif deadline is not None and time.monotonic() > deadline:
-            _signal_group(pid, signal.SIGKILL)
+            signal_group(pid, signal.SIGKILL)
         time.sleep(pause)
         pause = min(2 * pause, POLL_SECONDS)
     return peak
 
 
-def _signal_group(pid: int, number: int) -> None:
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to a process group, if it is still there."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
 
@@ -208,7 +221,7 @@ def job_environment(place: Place) -> dict[str, str]:
     }
 
 
-def _outcome(job: Job, ended: _Ended, header: str, *, stopped: bool) -> Outcome:
+def _outcome(job: Job, ended: Ended, header: str, *, stopped: bool) -> Outcome:
     status, note = Status.FAILED, ""
     if ended.exit_status == 0 and job.is_complete:
         status = Status.DONE

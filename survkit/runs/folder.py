@@ -13,6 +13,7 @@ import math
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -248,8 +249,12 @@ def _equal(found: Any, expected: Any) -> bool:
     return type(found) is type(expected) and bool(found == expected)
 
 
-def provenance() -> dict[str, Any]:
-    """Return the git commit (None outside a checkout) and the versions that a run is made with."""
+@cache
+def provenance() -> Mapping[str, Any]:
+    """Return the git commit (None outside a checkout) and the versions that a run is made with.
+
+    Found once for a process: what it has imported stays the same.
+    """
     root = Path(survkit.__file__).parent.parent
     versions = {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES}
     return {

@@ -37,7 +37,7 @@ def plan(sweep: str, given: dict[str, Any] | None = None, **flags: Any) -> Any:
 @pytest.mark.slow
 def test_a_job_is_the_run_that_training_makes(sweep: str, tmp_path: Path) -> None:
     log_dir = tmp_path / "logs"
-    jobs, skipped = plan(sweep, {"log_dir": str(log_dir)})
+    jobs, skipped, _ = plan(sweep, {"log_dir": str(log_dir)})
     assert [job.name for job in jobs] == [
         "small quick seed=42",
         "small quick seed=43",
@@ -89,7 +89,7 @@ def test_what_is_finished_in_wandb_is_left_out(sweep: str, monkeypatch: pytest.M
         return {first}
 
     monkeypatch.setattr(survkit.launch.plan, "finished_runs", finished)
-    jobs, skipped = plan(sweep, {"entity": "team"}, check_wandb=True)
+    jobs, skipped, _ = plan(sweep, {"entity": "team"}, check_wandb=True)
     assert asked == [("team", "survkit", "small")]
     assert [outcome.job.folder.name for outcome in skipped] == [first]
     assert skipped[0].note == "finished in Weights & Biases"

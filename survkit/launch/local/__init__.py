@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from contextvars import copy_context
@@ -51,7 +51,9 @@ def launch_locally(
         )
         with ThreadPoolExecutor(1) as other_thread:  # this one is left to the signals
             context = copy_context()  # prefect keeps its settings there
-            launching = other_thread.submit(context.run, _run, schedule, site, config.runner, stop)
+            launching = other_thread.submit(
+                context.run, _run, schedule, site, config.runner, stop, overview.tell
+            )
             try:
                 while not wait([launching], WAKE_SECONDS).done:
                     pass
@@ -84,14 +86,21 @@ def _site(
         max_subprocesses=config.max_subprocesses,
         gpu_mb_per_job=config.gpu_mb_per_job,
         retries=config.retries,
+        jobs_per_worker=config.jobs_per_worker,
         stop=stop,
     )
 
 
-def _run(schedule: Schedule, site: Site, runner: str, stop: threading.Event) -> None:
+def _run(
+    schedule: Schedule,
+    site: Site,
+    runner: str,
+    stop: threading.Event,
+    tell: Callable[[str], None],
+) -> None:
     if runner != "process":
         try:
-            with prefect_api(stop):
+            with prefect_api(stop, tell):
                 from survkit.launch.local.prefect_flow import run_as_flow
 
                 run_as_flow(schedule, site.run, site.task_runner())

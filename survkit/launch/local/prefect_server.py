@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -41,11 +41,11 @@ class PrefectServerError(Exception):
 
 
 @contextmanager
-def prefect_api(stop: threading.Event) -> Iterator[None]:
+def prefect_api(stop: threading.Event, tell: Callable[[str], None] = print) -> Iterator[None]:
     """Have prefect use the server of PREFECT_API_URL, or else one that ends with this context.
 
-    Once `stop` is set, a server that is still starting is given up. PrefectServerError where the
-    server does not answer.
+    Once `stop` is set, a server that is still starting is given up. `tell` shows that it starts.
+    PrefectServerError where the server does not answer.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -58,13 +58,15 @@ def prefect_api(stop: threading.Event) -> Iterator[None]:
             raise PrefectServerError(f"the server at {address} does not answer: {error}")
         yield
         return
-    home = ""
+    home, started = "", time.monotonic()
+    tell("starting the prefect server")
     try:
         with _process() as server:
             port, home = _greeting(server)
             api = f"http://127.0.0.1:{port}/api"
             with temporary_settings({PREFECT_API_URL: api, PREFECT_LOCAL_STORAGE_PATH: home}):
                 _wait_until_it_answers(server, stop)
+                tell(f"the prefect server answers after {time.monotonic() - started:.0f} s")
                 yield
     finally:
         if home:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from survkit.launch.gpu_slots import Gpu, free_memory_mb
 from survkit.launch.jobs import Job, Outcome
 from survkit.launch.process import Place, run_job
+from survkit.launch.worker_pool import WorkerPool
 from survkit.system import available_cores
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ def local_site(
     max_subprocesses: int | None,
     gpu_mb_per_job: int,
     retries: int,
+    jobs_per_worker: int,
     stop: threading.Event,
 ) -> Iterator[Site]:
     """Run jobs on this machine, which shares out its cores evenly among those that run at once.
 
     `gpus` has a GPU for each job that can run at the same time; it is empty to run on the cores
     alone. A GPU must have `gpu_mb_per_job` MiB free when a job starts there.
+    With `jobs_per_worker` above 1, each place has a worker, which starts at once and takes so many.
     """
     cores = available_cores()
     count = len(gpus) or max_subprocesses or cores
@@ -52,10 +55,11 @@ def local_site(
     places = [Place(f"slot {number}", threads) for number in range(1, count + 1)]
     if gpus:
         places = [Place(f"GPU {gpu.number}", threads, gpu.uuid) for gpu in gpus[:count]]
-    with ThreadPoolExecutor(count) as executor:
+    with WorkerPool(jobs_per_worker) as workers, ThreadPoolExecutor(count) as executor:
+        workers.start(places)
         yield Site(
             places,
-            partial(run_job, retries=retries, stop=stop.is_set),
+            partial(run_job, retries=retries, stop=stop.is_set, execute=workers.run),
             executor,
             partial(_thread_pool, count),
             partial(_has_memory, needed_mb=gpu_mb_per_job),

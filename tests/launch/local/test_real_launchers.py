@@ -46,7 +46,15 @@ def launcher(sweep: Path, log_dir: Path, *, join: bool = False) -> Iterator[subp
     flags = ["--sweep", str(sweep), "--log_dir", str(log_dir), "--mode", "disabled"]
     command = [sys.executable, "-m", "survkit.grid_search", *flags]
     with subprocess.Popen(
-        [*command, "--runner", "process", "--max_subprocesses", "2", f"--join_seeds={join}"],
+        [
+            *command,
+            "--runner",
+            "process",
+            "--max_subprocesses",
+            "2",
+            "--jobs_per_worker=0",
+            f"--join_seeds={join}",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
