@@ -84,7 +84,9 @@ def read_cells(
     notes = {outcome.job.name: outcome.note or str(outcome.status) for outcome in outcomes}
     rows = [_row(job, kinds, notes.get(job.name, "not run yet")) for job in jobs]
     rows += [_empty(run.config, kinds[run.kind], why) for run, why in refused]
-    return pd.DataFrame(rows).sort_values("order", kind="stable", ignore_index=True)
+    places = {kind: place for place, kind in enumerate(kinds.values())}
+    rows.sort(key=lambda row: (places[row["dataset"], row["model"]], row["order"]))
+    return pd.DataFrame(rows)
 
 
 def _row(job: Job, kinds: Mapping[str, tuple[str, str]], note: str) -> dict[str, Any]:

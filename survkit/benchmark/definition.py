@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from survkit.datasets import SPLIT_PARAMETERS
+from survkit.datasets import COMMON_PARAMETERS, SPLIT_PARAMETERS
 from survkit.experiments import Sweep
 from survkit.experiments.sweep import AFTER, FIELDS, NAME, is_varied
 from survkit.experiments.sweep_file import read_mapping
@@ -129,7 +129,7 @@ def _count(path: Path, key: str, value: object, *, least: int) -> int:
 
 def _check_axes(path: Path, benchmark: Benchmark) -> None:
     """Refuse flags in a place where they would set one model's data or splits apart."""
-    of_data = [flag for flag in FIELDS if readers(flag)["dataset"]]
+    of_data = [f for f in FIELDS if f in COMMON_PARAMETERS or readers(f)["dataset"]]
     elsewhere = {
         **dict.fromkeys(SPLIT_PARAMETERS[1:], "is what splits or folds say"),
         "dataset": "belongs to datasets",

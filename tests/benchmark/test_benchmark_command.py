@@ -66,7 +66,8 @@ def test_a_dataset_that_cannot_be_used_is_named_and_stops_no_other(
     command = ["--config", str(file), "--runner", "process", "--log_dir", str(tmp_path / "logs")]
     assert main(command) == 1
     shown = capsys.readouterr()
-    assert "cannot be made: few mtlr split_seed=0: the table has 1 event" in shown.err
+    assert "cannot be made: few mtlr split_seed=0: " in shown.err
+    assert "table.csv: the table has 1 event; at least 2 are needed" in shown.err
     group = tmp_path / "logs" / "tiny"
     page = (group / "benchmark.html").read_text()
     assert "4 of 8 runs have no record" in page

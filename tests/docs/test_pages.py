@@ -15,6 +15,7 @@ from markdown_it.token import Token
 from docs import make_figures, make_tables
 from survkit.configs.args_file import given_flags
 from survkit.configs.batch_run import BatchRunConfig
+from survkit.configs.benchmark import BenchmarkConfig
 from survkit.configs.describe import DescribeConfig
 from survkit.configs.finished_runs import EnsembleConfig, ExplainConfig, PredictConfig, ReportConfig
 from survkit.configs.search import SearchConfig
@@ -31,6 +32,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 
 CONFIGS = {
     "train": (TrainConfig, WandbConfig),
+    "benchmark": (BenchmarkConfig, WandbConfig, TrainConfig),
     "grid_search": (BatchRunConfig, WandbConfig, TrainConfig),
     "search": (SearchConfig, WandbConfig, TrainConfig),
     "datasets": (TrainConfig,),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from survkit.benchmark.definition import read_benchmark
 from survkit.experiments import expand, read_sweep
 from survkit.text import one_line
 from survkit.types import InputError
@@ -21,7 +22,8 @@ def write(tmp_path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "args").glob("*.yaml")), ids=lambda p: p.stem)
 def test_committed_sweeps_are_read(path: Path) -> None:
-    assert expand(read_sweep(path))
+    is_benchmark = path.stem.startswith("benchmark_")
+    assert expand(read_benchmark(path).sweep if is_benchmark else read_sweep(path))
 
 
 def test_a_sweep_is_read(tmp_path: Path) -> None:
