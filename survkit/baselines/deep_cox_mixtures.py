@@ -48,6 +48,9 @@ from survkit.types import (
     as_times,
 )
 
+NUM_KNOTS = 800
+"""Knots besides the cuts: the curves of patients at high risk fall steeply within an interval."""
+
 EVEN_SHARE = 0.01
 """Share of each subject that all baseline hazards have in equal parts, so that none is 0."""
 
@@ -167,7 +170,7 @@ class DeepCoxMixtures(NeuralSurvivalModel):
     @property
     def knots(self) -> Knots:
         """The cuts, where baseline hazards change, and times so close that curves are linear."""
-        smooth = smooth_knots(self.grid).cuts
+        smooth = smooth_knots(self.grid, NUM_KNOTS).cuts
         ends = self.grid.horizon * self._head.ends.double().cpu().numpy()
         return Knots(np.union1d(smooth, ends[ends <= self.grid.horizon]), np.empty(0))
 

@@ -35,12 +35,12 @@ def log_shares(time: FloatArray, grid: TimeGrid) -> Float64Array:
     return np.asarray(np.log(np.maximum(share, EARLIEST)))
 
 
-def smooth_knots(grid: TimeGrid) -> Knots:
+def smooth_knots(grid: TimeGrid, num_knots: int = NUM_KNOTS) -> Knots:
     """Return the cuts, and times so close that a smooth curve is linear between them.
 
     They are closest near 0, where curves may be steep.
     """
-    close = grid.horizon * np.linspace(0, 1, NUM_KNOTS + 1) ** 2
+    close = grid.horizon * np.linspace(0, 1, num_knots + 1) ** 2
     return Knots(np.union1d(grid.cuts, close), np.empty(0))
 
 
