@@ -133,7 +133,7 @@ def test_the_flags_are_those_that_matter_for_the_model(model: str) -> None:
     assert ("mixture_components" in flags) == model.endswith("_moe")
     assert ("group_ent_lambda" in flags) == model.endswith("_moe")
     assert ("cox_alpha" in flags) == (model == "coxph")
-    assert ("rsf_n_estimators" in flags) == (model == "rsf")
+    assert ("rsf_n_estimators" in flags) == (model in ("rsf", "extra_survival_trees"))
 
 
 def test_a_card_of_data_without_a_table(tmp_path: Path) -> None:
