@@ -193,7 +193,7 @@ def test_every_model_predicts(
     assert main(flags(run, table, "--out", str(out))) == 0
     found = predicted(out)
     assert found["survival_30"].between(0, 1).all()
-    assert ("expert" in found) == model.endswith("_moe")
+    assert ("expert" in found) == model.endswith(("_moe", "_machines", "_mixtures"))
     network = MODELS[model].network != ""
     assert ("similar_1_row" in found) == network
     assert "no similar training patients are named" not in capsys.readouterr().err
