@@ -114,7 +114,7 @@ def log_cumulative_hazard(
     log_hazard : array, shape (K, J)
         As of `weighted_breslow`.
     ends : array, shape (J + 1,)
-        Where the intervals end; the last hazard goes on without end.
+        Where the intervals end; the last hazard has no end.
     """
     starts = ends[:-1]
     interval = np.minimum(np.searchsorted(ends[1:], time), len(starts) - 1)

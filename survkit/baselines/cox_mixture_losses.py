@@ -27,7 +27,7 @@ class CoxMixtureOutput(NamedTuple):
     log_risk : Tensor, shape (B, K)
         Log hazard ratio under each component.
     log_hazard : Tensor, shape (K, J)
-        Logarithm of each component's baseline hazard in J intervals; the last goes on without end.
+        Logarithm of each component's baseline hazard in J intervals; the last has no end.
     ends : Tensor, shape (J + 1,)
         Where the intervals end, from 0 on, as shares of the horizon.
     """

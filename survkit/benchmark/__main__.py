@@ -18,6 +18,7 @@ from survkit.configs.benchmark import BenchmarkConfig
 from survkit.configs.groups import check_group
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
+from survkit.datasets import SPLIT_PARAMETERS
 from survkit.runs.flags import registry_names
 from survkit.types import InputError
 
@@ -79,7 +80,9 @@ def benchmark(given: Given) -> int:
     datasets, models, splits = sizes(definition)
     print(f"{datasets} datasets x {models} models x {splits} splits: planning", flush=True)
     wandb: WandbConfig = build_config(WandbConfig, {"mode": "disabled", **given.values})
-    plan = plan_runs(group, definition.sweep, _overrides(given), wandb)
+    plan = plan_runs(
+        group, definition.sweep, _overrides(given), wandb, check_wandb=config.check_wandb
+    )
     jobs = [*plan.jobs, *(outcome.job for outcome in plan.skipped)]
     if not jobs:
         raise InputError(f"no run can be made; the first one: {plan.refused[0].why}")
@@ -100,9 +103,11 @@ def _overrides(given: Given) -> dict[str, Any]:
     """Return the flags of training that were given, for every run."""
     fields = {field.name for field in dataclasses.fields(TrainConfig)} - {"group", "seeds"}
     overrides = {name: value for name, value in given.values.items() if name in fields}
-    for name in ("dataset", "model", "seeds", "split_seed", "split", "folds", "fold"):
+    for name in ("dataset", "model", "seeds", *SPLIT_PARAMETERS[1:]):
         if name in given.values:
             raise InputError(f"--{name} cannot be given here: the benchmark's file says it")
+    if "evaluate_test" in given.values:
+        raise InputError("--evaluate_test cannot be given here: models are compared on test rows")
     return overrides
 
 

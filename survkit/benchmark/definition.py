@@ -134,15 +134,18 @@ def _check_axes(path: Path, benchmark: Benchmark) -> None:
         **dict.fromkeys(SPLIT_PARAMETERS[1:], "is what splits or folds say"),
         "dataset": "belongs to datasets",
         "model": "belongs to models",
+        "evaluate_test": "has no place here: models are compared on the test rows",
     }
     same_rows = "is for datasets or common: a dataset's models share its rows and times"
-    for refused, places in (
-        ({flag: elsewhere[flag] for flag in elsewhere if flag != "dataset"}, benchmark.datasets),
-        ({**dict.fromkeys(of_data, same_rows), "dataset": elsewhere["dataset"]}, benchmark.models),
-        (elsewhere, {"common": benchmark.common}),
+    of_models = {**dict.fromkeys(of_data, same_rows), **elsewhere}
+    for own, refused, places in (
+        ("dataset", elsewhere, benchmark.datasets),
+        ("model", of_models, benchmark.models),
+        ("", elsewhere, {"common": benchmark.common}),
     ):
         for name, flags in places.items():
-            _check_flags(f"{path}: {cut(name)}", flags, refused)
+            others = {flag: why for flag, why in refused.items() if flag != own}
+            _check_flags(f"{path}: {cut(name)}", flags, others)
 
 
 def _check_flags(where: str, flags: Mapping[str, Any], refused: Mapping[str, str]) -> None:

@@ -78,7 +78,7 @@ def time_against_quality(
     """
     axes = new_axes(axes, 6.0, 3.6)
     for number, (model, rank) in enumerate(mean_ranks.items()):
-        x = max(seconds[str(model)], 1e-3)
+        x = seconds[str(model)]
         axes.plot(x, rank, "o", color=COLOURS[number % len(COLOURS)])
         axes.annotate(
             label(str(model), NAME_WIDTH),

@@ -77,14 +77,23 @@ def plan_sweeps(
     return plan
 
 
-def plan_runs(group: str, sweep: Sweep, overrides: Mapping[str, Any], wandb: WandbConfig) -> Plan:
+def plan_runs(
+    group: str,
+    sweep: Sweep,
+    overrides: Mapping[str, Any],
+    wandb: WandbConfig,
+    *,
+    check_wandb: bool = False,
+) -> Plan:
     """Resolve every run of a sweep; one that cannot be made stops no other.
 
     InputError where the sweep itself cannot be used.
     """
     plan = Plan([], [], [])
     runs = expand(sweep, overrides)
-    _divide(_jobs(group, runs, wandb, remember_datasets(), plan.refused), plan, ())
+    jobs = _jobs(group, runs, wandb, remember_datasets(), plan.refused)
+    finished = finished_runs(wandb.entity, wandb.project, group) if check_wandb else ()
+    _divide(jobs, plan, finished)
     _check_log_folders(plan.jobs)
     return plan
 

@@ -87,6 +87,8 @@ def test_a_dataset_that_cannot_be_used_is_named_and_stops_no_other(
         ("--config FILE --split_seed 3", "--split_seed cannot be given here"),
         ("--config FILE --dataset lung", "--dataset cannot be given here"),
         ("--config FILE --seeds 1 2", "--seeds cannot be given here"),
+        ("--config FILE --inner_folds 3", "--inner_folds cannot be given here"),
+        ("--config FILE --no_evaluate_test", "models are compared on test rows"),
         ("--config FILE --group a/b", "a/b"),
         ("--config FILE --overwrite", "no run can be made; the first one: --overwrite"),
     ],

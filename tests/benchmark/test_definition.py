@@ -90,6 +90,10 @@ def test_seeds_of_splits_may_be_listed(tmp_path: Path) -> None:
             "{datasets: [lung], models: [{model: mtlr, seed: [1, 2]}]}",
             "mtlr: seed is a list; list each dataset or model",
         ),
+        (
+            "{datasets: [lung], models: [{model: mtlr, evaluate_test: false}]}",
+            "mtlr: evaluate_test has no place here: models are compared on the test rows",
+        ),
         ("{datasets: [lung], models: [mtlr], common: {lr: [1, 2]}}", "common: lr is a list"),
         ("{datasets: [lung], models: [{model: mtlr, after: [x]}]}", "wait for no others"),
     ],
