@@ -6,16 +6,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from survkit.configs.args_file import build_config
+from survkit.configs.search import SearchConfig
+from survkit.configs.train import TrainConfig
 from survkit.datasets import COMMON_PARAMETERS, SPLIT_PARAMETERS
 from survkit.experiments import Sweep
 from survkit.experiments.sweep import AFTER, FIELDS, NAME, is_varied
 from survkit.experiments.sweep_file import read_mapping
 from survkit.runs.flags import readers
-from survkit.text import cut, one_line, shown
+from survkit.text import cut, nearest, one_line, shown
 from survkit.types import InputError
 
-KEYS = ("datasets", "models", "splits", "folds", "common")
+KEYS = ("datasets", "models", "splits", "folds", "common", "search")
+SEARCH_KEYS = ("trials", "metric", "pruning", "inner_folds")
+SPACE, INNER = "space", "inner_folds"
 MOST_SPLITS = 1000
+
+
+class SearchRules(NamedTuple):
+    """What holds for every search of a benchmark; `inner_folds` is 0 for one validation split."""
+
+    config: SearchConfig
+    inner_folds: int
 
 
 class Benchmark(NamedTuple):
@@ -29,12 +41,18 @@ class Benchmark(NamedTuple):
         Flags of the splits; a list stands for one split with each of its values.
     common : mapping
         Flags of every run.
+    search : SearchRules, optional
+        How each model finds its hyperparameters in each split; None where it has those given.
+    spaces : mapping
+        What a search of a model varies, by what the model is called; the others vary their own.
     """
 
     datasets: Mapping[str, Mapping[str, Any]]
     models: Mapping[str, Mapping[str, Any]]
     splits: Mapping[str, Any]
     common: Mapping[str, Any]
+    search: SearchRules | None = None
+    spaces: Mapping[str, Mapping[Any, Any]] = {}
 
     @property
     def kinds(self) -> dict[str, tuple[str, str]]:
@@ -55,8 +73,9 @@ def read_benchmark(path: str | Path) -> Benchmark:
     """Read a benchmark from a YAML file.
 
     Its keys: `datasets` and `models`, lists of names or of mappings of flags with their own
-    `name`; `splits`, how many holdout splits (seeds 0, 1, ...) or a list of their seeds, or
-    `folds`, how many folds to test in turn; `common`, flags of every run.
+    `name`, and for a model with its own search `space`; `splits`, how many holdout splits (seeds
+    0, 1, ...) or a list of their seeds, or `folds`, how many folds to test in turn; `common`,
+    flags of every run; `search`, the rules of a search for each model in each split.
 
     Raises
     ------
@@ -71,14 +90,50 @@ def read_benchmark(path: str | Path) -> Benchmark:
     common = content.get("common") or {}
     if not isinstance(common, dict):
         raise InputError(f"{path}: common must be flags with their values, as 'bootstrap: 0'")
+    models = _entries(path, "models", "model", content["models"])
+    spaces = {name: flags.pop(SPACE) for name, flags in models.items() if SPACE in flags}
     benchmark = Benchmark(
         datasets=_entries(path, "datasets", "dataset", content["datasets"]),
-        models=_entries(path, "models", "model", content["models"]),
+        models=models,
         splits=_splits(path, content),
         common={"bootstrap": 0, **common},
+        search=_search_rules(path, content),
+        spaces=spaces,
     )
     _check_axes(path, benchmark)
+    _check_spaces(path, benchmark)
     return benchmark
+
+
+def _search_rules(path: Path, content: Mapping[str, Any]) -> SearchRules | None:
+    if content.get("search") is None:
+        return None
+    given = content["search"]
+    if not isinstance(given, dict):
+        raise InputError(f"{path}: search must be rules with their values, as 'trials: 20'")
+    if unknown := [key for key in given if key not in SEARCH_KEYS]:
+        raise InputError(
+            f"{path}: search has the key '{cut(str(unknown[0]))}'"
+            f"{nearest(str(unknown[0]), SEARCH_KEYS)}; keys are {', '.join(SEARCH_KEYS)}"
+        )
+    rules = dict(given)
+    try:
+        inner: TrainConfig = build_config(TrainConfig, {INNER: rules.pop(INNER, 0)})
+        config = build_config(SearchConfig, {**rules, "final_seeds": 1})
+    except InputError as error:
+        raise InputError(f"{path}: search: {error}") from None
+    return SearchRules(config, inner.inner_folds)
+
+
+def _check_spaces(path: Path, benchmark: Benchmark) -> None:
+    for name, space in benchmark.spaces.items():
+        if benchmark.search is None:
+            raise InputError(f"{path}: {cut(name)} has a space, but the file has no search")
+        if not isinstance(space, dict):
+            raise InputError(
+                f"{path}: the space of {cut(name)} must have flags as its keys, as "
+                "'hidden_dim: [32, 64]'"
+            )
 
 
 def _entries(path: Path, key: str, flag: str, items: object) -> dict[str, dict[str, Any]]:
@@ -131,7 +186,7 @@ def _check_axes(path: Path, benchmark: Benchmark) -> None:
     """Refuse flags in a place where they would set one model's data or splits apart."""
     of_data = [f for f in FIELDS if f in COMMON_PARAMETERS or readers(f)["dataset"]]
     elsewhere = {
-        **dict.fromkeys(SPLIT_PARAMETERS[1:], "is what splits or folds say"),
+        **dict.fromkeys(SPLIT_PARAMETERS[1:], "is what splits, folds or search say"),
         "dataset": "belongs to datasets",
         "model": "belongs to models",
         "evaluate_test": "has no place here: models are compared on the test rows",

@@ -100,6 +100,7 @@ class OptionType(typing.NamedTuple):
 _type_hints = functools.cache(typing.get_type_hints)
 
 
+@functools.cache
 def option_type(config_class: type, name: str) -> OptionType:
     """Return the type of a field.
 
@@ -157,7 +158,7 @@ def _check_value(field: dataclasses.Field[Any], declared: OptionType, value: Any
         raise InputError(f"--{field.name} is {value}; it must be finite")
     if value and abs(value) < SMALLEST:
         raise InputError(f"--{field.name} is {value}; it must be at least {SMALLEST:g}")
-    for word, bound in ({"at most": LARGEST} | field.metadata["bounds"]).items():
+    for word, bound in {"at most": LARGEST, **field.metadata["bounds"]}.items():
         if not _INSIDE[word](value, bound):
             limit = f"{bound:g}" if isinstance(bound, float) else bound
             raise InputError(f"--{field.name} is {shown(value)}; it must be {word} {limit}")

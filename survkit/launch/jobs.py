@@ -132,10 +132,10 @@ class JobSource(Protocol):
 
     @property
     def remaining(self) -> int:
-        """At most how many jobs it still gives."""
+        """How many jobs it may still give; 0 once there are no more, whatever those that run do."""
 
     def next_job(self) -> Job | None:
-        """Return a job to start in a free place; None once there are no more."""
+        """Return a job to start in a free place; None where there is none now."""
 
     def ended(self, outcome: Outcome) -> None:
         """Take note of how a job ended, before the next one is asked for."""

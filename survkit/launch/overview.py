@@ -62,6 +62,10 @@ class Overview:
             self._live.stop()
             self._live = None
 
+    def expect(self, total: int) -> None:
+        """Set how many runs there are."""
+        self._total = total
+
     def started(self, name: str, note: str = "", folder: Path | None = None) -> None:
         """Report that a run has started, and where, such as "GPU 0" or "job 17".
 

@@ -20,37 +20,56 @@ _FIELDS = {field.name: field for field in fields(TrainConfig)}
 _KEYS = Range._fields
 
 
-def search_space(model: str, path: str | None, typed: Collection[str]) -> Space:
+def read_space(path: str) -> dict[Any, Any]:
+    """Return what a YAML file of a search space says, unchecked.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or without flags.
+    """
+    given = read_yaml(Path(path), "the search space")
+    if not isinstance(given, dict):
+        raise InputError(
+            f"the search space {path} must have flags as its keys, as 'hidden_dim: [32, 64]'"
+        )
+    return given
+
+
+def search_space(
+    model: str,
+    given: Mapping[Any, Any] | None = None,
+    *,
+    fixed: Collection[str] = (),
+    where: str | None = None,
+) -> Space:
     """Return what a search of a model varies.
 
     Parameters
     ----------
     model : str
         A key of `MODELS`.
-    path : str, optional
-        YAML file of a space; the model's own space where it is None.
-    typed : collection of str
-        The flags of the command line: the space must not vary them as well.
+    given : mapping, optional
+        Flags with what to try, as a YAML file has them; the model's own space where it is None.
+    fixed : collection of str
+        The flags that are given a value: the space must not vary them as well.
+    where : str, optional
+        What messages call the space.
 
     Raises
     ------
     InputError
-        For a file that cannot be read, a flag that the model does not read or the command line
-        gives, or a range without numbers that the flag can have.
+        For a flag that the model does not read or that is fixed, or a range without numbers that
+        the flag can have.
     """
-    given: Any = MODELS[model].search_space
-    where = f"the search space of {model}"
-    if path is not None:
-        where = f"the search space {path}"
-        given = read_yaml(Path(path), "the search space")
-        if not isinstance(given, dict):
-            raise InputError(f"{where} must have flags as its keys, as 'hidden_dim: [32, 64]'")
+    where = where or f"the search space of {model}"
+    given = MODELS[model].search_space if given is None else given
     if not given:
-        raise InputError(f"{where} is empty; --space names a file with flags of {model} to vary")
+        raise InputError(f"{where} is empty; name flags of {model} to vary")
     space = {}
     for flag, values in given.items():
         try:
-            _check_flag(flag, model, typed)
+            _check_flag(flag, model, fixed)
             space[flag] = _domain(flag, values)
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
@@ -77,7 +96,7 @@ def is_whole(flag: str) -> bool:
     return option_type(TrainConfig, flag).scalar is int
 
 
-def _check_flag(flag: str, model: str, typed: Collection[str]) -> None:
+def _check_flag(flag: str, model: str, fixed: Collection[str]) -> None:
     known = [name for name in MODELS[model].parameters if _FIELDS[name].metadata["identity"]]
     if flag not in known:
         readers = [name for name, entry in MODELS.items() if flag in entry.parameters]
@@ -90,8 +109,8 @@ def _check_flag(flag: str, model: str, typed: Collection[str]) -> None:
         else:
             why = f"is no flag{nearest(flag, known)}"
         raise InputError(f"'{cut(flag)}' {why}")
-    if flag in typed:
-        raise InputError(f"--{flag} is given on the command line, too; leave one of the two out")
+    if flag in fixed:
+        raise InputError(f"--{flag} is given a value, too; leave one of the two out")
     if option_type(TrainConfig, flag).several:
         raise InputError(f"'{flag}' takes a list of values, which a search cannot vary")
 

@@ -26,6 +26,9 @@ from survkit.slurm.submission import submit_jobs
 SOURCE_LIMIT = 8
 """Jobs of a source in the queue at the same time, unless `--array_limit` says otherwise."""
 
+IDLE_SECONDS = 1.0
+"""How often a source that has nothing to start now is asked again."""
+
 
 def slurm_launch(
     jobs: Sequence[Job], config: LaunchConfig, *, stop: threading.Event, overview: Overview
@@ -92,8 +95,12 @@ def slurm_launch_source(
         while not stop.is_set():
             with lock:
                 job = waiting.popleft() if waiting else source.next_job()
-            if job is None:
+                is_last = job is None and source.remaining == 0
+            if is_last:
                 return
+            if job is None:
+                stop.wait(IDLE_SECONDS)
+                continue
             (outcome,) = slurm_launch([job], config, stop=stop, overview=_Shared(overview))
             with lock:
                 outcomes.append(outcome)

@@ -71,11 +71,11 @@ def test_seeds_of_splits_may_be_listed(tmp_path: Path) -> None:
         ("{datasets: [lung], models: [mtlr], common: [a]}", "common must be flags"),
         (
             "{datasets: [lung], models: [mtlr], common: {split_seed: 3}}",
-            "common: split_seed is what splits or folds say",
+            "common: split_seed is what splits, folds or search say",
         ),
         (
             "{datasets: [{dataset: lung, fold: 1}], models: [mtlr]}",
-            "lung: fold is what splits or folds say",
+            "lung: fold is what splits, folds or search say",
         ),
         (
             "{datasets: [lung], models: [{model: mtlr, time_bins: 5}]}",

@@ -181,7 +181,7 @@ def test_a_search_grows_until_its_choice_is_tested(
     ("flags", "said"),
     [
         ("--model kaplan_meier", "the search space of kaplan_meier is empty"),
-        ("--model coxph --cox_alpha 1", "--cox_alpha is given on the command line, too"),
+        ("--model coxph --cox_alpha 1", "--cox_alpha is given a value, too"),
         ("--model coxph --seeds 1 2", "--seeds cannot be given here"),
         ("--model coxph --no_evaluate_test", "--evaluate_test cannot be given here"),
         ("--model coxph --inner_folds 2 --inner_fold 1", "--inner_fold cannot be given here"),

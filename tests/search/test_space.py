@@ -8,18 +8,18 @@ import pytest
 
 from survkit.models.registry import MODELS
 from survkit.models.search_spaces import Choices, Range
-from survkit.search.space import as_plain, search_space
+from survkit.search.space import as_plain, read_space, search_space
 from survkit.types import InputError
 
 
 @pytest.mark.parametrize("model", [m for m, entry in MODELS.items() if entry.search_space])
 def test_the_space_of_each_model_can_be_searched(model: str, tmp_path: Path) -> None:
-    space = search_space(model, None, ())
+    space = search_space(model)
     assert space == MODELS[model].search_space
     lines = [f"{flag}: {domain}" for flag, domain in as_plain(space).items()]
     path = tmp_path / "space.yaml"
     path.write_text("\n".join(lines).replace("'log': True", "'log': true"))
-    assert search_space(model, str(path), ()) == space
+    assert search_space(model, read_space(str(path))) == space
 
 
 def test_every_model_with_flags_has_a_space() -> None:
@@ -32,7 +32,7 @@ def test_values_have_the_types_of_their_flags(tmp_path: Path) -> None:
         "lr: {low: 1e-4, high: 1}\nhidden_dim: [8, 16.0]\nepochs: {low: 1, high: 9, log: true}\n"
         "optimizer: [Adam, SGD]\nmixture_topk: [null, 2]\nlearn_temperature: [true, false]"
     )
-    space = search_space("fixed_moe", str(path), ())
+    space = search_space("fixed_moe", read_space(str(path)))
     assert space["lr"] == Range(1e-4, 1.0)
     assert isinstance(space["lr"].high, float)
     assert repr(space["hidden_dim"]) == repr(Choices((8, 16)))
@@ -82,13 +82,11 @@ def test_a_bad_space_is_refused_in_one_line(text: str, said: str, tmp_path: Path
     path = tmp_path / "space.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as error:
-        search_space("mtlr", str(path), ())
+        search_space("mtlr", read_space(str(path)), where=f"the space {path}")
     assert said in str(error.value)
     assert str(path) in str(error.value)
 
 
-def test_a_flag_that_changes_no_number_is_not_searched(tmp_path: Path) -> None:
-    path = tmp_path / "space.yaml"
-    path.write_text("bart_cores: [1, 2]")
+def test_a_flag_that_changes_no_number_is_not_searched() -> None:
     with pytest.raises(InputError, match="'bart_cores' changes no number of a run"):
-        search_space("bart", str(path), ())
+        search_space("bart", {"bart_cores": [1, 2]})

@@ -65,7 +65,7 @@ class Schedule:
         source: JobSource | None = None,
     ) -> None:
         self._jobs = list(jobs)
-        self._source, self._has_more = source, source is not None
+        self._source = source
         self._names = {job.name for job in jobs}
         self._stop = stop
         self._overview = overview
@@ -74,6 +74,7 @@ class Schedule:
         self._waiting = list(jobs)
         self._elsewhere: list[Job] = []
         self._running: dict[str, _Started] = {}
+        self._is_ending = False
         self._give_up_at = math.inf
         self._told_busy = False
         self._ended: queue.SimpleQueue[_Started] = queue.SimpleQueue()
@@ -90,6 +91,10 @@ class Schedule:
     def is_finished(self) -> bool:
         """Whether every job has an outcome."""
         return not self._has_more and len(self._outcomes) == len(self._jobs)
+
+    @property
+    def _has_more(self) -> bool:
+        return self._source is not None and not self._is_ending and self._source.remaining > 0
 
     def run(self, submit: Submit) -> None:
         """Run all jobs that have no outcome yet.
@@ -113,7 +118,7 @@ class Schedule:
             self._end(Outcome(job, Status.STOPPED, note="not started"))
         for job in self._elsewhere:
             self._end(Outcome(job, Status.STOPPED, note=ELSEWHERE))
-        self._waiting, self._elsewhere, self._has_more = [], [], False
+        self._waiting, self._elsewhere, self._is_ending = [], [], True
         self._give_up_at = min(self._give_up_at, time.monotonic() + GIVE_UP_SECONDS)
         if time.monotonic() > self._give_up_at:  # a worker of a cluster may be gone
             for started in list(self._running.values()):
@@ -124,14 +129,9 @@ class Schedule:
 
         A job that another process trains has a place, too: the next may depend on its outcome.
         """
-        while (
-            self._source
-            and self._has_more
-            and len(self._waiting) + len(self._elsewhere) < len(self._places)
-        ):
+        while self._source and len(self._waiting) + len(self._elsewhere) < len(self._places):
             job = self._source.next_job()
             if job is None:
-                self._has_more = False
                 return
             self._jobs.append(job)
             self._names.add(job.name)
