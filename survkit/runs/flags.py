@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from functools import cache
 from typing import Any
 
 from survkit.configs.args_file import Given
@@ -47,7 +48,12 @@ def dataset_and_model_flags(dataset: str, model: str) -> list[str]:
 
 def is_read(flag: str, dataset: str, model: str) -> bool:
     """Whether a run on this dataset with this model reads a flag."""
-    return flag in dataset_and_model_flags(dataset, model) or not any(readers(flag).values())
+    return flag in dataset_and_model_flags(dataset, model) or _is_of_command(flag)
+
+
+@cache
+def _is_of_command(flag: str) -> bool:
+    return not any(readers(flag).values())
 
 
 def canonical(config: TrainConfig) -> TrainConfig:
