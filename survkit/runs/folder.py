@@ -10,6 +10,7 @@ import importlib.metadata
 import io
 import json
 import math
+import time
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -32,6 +33,9 @@ from survkit.types import InputError, SurvivalData, SurvivalPrediction
 UNFINISHED_FORM = 3
 """What `last.pt` holds; one of another form cannot be gone on with."""
 
+SAVE_SECONDS = 1.0
+"""How often the state of an unfinished fit is kept: writing it takes as long as a short epoch."""
+
 RECORDED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scikit-survival", "scipy", "torch")
 
 
@@ -51,6 +55,7 @@ class RunFolder:
         self._run_id: str | None = None
         self._epochs: float = math.inf  # at most
         self._last_logged: int | None = None
+        self._saved_at = -math.inf
         self.listeners: list[Callable[[int, Mapping[str, float]], None]] = []
         """Called with (epoch, values) after every epoch."""
         self.warnings: list[str] = []
@@ -110,8 +115,15 @@ class RunFolder:
         return lost
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep the state of an unfinished fit."""
+        """Keep the state of an unfinished fit: the first, a diverged one, else one a second.
+
+        Epochs after the state that was kept last are trained again after a kill.
+        """
         self._place.check()
+        now = time.monotonic()
+        if now - self._saved_at < SAVE_SECONDS and state.get("diverged") is not True:
+            return
+        self._saved_at = now
         own = {
             "form": UNFINISHED_FORM,
             "run_id": self._run_id,
