@@ -1,6 +1,15 @@
-"""Heads and networks of continuous time as estimators, in scikit-survival's convention."""
+"""Models of the registry as estimators, in scikit-survival's convention."""
 
-from survkit.estimators.survival import (
+from survkit.estimators.baselines import (
+    CoxnetSurvival,
+    ExtraTreesSurvival,
+    GradientBoostingSurvival,
+    SurvivalBoostSurvival,
+    WeibullAFTSurvival,
+    XGBAFTSurvival,
+    XGBCoxSurvival,
+)
+from survkit.estimators.networks import (
     AdjustableMoESurvival,
     DeepCoxMixturesSurvival,
     DeepSurvivalMachinesSurvival,
@@ -12,10 +21,17 @@ from survkit.estimators.survival import (
 
 __all__ = [
     "AdjustableMoESurvival",
+    "CoxnetSurvival",
     "DeepCoxMixturesSurvival",
     "DeepSurvivalMachinesSurvival",
     "DeepWeibullSurvival",
+    "ExtraTreesSurvival",
     "FixedMoESurvival",
+    "GradientBoostingSurvival",
     "MTLRSurvival",
     "PersonalizedMoESurvival",
+    "SurvivalBoostSurvival",
+    "WeibullAFTSurvival",
+    "XGBAFTSurvival",
+    "XGBCoxSurvival",
 ]

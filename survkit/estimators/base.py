@@ -5,11 +5,12 @@ Fields of the dataclasses are the parameters, named as the command's flags.
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -32,40 +33,27 @@ from survkit.estimators.inputs import (
     with_kinds,
 )
 from survkit.estimators.outcomes import as_outcome, as_written
-from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import Float64Array, InputError, SurvivalData, SurvivalPrediction
+from survkit.models.registry import MODELS
+from survkit.types import FitSummary, Float64Array, InputError, SurvivalData, SurvivalPrediction
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc]
+class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  # type: ignore[misc]
     """What all estimators share; `MTLRSurvival` describes the parameters."""
 
-    head: ClassVar[str]
-    _network: ClassVar[type[NeuralSurvivalModel]] = NeuralSurvivalModel
+    model_name: ClassVar[str]
+    """The model's name in the registry, and for `--model`."""
 
     time_bins: int | None = None
     quantile_event_times: bool | None = None
     labeling_floor_mode: bool = False
-    hidden_dim: int = 128
-    num_hidden_layers: int = 2
-    dropout: float = 0.0
-    embedding_dimension: int = 4
-    numeric_inputs: Literal["scaled", "normal_scores"] = "scaled"
-    one_hot_embed: bool = False
-    epochs: int = 1000
-    lr: float = 5e-4
-    batch_size: int = 64
-    optimizer: Literal["Adam", "AdamW", "SGD"] = "Adam"
-    early_stopping_patience: int = 10
-    validation_fraction: float = 0.1
-    random_state: int | np.random.RandomState | None = 42
-    device: str | None = None
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
-        """Fit the network; the rows held out choose the epoch whose weights are kept.
+        """Fit the model.
 
         Everything given is training data: imputing, scaling, the codes of categories, the time
-        grid and `unique_times_` come from all rows.
+        grid and `unique_times_` come from all rows. Where there is a `validation_fraction`, that
+        share of the rows is held out and decides when the fit stops, and nothing else.
 
         Parameters
         ----------
@@ -84,34 +72,53 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
             For a parameter out of range, an outcome or features that cannot be used, or rows
             that are all censored.
         """
-        parameters = self._parameters()
-        data = self._training_data(X, y)
-        random = check_random_state(self.random_state)
-        seed = self.random_state
+        entry = MODELS[self.model_name]
+        flags = {flag: keyword for flag, keyword in entry.parameters.items() if flag != keyword}
+        with named_as_parameters(flags):
+            parameters = self._parameters(flags)
+            data = self._training_data(X, y)
+            random = check_random_state(getattr(self, "random_state", 0))
+            model = entry.build(
+                grid=time_grid(
+                    data.time,
+                    data.event,
+                    n=len(data),
+                    time_bins=parameters["time_bins"],
+                    quantile_event_times=self.quantile_event_times,
+                    labeling_floor_mode=self.labeling_floor_mode,
+                ),
+                parameters=parameters,
+                seed=self._seed(random),
+                device=self._device(),
+            )
+            with _one_thread():
+                model.fit(*self._rows(data, random))
+        # On the CPU, wherever it was trained, so that a pickle opens on any machine.
+        self.model_ = entry.from_state(model.state())
+        self._note_fit(model.fit_summary)
+        return self
+
+    def _rows(
+        self, data: SurvivalData, random: np.random.RandomState
+    ) -> tuple[SurvivalData, SurvivalData]:
+        """Return the rows to train on and those that decide when the fit stops."""
+        fraction = getattr(self, "validation_fraction", None)
+        if fraction is None:  # a model that looks at no other rows
+            return data, data
+        train, held_out = hold_out(data.event, fraction, random)
+        return data.subset(train), data.subset(held_out)
+
+    def _seed(self, random: np.random.RandomState) -> int:
+        seed = getattr(self, "random_state", 0)
         if not isinstance(seed, int | np.integer):
             seed = random.randint(2**32, dtype=np.int64)
-        model = self._network(
-            self.head,
-            grid=time_grid(
-                data.time,
-                data.event,
-                n=len(data),
-                time_bins=parameters["time_bins"],
-                quantile_event_times=self.quantile_event_times,
-                labeling_floor_mode=self.labeling_floor_mode,
-            ),
-            parameters=parameters,
-            seed=int(seed),
-            device=self.device or ("cuda" if torch.cuda.is_available() else "cpu"),
-        )
-        train, held_out = hold_out(data.event, self.validation_fraction, random)
-        with _one_thread():
-            model.fit(data.subset(train), data.subset(held_out))
-        # On the CPU, wherever it was trained, so that a pickle opens on any machine.
-        self.model_ = self._network.from_state(model.state())
-        self.n_iter_ = model.fit_summary.epochs_trained
-        self.best_epoch_ = model.fit_summary.best_epoch
-        return self
+        return int(seed)
+
+    def _device(self) -> str:
+        return "cpu"
+
+    def _note_fit(self, summary: FitSummary) -> None:
+        """Keep what the fit says of itself."""
 
     def _training_data(self, X: Any, y: Any) -> SurvivalData:  # noqa: N803
         """Check X and y, fit the preprocessing and learn the times of functions."""
@@ -141,14 +148,18 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
             categorical=self.preprocessor_.categorical,
         )
 
-    def _parameters(self) -> dict[str, Any]:
-        """Return a value for every flag: the estimator's parameters, checked, and defaults."""
-        if not 0 < self.validation_fraction < 1:
-            raise InputError(
-                f"validation_fraction is {self.validation_fraction}; it must be above 0 and below 1"
-            )
-        flags = {field.name for field in fields(TrainConfig)}
-        given = {name: v for name, v in self.get_params(deep=False).items() if name in flags}
+    def _parameters(self, flags: Mapping[str, str]) -> dict[str, Any]:
+        """Return a value for every flag: the estimator's parameters, checked, and defaults.
+
+        `flags` has those that are called otherwise here.
+        """
+        fraction = getattr(self, "validation_fraction", 0.5)
+        if not 0 < fraction < 1:
+            raise InputError(f"validation_fraction is {fraction}; it must be above 0 and below 1")
+        flag_of = {keyword: flag for flag, keyword in flags.items()}
+        known = {field.name for field in fields(TrainConfig)}
+        named = {flag_of.get(name, name): v for name, v in self.get_params(deep=False).items()}
+        given = {name: value for name, value in named.items() if name in known}
         # A grid over np.arange gives numpy's numbers; the configuration takes plain ones.
         plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in given.items()}
         return asdict(TrainConfig(**plain))
@@ -180,36 +191,21 @@ class NeuralSurvival(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):  #
         return tags
 
 
-class ExpertWeights(NeuralSurvival):
-    """What all mixtures offer: the weights that a subject's curves are mixed with."""
-
-    def predict_expert_weights(self, X: Any) -> Float64Array:  # noqa: N803
-        """Return the weights of the experts or components, shape (n, E); each row sums to 1."""
-        weights = self._predict(X).expert_weights
-        assert weights is not None  # a mixture has them
-        return weights
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class MixtureSurvival(ExpertWeights):
-    """What the mixtures of experts share; `FixedMoESurvival` describes the parameters."""
-
-    mixture_components: int = 10
-    mixture_topk: int | None = None
-    expert_metric: Literal["dot", "euclidean"] = "dot"
-    learn_temperature: bool = True
-    logit_temp: float = 2.0
-    group_ent_lambda: float = 0.01
-    instance_ent_lambda: float = 0.0
-    cosine_anneal_group_ent_lambda: bool = False
-    cosine_anneal_hold_epochs: int = 0
-    cosine_anneal_epochs: int = 2
-    cosine_anneal_min_lambda_multiplier: float = 0.0
-
-
 def _warn(messages: tuple[str, ...]) -> None:
     for message in messages:
         warnings.warn(message, UserWarning, stacklevel=4)
+
+
+@contextmanager
+def named_as_parameters(flags: Mapping[str, str]) -> Iterator[None]:
+    """Let messages about flags speak of parameters; `flags` maps the one to the other."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        for flag, name in flags.items():
+            message = re.sub(rf"--{flag}\b", name, message)
+        raise InputError(message) from None
 
 
 @contextmanager

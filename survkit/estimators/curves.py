@@ -12,8 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from sksurv.functions import StepFunction
 
 from survkit.estimators.outcomes import TIMES_ARE_NUMBERS, as_array, as_number, as_numbers
-from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.types import BoolArray, Float64Array, FloatArray, InputError, SurvivalPrediction
+from survkit.types import (
+    BoolArray,
+    Float64Array,
+    FloatArray,
+    InputError,
+    SurvivalModel,
+    SurvivalPrediction,
+)
 
 MOST_FUNCTION_TIMES = 1000
 """Event times at which functions step, at most."""
@@ -45,7 +51,7 @@ class CurvePredictions:
     between the knots of the model).
     """
 
-    model_: NeuralSurvivalModel
+    model_: SurvivalModel
     unique_times_: Float64Array
     largest_time_: float
 

@@ -10,8 +10,8 @@ import importlib.metadata
 import io
 import json
 import math
-import time
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from survkit.types.data import SurvivalData
-from survkit.types.grid import Knots
+from survkit.types.grid import Knots, TimeGrid
 from survkit.types.prediction import SurvivalPrediction
 
 
@@ -20,7 +20,10 @@ class FitMonitor(Protocol):
         """Note the values of one epoch (epochs count from 1)."""
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep the state of an unfinished fit; the newest one replaces those before it."""
+        """Keep the state of an unfinished fit in place of those before it, or leave it be.
+
+        Where states follow close upon each other, some may be left out.
+        """
 
     def load(self) -> Mapping[str, Any] | None:
         """Return the state kept by an interrupted fit, or None where there is none."""
@@ -54,6 +57,7 @@ class FitSummary(NamedTuple):
 class SurvivalModel(Protocol):
     """What every model of survkit offers, whatever fits it."""
 
+    grid: TimeGrid
     fit_summary: FitSummary
 
     @property

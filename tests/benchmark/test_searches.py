@@ -120,7 +120,11 @@ def test_a_search_that_was_stopped_is_named_and_goes_on(
         ("search: {trials: 3}", "", "mtlr has a space, but the file has no search"),
         ("{lr: {low: 0.001, high: 0.1}}", "3", "the space of mtlr must have flags as its keys"),
         ("{lr: {low: 0.001, high: 0.1}}", "{epochs: [4, 8]}", "--epochs is given a value, too"),
-        ("{lr: {low: 0.001, high: 0.1}}", "{cox_alpha: [4, 8]}", "the search space of mtlr: 'cox_alpha'"),
+        (
+            "{lr: {low: 0.001, high: 0.1}}",
+            "{cox_alpha: [4, 8]}",
+            "the search space of mtlr: 'cox_alpha'",
+        ),
         ("coxph,", "{model: coxph, cox_alpha: 1},", "coxph: --cox_alpha is given a value, too"),
     ],
 )

@@ -1,14 +1,69 @@
-"""The estimators, one for each head and each network of continuous time: what they fit."""
+"""Networks as estimators: the heads, and the networks of continuous time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from survkit.baselines.deep_cox_mixtures import DeepCoxMixtures
-from survkit.baselines.deep_survival_machines import DeepSurvivalMachines
-from survkit.baselines.deep_weibull import DeepWeibull
-from survkit.estimators.base import ExpertWeights, MixtureSurvival, NeuralSurvival
+import numpy as np
+import torch
+
+from survkit.estimators.base import SurvivalEstimator
+from survkit.types import FitSummary, Float64Array
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class NeuralSurvival(SurvivalEstimator):
+    """What the networks share; `MTLRSurvival` describes the parameters."""
+
+    hidden_dim: int = 128
+    num_hidden_layers: int = 2
+    dropout: float = 0.0
+    embedding_dimension: int = 4
+    numeric_inputs: Literal["scaled", "normal_scores"] = "scaled"
+    one_hot_embed: bool = False
+    epochs: int = 1000
+    lr: float = 5e-4
+    batch_size: int = 64
+    optimizer: Literal["Adam", "AdamW", "SGD"] = "Adam"
+    early_stopping_patience: int = 10
+    validation_fraction: float = 0.1
+    random_state: int | np.random.RandomState | None = 42
+    device: str | None = None
+
+    def _device(self) -> str:
+        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+    def _note_fit(self, summary: FitSummary) -> None:
+        self.n_iter_ = summary.epochs_trained
+        self.best_epoch_ = summary.best_epoch
+
+
+class ExpertWeights(NeuralSurvival):
+    """What all mixtures offer: the weights that a subject's curves are mixed with."""
+
+    def predict_expert_weights(self, X: Any) -> Float64Array:  # noqa: N803
+        """Return the weights of the experts or components, shape (n, E); each row sums to 1."""
+        weights = self._predict(X).expert_weights
+        assert weights is not None  # a mixture has them
+        return weights
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MixtureSurvival(ExpertWeights):
+    """What the mixtures of experts share; `FixedMoESurvival` describes the parameters."""
+
+    mixture_components: int = 10
+    mixture_topk: int | None = None
+    expert_metric: Literal["dot", "euclidean"] = "dot"
+    learn_temperature: bool = True
+    logit_temp: float = 2.0
+    group_ent_lambda: float = 0.01
+    instance_ent_lambda: float = 0.0
+    cosine_anneal_group_ent_lambda: bool = False
+    cosine_anneal_hold_epochs: int = 0
+    cosine_anneal_epochs: int = 2
+    cosine_anneal_min_lambda_multiplier: float = 0.0
 
 
 class MTLRSurvival(NeuralSurvival):
@@ -70,7 +125,7 @@ class MTLRSurvival(NeuralSurvival):
         The network.
     """
 
-    head = "mtlr"
+    model_name = "mtlr"
 
 
 class FixedMoESurvival(MixtureSurvival):
@@ -99,7 +154,7 @@ class FixedMoESurvival(MixtureSurvival):
     All further parameters and attributes are those of `MTLRSurvival`.
     """
 
-    head = "fixed_moe"
+    model_name = "fixed_moe"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -114,7 +169,7 @@ class AdjustableMoESurvival(MixtureSurvival):
     All further parameters are those of `FixedMoESurvival` and `MTLRSurvival`.
     """
 
-    head = "adjustable_moe"
+    model_name = "adjustable_moe"
 
     time_warp_function: Literal["two_logistics", "beta_cdf"] = "two_logistics"
 
@@ -136,7 +191,7 @@ class PersonalizedMoESurvival(MixtureSurvival):
     All further parameters are those of `FixedMoESurvival` and `MTLRSurvival`.
     """
 
-    head = "personalized_moe"
+    model_name = "personalized_moe"
 
     hidden_dim: int = 160
     moe_value_dim: int | None = None
@@ -154,8 +209,7 @@ class DeepWeibullSurvival(NeuralSurvival):
     All parameters and attributes are those of `MTLRSurvival`.
     """
 
-    head = "deep_weibull"
-    _network = DeepWeibull
+    model_name = "deep_weibull"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -180,8 +234,7 @@ class DeepSurvivalMachinesSurvival(ExpertWeights):
     All further parameters and attributes are those of `MTLRSurvival`.
     """
 
-    head = "deep_survival_machines"
-    _network = DeepSurvivalMachines
+    model_name = "deep_survival_machines"
 
     dsm_components: int = 4
     dsm_distribution: Literal["weibull", "lognormal"] = "weibull"
@@ -208,8 +261,7 @@ class DeepCoxMixturesSurvival(ExpertWeights):
     All further parameters and attributes are those of `MTLRSurvival`.
     """
 
-    head = "deep_cox_mixtures"
-    _network = DeepCoxMixtures
+    model_name = "deep_cox_mixtures"
 
     dcm_components: int = 3
     dcm_intervals: int | None = None
