@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from survkit.configs.options import OptionType, option_type
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
+from survkit.models.registry import MODELS
 from tests.faults.fuzzing import check_train, num_examples
 
 JUNK = ["", " ", "-", "None", "nan", "inf", "1e3", "0x10", "9" * 5000, "a\0b", "a\nb", "\x1b[2J"]
@@ -33,22 +34,7 @@ WHOLE = ["-1", "0", "1", "2", "3", "7", "50", str(2**31), str(2**63), str(2**64)
 NUMBERS = ["0", "1", "-1", "0.5", "0.01", "1e-300", "1e-18", "1e18", "1e300", "1e308", "1e400"]
 WORDS = {
     "dataset": ["synthetic", "synthetic", "veteran", "lung", "csv", "sepsis", "SUPPORT3"],
-    "model": [
-        "kaplan_meier",
-        "coxph",
-        "mtlr",
-        "fixed_moe",
-        "adjustable_moe",
-        "personalized_moe",
-        "deepsurv",
-        "deephit",
-        "logistic_hazard",
-        "deep_weibull",
-        "deep_survival_machines",
-        "deep_cox_mixtures",
-        "rsf",
-        "rfs",
-    ],
+    "model": [*(name for name in MODELS if name != "bart"), "rfs"],
     "device": ["cpu", "cpu:0", "meta", "cuda:77", "mps", "cpu:1"],
     "monitored_val_metric": ["loss", "brier", "brier@50", "ece", "concordance", "brier@t=1"],
     "rsf_max_features": ["sqrt", "log2", "all", "1", "999999999"],
