@@ -79,6 +79,9 @@ def benchmark(given: Given) -> int:
 
     config: BenchmarkConfig = build_config(BenchmarkConfig, given.values)
     definition = read_benchmark(str(config.config))
+    for flag in ("check_wandb", "array"):
+        if definition.search is not None and getattr(config, flag):
+            raise InputError(f"--{flag} does not go with searches, which make one run at a time")
     group = config.group or Path(str(config.config)).stem
     check_group(group)
     datasets, models, splits = sizes(definition)
@@ -106,7 +109,8 @@ def benchmark(given: Given) -> int:
         return done.exit_status
     refused = [*plan.refused, *done.refused]
     cells = read_cells(done.jobs, done.outcomes, refused, definition.kinds)
-    material = gather(cells, _facts(planned, definition.kinds, make_job))
+    rules = "" if definition.search is None else str(definition.search)
+    material = gather(cells, _facts(planned, definition.kinds, make_job), rules)
     for comparison in material.comparisons:
         print(f"\n{comparison.metric}\n{means_table(comparison).text.to_string()}")
         print("\n".join(findings(comparison)))

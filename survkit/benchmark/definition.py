@@ -29,6 +29,13 @@ class SearchRules(NamedTuple):
     config: SearchConfig
     inner_folds: int
 
+    def __str__(self) -> str:
+        rows = f"{self.inner_folds} inner folds" if self.inner_folds else "the validation rows"
+        return (
+            f"Each model found its hyperparameters in each split: {self.config.trials} trials, the "
+            f"choice by {self.config.metric} of {rows}."
+        )
+
 
 class Benchmark(NamedTuple):
     """Datasets, models and splits, each with each.

@@ -48,11 +48,12 @@ class Material(NamedTuple):
     cells: pd.DataFrame
     facts: Mapping[str, DatasetFacts]
     comparisons: Sequence[Comparison]
+    search: str = ""
 
 
-def gather(cells: pd.DataFrame, facts: Mapping[str, DatasetFacts]) -> Material:
-    """Compare the models by every metric."""
-    return Material(cells, facts, [compare(cells, facts, metric) for metric in METRICS])
+def gather(cells: pd.DataFrame, facts: Mapping[str, DatasetFacts], search: str = "") -> Material:
+    """Compare the models by every metric; `search` says how they found their hyperparameters."""
+    return Material(cells, facts, [compare(cells, facts, metric) for metric in METRICS], search)
 
 
 def write_benchmark(material: Material, group_folder: Path) -> list[Path]:
@@ -92,6 +93,7 @@ def _page(material: Material, group: str) -> str:
         f"{counts[0]} datasets, {counts[1]} models, {counts[2]} splits of each: "
         f"{len(cells) - len(failed):,} of {len(cells):,} runs are finished."
     ]
+    facts += [material.search] if material.search else []
     sections = [_metric_section(material, comparison) for comparison in material.comparisons]
     sections += [_kinds_section(material), _runs_section(material, failed)]
     return render_page(group, sections, kind="benchmark", facts=facts, boxes=boxes)

@@ -157,17 +157,16 @@ class Searches:
             going.opened.close()
 
     def _begin(self, search: Search) -> None:
-        if not search.space:
-            self._finish(search, search.final_jobs({}))
-            return
         try:
+            if not search.space:
+                self._finish(search.final_jobs({}))
+                return
             opened = OpenSearch(search)
         except InputError as error:
-            self._refused.append(_refused(search, str(error)))
+            self._refuse(search, error)
             return
         if opened.record.is_closed:
-            self._finish(search, opened.final_jobs())
-            opened.close()
+            self._close(opened)
         else:
             source = opened.source(lambda trial, best: None)
             self._going[search.name] = _Going(opened, source)
@@ -179,24 +178,34 @@ class Searches:
             going.runs = True
             self._searching[job.name] = going
             return job
-        search = going.opened.search
+        search, record = going.opened.search, going.opened.record
         del self._going[search.name]
-        with contextlib.closing(going.opened):
-            try:
-                going.opened.choose()
-            except InputError as error:
-                self._refused.append(_refused(search, str(error)))
-                self._tell(f"{search.name}: {error}")
-                return None
-            record = going.opened.record
-            self._tell(
-                f"{search.name}: trial {record.chosen['trial']} chosen, {search.rules.metric} "
-                f"{record.chosen['value']:.5g}"
-            )
-            self._finish(search, going.opened.final_jobs())
+        try:
+            going.opened.choose()
+        except InputError as error:
+            going.opened.close()
+            self._refuse(search, error)
+            return None
+        self._tell(
+            f"{search.name}: trial {record.chosen['trial']} chosen, {search.rules.metric} "
+            f"{record.chosen['value']:.5g}"
+        )
+        self._close(going.opened)
         return None
 
-    def _finish(self, search: Search, jobs: Iterable[Job]) -> None:
+    def _close(self, opened: OpenSearch) -> None:
+        """Let the choice of a search be tested, and go from its folder."""
+        with contextlib.closing(opened):
+            try:
+                self._finish(opened.final_jobs())
+            except InputError as error:
+                self._refuse(opened.search, error)
+
+    def _refuse(self, search: Search, error: InputError) -> None:
+        self._refused.append(_refused(search, str(error)))
+        self._tell(f"{search.name}: {error}")
+
+    def _finish(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             self._finished.append(job)
             if not job.is_complete:

@@ -68,6 +68,8 @@ def test_searches_do_not_depend_on_what_runs_beside_them(
     }
     assert chosen < records
     assert len(records) == 6
+    page = (groups[0] / "benchmark.html").read_text()
+    assert "in each split: 3 trials, the choice by integrated_brier of the validation rows" in page
     capsys.readouterr()
     assert main([*command, "--log_dir", str(tmp_path / "one")]) == 0
     assert "all searches are closed, and their choices tested" in capsys.readouterr().out
@@ -142,6 +144,13 @@ def test_rules_that_cannot_be_are_refused_before_anything_runs(
     assert message in error
     assert error.count("\n") == 1
     assert not (tmp_path / "logs").exists()
+
+
+def test_wandb_is_not_asked_about_searches(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--check_wandb"]) == 2
+    assert "--check_wandb does not go with searches" in capsys.readouterr().err
 
 
 def test_a_dry_run_shows_the_first_trials(
