@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -35,7 +35,7 @@ from survkit.files import write_bytes
 from survkit.metrics.model_comparison import LEVEL
 from survkit.pages.csv_tables import spreadsheet_csv
 from survkit.pages.document import Box, Picture, Section, render_page
-from survkit.pages.svg import draw_svg
+from survkit.pages.svg import draw_svg, svg_file
 from survkit.pages.text_tables import TextTable, to_latex, to_markdown
 
 MOST_LISTED = 50
@@ -57,7 +57,7 @@ def gather(cells: pd.DataFrame, facts: Mapping[str, DatasetFacts], search: str =
 
 
 def write_benchmark(material: Material, group_folder: Path) -> list[Path]:
-    """Write benchmark.html, .md, .tex and .csv into a folder, and return their paths.
+    """Write benchmark.html, .md, .tex and .csv and the diagrams into a folder; return the paths.
 
     Raises
     ------
@@ -72,6 +72,10 @@ def write_benchmark(material: Material, group_folder: Path) -> list[Path]:
         "benchmark.tex": "\n".join(map(to_latex, tables)).encode(),
         "benchmark.csv": spreadsheet_csv(material.cells[columns]),
     }
+    for comparison in material.comparisons:
+        if comparison.ranked:
+            diagram = svg_file(**_diagram(comparison))
+            contents[f"benchmark_{comparison.metric}.svg"] = diagram
     for name, content in contents.items():
         write_bytes(group_folder / name, content)
     return [group_folder / name for name in contents]
@@ -145,14 +149,9 @@ def findings(comparison: Comparison) -> list[str]:
 
 
 def _pictures(material: Material, comparison: Comparison) -> tuple[Picture, ...]:
-    ranks, groups = comparison.mean_ranks, comparison.groups
+    ranks = comparison.mean_ranks
     seconds = material.cells.groupby("model")["seconds"].median()
-    diagram = draw_svg(
-        partial(critical_difference_diagram, ranks, groups),
-        width=7.5,
-        height=diagram_height(len(ranks), len(groups)),
-        label=f"mean ranks by {comparison.metric}",
-    )
+    diagram = draw_svg(**_diagram(comparison))
     times = draw_svg(
         partial(time_against_quality, dict(seconds), ranks),
         width=6.0,
@@ -168,6 +167,17 @@ def _pictures(material: Material, comparison: Comparison) -> tuple[Picture, ...]
         ),
         Picture(times, "Time of a fit against mean rank: up is better, left is faster."),
     )
+
+
+def _diagram(comparison: Comparison) -> dict[str, Any]:
+    """Return what draws a critical-difference diagram, and its size and label."""
+    ranks, groups = comparison.mean_ranks, comparison.groups
+    return {
+        "draw": partial(critical_difference_diagram, ranks, groups),
+        "width": 7.5,
+        "height": diagram_height(len(ranks), len(groups)),
+        "label": f"mean ranks by {comparison.metric}",
+    }
 
 
 def _kinds_section(material: Material) -> Section:

@@ -38,16 +38,27 @@ def draw_svg(draw: Callable[..., object], *, width: float, height: float, label:
     the text around the figure, and blue `--blue` of the page, which can be lighter on a dark page.
     `label` says what the figure shows to people who cannot see it, and must be unique in the page.
     """
+    svg = _drawn(draw, width, height, label, transparent=True)
+    svg = _GROUP_ID.sub("", _FURNITURE.sub("", svg[svg.index("<svg") :]))
+    svg = svg.replace("#000000", "currentColor").replace(_BLUE.lower(), "var(--blue)")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+
+
+def svg_file(draw: Callable[..., object], *, width: float, height: float, label: str) -> bytes:
+    """Return what `draw_svg` draws as the content of a file, on white."""
+    return _drawn(draw, width, height, label, transparent=False).encode()
+
+
+def _drawn(
+    draw: Callable[..., object], width: float, height: float, label: str, *, transparent: bool
+) -> str:
     with mpl.rc_context(_STYLE | {"svg.hashsalt": label}):  # names of parts, unique in the page
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(axes=figure.add_subplot())
         buffer = io.StringIO()
         with without_layout_warnings():
-            figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = _GROUP_ID.sub("", _FURNITURE.sub("", svg[svg.index("<svg") :]))
-    svg = svg.replace("#000000", "currentColor").replace(_BLUE.lower(), "var(--blue)")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(label)}"', 1)
+            figure.savefig(buffer, format="svg", transparent=transparent, metadata={"Date": None})
+    return buffer.getvalue()
 
 
 def height_with_legend(entries: int) -> float:
