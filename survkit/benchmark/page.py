@@ -94,7 +94,8 @@ def _page(material: Material, group: str) -> str:
         boxes.append(Box("Known leaks,", "on which results rest:", leaks))
     counts = [cells[name].nunique() for name in ("dataset", "model", "split")]
     facts = [
-        f"{counts[0]} datasets, {counts[1]} models, {counts[2]} splits of each: "
+        f"{counts[0]} datasets, {counts[1]} models, {counts[2]} "
+        f"split{'s' if counts[2] > 1 else ''} of each: "
         f"{len(cells) - len(failed):,} of {len(cells):,} runs are finished."
     ]
     facts += [material.search] if material.search else []

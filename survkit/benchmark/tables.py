@@ -39,7 +39,7 @@ def means_table(comparison: Comparison) -> TextTable:
 def _splits(comparison: Comparison) -> str:
     counts = sorted(set(comparison.splits))
     if len(counts) == 1:
-        return f"{counts[0]} splits"
+        return f"{counts[0]} split{'s' if counts[0] > 1 else ''}"
     return f"{counts[0]} to {counts[-1]} splits, those in which the metric is defined"
 
 

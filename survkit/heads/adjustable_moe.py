@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from survkit.heads.fixed_moe import new_prototypes
 from survkit.heads.mtlr import class_scores
 from survkit.heads.routing import HeadOutput, Router, RouterParameters
-from survkit.heads.start import start_logits
+from survkit.heads.start import expert_masses, start_logits
 from survkit.heads.time_warp import TIME_WARPS
 from survkit.types import InputError
 
@@ -62,11 +62,11 @@ class AdjustableMoEHead(nn.Module):
 
     @torch.no_grad()
     def start_at(self, masses: Tensor) -> None:
-        """Start from class probabilities (m + 1,), with noise that tells the experts apart.
+        """Start from class probabilities (m + 1,): each expert leans to a part of their mass.
 
         Warps start near the identity, as others would move the masses.
         """
-        self.prototypes.add_(start_logits(masses))
+        self.prototypes.add_(start_logits(expert_masses(masses, len(self.prototypes))))
         raw = self.warp.bias.new_tensor(TIME_WARPS[self.time_warp_function].start)
         self.warp.bias.copy_(raw.repeat(len(self.prototypes)))
 
