@@ -47,6 +47,7 @@ def searches_of(
     """
     rules = benchmark.search
     assert rules is not None
+    fixed = {*fixed, *benchmark.common}
     spaces: dict[str, Space] = {}
     for name, flags in benchmark.models.items():
         model = str(flags["model"])
@@ -54,7 +55,9 @@ def searches_of(
         if own is None and not MODELS[model].search_space:
             spaces[name] = {}
             continue
-        given = {*fixed, *flags, *benchmark.common}
+        given = {*fixed, *flags}
+        if "loss_limits" in given:
+            raise InputError(f"{name}: --loss_limits cannot be given: the search itself sets them")
         where = f"the search space of {name}"
         spaces[name] = search_space(model, own, fixed=given, where=where)
     searches = []
@@ -89,7 +92,7 @@ class Searches:
     """Many searches as jobs, a `JobSource`.
 
     As many are open as there are places, and each has one run at a time: what a search tries
-    depends on its own earlier trials alone, wherever and beside whatever else it runs.
+    depends on its own earlier trials alone, and not on how many others run beside it.
 
     Parameters
     ----------

@@ -153,8 +153,8 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
 
         `flags` has those that are called otherwise here.
         """
-        fraction = getattr(self, "validation_fraction", 0.5)
-        if not 0 < fraction < 1:
+        fraction = getattr(self, "validation_fraction", None)
+        if fraction is not None and not 0 < fraction < 1:
             raise InputError(f"validation_fraction is {fraction}; it must be above 0 and below 1")
         flag_of = {keyword: flag for flag, keyword in flags.items()}
         known = {field.name for field in fields(TrainConfig)}

@@ -132,7 +132,7 @@ class JobSource(Protocol):
 
     @property
     def remaining(self) -> int:
-        """How many jobs it may still give; 0 once there are no more, whatever those that run do."""
+        """How many jobs it may still give, at most; 0 means that no more will come."""
 
     def next_job(self) -> Job | None:
         """Return a job to start in a free place; None where there is none now."""

@@ -75,7 +75,7 @@ class OpenSearch:
         )
 
     def source(self, report: Callable[[Trial, Trial | None], None]) -> TrialSource:
-        """Return the trials that are left; `report` is told of each that ends, and the best."""
+        """Return the trials left to run; `report` gets each trial that ends, and the best one."""
 
         def noted(trial: Trial, best: Trial | None) -> None:
             self.record.note(self.study.trials())

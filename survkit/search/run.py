@@ -131,6 +131,6 @@ def _show_first(made: Search) -> None:
     """Print the space and the first trial, or on SLURM its script."""
     for flag, domain in as_plain(made.space).items():
         print(f"# {flag}: {domain}")
-    print(f"# {made.rules.trials} trials of {made.folds} runs; the first, but for what is drawn:")
+    print(f"# {made.rules.trials} trials of {made.folds} runs; the first, without drawn values:")
     show_commands([made.trial_job(Trial(0, made.defaults), 0, ())], made.rules)
     print(shlex.join(["#", "records:", str(made.folder)]))

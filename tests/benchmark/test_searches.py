@@ -127,6 +127,7 @@ def test_a_search_that_was_stopped_is_named_and_goes_on(
             "{cox_alpha: [4, 8]}",
             "mtlr: 'cox_alpha' is read by",
         ),
+        ("epochs: 2,", "epochs: 2, loss_limits: [1.0],", "mtlr: --loss_limits cannot be given"),
         ("coxph,", "{model: coxph, cox_alpha: 1},", "coxph: --cox_alpha is given a value, too"),
     ],
 )

@@ -290,6 +290,29 @@ def test_a_source_gives_the_next_job_when_a_place_is_free(count: int) -> None:
         assert source.known == [f"{5 - ended} after {ended}" for ended in range(6)]
 
 
+class OneAtATime(Source):
+    """Has nothing to give while one of its jobs runs."""
+
+    runs = False
+
+    def next_job(self) -> Job | None:
+        if self.runs:
+            return None
+        self.runs = True
+        return super().next_job()
+
+    def ended(self, outcome: Outcome) -> None:
+        self.runs = False
+        super().ended(outcome)
+
+
+def test_a_source_that_has_nothing_now_is_asked_again() -> None:
+    source = OneAtATime(4)
+    schedule = Schedule([], places(3), stop=threading.Event(), overview=Overview(4), source=source)
+    assert len(run(schedule, done)) == 4
+    assert source.known == [f"{3 - ended} after {ended}" for ended in range(4)]
+
+
 def test_a_stop_ends_a_source() -> None:
     source, stop = Source(100), threading.Event()
 
