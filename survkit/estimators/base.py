@@ -205,6 +205,8 @@ def named_as_parameters(flags: Mapping[str, str]) -> Iterator[None]:
         message = str(error)
         for flag, name in flags.items():
             message = re.sub(rf"--{flag}\b", name, message)
+        if message == str(error):
+            raise
         raise InputError(message) from None
 
 
