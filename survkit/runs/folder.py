@@ -114,14 +114,14 @@ class RunFolder:
             self.write(self._history_path.name, kept)
         return lost
 
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Keep the state of an unfinished fit: the first, a diverged one, else one a second.
+    def save(self, state: Mapping[str, Any], *, always: bool = False) -> None:
+        """Keep the state of an unfinished fit: the first, what must be kept, else one a second.
 
         Epochs after the state that was kept last are trained again after a kill.
         """
         self._place.check()
         now = time.monotonic()
-        if now - self._saved_at < SAVE_SECONDS and state.get("diverged") is not True:
+        if now - self._saved_at < SAVE_SECONDS and not always:
             return
         self._saved_at = now
         own = {

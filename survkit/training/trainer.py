@@ -62,6 +62,8 @@ def train_networks(
         _train_together(places, trainings, train, validation, objective, parameters)
     for training in trainings:
         if training.progress.best_weights is not None:
+            if len(trainings) > 1:  # once others have their records, it could not end in its stack
+                training.save(always=True)
             training.network.load_state_dict(training.progress.best_weights)
         for parameter in training.network.parameters():  # views of a stack until here
             parameter.data, parameter.grad = parameter.detach().clone(), None
@@ -215,7 +217,7 @@ def _end_epoch(training: Training, values: dict[str, float], parameters: Mapping
         progress.diverged = True
         if monitor and progress.best_weights is not None:
             monitor.warn(f"training diverged: {progress.convergence(parameters)[1]}")
-            training.save()
+            training.save(always=True)
         return
     values = {f"validation_{name}": value for name, value in metrics.items()} | values
     if progress.is_best(values, parameters):

@@ -67,7 +67,7 @@ class Training:
         """Return the network's weights in tensors of their own."""
         return {name: weight.clone() for name, weight in self.network.state_dict().items()}
 
-    def save(self) -> None:
+    def save(self, *, always: bool = False) -> None:
         """Let the monitor keep all that the training needs to continue."""
         if self.monitor:
             self.monitor.save(
@@ -77,7 +77,8 @@ class Training:
                     "optimizer": self.optimizer,
                     "order": self.order.get_state(),
                     "dropout": self.dropout.get_state(),
-                }
+                },
+                always=always,
             )
 
     def restore(self, parameters: Mapping[str, Any]) -> None:

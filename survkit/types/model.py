@@ -19,10 +19,10 @@ class FitMonitor(Protocol):
     def log(self, epoch: int, values: Mapping[str, float]) -> None:
         """Note the values of one epoch (epochs count from 1)."""
 
-    def save(self, state: Mapping[str, Any]) -> None:
+    def save(self, state: Mapping[str, Any], *, always: bool = False) -> None:
         """Keep the state of an unfinished fit in place of those before it, or leave it be.
 
-        Where states follow close upon each other, some may be left out.
+        Where states follow close upon each other, some may be left out, unless `always`.
         """
 
     def load(self) -> Mapping[str, Any] | None:

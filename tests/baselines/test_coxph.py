@@ -25,7 +25,7 @@ class Warnings:
     def log(self, epoch: int, values: object) -> None:
         raise AssertionError("Cox regression has no epochs")
 
-    def save(self, state: object) -> None:
+    def save(self, state: object, *, always: bool = False) -> None:
         raise AssertionError("Cox regression keeps no state on the way")
 
     def load(self) -> None:

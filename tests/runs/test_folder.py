@@ -60,17 +60,17 @@ def test_a_resume_cuts_the_history_back_to_the_saved_epoch(tmp_path: Path) -> No
     assert history.read_text() == '{"epoch": 1, "loss": 3.0}\n'
 
 
-def test_states_are_kept_once_a_second_and_where_a_training_diverges(
+def test_states_are_kept_once_a_second_and_where_they_must_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = [10.0]
     monkeypatch.setattr("survkit.runs.folder.time.monotonic", lambda: seconds[0])
     folder, kept = started(tmp_path), []
-    for epoch, (passed, diverged) in enumerate(
+    for epoch, (passed, always) in enumerate(
         [(0.0, False), (0.4, False), (0.5, False), (0.2, False), (0.1, True)], start=1
     ):
         seconds[0] += passed
-        folder.save({"epoch": epoch, "diverged": diverged})
+        folder.save({"epoch": epoch}, always=always)
         kept.append(torch.load(tmp_path / "last.pt", weights_only=True)["epoch"])
     assert kept == [1, 1, 1, 4, 5]
 

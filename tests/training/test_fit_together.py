@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,9 @@ import torch
 
 from survkit.heads import HEADS
 from survkit.models.registry import MODELS
+from survkit.runs.folder import RunFolder
 from survkit.training.neural_model import NeuralSurvivalModel, fit_together
-from survkit.types import InputError, SurvivalData, SurvivalPrediction
+from survkit.types import FitMonitor, InputError, SurvivalData, SurvivalPrediction
 from tests.training.training_fixtures import RecordingMonitor, build, halves, settings
 
 pytestmark = pytest.mark.slow
@@ -21,7 +24,7 @@ NETWORKS = [name for name, entry in MODELS.items() if entry.network]
 
 
 def fit_all(
-    data: SurvivalData, monitors: list[RecordingMonitor], head: str, **changes: Any
+    data: SurvivalData, monitors: Sequence[FitMonitor], head: str, **changes: Any
 ) -> tuple[list[NeuralSurvivalModel], list[InputError | None]]:
     grid = build().grid
     models: list[Any] = [
@@ -117,6 +120,25 @@ def test_one_that_starts_again_ends_with_the_same_bits_as_in_its_stack(
     broken[last].state, broken[last].stop_after, broken[last].history = None, None, []
     found, _ = fit_all(small_data, broken, "fixed_moe", **patience)
     assert_same_bits(found, broken, expected, whole, small_data)
+
+
+def test_a_stack_that_ended_need_not_be_trained_again_without_those_that_have_their_records(
+    small_data: SurvivalData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though only the first state was kept on the way."""
+    monkeypatch.setattr("survkit.runs.folder.time.monotonic", lambda: 10.0)
+    monitors = [RunFolder(tmp_path / str(seed)) for seed in SEEDS]
+    for monitor in monitors:
+        monitor.start({})
+    models, _ = fit_all(small_data, monitors, "mtlr")
+    last, logged = RunFolder(monitors[-1].path), (tmp_path / "44/history.jsonl").read_text()
+    alone = build("mtlr", SEEDS[-1]).fit(*halves(small_data), monitor=last)
+    assert alone.fit_summary == models[-1].fit_summary
+    assert (tmp_path / "44/history.jsonl").read_text() == logged
+    np.testing.assert_array_equal(
+        alone.predict(small_data.features).survival,
+        models[-1].predict(small_data.features).survival,
+    )
 
 
 def assert_same_bits(

@@ -25,7 +25,7 @@ class RecordingMonitor:
     def log(self, epoch: int, values: Mapping[str, float]) -> None:
         self.history.append({"epoch": epoch, **values})
 
-    def save(self, state: Mapping[str, Any]) -> None:
+    def save(self, state: Mapping[str, Any], *, always: bool = False) -> None:
         self.state = state
         if state["epoch"] == self.stop_after:
             raise KeyboardInterrupt
