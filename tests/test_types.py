@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -292,3 +295,92 @@ def test_bad_predictions_are_refused(
 def test_expert_weights_must_match_the_subjects() -> None:
     with pytest.raises(InputError, match="2 rows for 1 survival"):
         SurvivalPrediction(np.array([1.0]), np.array([[0.5]]), np.ones((2, 3)) / 3)
+
+
+def three_outcomes(**changes: Any) -> SurvivalData:
+    values: dict[str, Any] = {
+        "features": np.zeros((4, 1)),
+        "event": [True, False, True, True],
+        "time": [1.0, 2.0, 3.0, 3.0],
+        "cause": [2, 0, 1, 2],
+        "cause_names": ("relapse", "death"),
+    }
+    return SurvivalData(**(values | changes))
+
+
+def test_causes_are_kept_with_their_rows() -> None:
+    data = three_outcomes()
+    assert data.num_causes == 2
+    part = data.subset(np.array([2, 0]))
+    assert part.cause is not None
+    assert part.cause.tolist() == [1, 2]
+    assert part.cause_names == ("relapse", "death")
+    relapse = data.of_cause(1)
+    assert relapse.event.tolist() == [False, False, True, False]
+    assert relapse.num_causes == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cause": [2, 1, 1, 2]}, "cause is 1 in row 1, where the event was not seen"),
+        ({"cause": [2, 0, 0, 2]}, "cause is 0 in row 2, where the event was seen"),
+        ({"cause": [2, 0, 3, 2]}, "cause is 3 in row 2"),
+        ({"cause": [2, 0, 1]}, "cause has shape (3,), but features has 4 rows"),
+        ({"cause": None}, "cause and cause_names are given together"),
+        ({"cause_names": ()}, "cause and cause_names are given together"),
+        ({"cause_names": ("death",)}, "two or more"),
+        ({"cause_names": ("death", "death")}, "different names"),
+        ({"cause_names": ("death", "a cause")}, "letters, digits"),
+    ],
+)
+def test_causes_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        three_outcomes(**changes)
+
+
+def two_causes(**changes: Any) -> SurvivalPrediction:
+    values: dict[str, Any] = {
+        "times": [1.0, 3.0],
+        "survival": [[0.7, 0.3], [1.0, 0.9]],
+        "cumulative_incidence": [[[0.2, 0.5], [0.1, 0.2]], [[0.0, 0.1], [0.0, 0.0]]],
+    }
+    return SurvivalPrediction(**(values | changes))
+
+
+def test_cumulative_incidences_are_read_as_survival_is() -> None:
+    prediction = two_causes()
+    assert prediction.num_causes == 2
+    found = prediction.cumulative_incidence_at([0.5, 2.0, 3.0])
+    np.testing.assert_allclose(found[0], [[0.1, 0.35, 0.5], [0.05, 0.15, 0.2]])
+    np.testing.assert_allclose(found.sum(1) + prediction.at([0.5, 2.0, 3.0]), 1.0)
+    steps = two_causes(step=True).read([2.0, 3.0])
+    assert steps.cumulative_incidence is not None
+    np.testing.assert_allclose(steps.cumulative_incidence[0], [[0.2, 0.5], [0.1, 0.2]])
+    np.testing.assert_allclose(prediction.of_cause(1).survival, [[0.8, 0.5], [1.0, 0.9]])
+    row = prediction.subset(np.array([1]))
+    assert row.cumulative_incidence is not None
+    assert row.cumulative_incidence.shape == (1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("incidence", "message"),
+    [
+        ([[[0.3, 0.7]], [[0.0, 0.1]]], "must have shape (2, C, 2) for C >= 2 causes"),
+        (
+            [[[0.2, 0.5], [0.1, 0.1]], [[0.0, 0.1], [0.0, 0.0]]],
+            "of subject 0 sum to 0.9 at time 3.0; they must sum to 1",
+        ),
+        (
+            [[[0.2, 0.7], [0.1, 0.0]], [[0.0, 0.1], [0.0, 0.0]]],
+            "cumulative incidence of cause 2 of subject 0 falls to 0.0 at time 3.0",
+        ),
+        (
+            [[[0.2, np.nan], [0.1, 0.2]], [[0.0, 0.1], [0.0, 0.0]]],
+            "cumulative incidence of cause 1 of subject 0 at time 3.0 is NaN",
+        ),
+    ],
+)
+def test_cumulative_incidences_that_cannot_be_are_refused(incidence: Any, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        two_causes(cumulative_incidence=incidence)

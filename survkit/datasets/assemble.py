@@ -211,7 +211,7 @@ def preprocess(table: RawTable, rows: SplitRows) -> tuple[Splits, Preprocessor, 
         impute=table.impute,
         quantile_bins=table.quantile_bins,
     )
-    optional = ("label", "true_time", "subject_id")
+    optional = ("label", "true_time", "subject_id", "cause")
     given = {name: values for name in optional if (values := getattr(table, name)) is not None}
     parts, warnings = [], list(preprocessor.warnings)
     for part, part_rows in zip(SplitRows._fields, rows, strict=True):
@@ -224,6 +224,7 @@ def preprocess(table: RawTable, rows: SplitRows) -> tuple[Splits, Preprocessor, 
                 time=table.time[part_rows],
                 feature_names=preprocessor.feature_names,
                 categorical=preprocessor.categorical,
+                cause_names=table.cause_names,
                 **{name: values[part_rows] for name, values in given.items()},
             )
         )

@@ -33,7 +33,9 @@ class RawTable:
         Value for missing entries of a numeric column; the training median for the others.
     quantile_bins : mapping of str to int
         Numeric columns to encode as categories, each with its number of quantile bins.
-    label, true_time, subject_id : array, shape (n,), optional
+    label, true_time, subject_id, cause : array, shape (n,), optional
+        As in `SurvivalData`.
+    cause_names : tuple of str
         As in `SurvivalData`.
 
     Raises
@@ -51,6 +53,8 @@ class RawTable:
     label: NDArray[np.int64] | None = None
     true_time: NDArray[np.float64] | None = None
     subject_id: NDArray[np.int64] | None = None
+    cause: NDArray[np.int64] | None = None
+    cause_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         columns = [str(name) for name in self.features.columns]
@@ -180,13 +184,15 @@ def _content(table: RawTable) -> Iterator[bytes]:
             lengths = "".join(f"{len(value)} {value}" for value in values)
             yield lengths.encode()
             yield codes.astype("<i8").tobytes()
-    for name in ("event", "time", "label", "true_time", "subject_id"):
+    for name in ("event", "time", "label", "true_time", "subject_id", "cause"):
         value = getattr(table, name)
         if value is not None:
             yield from _number_content(name, np.asarray(value, dtype=np.float64))
     for mapping in (table.impute, table.quantile_bins):
         yield repr(sorted(mapping.items())).encode()
     yield repr(table.categorical).encode()
+    if table.cause_names:
+        yield repr(table.cause_names).encode()
 
 
 def _number_content(name: str, values: NDArray[np.float64]) -> Iterator[bytes]:

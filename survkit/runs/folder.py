@@ -236,6 +236,9 @@ class RunFolder:
             "label": data.label,
             "true_time": data.true_time,
             "subject_id": data.subject_id,
+            "cumulative_incidence": prediction.cumulative_incidence,
+            "cause": data.cause,
+            "cause_names": np.array(data.cause_names) if data.cause_names else None,
         }
         buffer = io.BytesIO()
         present: dict[str, Any] = {name: a for name, a in arrays.items() if a is not None}

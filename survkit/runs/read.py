@@ -23,8 +23,11 @@ from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPredi
 CHECKPOINT = "checkpoint.pt"
 
 _NEEDED = ("times", "survival", "event", "time")
-_TABLES = ("survival", "expert_weights")
-_WHOLE = ("label", "subject_id")
+_DIMENSIONS = {"survival": 2, "expert_weights": 2, "cumulative_incidence": 3}
+_NOT_PER_ROW = ("times", "cause_names")
+_WHOLE = ("label", "subject_id", "cause")
+_KINDS = "biufU"
+"""Kinds of arrays in a predictions file: numbers, and the names of causes."""
 
 
 class FittedRun(NamedTuple):
@@ -101,7 +104,7 @@ def read_predictions(run: Path, split: str) -> tuple[SurvivalPrediction, Surviva
         if result is not None and not is_tested(result):
             raise InputError(f"{run} {NOT_TESTED_TEXT}")
         raise InputError(f"cannot read {path}: there is no such file")
-    arrays = parse_arrays(io.BytesIO(content), path)
+    arrays = parse_arrays(io.BytesIO(content), path, kinds=_KINDS)
     try:
         return _as_predictions(arrays)
     except InputError as error:
@@ -116,16 +119,22 @@ def _as_predictions(
         raise InputError(f"it has no array {', '.join(missing)}")
     rows = len(np.atleast_1d(arrays["time"]))
     for name, array in arrays.items():
-        dimensions = 1 if name not in _TABLES else 2
-        if name != "times" and (array.ndim != dimensions or len(array) != rows):
+        if name != "cause_names" and array.dtype.kind == "U":
+            raise InputError(f"its array {name} holds text, not numbers")
+        if name in _NOT_PER_ROW:
+            continue
+        if array.ndim != _DIMENSIONS.get(name, 1) or len(array) != rows:
             raise InputError(f"its array {name} has shape {array.shape} for {rows} subjects")
         if name in _WHOLE and array.dtype.kind not in "biu":
             raise InputError(f"its array {name} holds {array.dtype}, not whole numbers")
     weights = arrays.get("expert_weights")
     if weights is not None and not np.isfinite(weights).all():
         raise InputError("its expert_weights are not finite")
+    incidence, names = arrays.get("cumulative_incidence"), arrays.get("cause_names", np.empty(0))
     return (
-        SurvivalPrediction(arrays["times"], arrays["survival"], weights),
+        SurvivalPrediction(
+            arrays["times"], arrays["survival"], weights, cumulative_incidence=incidence
+        ),
         SurvivalData(
             np.empty((rows, 0), np.float32),
             arrays["event"],
@@ -133,5 +142,7 @@ def _as_predictions(
             label=arrays.get("label"),
             true_time=arrays.get("true_time"),
             subject_id=arrays.get("subject_id"),
+            cause=arrays.get("cause"),
+            cause_names=tuple(np.atleast_1d(names).tolist()),
         ),
     )

@@ -1,7 +1,9 @@
-"""Right-censored survival data."""
+"""Right-censored survival data, with competing causes of the event where there are several."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -12,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from survkit.types.arrays import BoolArray, IntArray
 from survkit.types.errors import InputError
 from survkit.types.times import check_times
+
+_CAUSE_NAME = re.compile(r"[\w.-]+")
+"""A cause names columns and metrics, so it has no space, comma or slash."""
 
 
 class CategoricalColumn(NamedTuple):
@@ -24,6 +29,8 @@ class CategoricalColumn(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class SurvivalData:
     """Right-censored survival data, checked when it is built.
+
+    Where events have several causes, the event is the first of any cause, and its cause is known.
 
     Parameters
     ----------
@@ -43,13 +50,19 @@ class SurvivalData:
         The event time before censoring, known for generated data only.
     subject_id : array, shape (n,), int64, optional
         The patient of each row, where a patient has several.
+    cause : array, shape (n,), int64, optional
+        The cause of each event, 1 to C, and 0 where the subject was censored; not given where
+        there is one cause.
+    cause_names : sequence of str, length C, optional
+        The names of the causes, in the order of their numbers; at least two.
 
     Raises
     ------
     InputError
         For no rows, wrong lengths or shapes, NaN or infinite values, times that are negative or
-        outside `SMALLEST` to `LARGEST`, or codes outside a column's cardinality; the message names
-        the column and the first bad row.
+        outside `SMALLEST` to `LARGEST`, codes outside a column's cardinality, or causes that do
+        not agree with the events or with their names; the message names the column and the first
+        bad row.
     """
 
     features: NDArray[np.float32]
@@ -60,6 +73,8 @@ class SurvivalData:
     label: NDArray[np.int64] | None = None
     true_time: NDArray[np.float64] | None = None
     subject_id: NDArray[np.int64] | None = None
+    cause: NDArray[np.int64] | None = None
+    cause_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         features = np.asarray(self.features, dtype=np.float32)
@@ -73,8 +88,9 @@ class SurvivalData:
         names = tuple(map(str, self.feature_names))
         self._set("feature_names", names or tuple(f"x{j}" for j in range(features.shape[1])))
         self._set("categorical", tuple(CategoricalColumn(*map(int, c)) for c in self.categorical))
+        self._set("cause_names", tuple(map(str, self.cause_names)))
         optional = {"label": np.int64, "true_time": np.float64, "subject_id": np.int64}
-        for name, dtype in optional.items():
+        for name, dtype in {**optional, "cause": np.int64}.items():
             value = getattr(self, name)
             if value is not None:
                 self._set(name, np.asarray(value, dtype=dtype))
@@ -87,7 +103,7 @@ class SurvivalData:
         n, p = self.features.shape
         if len(self.feature_names) != p:
             raise InputError(f"{len(self.feature_names)} feature names for {p} feature columns")
-        for name in ("event", "time", "label", "true_time", "subject_id"):
+        for name in _PER_ROW:
             value = getattr(self, name)
             if value is not None and value.shape != (n,):
                 raise InputError(f"{name} has shape {value.shape}, but features has {n} rows")
@@ -95,6 +111,7 @@ class SurvivalData:
             value = getattr(self, name)
             if value is not None:
                 check_times(name, value)
+        check_causes(self.cause, self.cause_names, self.event)
         check_features(self.features, self.categorical, self.feature_names)
 
     def __len__(self) -> int:
@@ -111,6 +128,27 @@ class SurvivalData:
         return np.sort(latest)
 
     @property
+    def num_causes(self) -> int:
+        """Number of causes C of the event, at least 1."""
+        return len(self.cause_names) or 1
+
+    def of_cause(self, cause: int) -> SurvivalData:
+        """Return the data of one cause, 1 to C, with events of any other counted as censored.
+
+        That is what its cause-specific hazard is estimated from. One minus a survival curve of
+        these data is not the risk of the cause: it is what the risk would be if the other causes
+        did not exist and those who had them were like everybody else.
+
+        Raises
+        ------
+        InputError
+            For data of one cause, or a cause outside 1 to C.
+        """
+        if self.cause is None or not 1 <= cause <= self.num_causes:
+            raise InputError(f"cause is {cause}; these data have {self.num_causes} causes")
+        return replace(self, event=self.cause == cause, cause=None, cause_names=())
+
+    @property
     def num_subjects(self) -> int:
         """Number of subjects: of rows, or of different values of `subject_id`."""
         return len(self._last_times)
@@ -122,10 +160,44 @@ class SurvivalData:
 
     def subset(self, rows: IntArray | BoolArray) -> SurvivalData:
         """Return the rows chosen by an index or boolean array."""
-        per_row = ("features", "event", "time", "label", "true_time", "subject_id")
-        values = {name: getattr(self, name) for name in per_row}
+        values = {name: getattr(self, name) for name in ("features", *_PER_ROW)}
         return replace(
             self, **{name: value[rows] for name, value in values.items() if value is not None}
+        )
+
+
+_PER_ROW = ("event", "time", "label", "true_time", "subject_id", "cause")
+
+
+def check_causes(
+    cause: NDArray[np.int64] | None, cause_names: Sequence[str], event: BoolArray
+) -> None:
+    """Check that causes (n,) are 1 to C where the event was seen, 0 elsewhere, and have names.
+
+    Raises
+    ------
+    InputError
+        Naming the first bad row, or what is wrong with the names.
+    """
+    if (cause is None) != (not cause_names):
+        raise InputError("cause and cause_names are given together, or neither")
+    if cause is None:
+        return
+    names = ", ".join(cause_names)
+    if len(cause_names) < 2 or len(set(cause_names)) < len(cause_names):
+        raise InputError(f"cause_names is {names}; causes are two or more, with different names")
+    for name in cause_names:
+        if not _CAUSE_NAME.fullmatch(name):
+            raise InputError(
+                f"cause_names has {name!r}; a name has letters, digits, '_', '-' and '.' only"
+            )
+    bad = (cause < 0) | (cause > len(cause_names)) | ((cause > 0) != event)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"cause is {cause[row]} in row {row}, where the event was "
+            f"{'' if event[row] else 'not '}seen; it is 1 to {len(cause_names)} for events "
+            f"({names}) and 0 for censored subjects"
         )
 
 

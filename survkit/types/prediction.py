@@ -1,4 +1,4 @@
-"""Predicted survival curves."""
+"""Predicted survival curves, and cumulative incidences of competing causes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class SurvivalPrediction:
     right-continuous step function that falls at its times alone. What is left at the last time is
     the probability of an event beyond the horizon.
 
+    With C competing causes, the cumulative incidence of cause c at time t is P(event time <= t,
+    cause = c): at every time, survival and the cumulative incidences sum to 1. They are read as
+    survival is, from 0 at time 0.
+
     Parameters
     ----------
     times : array, shape (T,), float64
@@ -36,12 +40,15 @@ class SurvivalPrediction:
     step : bool
         Whether the curves are step functions, whose times are exact event times (Cox regression,
         Kaplan-Meier); those of models on a time grid are linear between the cuts.
+    cumulative_incidence : array, shape (n, C, T), float64, optional
+        P(event time <= times[j], cause = c), of C >= 2 causes, not falling along the last axis.
 
     Raises
     ------
     InputError
-        For wrong shapes, NaN, values outside [0, 1] or a rising curve (by more than 1e-6; smaller
-        rounding is accepted and left as it is).
+        For wrong shapes, NaN, values outside [0, 1], a rising survival curve, or cumulative
+        incidences that fall or do not sum to 1 with survival (by more than 1e-6; smaller rounding
+        is accepted and left as it is).
 
     References
     ----------
@@ -53,6 +60,7 @@ class SurvivalPrediction:
     survival: NDArray[np.float64]
     expert_weights: NDArray[np.float64] | None = None
     step: bool = False
+    cumulative_incidence: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "times", np.asarray(self.times, dtype=np.float64))
@@ -66,6 +74,8 @@ class SurvivalPrediction:
                 f"survival must have shape (n, {len(self.times)}), not {self.survival.shape}"
             )
         self._check_curves()
+        if self.cumulative_incidence is not None:
+            self._check_incidences()
         if self.expert_weights is not None and len(self.expert_weights) != len(self.survival):
             raise InputError(
                 f"expert_weights has {len(self.expert_weights)} rows for "
@@ -91,8 +101,73 @@ class SurvivalPrediction:
                 f"{survival[row, column + 1]} at time {self.times[column + 1]}"
             )
 
+    def _check_incidences(self) -> None:
+        incidence = np.asarray(self.cumulative_incidence, dtype=np.float64)
+        object.__setattr__(self, "cumulative_incidence", incidence)
+        n, t = self.survival.shape
+        if incidence.ndim != 3 or incidence.shape[::2] != (n, t) or incidence.shape[1] < 2:
+            raise InputError(
+                f"cumulative_incidence must have shape ({n}, C, {t}) for C >= 2 causes, not "
+                f"{incidence.shape}"
+            )
+        if np.isnan(incidence).any():
+            row, cause, column = np.argwhere(np.isnan(incidence))[0]
+            raise NotFiniteError(
+                f"cumulative incidence of cause {cause + 1} of subject {row} at time "
+                f"{self.times[column]} is NaN; it must lie in [0, 1]"
+            )
+        # Not falling from at least 0, and 1 with survival, so none exceeds 1.
+        falling = np.diff(incidence, axis=2, prepend=0.0) < -SURVIVAL_TOLERANCE
+        if falling.any():
+            row, cause, column = np.argwhere(falling)[0]
+            raise InputError(
+                f"cumulative incidence of cause {cause + 1} of subject {row} falls to "
+                f"{incidence[row, cause, column]} at time {self.times[column]}"
+            )
+        total = self.survival + incidence.sum(axis=1)
+        wrong = np.abs(total - 1.0) > SURVIVAL_TOLERANCE
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise InputError(
+                f"survival and cumulative incidences of subject {row} sum to "
+                f"{total[row, column]:.6g} at time {self.times[column]}; they must sum to 1"
+            )
+
     def __len__(self) -> int:
         return len(self.survival)
+
+    @property
+    def num_causes(self) -> int:
+        """Number of causes C whose cumulative incidences are predicted; 1 where none are."""
+        return 1 if self.cumulative_incidence is None else self.cumulative_incidence.shape[1]
+
+    def of_cause(self, cause: int) -> SurvivalPrediction:
+        """Return 1 minus the cumulative incidence of a cause, 1 to C, in the place of survival.
+
+        It is P(no event of this cause by then), which need not fall to 0: scores of a probability
+        over time read it as they read survival.
+
+        Raises
+        ------
+        InputError
+            For a prediction without such a cause.
+        """
+        incidence = self.cumulative_incidence
+        if incidence is None or not 1 <= cause <= self.num_causes:
+            raise InputError(f"cause is {cause}; the prediction has {self.num_causes} causes")
+        return SurvivalPrediction(
+            self.times, 1.0 - incidence[:, cause - 1], self.expert_weights, self.step
+        )
+
+    def cumulative_incidence_at(
+        self, times: ArrayLike, extrapolate: Literal["constant"] | None = None
+    ) -> NDArray[np.float64]:
+        """Cumulative incidences at the given times, shape (n, C, len(times)).
+
+        Parameters and errors are those of `at`; also refused for a prediction without causes.
+        """
+        causes = range(1, max(self.num_causes, 2) + 1)
+        return np.stack([1.0 - self.of_cause(c).at(times, extrapolate) for c in causes], axis=1)
 
     def at(
         self, times: ArrayLike, extrapolate: Literal["constant"] | None = None
@@ -131,7 +206,10 @@ class SurvivalPrediction:
             return self
         times = as_times(times, self.times[-1])
         step = self.step and holds_steps(times, self.times)
-        return SurvivalPrediction(times, self.at(times), self.expert_weights, step)
+        incidence = None
+        if self.cumulative_incidence is not None:
+            incidence = self.cumulative_incidence_at(times)
+        return SurvivalPrediction(times, self.at(times), self.expert_weights, step, incidence)
 
     def quantile(self, q: float, extrapolate: Literal["line"] | None = None) -> NDArray[np.float64]:
         """Time by which the event has happened with probability q, shape (n,).
@@ -185,5 +263,8 @@ class SurvivalPrediction:
 
     def subset(self, rows: IntArray | BoolArray) -> SurvivalPrediction:
         """Return the predictions of the rows chosen by an index or boolean array."""
-        weights = None if self.expert_weights is None else self.expert_weights[rows]
-        return SurvivalPrediction(self.times, self.survival[rows], weights, self.step)
+        weights, incidence = (
+            None if array is None else array[rows]
+            for array in (self.expert_weights, self.cumulative_incidence)
+        )
+        return SurvivalPrediction(self.times, self.survival[rows], weights, self.step, incidence)
