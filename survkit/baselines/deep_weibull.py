@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from survkit.baselines.log_times import EARLIEST as EARLIEST
 from survkit.baselines.log_times import log_shares, smooth_knots
 from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.training.objective import Labels, Objective
+from survkit.training.objective import Objective
 from survkit.training.unfinished import Training
 from survkit.types import (
     BoolArray,
@@ -95,7 +95,7 @@ def tangent_exp(log_hazard: Tensor) -> Tensor:
     return within.exp() * (1 + log_hazard - within)
 
 
-def log_time_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
+def log_time_labels(data: SurvivalData, grid: TimeGrid) -> tuple[NDArray[np.float32], BoolArray]:
     """Label each subject by the logarithm of its time as a share of the horizon.
 
     Shares of the horizon do not depend on the unit of time.

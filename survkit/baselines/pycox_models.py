@@ -23,7 +23,8 @@ class PycoxModel(NeuralSurvivalModel):
     """A backbone with one linear layer, trained with one of pycox's losses.
 
     `deephit` predicts the probability of each class of the grid, one of them beyond the horizon,
-    and `logistic_hazard` the hazard at each cut. `deepsurv` predicts a log hazard ratio, which a
+    and of each cause where several compete. `logistic_hazard` predicts the hazard at each cut, and
+    `deepsurv` a log hazard ratio, which a
     Breslow baseline of the training rows turns into survival: a step function of their raw times,
     so that `predict` knows it at any time. The parameters are those of `NeuralSurvivalModel`.
     """

@@ -23,7 +23,7 @@ class HeadEntry(NamedTuple):
         The flags that it takes as keywords.
     has_start : bool
         Whether it has `start_at(masses)`, which sets its weights so that it predicts about these
-        class probabilities (m + 1,) for everybody.
+        probabilities (C * m + 1,) for everybody.
     values_a_class : int
         Numbers that a training step was seen to keep, at most, for each class of each expert of a
         subject; a run's memory is estimated from it.
@@ -77,7 +77,12 @@ def default_value_dim(hidden_dim: int, num_experts: int, *, chunked: bool) -> in
 
 
 def build_head(
-    name: str, hidden_dim: int, num_classes: int, parameters: Mapping[str, Any]
+    name: str,
+    hidden_dim: int,
+    num_classes: int,
+    parameters: Mapping[str, Any],
+    *,
+    num_causes: int = 1,
 ) -> nn.Module:
     """Build a head of the registry, taking from `parameters` those that it reads.
 
@@ -89,6 +94,9 @@ def build_head(
         Width of the hidden state; time classes m + 1.
     parameters : mapping
         Values for all names in the head's `HeadEntry.parameters`; others are not read.
+    num_causes : int
+        Competing causes C of the event. The distribution is one over C * m + 1 masses, laid out as
+        in `survkit.heads.causes`.
 
     Returns
     -------
@@ -102,5 +110,6 @@ def build_head(
     """
     entry = HEADS[name]
     values = {key: parameters[key] for key in entry.parameters}
-    head: nn.Module = resolve_name(entry.path)(hidden_dim, num_classes, **values)
+    build = resolve_name(entry.path)
+    head: nn.Module = build(hidden_dim, num_classes, num_causes=num_causes, **values)
     return head

@@ -15,6 +15,9 @@ from survkit.types import InputError
 class HeadOutput(NamedTuple):
     """What every head returns; m + 1 classes, E experts (1 for a head without a mixture).
 
+    With C competing causes, read C * m + 1 for m + 1: a class of each cause, as in
+    `survkit.heads.causes`.
+
     Attributes
     ----------
     class_scores : Tensor, shape (B, E, m + 1), or (1, E, m + 1) where all subjects share them

@@ -31,7 +31,7 @@ from survkit.pages.palette import (
 )
 from survkit.report.figures import count_at_risk, draw_kaplan_meier
 from survkit.training.neural_model import NeuralSurvivalModel
-from survkit.training.objective import survival_from_class_probabilities
+from survkit.training.objective import curves_from_class_probabilities
 from survkit.types import FloatArray, InputError, IntArray, SurvivalData, SurvivalModel
 
 BANDS_UP_TO = 4
@@ -138,9 +138,10 @@ def expert_prototypes(
         )
     axes = new_axes(axes, 6, 4.8)
     with torch.no_grad():
-        probabilities = class_scores(prototypes.double()).softmax(-1).numpy()
+        probabilities = class_scores(prototypes.double(), fitted.num_causes).softmax(-1).numpy()
     unused = np.zeros(len(prototypes), bool) if load is None else np.asarray(load) == 0
-    for expert, curve in enumerate(survival_from_class_probabilities(probabilities)):
+    curves = curves_from_class_probabilities(probabilities, fitted.num_causes)
+    for expert, curve in enumerate(curves.survival):
         look: dict[str, Any] = {"linewidth": 1.4, "label": f"expert {expert + 1}", **style(expert)}
         if unused[expert]:
             look = {"linewidth": 0.6, "color": GREY}

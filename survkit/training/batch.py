@@ -29,7 +29,8 @@ class Batch(NamedTuple):
     features : Tensor, shape (n, p), float32
     label : Tensor, shape (n,), int64 or float32
         What the loss knows of each time, from the objective's `labels`.
-    event : Tensor, shape (n,), bool
+    event : Tensor, shape (n,), bool or int64
+        Its cause, 1 to C or 0, where there are several.
     """
 
     features: Tensor
@@ -40,7 +41,7 @@ class Batch(NamedTuple):
     def on_device(
         cls,
         features: NDArray[np.float32],
-        labels: tuple[NDArray[np.int64] | NDArray[np.float32], BoolArray],
+        labels: tuple[NDArray[Any], BoolArray | NDArray[np.int64]],
         device: torch.device,
     ) -> Self:
         """Put features and the labels and events that an objective made on the device."""
@@ -67,5 +68,5 @@ class Batch(NamedTuple):
 
     def terms(self, *, events_only: bool) -> Tensor:
         """Return the number of subjects or events of each network, shape () or (S,), int64."""
-        counted = self.event if events_only else torch.ones_like(self.event)
+        counted = self.event > 0 if events_only else torch.ones_like(self.event)
         return counted.sum(-1)

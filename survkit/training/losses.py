@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from survkit.heads.causes import num_masses
 from survkit.heads.routing import kept_experts
 
 NEGLIGIBLE = -80.0
@@ -16,25 +17,35 @@ NEGLIGIBLE = -80.0
 
 
 def negative_log_likelihood(
-    class_scores: Tensor, log_gates: Tensor, event_class: Tensor, event: Tensor
+    class_scores: Tensor,
+    log_gates: Tensor,
+    event_class: Tensor,
+    event: Tensor,
+    num_causes: int = 1,
 ) -> Tensor:
     """Mean negative log-likelihood of right-censored discrete times under a mixture.
 
     An event in class k costs -log p_k; a subject censored in class k costs
-    -log sum_{j >= k} p_j. Each expert's term is taken before they are mixed, as the other classes
-    do not matter. Computed in log space, so that value and gradient are finite for batches of
-    events only or of censored subjects only and for probabilities that underflow.
+    -log sum_{j >= k} p_j. With competing causes an event of cause c costs -log p_{c,k}, and the
+    sum of a censored subject is over all causes. Beyond the horizon no cause is known.
+
+    Each expert's term is taken before they are mixed, as the other classes do not matter. Computed
+    in log space, so that value and gradient are finite for batches of events only or of censored
+    subjects only and for probabilities that underflow.
 
     Parameters
     ----------
-    class_scores : Tensor, shape (..., B or 1, E, m + 1), float
-        Log probabilities of the classes under each expert, up to a constant.
+    class_scores : Tensor, shape (..., B or 1, E, C * m + 1), float
+        Log probabilities of the classes under each expert, up to a constant, laid out as in
+        `survkit.heads.causes`.
     log_gates : Tensor, shape (..., B, E), float
         Log weights of the experts.
     event_class : Tensor, shape (..., B), int64
         Class of the observed time, 0 to m.
-    event : Tensor, shape (..., B), bool
-        True where the event was seen.
+    event : Tensor, shape (..., B), bool or int64
+        True where the event was seen; its cause, 1 to C or 0, where there are several.
+    num_causes : int
+        Competing causes C.
 
     Returns
     -------
@@ -46,21 +57,34 @@ def negative_log_likelihood(
     Yu, Greiner, Lin, Baracos (2011), "Learning Patient-Specific Cancer Survival Distributions as
     a Sequence of Dependent Regressors", NIPS 24, eq. 3 and 5.
     """
-    table = _classes_by_outcome(class_scores.shape[-1], class_scores.dtype, class_scores.device)
+    num_classes = (class_scores.shape[-1] - 1) // num_causes + 1
+    table = _classes_by_outcome(num_classes, num_causes, class_scores.dtype, class_scores.device)
     chosen = table[event.long(), event_class]
     loss: Tensor = _MixtureLikelihood.apply(class_scores, log_gates, chosen.unsqueeze(-2))[0]
     return loss
 
 
 @cache
-def _classes_by_outcome(num_classes: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _classes_by_outcome(
+    num_classes: int, num_causes: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """Return the classes that an outcome leaves possible (1, the others 0).
 
-    Shape (2, m + 1, m + 1): first for subjects censored in each class, then for events.
+    Shape (1 + C, m + 1, C * m + 1): first for subjects censored in each class, then for events of
+    each cause.
     """
+    beyond = num_classes - 1
+    shape = (1 + num_causes, num_classes, num_masses(num_classes, num_causes))
     with torch.inference_mode(mode=False):  # whatever the first caller is in
+        table = torch.zeros(shape, dtype=dtype, device=device)
         event = torch.eye(num_classes, dtype=dtype, device=device)
-        return torch.stack([torch.ones_like(event).triu(), event])
+        table[:, :, -1] = event[:, -1]
+        table[0, :, -1] = 1
+        for cause in range(num_causes):
+            own = slice(cause * beyond, (cause + 1) * beyond)
+            table[0, :, own] = torch.ones_like(event).triu()[:, :-1]
+            table[1 + cause, :, own] = event[:, :-1]
+        return table
 
 
 class _MixtureLikelihood(torch.autograd.Function):

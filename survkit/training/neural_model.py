@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -40,10 +40,20 @@ EARLIER = {"initial_curve": "random", "numeric_inputs": "scaled"}
 ValidationMetrics = Callable[[SurvivalPrediction], Mapping[str, float]]
 
 
+class _Inputs(NamedTuple):
+    """What a network knows of the data that it was built for."""
+
+    num_features: int
+    categorical: tuple[CategoricalColumn, ...]
+    num_causes: int = 1
+
+
 class NeuralSurvivalModel:
     """A backbone with one of the heads, trained by maximum likelihood on a time grid.
 
-    Models that differ only in their seeds can be trained as one stack, by `fit_together`.
+    Models that differ only in their seeds can be trained as one stack, by `fit_together`. Fitted to
+    data of several competing causes, a model learns the distribution of the time and the cause
+    together, where its objective has `for_causes`, and predicts cumulative incidences too.
 
     Parameters
     ----------
@@ -110,7 +120,8 @@ class NeuralSurvivalModel:
         ------
         InputError
             For parameters that do not fit together, rows without the events that the loss needs,
-            or a loss that is not finite from the start.
+            a loss that is not finite from the start, or several causes where the model knows one
+            only.
         """
         (error,) = fit_together([self], train, validation, monitors=[monitor])
         if error is not None:
@@ -121,7 +132,7 @@ class NeuralSurvivalModel:
         self, train: SurvivalData, validation: SurvivalData, monitor: FitMonitor | None
     ) -> Training:
         """Return a training of a new network, from random numbers that are the seed's alone."""
-        self._inputs = (train.features.shape[1], train.categorical)
+        self._inputs = _Inputs(train.features.shape[1], train.categorical, train.num_causes)
         if self.parameters["numeric_inputs"] == "normal_scores":
             self._normal_scores = NormalScores.fit(train.features, train.categorical)
         dropout = torch.Generator(self.device).manual_seed(self.seed)
@@ -150,11 +161,24 @@ class NeuralSurvivalModel:
             monitor=monitor,
         )
 
+    def _learn_for(self, num_causes: int) -> None:
+        """Take the objective for this number of causes, if the network has one."""
+        if num_causes == 1 and self.objective.for_causes is None:
+            return
+        if self.objective.for_causes is None:
+            raise InputError(
+                f"{self.head} knows one cause of the event only, and these data have "
+                f"{num_causes}; --cause_of_interest fits one of them, with the others as censored"
+            )
+        self.objective = self.objective.for_causes(num_causes)
+
     def _start_from_rows(self, train: SurvivalData) -> None:
         """Let the head begin with the training rows' own curve, where that is asked for."""
         if self.parameters.get("initial_curve") == "kaplan_meier":
             event_class = self.grid.classify(train.time)
-            masses = class_masses(event_class, train.event, self.grid.num_classes)
+            event = train.event if train.cause is None else train.cause
+            sizes = (self.grid.num_classes, train.num_causes)
+            masses = class_masses(event_class, event, *sizes)
             start = as_tensor(masses.astype(np.float32)).to(self.device)
             cast(Any, self.network.head).start_at(start)
 
@@ -162,15 +186,19 @@ class NeuralSurvivalModel:
         """Learn from the training rows what predictions need beside the weights: nothing here."""
 
     def _build(self) -> SurvivalNetwork:
-        num_features, categorical = self._inputs
         network = SurvivalNetwork(
             self.objective.build_head,
-            num_features=num_features,
-            categorical=categorical,
+            num_features=self._inputs.num_features,
+            categorical=self._inputs.categorical,
             num_classes=self.grid.num_classes,
             parameters=self.parameters,
         )
         return network.to(self.device)
+
+    @property
+    def num_causes(self) -> int:
+        """Number of causes C that the fitted model knows."""
+        return self._inputs.num_causes
 
     @property
     def knots(self) -> Knots:
@@ -180,7 +208,7 @@ class NeuralSurvivalModel:
     def predict(
         self, features: NDArray[np.float32], times: ArrayLike | None = None
     ) -> SurvivalPrediction:
-        """Predict survival, and the router's weights where there are experts.
+        """Predict survival, cumulative incidences of several causes, and weights of experts.
 
         Parameters
         ----------
@@ -192,7 +220,8 @@ class NeuralSurvivalModel:
         Returns
         -------
         SurvivalPrediction
-            survival (n, m) or (n, t); expert_weights (n, E) for a mixture.
+            survival (n, m) or (n, t); expert_weights (n, E) for a mixture; cumulative_incidence
+            (n, C, m) or (n, C, t) of C >= 2 causes.
 
         Raises
         ------
@@ -202,11 +231,13 @@ class NeuralSurvivalModel:
         """
         of_outputs = self.objective.survival
         assert of_outputs is not None  # else a subclass predicts
-        survival, weights = zip(*map(of_outputs, self._outputs(features)), strict=True)
+        chunks = zip(*map(of_outputs, self._outputs(features)), strict=True)
+        survival, weights, incidence = (
+            None if parts[0] is None else np.concatenate(parts) for parts in chunks
+        )
+        assert survival is not None
         at_cuts = SurvivalPrediction(
-            self.grid.cuts,
-            np.concatenate(survival),
-            None if weights[0] is None else np.concatenate(weights),
+            self.grid.cuts, survival, weights, cumulative_incidence=incidence
         )
         return at_cuts.read(times)
 
@@ -228,11 +259,10 @@ class NeuralSurvivalModel:
 
     def _checked_chunks(self, features: NDArray[np.float32]) -> Iterator[torch.Tensor]:
         """Yield features on the device, chunk by chunk, for a network that does not learn."""
-        if features.ndim != 2 or features.shape[1] != self._inputs[0]:
-            raise InputError(
-                f"features must have shape (n, {self._inputs[0]}), not {features.shape}"
-            )
-        check_features(features, self._inputs[1])
+        num_features, categorical, _ = self._inputs
+        if features.ndim != 2 or features.shape[1] != num_features:
+            raise InputError(f"features must have shape (n, {num_features}), not {features.shape}")
+        check_features(features, categorical)
         self.network.eval()
         for start in range(0, len(features), EVALUATION_ROWS):
             chunk = self._as_read(features[start : start + EVALUATION_ROWS])
@@ -245,7 +275,7 @@ class NeuralSurvivalModel:
 
     def state(self) -> dict[str, Any]:
         """Return the fitted model as arrays and plain values."""
-        num_features, categorical = self._inputs
+        num_features, categorical, num_causes = self._inputs
         return {
             "model": self.head,
             "cuts": self.grid.cuts,
@@ -254,6 +284,7 @@ class NeuralSurvivalModel:
             "seed": self.seed,
             "num_features": num_features,
             "categorical": [list(column) for column in categorical],
+            **({} if num_causes == 1 else {"num_causes": num_causes}),
             "fit_summary": list(self.fit_summary),
             "normal_scores": None if self._normal_scores is None else self._normal_scores.state(),
             "weights": {k: v.cpu().numpy() for k, v in self.network.state_dict().items()},
@@ -269,7 +300,8 @@ class NeuralSurvivalModel:
             seed=state["seed"],
         )
         columns = tuple(CategoricalColumn(*column) for column in state["categorical"])
-        model._inputs = (state["num_features"], columns)
+        model._inputs = _Inputs(state["num_features"], columns, state.get("num_causes", 1))
+        model._learn_for(model._inputs.num_causes)
         model.fit_summary = FitSummary(*state["fit_summary"])
         if state.get("normal_scores") is not None:
             model._normal_scores = NormalScores.from_state(state["normal_scores"])
@@ -307,9 +339,17 @@ def fit_together(
     Raises
     ------
     InputError
-        For parameters that do not fit together, or rows without the events that the loss needs.
+        For parameters that do not fit together, rows without the events that the loss needs,
+        splits whose causes differ, or several causes where the models know one only.
     """
     first = models[0]
+    if train.cause_names != validation.cause_names:
+        raise InputError(
+            f"the training rows have the causes {train.cause_names}, the validation rows "
+            f"{validation.cause_names}; they must be the same"
+        )
+    for model in models:
+        model._learn_for(train.num_causes)
     trainings = [
         model._new_training(train, validation, monitor)
         for model, monitor in zip(models, monitors, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,24 @@ from survkit.training.losses import (
 from survkit.training.parameters import head_parameters
 from survkit.types import BoolArray, SurvivalData, TimeGrid
 
-Labels = tuple[NDArray[np.int64] | NDArray[np.float32], BoolArray]
-Survival = tuple[NDArray[np.float64], NDArray[np.float64] | None]
+Labels = tuple[NDArray[np.int64] | NDArray[np.float32], BoolArray | NDArray[np.int64]]
+
+
+class Curves(NamedTuple):
+    """What the outputs of a network say of n subjects at the m cuts of the grid.
+
+    Attributes
+    ----------
+    survival : array, shape (n, m), float64
+    expert_weights : array, shape (n, E), float64, optional
+        None for a network without experts.
+    cumulative_incidence : array, shape (n, C, m), float64, optional
+        None for one cause.
+    """
+
+    survival: NDArray[np.float64]
+    expert_weights: NDArray[np.float64] | None = None
+    cumulative_incidence: NDArray[np.float64] | None = None
 
 
 def _no_penalty(output: Any, epochs_done: int, parameters: Mapping[str, Any]) -> Tensor | None:
@@ -41,13 +57,12 @@ class Objective:
         (hidden_dim, num_classes, parameters) -> the module that follows the backbone.
     labels : callable
         (data, grid) -> label (n,), int64 or float32, and event (n,), bool: what the loss compares
-        with.
+        with. Where there are several causes, the event is its cause, int64, or 0.
     loss : callable
         (output, label, event) -> mean loss, shape (...), of what the network makes of subjects
         whose outcomes have shape (..., n). Networks that train together add a leading dimension.
     survival : callable
-        (output) -> survival at the cuts (n, m), float64, and the weights of the experts (n, E),
-        or None for a network without experts. None where outputs alone do not tell survival.
+        (output) -> `Curves`. None where outputs alone do not tell survival.
     parameters : tuple of str
         Names of the parameters, besides those of the backbone and the training loop.
     penalty : callable
@@ -60,17 +75,21 @@ class Objective:
     training_loss : callable, optional
         (output, label, event, parameters) -> what training minimises in place of `loss`, shape
         (S,). The history and the validation rows keep `loss`.
+    for_causes : callable, optional
+        (number of causes C) -> the objective of the same network for C competing causes. None for
+        a network that knows one cause only.
     """
 
     build_head: Callable[[int, int, Mapping[str, Any]], nn.Module]
     labels: Callable[[SurvivalData, TimeGrid], Labels]
     loss: Callable[[Any, Tensor, Tensor], Tensor]
-    survival: Callable[[Any], Survival] | None = None
+    survival: Callable[[Any], Curves] | None = None
     parameters: tuple[str, ...] = ()
     penalty: Callable[[Any, int, Mapping[str, Any]], Tensor | None] = _no_penalty
     mean_over_events: bool = False
     evaluation_rows: int | None = EVALUATION_ROWS
     training_loss: Callable[[Any, Tensor, Tensor, Mapping[str, Any]], Tensor] | None = None
+    for_causes: Callable[[int], Objective] | None = None
 
     def minimised(
         self,
@@ -88,26 +107,29 @@ class Objective:
 
 
 def class_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
-    """Label each time by its class on the grid."""
-    return grid.classify(data.time), data.event
+    """Label each time by its class on the grid, and each event by its cause where it has one."""
+    return grid.classify(data.time), data.event if data.cause is None else data.cause
 
 
-def class_loss(output: HeadOutput, event_class: Tensor, event: Tensor) -> Tensor:
+def class_loss(
+    output: HeadOutput, event_class: Tensor, event: Tensor, num_causes: int = 1
+) -> Tensor:
     """Return the mean negative log-likelihood under a head's mixture."""
-    return negative_log_likelihood(output.class_scores, output.log_gates, event_class, event)
+    scores = output.class_scores
+    return negative_log_likelihood(scores, output.log_gates, event_class, event, num_causes)
 
 
-def class_survival(output: HeadOutput) -> Survival:
-    """Return survival under a head without experts."""
+def class_survival(output: HeadOutput, num_causes: int = 1) -> Curves:
+    """Return survival, and cumulative incidences, under a head without experts."""
     # Normalised again in double, so that the mass sums to 1 to rounding.
     probabilities = output.log_probs.double().softmax(-1)
-    return survival_from_class_probabilities(probabilities.cpu().numpy()), None
+    return curves_from_class_probabilities(probabilities.cpu().numpy(), num_causes)
 
 
-def mixture_survival(output: HeadOutput) -> Survival:
-    """Return survival under a mixture, and the router's weights."""
+def mixture_survival(output: HeadOutput, num_causes: int = 1) -> Curves:
+    """Return survival, and cumulative incidences, under a mixture, and the router's weights."""
     weights = output.log_gates.double().softmax(-1)
-    return class_survival(output)[0], weights.cpu().numpy()
+    return class_survival(output, num_causes)._replace(expert_weights=weights.cpu().numpy())
 
 
 def mixture_penalty(
@@ -147,14 +169,41 @@ def survival_from_class_probabilities(probabilities: NDArray[np.float64]) -> NDA
     return np.minimum(tails[:, 1:], 1.0)  # the sum of all but rounding
 
 
-def _of_head(name: str) -> Objective:
+def curves_from_class_probabilities(
+    probabilities: NDArray[np.float64], num_causes: int = 1
+) -> Curves:
+    """Return survival, and the cumulative incidences of C >= 2 causes, at the m cuts.
+
+    They sum to 1 at every cut to rounding, as each is a sum of some of the same masses.
+
+    Parameters
+    ----------
+    probabilities : array, shape (n, C * m + 1), float64
+        Laid out as in `survkit.heads.causes`.
+    num_causes : int
+        Causes C.
+    """
+    if num_causes == 1:
+        return Curves(survival_from_class_probabilities(probabilities))
+    of_causes = probabilities[:, :-1].reshape(len(probabilities), num_causes, -1)
+    of_any = np.hstack([of_causes.sum(axis=1), probabilities[:, -1:]])
+    incidence = np.cumsum(of_causes, axis=2)
+    return Curves(survival_from_class_probabilities(of_any), cumulative_incidence=incidence)
+
+
+def _of_head(name: str, num_causes: int = 1) -> Objective:
     likelihood = partial(
-        Objective, build_head=partial(build_head, name), labels=class_labels, loss=class_loss
+        Objective,
+        build_head=partial(build_head, name, num_causes=num_causes),
+        labels=class_labels,
+        loss=partial(class_loss, num_causes=num_causes),
+        parameters=head_parameters(name),
+        for_causes=partial(_of_head, name),
     )
-    parameters = head_parameters(name)
     if not HEADS[name].is_mixture:
-        return likelihood(survival=class_survival, parameters=parameters)
-    return likelihood(survival=mixture_survival, parameters=parameters, penalty=mixture_penalty)
+        return likelihood(survival=partial(class_survival, num_causes=num_causes))
+    survival = partial(mixture_survival, num_causes=num_causes)
+    return likelihood(survival=survival, penalty=mixture_penalty)
 
 
 HEAD_OBJECTIVES = {name: _of_head(name) for name in HEADS}
