@@ -24,9 +24,9 @@ class PycoxModel(NeuralSurvivalModel):
 
     `deephit` predicts the probability of each class of the grid, one of them beyond the horizon,
     and of each cause where several compete. `logistic_hazard` predicts the hazard at each cut, and
-    `deepsurv` a log hazard ratio, which a
-    Breslow baseline of the training rows turns into survival: a step function of their raw times,
-    so that `predict` knows it at any time. The parameters are those of `NeuralSurvivalModel`.
+    `deepsurv` a log hazard ratio, which a Breslow baseline of the training rows turns into
+    survival: a step function of their raw times, so that `predict` knows it at any time. The
+    parameters are those of `NeuralSurvivalModel`.
     """
 
     objectives: ClassVar[Mapping[str, Objective]] = OBJECTIVES

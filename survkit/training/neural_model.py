@@ -344,9 +344,10 @@ def fit_together(
     """
     first = models[0]
     if train.cause_names != validation.cause_names:
+        names = [", ".join(rows.cause_names) or "none" for rows in (train, validation)]
         raise InputError(
-            f"the training rows have the causes {train.cause_names}, the validation rows "
-            f"{validation.cause_names}; they must be the same"
+            f"the training rows have the causes {names[0]}, the validation rows {names[1]}; they "
+            "must be the same"
         )
     for model in models:
         model._learn_for(train.num_causes)

@@ -18,6 +18,7 @@ from survkit.baselines.pycox_losses import (
     comparable_pairs,
     cut_labels,
     deephit_loss,
+    deephit_loss_of_causes,
     deepsurv_loss,
     logistic_hazard_loss,
     rank_labels,
@@ -199,6 +200,35 @@ def test_losses_and_gradients_of_a_stack_are_those_of_pycox(
     (gradient,) = torch.autograd.grad(found.sum(), output)
     (expected_gradient,) = torch.autograd.grad(expected.sum(), output)
     torch.testing.assert_close(gradient, expected_gradient, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("scale", [0.1, 5.0])
+@pytest.mark.parametrize("causes", [1, 3])
+def test_the_loss_of_competing_causes_is_that_of_pycox(
+    causes: int, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for what is added before a logarithm is taken, which pycox does in another place."""
+    monkeypatch.setattr("survkit.baselines.pycox_losses.PYCOX_EPSILON", 0.0)
+    losses = pycox().models.loss
+    rng = torch.Generator().manual_seed(1)
+    output = (scale * torch.randn(2, 40, causes * 12, generator=rng)).requires_grad_()
+    cut = torch.randint(12, (2, 40), generator=rng)
+    cause = torch.randint(causes + 1, (2, 40), generator=rng)
+    found = deephit_loss_of_causes(output, cut, cause, causes)
+    expected = []
+    for of_one, *label in zip(output, cut, cause, strict=True):
+        pairs = pycox().models.data.pair_rank_mat(*(part.numpy() for part in label), "float64")
+        of_causes = of_one.unflatten(-1, (causes, 12))
+        outcomes = (of_causes, *label, torch.as_tensor(pairs))
+        likelihood = losses.nll_pmf_cr(of_causes, *label, epsilon=0.0)
+        ranking = losses.rank_loss_deephit_cr(*outcomes, DEEPHIT_SIGMA)
+        expected.append(DEEPHIT_ALPHA * likelihood + (1 - DEEPHIT_ALPHA) * ranking)
+    torch.testing.assert_close(found, torch.stack(expected), rtol=1e-6, atol=1e-6)
+    gradients = [torch.autograd.grad(sum(losses), output) for losses in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-6)
+    if causes == 1:
+        torch.testing.assert_close(found, deephit_loss(output, cut, cause > 0))
 
 
 def test_comparable_pairs_are_those_of_pycox() -> None:

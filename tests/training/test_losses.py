@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from survkit.heads.mtlr import class_scores
 from survkit.heads.routing import keep_top
 from survkit.training.losses import (
+    _classes_by_outcome,
     cosine_annealed,
     instance_entropy,
     load_balance,
@@ -20,24 +21,49 @@ def random_outcomes(seed, size=6, classes=5):
     return torch.randint(0, classes, (size,)), torch.rand(size) < 0.5
 
 
-def of_one_expert(log_probs, event_class, event):
+def of_one_expert(log_probs, event_class, event, causes=1):
     """The likelihood of a distribution that is no mixture, given as (B, m + 1)."""
     log_gates = torch.zeros(len(log_probs), 1, dtype=log_probs.dtype)
-    return negative_log_likelihood(log_probs.unsqueeze(-2), log_gates, event_class, event)
+    return negative_log_likelihood(log_probs.unsqueeze(-2), log_gates, event_class, event, causes)
 
 
-@settings(deadline=None, max_examples=25)
+OUTCOMES = {
+    "some": lambda size, causes: torch.randint(0, causes + 1, (size,)),
+    "events": lambda size, causes: torch.randint(1, causes + 1, (size,)),
+    "censored": lambda size, causes: torch.zeros(size, dtype=torch.int64),
+}
+
+
+@pytest.mark.parametrize("outcomes", OUTCOMES)
+@pytest.mark.parametrize("causes", [1, 2, 3])
+@settings(deadline=None, max_examples=8)
 @given(seed=st.integers(0, 2**31))
-def test_likelihood_matches_a_literal_loop(seed):
-    event_class, event = random_outcomes(seed)
-    scores = torch.randn(6, 3, 5, dtype=torch.float64)
-    log_gates = torch.randn(6, 3, dtype=torch.float64).log_softmax(-1)
+def test_likelihood_and_gradients_match_a_literal_loop(causes, outcomes, seed):
+    torch.manual_seed(seed)
+    event_class, cause = torch.randint(0, 5, (6,)), OUTCOMES[outcomes](6, causes)
+    scores = torch.randn(6, 3, 4 * causes + 1, dtype=torch.float64).requires_grad_()
+    log_gates = torch.randn(6, 3, dtype=torch.float64).log_softmax(-1).requires_grad_()
     mixtures = (log_gates.exp().unsqueeze(-1) * scores.softmax(-1)).sum(-2)
     costs = []
-    for row, k, seen in zip(mixtures.tolist(), event_class.tolist(), event.tolist(), strict=True):
-        costs.append(-math.log(row[k] if seen else sum(row[k:])))
-    loss = negative_log_likelihood(scores, log_gates, event_class, event)
-    assert loss.item() == pytest.approx(sum(costs) / len(costs), rel=1e-12, abs=1e-14)
+    for row, k, c in zip(mixtures, event_class.tolist(), cause.tolist(), strict=True):
+        if k == 4:
+            possible = [row[-1]]  # of no known cause
+        elif c:
+            possible = [row[4 * (c - 1) + k]]
+        else:
+            possible = [row[4 * c + j] for c in range(causes) for j in range(k, 4)] + [row[-1]]
+        costs.append(-sum(possible).log())
+    expected = sum(costs) / len(costs)
+    event = cause > 0 if causes == 1 else cause
+    loss = negative_log_likelihood(scores, log_gates, event_class, event, causes)
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-14)
+    gradients = [torch.autograd.grad(value, (scores, log_gates)) for value in (loss, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-14)
+
+
+def test_classes_of_one_cause_are_those_from_the_outcome_on():
+    table = _classes_by_outcome(5, 1, torch.float32, torch.device("cpu"))
+    assert torch.equal(table, torch.stack([torch.ones(5, 5).triu(), torch.eye(5)]))
 
 
 @pytest.mark.slow
@@ -84,13 +110,15 @@ def test_likelihood_of_known_probabilities():
     assert of_one_expert(log_probs, event_class, event).item() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("causes", [1, 2])
 @pytest.mark.parametrize("event", [True, False])
 @pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
-def test_likelihood_stays_finite(event, scale):
+def test_likelihood_stays_finite(event, scale, causes):
     torch.manual_seed(0)
-    logits = (torch.randn(20, 11) * scale).requires_grad_()
+    logits = (torch.randn(20, 10 * causes + 1) * scale).requires_grad_()
     classes = torch.arange(20) % 11
-    loss = of_one_expert(class_scores(logits), classes, torch.full((20,), event))
+    scores = class_scores(logits, causes)
+    loss = of_one_expert(scores, classes, torch.full((20,), int(event) * causes), causes)
     (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.isfinite()
     assert gradient.isfinite().all()
