@@ -173,6 +173,7 @@ def test_every_model_without_an_estimator_of_its_library_has_one() -> None:
     found = {getattr(estimators, name).model_name for name in estimators.__all__}
     of_libraries = {
         "kaplan_meier",
+        "aalen_johansen",
         "coxph",
         "rsf",
         "deepsurv",

@@ -76,6 +76,26 @@ def require_events(data: SurvivalData, least: int, model: str) -> None:
         )
 
 
+def require_events_of_causes(data: SurvivalData, model: str) -> None:
+    """Refuse training rows without an event, or without one of each competing cause.
+
+    Raises
+    ------
+    InputError
+        Naming the model, and the causes that have none.
+    """
+    require_events(data, 1, model)
+    if data.cause is None:
+        return
+    seen = np.bincount(data.cause, minlength=1 + data.num_causes)[1:]
+    without = [name for name, events in zip(data.cause_names, seen, strict=True) if not events]
+    if without:
+        raise InputError(
+            f"{model} needs an event of each cause among the training rows; none of {len(data)} "
+            f"has one of {', '.join(without)}"
+        )
+
+
 def columns_tried(flag: str, max_features: str, num_columns: int) -> str | int | None:
     """Return a flag's number of columns tried at each split, as scikit-learn's trees take it.
 

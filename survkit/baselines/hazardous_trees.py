@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from survkit.baselines.regression_trees import RegressionTrees
-from survkit.types import BoolArray, FloatArray
+from survkit.baselines.regression_trees import BoostedScore, RegressionTrees
+from survkit.types import FloatArray, IntArray
 
 
 class _UnweightedBins(HistGradientBoostingClassifier):  # type: ignore[misc]
@@ -44,16 +44,16 @@ def _trees_of_seed(seed: int) -> Iterator[None]:
 
 
 def grow(
-    matrix: NDArray[np.float32], event: BoolArray, time: FloatArray, *, seed: int, **parameters: Any
-) -> tuple[float, RegressionTrees]:
+    matrix: NDArray[np.float32], cause: IntArray, time: FloatArray, *, seed: int, **parameters: Any
+) -> list[BoostedScore]:
     """Fit hazardous' `SurvivalBoost`.
 
     Parameters
     ----------
     matrix : array, shape (n, q)
         Features.
-    event, time : array, shape (n,)
-        The outcomes.
+    cause, time : array, shape (n,)
+        The outcomes: 1 to C for an event of each cause, 0 where censored.
     seed : int
         Of the times and rows drawn.
     **parameters
@@ -61,21 +61,23 @@ def grow(
 
     Returns
     -------
-    float, RegressionTrees
-        The log odds of an event by a time are the number plus the sum of the trees, whose column 0
-        is the time.
+    list of BoostedScore
+        For one cause one score, the log odds of an event by a time; for several the score of no
+        event, then that of each cause, whose softmax are the probabilities by a time.
 
     Raises
     ------
     ValueError
-        Where nobody has had the event at the times drawn for a tree.
+        Where nobody has had the event, of one of the causes, at the times drawn for a tree.
     """
     booster = SurvivalBoost(show_progressbar=False, random_state=seed, **parameters)
     with threadpool_limits(1, user_api="openmp"), _trees_of_seed(seed):
-        booster.fit(matrix, {"event": event.astype(np.int64), "duration": time})
+        booster.fit(matrix, {"event": cause, "duration": time})
     estimator = booster.estimator_
-    trees = RegressionTrees.of(_arrays(tree.nodes) for (tree,) in estimator._predictors)
-    return float(estimator._baseline_prediction.item()), trees
+    starts = estimator._baseline_prediction.ravel().tolist()
+    by_score = zip(*estimator._predictors, strict=True)
+    grown = (RegressionTrees.of(_arrays(tree.nodes) for tree in trees) for trees in by_score)
+    return [BoostedScore(*score) for score in zip(starts, grown, strict=True)]
 
 
 def _arrays(nodes: NDArray[Any]) -> dict[str, Any]:

@@ -128,3 +128,14 @@ class RegressionTrees(NamedTuple):
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild what `state` returned."""
         return cls(**{name: np.asarray(state[name]) for name in cls._fields})
+
+
+class BoostedScore(NamedTuple):
+    """Trees whose column 0 is the time; their sum and a number are a score over time."""
+
+    start: float
+    trees: RegressionTrees
+
+    def at(self, matrix: NDArray[np.float32], times: Float64Array) -> Float64Array:
+        """Return the score of features (n, q) at increasing times (m,), shape (n, m)."""
+        return self.start + self.trees.predict_over_time(matrix, times)

@@ -108,8 +108,8 @@ def rebuild(saved: Mapping[str, Any]) -> SurvivalModel:
     Parameters
     ----------
     saved : mapping
-        A state, which names its kind under "model": a key of `MODELS`, `ENSEMBLE` or
-        `CALIBRATED`; or what an earlier version saved, see `with_kind`.
+        A state, which names its kind under "model": a key of `MODELS`, `CAUSE_SPECIFIC`,
+        `ENSEMBLE` or `CALIBRATED`; or what an earlier version saved, see `with_kind`.
 
     Raises
     ------

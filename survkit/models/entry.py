@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from survkit.heads import HEADS, HeadEntry
 from survkit.models import search_spaces
@@ -37,6 +37,10 @@ class ModelEntry(NamedTuple):
         keywords, the training rows and the time grid; "" for a network, and where it is little.
     search_space : mapping
         What `survkit.search` varies by default; empty for a model that it cannot search.
+    causes : {"own", "each", ""}
+        What it does with several competing causes: it predicts their cumulative incidences itself;
+        it is fitted for each cause with the others censored, and they follow from the hazards of
+        all causes (see `CauseSpecificModel`); or it is refused.
     """
 
     path: str
@@ -47,6 +51,7 @@ class ModelEntry(NamedTuple):
     data_defaults: str = ""
     memory: str = ""
     search_space: search_spaces.Space = search_spaces.NONE
+    causes: Literal["own", "each", ""] = ""
 
     def resolve(
         self, parameters: Mapping[str, Any], train: SurvivalData, grid: TimeGrid

@@ -9,7 +9,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from survkit.metrics import Outcomes, evaluate_against
-from survkit.models.registry import MODELS
+from survkit.models.cause_specific import CauseSpecificModel
+from survkit.models.registry import MODELS, refuse_causes
 from survkit.training.neural_model import NeuralSurvivalModel, check_device, fit_together
 from survkit.types import FitMonitor, InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
@@ -39,6 +40,8 @@ def use_device(device: str | None) -> str:
 def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalModel:
     """Return a new model of the registry, which follows the metrics of the validation split.
 
+    For several competing causes it is one that predicts them all, or made of a model for each.
+
     Parameters
     ----------
     settings : mapping
@@ -49,9 +52,11 @@ def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalMo
     Raises
     ------
     InputError
-        For parameters that do not fit together, or a `monitored_val_metric` that cannot be
-        computed on these rows.
+        For parameters that do not fit together, a `monitored_val_metric` that cannot be computed
+        on these rows, or several causes where the model predicts one.
     """
+    num_causes = validation.data.num_causes
+    refuse_causes(settings["model"], num_causes)
     entry, metric = MODELS[settings["model"]], settings["monitored_val_metric"]
     why = validation.why_undefined(metric) if entry.network else None
     if why is not None:
@@ -65,13 +70,18 @@ def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalMo
         )
         return {k: value for k, value in evaluation.values.items() if isinstance(value, float)}
 
-    return entry.build(
-        grid=validation.grid,
-        parameters=settings,
-        seed=settings["seed"],
-        device=settings["device"],
-        validation_metrics=validation_metrics,
-    )
+    def build() -> SurvivalModel:
+        return entry.build(
+            grid=validation.grid,
+            parameters=settings,
+            seed=settings["seed"],
+            device=settings["device"],
+            validation_metrics=validation_metrics,
+        )
+
+    if num_causes > 1 and entry.causes == "each":
+        return CauseSpecificModel([build() for _ in range(num_causes)])
+    return build()
 
 
 def fit_models(

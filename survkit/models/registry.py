@@ -5,6 +5,8 @@ Nothing is imported before a model is built, so the registry is cheap to read.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from survkit.heads import HEADS
 from survkit.models import search_spaces
 from survkit.models.entry import ModelEntry
@@ -27,7 +29,9 @@ def _network(*more: str) -> dict[str, str]:
 def _head(name: str) -> ModelEntry:
     path = "survkit.training.neural_model:NeuralSurvivalModel"
     space = search_spaces.MIXTURE if HEADS[name].is_mixture else search_spaces.NETWORK
-    return ModelEntry(path, _network(*head_parameters(name)), network=name, search_space=space)
+    return ModelEntry(
+        path, _network(*head_parameters(name)), network=name, search_space=space, causes="own"
+    )
 
 
 def _continuous(
@@ -46,7 +50,7 @@ def _continuous(
     )
 
 
-def _pycox(name: str) -> ModelEntry:
+def _pycox(name: str, causes: Literal["own", ""] = "") -> ModelEntry:
     path = "survkit.baselines.pycox_models:PycoxModel"
     return ModelEntry(
         path,
@@ -54,6 +58,7 @@ def _pycox(name: str) -> ModelEntry:
         network=name,
         is_baseline=True,
         search_space=search_spaces.NETWORK,
+        causes=causes,
     )
 
 
@@ -69,6 +74,7 @@ def _forest(name: str) -> ModelEntry:
         is_baseline=True,
         memory="survkit.baselines.random_survival_forest:memory_need",
         search_space=search_spaces.FOREST,
+        causes="each",
     )
 
 
@@ -82,18 +88,27 @@ MODELS: dict[str, ModelEntry] = {
     "kaplan_meier": ModelEntry(
         "survkit.baselines.kaplan_meier:KaplanMeier", {}, is_baseline=True, is_deterministic=True
     ),
+    "aalen_johansen": ModelEntry(
+        "survkit.baselines.aalen_johansen:AalenJohansen",
+        {},
+        is_baseline=True,
+        is_deterministic=True,
+        causes="own",
+    ),
     "coxph": ModelEntry(
         "survkit.baselines.coxph:CoxPH",
         {"cox_alpha": "alpha", "cox_l1_ratio": "l1_ratio"},
         is_baseline=True,
         is_deterministic=True,
         search_space=search_spaces.COX,
+        causes="each",
     ),
     "coxnet": ModelEntry(
         "survkit.baselines.coxnet:Coxnet",
         _prefixed("coxnet_", "l1_ratio folds alphas"),
         is_baseline=True,
         search_space=search_spaces.COXNET,
+        causes="each",
     ),
     "weibull_aft": ModelEntry(
         "survkit.baselines.weibull_aft:WeibullAFT",
@@ -101,6 +116,7 @@ MODELS: dict[str, ModelEntry] = {
         is_baseline=True,
         is_deterministic=True,
         search_space=search_spaces.WEIBULL,
+        causes="each",
     ),
     "rsf": _forest("RandomSurvivalForest"),
     "extra_survival_trees": _forest("ExtraSurvivalTrees"),
@@ -112,6 +128,7 @@ MODELS: dict[str, ModelEntry] = {
         ),
         is_baseline=True,
         search_space=search_spaces.GRADIENT_BOOSTING,
+        causes="each",
     ),
     "xgb_cox": ModelEntry(
         "survkit.baselines.xgb_models:XGBCox",
@@ -119,6 +136,7 @@ MODELS: dict[str, ModelEntry] = {
         is_baseline=True,
         memory="survkit.baselines.xgb_models:memory_need",
         search_space=search_spaces.XGBOOST,
+        causes="each",
     ),
     "xgb_aft": ModelEntry(
         "survkit.baselines.xgb_models:XGBAft",
@@ -126,6 +144,7 @@ MODELS: dict[str, ModelEntry] = {
         is_baseline=True,
         memory="survkit.baselines.xgb_models:memory_need",
         search_space=search_spaces.XGBOOST,
+        causes="each",
     ),
     "survivalboost": ModelEntry(
         "survkit.baselines.survivalboost:SurvivalBoost",
@@ -136,9 +155,10 @@ MODELS: dict[str, ModelEntry] = {
         is_baseline=True,
         memory="survkit.baselines.survivalboost:memory_need",
         search_space=search_spaces.SURVIVALBOOST,
+        causes="own",
     ),
     "deepsurv": _pycox("deepsurv"),
-    "deephit": _pycox("deephit"),
+    "deephit": _pycox("deephit", causes="own"),
     "logistic_hazard": _pycox("logistic_hazard"),
     "deep_weibull": _continuous("deep_weibull", "deep_weibull:DeepWeibull"),
     "deep_survival_machines": _continuous(
@@ -204,3 +224,29 @@ def model_name(name: str) -> str:
             f"unknown model '{name}'{nearest(name, known)}; models are {', '.join(MODELS)}"
         )
     return name
+
+
+def refuse_causes(model: str, num_causes: int) -> None:
+    """Refuse several competing causes for a model that predicts one.
+
+    Parameters
+    ----------
+    model : str
+        A key of `MODELS`.
+    num_causes : int
+        Causes of the data.
+
+    Raises
+    ------
+    InputError
+        With the models that predict several, and how one cause alone is analysed.
+    """
+    if num_causes == 1 or MODELS[model].causes:
+        return
+    able = ", ".join(name for name, entry in MODELS.items() if entry.causes)
+    counterpart = "; aalen_johansen is its counterpart" if model == "kaplan_meier" else ""
+    raise InputError(
+        f"{model} predicts one cause, and the data have {num_causes} competing ones{counterpart}; "
+        f"models of several causes are {able}; --cause_of_interest NAME analyses one cause with "
+        "the others censored, which gives its cause-specific hazard and not its risk"
+    )

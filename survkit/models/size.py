@@ -11,7 +11,7 @@ from survkit.system import MemoryNeed, check_memory
 from survkit.types import InputError
 
 BYTES_A_CUT = 150
-"""Memory for each evaluated subject and cut: predictions, weights, and what they are made of."""
+"""Memory for each evaluated subject, cut and curve: predictions, weights, what they are made of."""
 
 SECONDS_A_RESAMPLE = 1e-3
 SECONDS_A_RESAMPLED_SUBJECT = 2e-6
@@ -49,10 +49,12 @@ def check_size(settings: Mapping[str, Any], dataset: Dataset, *, num_seeds: int 
 def evaluation_need(dataset: Dataset) -> MemoryNeed:
     """Estimate the memory of the predictions and metrics of a run."""
     rows = len(dataset.splits.validation) + len(dataset.splits.test)
-    cuts = len(dataset.grid.cuts)
+    cuts, causes = len(dataset.grid.cuts), dataset.splits.train.num_causes
+    curves = 1 if causes == 1 else 1 + causes  # survival, and each cumulative incidence
+    of_causes = "" if causes == 1 else f" and {causes} causes"
     return MemoryNeed(
-        rows * cuts * BYTES_A_CUT / 1e9,
-        f"the predictions for {rows:,} validation and test rows at {cuts:,} cuts",
+        rows * cuts * curves * BYTES_A_CUT / 1e9,
+        f"the predictions for {rows:,} validation and test rows at {cuts:,} cuts{of_causes}",
         "fewer --time_bins need less",
     )
 

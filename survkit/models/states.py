@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from survkit.models.cause_specific import CAUSE_SPECIFIC, CauseSpecificModel
 from survkit.models.registry import MODELS
 from survkit.types import SurvivalModel
 
@@ -35,6 +36,11 @@ def with_kind(saved: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rebuild_registered(saved: Mapping[str, Any]) -> SurvivalModel:
-    """Rebuild a fitted model of the registry; parameters and errors are those of `rebuild`."""
+    """Rebuild a fitted model of the registry, for one cause or several.
+
+    Parameters and errors are those of `rebuild`.
+    """
     state = with_kind(saved)
+    if state["model"] == CAUSE_SPECIFIC:
+        return CauseSpecificModel.from_state(state)
     return MODELS[state["model"]].from_state(state)

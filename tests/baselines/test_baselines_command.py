@@ -52,9 +52,10 @@ def test_the_baselines_are_the_models_without_a_head() -> None:
     networks = ["deepsurv", "deephit", "logistic_hazard", "deep_weibull"]
     networks += ["deep_survival_machines", "deep_cox_mixtures"]
     trees = ["rsf", "extra_survival_trees", "gbsa", "xgb_cox", "xgb_aft", "survivalboost"]
-    assert ["kaplan_meier", "coxph", "coxnet", "weibull_aft", *trees, *networks] == BASELINES
+    curves = ["kaplan_meier", "aalen_johansen"]
+    assert [*curves, "coxph", "coxnet", "weibull_aft", *trees, *networks] == BASELINES
     deterministic = [name for name, entry in MODELS.items() if entry.is_deterministic]
-    assert deterministic == ["kaplan_meier", "coxph", "weibull_aft"]
+    assert deterministic == [*curves, "coxph", "weibull_aft"]
     assert model_name("SKSurvRF") == "rsf"
     assert model_name("SKSurvCox") == "coxph"
 

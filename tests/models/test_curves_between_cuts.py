@@ -21,7 +21,7 @@ from survkit.predict.tables import prediction_table
 from survkit.runs.patients import Patients
 from survkit.types import InputError, SurvivalData, SurvivalModel
 
-EXACT = ("coxph", "kaplan_meier", "deepsurv", "coxnet", "gbsa", "xgb_cox")
+EXACT = ("coxph", "kaplan_meier", "aalen_johansen", "deepsurv", "coxnet", "gbsa", "xgb_cox")
 SMOOTH = ("deep_weibull", "weibull_aft", "xgb_aft", "deep_survival_machines", "deep_cox_mixtures")
 CLOSE = dict.fromkeys(SMOOTH, 1e-3)
 """Smooth curves: what reading them linearly between knots may cost."""
