@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survkit.metrics.bootstrap import once_each, ratio
-from survkit.types import BoolArray, FloatArray
+from survkit.types import BoolArray, FloatArray, IntArray
 
 
 def brier_contributions(
@@ -17,12 +17,12 @@ def brier_contributions(
     Parameters
     ----------
     survival : array, shape (n, k)
-        Predicted survival at the cuts.
+        Predicted survival at the cuts; of a cause, 1 minus its cumulative incidence.
     happened : array, shape (n, k), bool
-        Whether the subject's event was at or before the cut.
+        Whether the subject's event (of the cause) was at or before the cut.
     weights : array, shape (n, k)
         Inverse-probability-of-censoring weights (0 after censoring); ones where nothing is
-        censored.
+        censored. An event of another cause is no censoring: it keeps its weight.
 
     Returns
     -------
@@ -32,7 +32,8 @@ def brier_contributions(
     References
     ----------
     Graf et al. (1999), Statistics in Medicine 18:2529, with the left limit G(T-) of Gerds &
-    Schumacher (2006), Biometrical Journal 48:1029.
+    Schumacher (2006), Biometrical Journal 48:1029. Of a cause: Gerds, Andersen & Kattan (2014),
+    Statistics in Medicine 33:3191, section 3.
     """
     contributions = survival - ~happened
     contributions *= contributions
@@ -106,13 +107,66 @@ def cumulative_dynamic_auc(
     counts = once_each(len(time)) if counts is None else counts
     cases = np.flatnonzero(event & (time <= cut))
     controls = np.flatnonzero(time > cut)
-    controls = controls[np.argsort(survival[controls])]
-    # drawn_before[j] = how many draws are among the first j controls, by resample.
-    drawn_before = np.zeros((len(controls) + 1, len(counts)), dtype=counts.dtype)
-    np.cumsum(counts.T[controls], axis=0, out=drawn_before[1:])
+    case_weight = counts.T[cases] * event_weight[cases, None]
+    return _area_under_roc(survival, cases, controls, case_weight, counts.T[controls])
+
+
+def incidence_auc(
+    incidence: FloatArray,
+    happened: BoolArray,
+    weights: FloatArray,
+    counts: FloatArray | None = None,
+) -> NDArray[np.float64]:
+    """Area under the ROC curve of a cause at one time: its events up to it against all others.
+
+    A control is free of any event at the time, or had an event of another cause by then: its own
+    event can no longer come. Cases and controls have the weights of their own censoring, so those
+    of the controls do not cancel.
+
+    Parameters
+    ----------
+    incidence : array, shape (n,)
+        Predicted cumulative incidence of the cause at the time; ties count one half.
+    happened : array, shape (n,), bool
+        Whether the subject had an event of the cause by then.
+    weights : array, shape (n,)
+        1/G(T-) of events of any cause by then, 1/G(t) of those still at risk; 0 after censoring.
+    counts : array, shape (b, n), optional
+        How often each subject is drawn; once each where not given (b = 1).
+
+    Returns
+    -------
+    array, shape (b,), float64
+        In [0, 1]; NaN without a case or without a control.
+
+    References
+    ----------
+    Blanche, Dartigues & Jacqmin-Gadda (2013), Statistics in Medicine 32:5381, section 3, the
+    second definition of controls.
+    """
+    counts = once_each(len(weights)) if counts is None else counts
+    cases = np.flatnonzero(happened & (weights > 0))
+    controls = np.flatnonzero(~happened & (weights > 0))
+    case_weight = counts.T[cases] * weights[cases, None]
+    control_weight = counts.T[controls] * weights[controls, None].astype(counts.dtype)
+    return _area_under_roc(-incidence, cases, controls, case_weight, control_weight)
+
+
+def _area_under_roc(
+    survival: FloatArray,
+    cases: IntArray,
+    controls: IntArray,
+    case_weight: FloatArray,
+    control_weight: FloatArray,
+) -> NDArray[np.float64]:
+    """Share of pairs in which the case has lower survival (n,); weights (rows, b), values (b,)."""
+    order = np.argsort(survival[controls])
+    controls = controls[order]
+    # before[j] = the weight of the first j controls, by resample.
+    before = np.zeros((len(controls) + 1, control_weight.shape[1]), dtype=control_weight.dtype)
+    np.cumsum(control_weight[order], axis=0, out=before[1:])
     low = np.searchsorted(survival[controls], survival[cases], side="left")
     high = np.searchsorted(survival[controls], survival[cases], side="right")
-    won = drawn_before[-1] - (drawn_before[low] + drawn_before[high]) / 2
-    case_weight = counts.T[cases] * event_weight[cases, None]
+    won = before[-1] - (before[low] + before[high]) / 2
     numerator = np.einsum("ib,ib->b", case_weight, won)
-    return ratio(numerator, case_weight.sum(axis=0) * drawn_before[-1])
+    return ratio(numerator, case_weight.sum(axis=0) * before[-1])

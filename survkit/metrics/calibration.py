@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from survkit.metrics.bootstrap import once_each, ratio
 from survkit.metrics.censoring import CensoringWeights, SurvivalStep
-from survkit.metrics.drawn_outcomes import DrawnOutcomes, add_by_bin, first_at_or_below
+from survkit.metrics.drawn_outcomes import (
+    DrawnOutcomes,
+    add_by_bin,
+    first_at_or_below,
+    first_is_of_cause,
+)
 from survkit.types import BoolArray, FloatArray, IntArray
 
 BINS = 10
@@ -191,6 +196,7 @@ def calibration_error_null(
     censoring: SurvivalStep,
     weights: CensoringWeights,
     *,
+    incidence: FloatArray | None = None,
     draws: int = 200,
     seed: int = 0,
 ) -> NDArray[np.float64]:
@@ -198,7 +204,8 @@ def calibration_error_null(
 
     In each draw every subject gets an event time (a cut) from its own predicted curve and a
     censoring time from G, and the error is computed as for real outcomes. An error within this
-    distribution is no evidence of miscalibration: the small sample explains it.
+    distribution is no evidence of miscalibration: the small sample explains it. For the error of a
+    cause, the event's cause is drawn too, from the predicted incidence at its time.
 
     Parameters
     ----------
@@ -212,6 +219,9 @@ def calibration_error_null(
         G.
     weights : CensoringWeights
         The weights used for the real outcomes.
+    incidence : array, shape (n, K), optional
+        Predicted cumulative incidence of the cause whose error it is; the error is that of an
+        event of any cause where not given.
     draws : int
         Number of draws.
     seed : int
@@ -233,7 +243,8 @@ def calibration_error_null(
     after, before = censoring.at(cuts), np.append(censoring.before(cuts), 0.0)
     by_cut = np.array(survival.T, order="C")
     np.minimum.accumulate(by_cut, axis=0, out=by_cut)  # rounding may let a curve rise
-    size, expected = _expected_by_bin(survival, bins)
+    of_cause = None if incidence is None else np.diff(incidence.T, axis=0, prepend=0.0)
+    size, expected = _expected_by_bin(1.0 - survival if incidence is None else incidence, bins)
     errors = []
     at_once = max(1, _DRAWN_ELEMENTS // n)
     for start in range(0, draws, at_once):
@@ -248,16 +259,20 @@ def calibration_error_null(
             # cut where G just before it is.
             seen = censoring_level[:, part] < before[event_cut]
             censored_cut = np.searchsorted(-after, -censoring_level[:, part], side="left")
-            drawn = DrawnOutcomes(event_cut, seen, np.minimum(event_cut, censored_cut))
+            counted = None
+            if of_cause is not None:
+                columns = by_cut[:, part], of_cause[:, part], level[:, part]
+                counted = first_is_of_cause(*columns, event_cut)
+            drawn = DrawnOutcomes(event_cut, seen, np.minimum(event_cut, censored_cut), counted)
             add_by_bin(weight, happened, drawn, bins[part], weights)
         errors.append(_summed_errors(size, expected, weight, happened))
     return ratio(np.concatenate(errors), np.array(float(k)))
 
 
-def _expected_by_bin(survival: FloatArray, bins: IntArray) -> NDArray[np.float64]:
+def _expected_by_bin(predicted: FloatArray, bins: IntArray) -> NDArray[np.float64]:
     """Count subjects and expected events in each bin, shape (2, 1, k, BINS)."""
     n, k = bins.shape
     sums = np.zeros((2, 1, k, BINS))
     for rows in _row_blocks(n):
-        sums += _bin_sums((None, 1.0 - survival[rows]), bins[rows], once_each(len(bins[rows])))
+        sums += _bin_sums((None, predicted[rows]), bins[rows], once_each(len(bins[rows])))
     return sums

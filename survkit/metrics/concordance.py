@@ -99,7 +99,63 @@ def concordance(
     """
     pairs = comparable_pairs(time, event, risk)
     same_row = np.zeros(len(pairs.anchors), dtype=np.intp)
-    return _weighted_concordance(pairs, risk[None, pairs.order], same_row, event_weights, counts)
+    sums = _weighted_sums(pairs, risk[None, pairs.order], same_row, event_weights, counts)
+    return ratio(*sums).T
+
+
+def concordance_of_cause(
+    risk: FloatArray,
+    time: FloatArray,
+    event: BoolArray,
+    competing: BoolArray,
+    weights: FloatArray,
+    counts: FloatArray | None = None,
+) -> NDArray[np.float64]:
+    """Concordance of one of several causes under q weightings at once, in O(n log n).
+
+    A subject with the event is compared with everyone followed for longer, and also with everyone
+    who had an event of another cause before: there the event of this cause never comes. A pair has
+    the weight w_i w_i in the first case and w_i w_j in the second. Weights of one give the index of
+    Wolbers et al. (2009), 1/G(T-) before a time tau that of 2014.
+
+    Parameters
+    ----------
+    risk : array, shape (n,)
+        Higher = riskier: the predicted cumulative incidence at some time.
+    time : array, shape (n,)
+        Times of event or censoring.
+    event, competing : array, shape (n,), bool
+        Whether an event of the cause, or of another cause, was seen.
+    weights : array, shape (n, q)
+        w of every subject with an event of any cause, for each index.
+    counts : array, shape (b, n), optional
+        How often each subject is drawn; once each where not given (b = 1).
+
+    Returns
+    -------
+    array, shape (b, q), float64
+        In [0, 1]; NaN without comparable pairs of positive weight.
+
+    References
+    ----------
+    Wolbers et al. (2009), Epidemiology 20:555; Wolbers et al. (2014), Biostatistics 15:526,
+    equation 2.4, with the left limit G(T-) as in `concordance`.
+    """
+    counts = once_each(len(time)) if counts is None else counts
+    pairs = comparable_pairs(time, event, risk)
+    same_row = np.zeros(len(pairs.anchors), dtype=np.intp)
+    later = _weighted_sums(pairs, risk[None, pairs.order], same_row, weights**2, counts)
+    rows = np.flatnonzero(event | competing)
+    earlier = _sums_over_earlier(risk[rows], time[rows], event[rows], weights[rows], counts.T[rows])
+    return ratio(later[0] + earlier[0], later[1] + earlier[1]).T
+
+
+def never_after(time: FloatArray, competing: BoolArray) -> NDArray[np.float64]:
+    """Return times (n,) in which those with an event of another cause are at risk for ever.
+
+    With them, comparable pairs of a cause are those of a single event.
+    """
+    return np.where(competing, np.inf, time)
 
 
 def concordance_td(
@@ -110,6 +166,8 @@ def concordance_td(
     counts: FloatArray | None = None,
 ) -> NDArray[np.float64]:
     """Antolini's time-dependent concordance: [S_i(T_i) < S_j(T_i)] over comparable pairs.
+
+    That of a cause has 1 minus its cumulative incidence as survival, and times from `never_after`.
 
     An event in (times[k-1], times[k]] is the curve's step at times[k], as in the classes of a time
     grid, so S(T) is read at the first time at or after T. Read at the time before, all curves
@@ -144,17 +202,21 @@ def concordance_td(
         block = slice(start, start + _BLOCK_ROWS)
         np.negative(survival[pairs.order[block]].T, out=risk[:, block])
     anchor_row = row[pairs.order[pairs.anchors]]
-    return _weighted_concordance(pairs, risk, anchor_row, np.ones((n, 1)), counts)[:, 0]
+    concordant, comparable = _weighted_sums(pairs, risk, anchor_row, np.ones((n, 1)), counts)
+    return ratio(concordant[0], comparable[0])
 
 
-def _weighted_concordance(
+def _weighted_sums(
     pairs: ComparablePairs,
     risk: FloatArray,
     row: IntArray,
     weights: FloatArray,
     counts: FloatArray | None,
-) -> NDArray[np.float64]:
-    """Concordance where anchor e compares risk[row[e]] (n,), in the pairs' order, with others'."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights of the concordant and of all pairs, each of shape (q, b).
+
+    Anchor e compares its risk[row[e]], whose n values are in the pairs' order, with others'.
+    """
     counts = once_each(len(pairs.order)) if counts is None else counts
     drawn = np.ascontiguousarray(counts.T[pairs.order])
     # drawn_after[k] = how many draws come at or after position k, by resample.
@@ -175,7 +237,27 @@ def _weighted_concordance(
         anchor = drawn[at].astype(np.float64)
         concordant += weights[block].T @ (anchor * beaten) / 2
         comparable += weights[block].T @ (anchor * drawn_after[pairs.first_partner[block]])
-    return ratio(concordant, comparable).T
+    return concordant, comparable
+
+
+def _sums_over_earlier(
+    risk: FloatArray, time: FloatArray, event: BoolArray, weights: FloatArray, drawn: FloatArray
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights of the pairs with those who had another cause before, as in `_weighted_sums`.
+
+    All n subjects have an event; `drawn` is of shape (n, b).
+    """
+    # From the latest on; at one time other causes come first, so that only earlier ones follow.
+    order = np.lexsort((event, -time))
+    anchors, q = np.flatnonzero(event[order]), weights.shape[1]
+    factor = np.where(event[:, None], 0.0, weights)[order].astype(drawn.dtype)
+    weighted = (factor[:, :, None] * drawn[order][:, None, :]).reshape(len(order), -1)
+    same_row = np.zeros(len(anchors), dtype=np.intp)
+    won = wins_twice(risk[None, order], same_row, anchors, weighted)
+    following = np.cumsum(weighted[::-1], axis=0)[::-1][anchors]  # an anchor's own is 0
+    own = weights[order[anchors]][:, :, None] * drawn[order[anchors]][:, None, :]
+    wins, all_of_them = (each.reshape(len(anchors), q, -1) for each in (won, following))
+    return (own * wins).sum(axis=0) / 2, (own * all_of_them).sum(axis=0)
 
 
 def _end_of_ties(own: FloatArray, pairs: ComparablePairs) -> NDArray[np.intp]:

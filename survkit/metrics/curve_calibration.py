@@ -1,6 +1,14 @@
-"""Calibration of whole curves: D-calibration, and the mean curve against Kaplan-Meier."""
+"""Calibration of whole curves: D-calibration, and mean curves against nonparametric ones.
+
+There is no D-calibration of a cause. Its uniform variable is F_c(T) / F_c(infinity) of those who
+ever have the event (Alberge et al. 2026, AISTATS, PMLR 300:1837), and F_c(infinity) is unknown to a
+model that ends at a horizon; with F_c(horizon) in its place and censored subjects spread over it,
+the statistic has no known distribution, so there is no p-value.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +16,8 @@ from numpy.typing import NDArray
 from survkit.metrics.bootstrap import once_each
 from survkit.metrics.brier import integration_weights
 from survkit.metrics.calibration import BINS
-from survkit.metrics.problem import survival_entering
-from survkit.types import BoolArray, FloatArray
+from survkit.metrics.classes import survival_entering
+from survkit.types import BoolArray, FloatArray, IntArray
 
 
 def survival_bounds(
@@ -126,22 +134,133 @@ def km_calibration(
     return np.asarray(gap @ integration_weights(cuts))
 
 
-def _kaplan_meier_at(
-    cuts: FloatArray, time: FloatArray, event: BoolArray, counts: FloatArray
+def aj_calibration(
+    incidence: FloatArray,
+    cuts: FloatArray,
+    time: FloatArray,
+    cause: IntArray,
+    counts: FloatArray | None = None,
 ) -> NDArray[np.float64]:
-    """Kaplan-Meier at the cuts in every resample, shape (b, k)."""
+    """Mean squared distance over time of mean predicted incidences from Aalen-Johansen.
+
+    The counterpart of `km_calibration` for each of C competing causes.
+
+    Parameters
+    ----------
+    incidence : array, shape (n, C, k)
+        Predicted cumulative incidences at the cuts.
+    cuts : array, shape (k,)
+        Increasing times from 0 to the end of the comparison.
+    time, cause : array, shape (n,)
+        The outcomes from which Aalen-Johansen is estimated; 0 is no cause but censoring.
+    counts : array, shape (b, n), optional
+        How often each subject is drawn; once each where not given (b = 1).
+
+    Returns
+    -------
+    array, shape (b, C), float64
+        In [0, 1]; 0 is perfect.
+
+    References
+    ----------
+    Alberge, Haugomat, Varoquaux & Abecassis (2026), AISTATS, PMLR 300:1837, with the square that
+    `km_calibration` has and without the root.
+    """
+    counts = once_each(len(time)) if counts is None else counts
+    n, num_causes, k = incidence.shape
+    sums = counts @ incidence.reshape(n, -1).astype(counts.dtype, copy=False)
+    mean = (sums / counts.sum(axis=1, keepdims=True)).reshape(-1, num_causes, k)
+    gap = (mean - aalen_johansen_at(cuts, time, cause, num_causes, counts)) ** 2
+    return np.asarray(gap @ integration_weights(cuts))
+
+
+def aalen_johansen_at(
+    cuts: FloatArray,
+    time: FloatArray,
+    cause: IntArray,
+    num_causes: int,
+    counts: FloatArray | None = None,
+) -> NDArray[np.float64]:
+    """Aalen-Johansen estimate of the cumulative incidences at the cuts, in every resample.
+
+    Parameters
+    ----------
+    cuts : array, shape (k,)
+        Times of at least 0; after the last event the estimate stays as it is.
+    time, cause : array, shape (n,)
+        Times of event or censoring, and the cause of each event: 1 to C, 0 for censoring.
+    num_causes : int
+        C.
+    counts : array, shape (b, n), optional
+        How often each subject is drawn; once each where not given (b = 1).
+
+    Returns
+    -------
+    array, shape (b, C, k), float64
+
+    References
+    ----------
+    Aalen & Johansen (1978), Scandinavian Journal of Statistics 5:141.
+    """
+    counts = once_each(len(time)) if counts is None else counts
+    curves = np.zeros((len(counts), num_causes, len(cuts)))
+    table = _resampled_life_table(time, cause > 0, counts)
+    if len(table.event_times) == 0:
+        return curves
+    # Divided by the subjects at risk, those that are left just before each event time.
+    before = _surviving(table)[:-1]
+    np.divide(before, table.at_risk, out=before, where=table.at_risk > 0)
+    place = np.searchsorted(table.event_times, cuts, side="right")
+    falls = np.zeros((len(table.event_times) + 1, len(counts)))
+    for index in range(num_causes):
+        rows = np.flatnonzero(cause == index + 1)
+        rows = rows[np.argsort(time[rows])]
+        times, starts = np.unique(time[rows], return_index=True)
+        falls[:] = 0.0
+        if len(rows):
+            own = np.searchsorted(table.event_times, times)
+            falls[own + 1] = np.add.reduceat(counts.T[rows], starts, axis=0) * before[own]
+        curves[:, index] = np.cumsum(falls, axis=0)[place].T
+    return curves
+
+
+class _ResampledLifeTable(NamedTuple):
+    """The distinct event times (u,), with the events and those at risk at each, of shape (u, b)."""
+
+    event_times: FloatArray
+    events: FloatArray
+    at_risk: FloatArray
+
+
+def _resampled_life_table(
+    time: FloatArray, event: BoolArray, counts: FloatArray
+) -> _ResampledLifeTable:
     order = np.argsort(time)
     time, drawn = time[order], counts.T[order]
     events = np.flatnonzero(event[order])
     event_times, starts = np.unique(time[events], return_index=True)
     if len(event_times) == 0:
-        return np.ones((len(counts), len(cuts)))
+        return _ResampledLifeTable(event_times, *np.zeros((2, 0, len(counts))))
     with_event = np.add.reduceat(drawn[events], starts, axis=0)
     # Draws from each event time to before the next are left once the later ones are over.
     between = np.add.reduceat(drawn, np.searchsorted(time, event_times), axis=0)
     at_risk = np.cumsum(between[::-1], axis=0, dtype=np.float64)[::-1]
-    curve = np.ones((len(event_times) + 1, len(counts)))
+    return _ResampledLifeTable(event_times, with_event, at_risk)
+
+
+def _surviving(table: _ResampledLifeTable) -> NDArray[np.float64]:
+    """Kaplan-Meier before the first event and after each, shape (u + 1, b)."""
+    at_risk = table.at_risk
+    curve = np.ones((len(at_risk) + 1, at_risk.shape[1]))
     # A resample may have nobody left at a time: no event there either, so the curve stays.
-    np.divide(at_risk - with_event, at_risk, out=curve[1:], where=at_risk > 0)
+    np.divide(at_risk - table.events, at_risk, out=curve[1:], where=at_risk > 0)
     np.cumprod(curve, axis=0, out=curve)
-    return np.asarray(curve[np.searchsorted(event_times, cuts, side="right")].T)
+    return curve
+
+
+def _kaplan_meier_at(
+    cuts: FloatArray, time: FloatArray, event: BoolArray, counts: FloatArray
+) -> NDArray[np.float64]:
+    """Kaplan-Meier at the cuts in every resample, shape (b, k)."""
+    table = _resampled_life_table(time, event, counts)
+    return np.asarray(_surviving(table)[np.searchsorted(table.event_times, cuts, side="right")].T)

@@ -16,11 +16,13 @@ class DrawnOutcomes(NamedTuple):
 
     `event_cut` is the index of the event's cut (k for none), `seen` whether the event comes before
     censoring, `leaving_cut` the index of the first cut at which the subject is not at risk.
+    `counted` says whether an event is of the cause that counts as happening; None where all are.
     """
 
     event_cut: IntArray
     seen: BoolArray
     leaving_cut: IntArray
+    counted: BoolArray | None = None
 
 
 def first_at_or_below(survival: FloatArray, level: FloatArray) -> NDArray[np.unsignedinteger]:
@@ -31,6 +33,31 @@ def first_at_or_below(survival: FloatArray, level: FloatArray) -> NDArray[np.uns
     return index
 
 
+def first_is_of_cause(
+    survival: FloatArray, of_cause: FloatArray, level: FloatArray, event_cut: IntArray
+) -> BoolArray:
+    """Whether an event drawn by `first_at_or_below` is of a cause, shape (draws, n).
+
+    Where a level falls between survival at two cuts is uniform and says nothing of the cut, so it
+    decides the cause: the lower part is this cause's, by its share of the fall.
+
+    Parameters
+    ----------
+    survival : array, shape (k, n)
+        Predicted survival at the cuts.
+    of_cause : array, shape (k, n)
+        The probability of an event of the cause from the cut before to each cut.
+    level : array, shape (draws, n)
+        What the events were drawn by.
+    event_cut : array, shape (draws, n)
+        Index of the cut of each event, k for none.
+    """
+    columns = np.arange(survival.shape[1])
+    upto = np.minimum(event_cut, len(survival) - 1)
+    below = level < survival[upto, columns] + of_cause[upto, columns]
+    return np.asarray(below & (event_cut < len(survival)))
+
+
 def add_by_bin(
     weight: FloatArray,
     happened: FloatArray,
@@ -38,7 +65,7 @@ def add_by_bin(
     bins: IntArray,
     weights: CensoringWeights,
 ) -> None:
-    """Add the weights of the subjects, and of those with an event, in each bin.
+    """Add the weights of the subjects, and of those with an event that counts, in each bin.
 
     Parameters
     ----------
@@ -55,17 +82,24 @@ def add_by_bin(
     seen = np.flatnonzero(drawn.seen)
     arrivals = _by_cut(drawn.event_cut.ravel()[seen], k)
     leavers = _by_cut(drawn.leaving_cut.ravel(), k)
-    # Whether a subject is at risk, and the weight of an event that happened; kept up to date.
-    at_risk, event_weight = state = np.zeros((2, draws * n), dtype=np.float32)
+    # Whether a subject is at risk, and the weight of an event that happened; kept up to date. Then
+    # also the weight of one that counts, where not all do.
+    states = 2 if drawn.counted is None else 3
+    state = np.zeros((states, draws * n), dtype=np.float32)
+    at_risk, event_weight, counted_weight = state[0], state[1], state[-1]
+    counted = None if drawn.counted is None else drawn.counted.ravel()[seen]
     at_risk[:] = 1.0
-    sums = np.empty((k, 2 * draws, num_bins), dtype=np.float32)
+    sums = np.empty((k, states * draws, num_bins), dtype=np.float32)
     for cut in range(k):
         at_risk[leavers[cut]] = 0.0
         event_weight[seen[arrivals[cut]]] = weights.event_at_cut[cut + 1]
+        if counted is not None:
+            counts = arrivals[cut][counted[arrivals[cut]]]
+            counted_weight[seen[counts]] = weights.event_at_cut[cut + 1]
         member = np.eye(num_bins, dtype=np.float32)[bins[:, cut]]
-        np.matmul(state.reshape(2 * draws, n), member, out=sums[cut])
-    by_bin = np.moveaxis(sums.reshape(k, 2, draws, num_bins), 0, 2).astype(np.float64)
-    happened += by_bin[1]
+        np.matmul(state.reshape(states * draws, n), member, out=sums[cut])
+    by_bin = np.moveaxis(sums.reshape(k, states, draws, num_bins), 0, 2).astype(np.float64)
+    happened += by_bin[-1]
     weight += by_bin[1] + by_bin[0] * weights.at_cut[1 : k + 1, None]
 
 

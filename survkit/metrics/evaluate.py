@@ -13,7 +13,9 @@ from survkit.metrics.bootstrap import bootstrap_interval, once_each, resample_ch
 from survkit.metrics.censoring import Convention
 from survkit.metrics.clustering import dead_experts, expert_load
 from survkit.metrics.mean_metrics import mean_metrics
-from survkit.metrics.metric_groups import MetricGroup, metric_groups
+from survkit.metrics.metric_group import MetricGroup
+from survkit.metrics.metric_groups import metric_groups
+from survkit.metrics.names import raised_by_resampling, within_range
 from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
 from survkit.metrics.point_error import PointError
 from survkit.metrics.problem import problem_of
@@ -25,9 +27,6 @@ from survkit.types import (
     SurvivalPrediction,
     TimeGrid,
 )
-
-RAISED_BY_RESAMPLING = ("ece", "km_calibration", "purity", "ari", "nmi")
-"""First words of the metrics that repeated subjects push upwards."""
 
 _CHUNK_ELEMENTS = 10_000_000
 """Most counts (resamples x subjects) handled at once: bounds the memory."""
@@ -78,6 +77,10 @@ def evaluate(
     `ece_null_p95`, `d_calibration_p`, `expert_load` and `dead_experts` have none: the first three
     describe a null distribution, the last two the sample itself. `ece_null_mean` and
     `ece_null_p95` are those of `ece_equal_mass`, which is above 0 for a calibrated model too.
+
+    Where both the data and the prediction tell causes of the event apart, there are metrics of
+    each: `relapse/brier@50` is that of the cause `relapse`. Metrics without a cause are those of
+    an event of any cause.
 
     Parameters
     ----------
@@ -155,15 +158,6 @@ def evaluate_against(
     return evaluation
 
 
-def within_range(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
-    """Return the interval of a metric, that of a calibration error from 0 on: none is below.
-
-    (Moved back by the bias of resampling, it could begin lower.)
-    """
-    low, high = interval
-    return (max(low, 0.0), high) if metric.startswith(("ece", "km_calibration")) else interval
-
-
 def renormalise_beyond_horizon(prediction: SurvivalPrediction) -> SurvivalPrediction:
     """Redistribute the probability beyond the last time over the grid: (S - S_end) / (1 - S_end).
 
@@ -223,7 +217,7 @@ def _record_intervals(
 
 
 def _record_interval(evaluation: Evaluation, name: str, resampled: NDArray[np.float64]) -> None:
-    biased = name.startswith(RAISED_BY_RESAMPLING)
+    biased = raised_by_resampling(name)
     estimate = cast(float, evaluation.values[name]) if biased else None
     interval = bootstrap_interval(resampled, estimate)
     if interval is None or "reason" in evaluation.details[name]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from survkit.metrics.brier import accuracy_contributions, brier_contributions, integration_weights
+from survkit.metrics.classes import class_likelihood, class_probabilities, incidence_likelihood
 from survkit.metrics.clustering import router_entropy
+from survkit.metrics.names import of_cause
 from survkit.metrics.outcomes import TimePoint
 from survkit.metrics.point_error import PointError, optimal_times
 from survkit.metrics.point_error import point_error as error_of
-from survkit.metrics.problem import Problem, class_likelihood, class_probabilities
+from survkit.metrics.problem import Problem
 from survkit.types import BoolArray, FloatArray
 
 _BLOCK_ROWS = 500
@@ -53,7 +55,10 @@ def undefined(reason: str, point: TimePoint | None = None) -> MeanMetric:
 
 
 def mean_metrics(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
-    """Return every mean metric of a prediction by name; `kind` is that of `point_error_optimal`."""
+    """Return every mean metric of a prediction by name; `kind` is that of `point_error_optimal`.
+
+    Those of a cause are Brier scores of its cumulative incidence.
+    """
     median, pseudo = problem.median, problem.outcomes.pseudo
     metrics = {"loss": _loss(problem), **_at_points(problem), **_over_cuts(problem)}
     metrics["mae"] = _error(median, problem.time, problem.event.astype(np.float64))
@@ -64,6 +69,9 @@ def mean_metrics(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
         metrics |= _against_truth(problem, problem.outcomes.data.true_time, median)
     if problem.prediction.expert_weights is not None:
         metrics["router_entropy"] = _mean(router_entropy(problem.prediction.expert_weights))
+    for own in problem.causes:
+        scores = {**_at_points(own), **_over_cuts(own)}
+        metrics |= {of_cause(own.cause_name, name): score for name, score in scores.items()}
     return metrics
 
 
@@ -73,8 +81,11 @@ def _mean(values: FloatArray, weighed: tuple[int, float] | None = None) -> MeanM
 
 
 def _loss(problem: Problem) -> MeanMetric:
-    event_class = problem.outcomes.event_class
-    likelihood = class_likelihood(problem.survival, problem.event, event_class)
+    event_class, cause = problem.outcomes.event_class, problem.outcomes.data.cause
+    if problem.incidence is None or cause is None:
+        likelihood = class_likelihood(problem.survival, problem.event, event_class)
+    else:
+        likelihood = incidence_likelihood(problem.survival, problem.incidence, cause, event_class)
     impossible = np.count_nonzero(likelihood <= 0)
     if impossible:
         return undefined(f"{impossible} of {len(likelihood)} outcomes had predicted probability 0")
@@ -82,24 +93,30 @@ def _loss(problem: Problem) -> MeanMetric:
 
 
 def _at_points(problem: Problem) -> dict[str, MeanMetric]:
-    """Return Brier score and accuracy at every time of metrics that stand at one."""
+    """Return Brier score and accuracy at every time of metrics that stand at one.
+
+    Of a cause there is no accuracy: predicting that a rare one never comes is seldom wrong.
+    """
     metrics: dict[str, MeanMetric] = {}
     for point in problem.points:
-        brier, accuracy = f"brier@{point.suffix}", f"accuracy@{point.suffix}"
+        names = ["brier"] if problem.cause else ["brier", "accuracy"]
         reason = problem.why_undefined(point)
-        if reason is not None:
-            metrics[brier] = metrics[accuracy] = undefined(reason, point)
-            continue
-        weights, survival = problem.outcomes.weights_at(point), problem.survival_at(point)
-        happened = problem.outcomes.happened_by(np.array([point.time]))[:, 0]
-        weighed = int(np.count_nonzero(weights)), float(weights.max())
-        squares = brier_contributions(survival, happened, weights)
-        correct = accuracy_contributions(survival, happened, weights)
-        survivors = problem.outcomes.survivors_at(point)
-        ones = np.ones(len(squares))
-        metrics[brier] = MeanMetric(squares, ones, *weighed, None, survivors, point)
-        metrics[accuracy] = MeanMetric(correct, weights, *weighed, None, survivors, point)
+        for name in names:
+            metrics[f"{name}@{point.suffix}"] = (
+                undefined(reason, point) if reason else _at_point(problem, name, point)
+            )
     return metrics
+
+
+def _at_point(problem: Problem, name: str, point: TimePoint) -> MeanMetric:
+    weights, survival = problem.outcomes.weights_at(point), problem.survival_at(point)
+    happened, survivors = problem.happened_by(point), problem.outcomes.survivors_at(point)
+    weighed = int(np.count_nonzero(weights)), float(weights.max())
+    if name == "accuracy":
+        correct = accuracy_contributions(survival, happened, weights)
+        return MeanMetric(correct, weights, *weighed, None, survivors, point)
+    squares = brier_contributions(survival, happened, weights)
+    return MeanMetric(squares, np.ones(len(squares)), *weighed, None, survivors, point)
 
 
 def _over_cuts(problem: Problem) -> dict[str, MeanMetric]:

@@ -20,24 +20,12 @@ from survkit.metrics.censoring import (
     weights_at_cuts,
 )
 from survkit.metrics.concordance import ComparablePairs, comparable_pairs
+from survkit.metrics.names import split_cause, stands_over_cuts
 from survkit.metrics.point_error import PseudoObservations, pseudo_observations
 from survkit.types import BoolArray, FloatArray, InputError, SurvivalData, TimeGrid
 
 PERCENTAGES = (25, 50, 75)
 """Metrics at one time use the cuts at these percentages of the grid's length."""
-
-OVER_CUTS = (
-    "brier",
-    "integrated_brier",
-    "concordance_ipcw",
-    "ece",
-    "ece_equal_mass",
-    "ece_null_mean",
-    "ece_null_p95",
-    "ece_true",
-    "km_calibration",
-)
-"""Metrics over cuts 1..K."""
 
 MIN_AT_RISK = 10
 """Subjects who must still be at risk at the time of a metric, unless another number is given."""
@@ -75,6 +63,8 @@ def evaluation_suffix(time: float) -> str:
 @dataclass(frozen=True, eq=False)
 class Outcomes:
     """Outcomes of n subjects on a time grid, and the training outcomes that weigh them.
+
+    Events of every cause count alike in what weighs and limits the metrics: none is censored.
 
     Everything that depends on these alone is computed on first use and kept. Scoring the same
     split again, as every epoch does, then costs only what depends on the prediction.
@@ -163,9 +153,18 @@ class Outcomes:
         """Whether the event was at or before cuts 0..K, shape (n, K + 1)."""
         return self.happened_by(self.grid.cuts[: self.weights.last_cut + 1])
 
-    def happened_by(self, times: FloatArray) -> BoolArray:
-        """Whether the event was seen at or before each of k times, shape (n, k)."""
-        return self.data.event[:, None] & (self.time[:, None] <= times)
+    def happened_by(self, times: FloatArray, cause: int = 0) -> BoolArray:
+        """Whether the event was seen at or before each of k times, shape (n, k).
+
+        `cause` is as in `event_of`.
+        """
+        return self.event_of(cause)[:, None] & (self.time[:, None] <= times)
+
+    def event_of(self, cause: int) -> BoolArray:
+        """Whether an event of a cause, 1 to C, was seen, shape (n,); of any cause for 0."""
+        if cause == 0 or self.data.cause is None:
+            return self.data.event
+        return np.asarray(self.data.cause == cause)
 
     @cached_property
     def survivors(self) -> BoolArray | None:
@@ -216,13 +215,17 @@ class Outcomes:
 
     def why_undefined(self, metric: str) -> str | None:
         """Return why no prediction can have a value of a metric over time; None where one can."""
-        name, _, suffix = metric.partition("@")
+        cause, plain = split_cause(metric)
+        name, _, suffix = plain.partition("@")
+        if cause and cause not in self.data.cause_names:
+            known = ", ".join(self.data.cause_names) or "not told apart in these data"
+            return f"there is no cause '{cause}'; causes are {known}"
         if suffix:
             for point in self.points:
                 if point.suffix == suffix:
                     return self.why_no_truth(point) if name == "brier_true" else point.reason
             return None
-        return self.why_no_cuts if name in OVER_CUTS else None
+        return self.why_no_cuts if stands_over_cuts(metric) else None
 
     def why_no_truth(self, point: TimePoint) -> str | None:
         """Return why no metric against true event times can stand at a time, None where one can."""

@@ -15,7 +15,6 @@ from survkit.types import (
     BoolArray,
     FloatArray,
     InputError,
-    IntArray,
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
@@ -34,11 +33,49 @@ class Problem:
         The prediction and what happened.
     survival : array, shape (n, m)
         Predicted survival at the grid's cuts.
+    cause : int
+        0 for an event of any cause; else the cause, 1 to C, whose event alone counts. Then the
+        prediction has 1 minus its cumulative incidence in the place of survival.
     """
 
     prediction: SurvivalPrediction
     outcomes: Outcomes
     survival: NDArray[np.float64]
+    cause: int = 0
+
+    @cached_property
+    def incidence(self) -> NDArray[np.float64] | None:
+        """Predicted cumulative incidences at the cuts, shape (n, C, m); None where there are none.
+
+        There are none either where the data do not tell causes apart.
+        """
+        prediction = self.prediction
+        if prediction.cumulative_incidence is None or self.outcomes.data.cause is None:
+            return None
+        times = _times_of_cuts(prediction, self.outcomes.grid)
+        if np.array_equal(times, prediction.times):
+            return prediction.cumulative_incidence
+        return prediction.cumulative_incidence_at(times)
+
+    @cached_property
+    def causes(self) -> list[Problem]:
+        """The same prediction and outcomes for each cause; empty where causes are not predicted."""
+        if self.incidence is None:
+            return []
+        return [
+            Problem(
+                self.prediction.of_cause(cause + 1),
+                self.outcomes,
+                1.0 - self.incidence[:, cause],
+                cause + 1,
+            )
+            for cause in range(self.incidence.shape[1])
+        ]
+
+    @property
+    def cause_name(self) -> str:
+        """The name of the cause; "" for an event of any cause."""
+        return self.outcomes.data.cause_names[self.cause - 1] if self.cause else ""
 
     @cached_property
     def curve(self) -> SurvivalPrediction:
@@ -51,7 +88,12 @@ class Problem:
         added = np.union1d(self.cuts, own)
         if len(added) == len(self.cuts) or not np.array_equal(self.prediction.times, added):
             return self.prediction
-        return replace(self.prediction, times=self.cuts, survival=self.survival)
+        return replace(
+            self.prediction,
+            times=self.cuts,
+            survival=self.survival,
+            cumulative_incidence=self.incidence,
+        )
 
     @cached_property
     def median(self) -> NDArray[np.float64]:
@@ -63,10 +105,16 @@ class Problem:
         """Weight of each subject at cuts 0..K, shape (n, K + 1)."""
         return self.outcomes.at_cuts
 
-    @property
+    @cached_property
     def happened(self) -> BoolArray:
         """Whether the event was at or before the cut, shape (n, K + 1)."""
-        return self.outcomes.happened
+        if self.cause == 0:
+            return self.outcomes.happened
+        return self.outcomes.happened_by(self.cuts[: self.last_cut + 1], self.cause)
+
+    def happened_by(self, point: TimePoint) -> BoolArray:
+        """Whether the event was at or before such a time, shape (n,)."""
+        return self.outcomes.happened_by(np.array([point.time]), self.cause)[:, 0]
 
     @property
     def time(self) -> NDArray[np.float64]:
@@ -76,7 +124,7 @@ class Problem:
     @property
     def event(self) -> BoolArray:
         """True where the event was seen, shape (n,)."""
-        return self.outcomes.data.event
+        return self.outcomes.event_of(self.cause)
 
     @property
     def cuts(self) -> NDArray[np.float64]:
@@ -134,7 +182,7 @@ def build_problem(
     Raises
     ------
     InputError
-        For different numbers of subjects, training outcomes of wrong shape, an unknown
+        For different numbers of subjects or causes, training outcomes of wrong shape, an unknown
         convention, or a prediction that ends before the horizon.
     """
     times = tuple(evaluation_times)
@@ -149,6 +197,11 @@ def problem_of(prediction: SurvivalPrediction, outcomes: Outcomes) -> Problem:
             f"prediction has {len(prediction)} subjects, but data has {len(outcomes.data)}; they "
             "must match"
         )
+    causes = prediction.num_causes, outcomes.data.num_causes
+    if min(causes) > 1 and causes[0] != causes[1]:
+        raise InputError(
+            f"prediction has {causes[0]} causes, but data has {causes[1]}; they must match"
+        )
     survival = survival_at_cuts(prediction, outcomes.grid)
     _ = outcomes.weights  # refuses unsuitable outcomes here, before any metric asks for them
     return Problem(prediction, outcomes, survival)
@@ -162,6 +215,14 @@ def survival_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[
     InputError
         Where the prediction ends before the horizon.
     """
+    times = _times_of_cuts(prediction, grid)
+    if np.array_equal(times, prediction.times):
+        return prediction.survival
+    return prediction.at(times)
+
+
+def _times_of_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[np.float64]:
+    """Return the grid's cuts, those that differ by rounding from a predicted time as that time."""
     rounding = _TIME_ROUNDING * grid.horizon
     if prediction.times[-1] < grid.horizon - rounding:
         raise InputError(
@@ -171,51 +232,4 @@ def survival_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[
     # A cut that rounding puts just before a predicted time must not lose that time's step.
     step = np.searchsorted(prediction.times, grid.cuts - rounding)
     nearest = prediction.times[np.minimum(step, len(prediction.times) - 1)]
-    cuts = np.where(np.abs(nearest - grid.cuts) <= rounding, nearest, grid.cuts)
-    if np.array_equal(cuts, prediction.times):
-        return prediction.survival
-    return prediction.at(cuts)
-
-
-def class_probabilities(survival: FloatArray) -> NDArray[np.float64]:
-    """Probability of each class of the grid, shape (n, m + 1), from survival at its m cuts."""
-    n = len(survival)
-    padded = np.column_stack([np.ones(n), survival, np.zeros(n)])
-    return np.asarray(padded[:, :-1] - padded[:, 1:])
-
-
-def class_likelihood(
-    survival: FloatArray, event: BoolArray, event_class: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Likelihood of each subject's class, shape (n,): p_k of an event, sum_{j>=k} p_j censored.
-
-    Parameters
-    ----------
-    survival : array, shape (n, m)
-        Predicted survival at the grid's cuts.
-    event : array, shape (n,), bool
-        True where the event was seen.
-    event_class : array, shape (n,), int64
-        Class of each time, 0 to m.
-
-    References
-    ----------
-    Yu, Greiner, Lin & Baracos (2011), NeurIPS, equation 4.
-    """
-    before = survival_entering(survival, event_class)
-    return np.where(event, before - survival_entering(survival, event_class + 1), before)
-
-
-def survival_entering(survival: FloatArray, interval: IntArray) -> NDArray[np.float64]:
-    """Survival at the start of an interval: survival[:, interval - 1], 1 at 0 and 0 at t + 1.
-
-    Parameters
-    ----------
-    survival : array, shape (n, t)
-        Survival at t times, which bound intervals 0 to t.
-    interval : array, shape (n,)
-        One for each row, 0 to t + 1.
-    """
-    t = survival.shape[1]
-    inside = survival[np.arange(len(survival)), np.clip(interval - 1, 0, t - 1)]
-    return np.where(interval == 0, 1.0, np.where(interval > t, 0.0, inside))
+    return np.where(np.abs(nearest - grid.cuts) <= rounding, nearest, grid.cuts)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from survkit.metrics.bootstrap import bootstrap_interval, once_each, resample_counts
 from survkit.metrics.censoring import Convention
-from survkit.metrics.evaluate import RAISED_BY_RESAMPLING, within_range
 from survkit.metrics.mean_metrics import mean_metrics
-from survkit.metrics.metric_groups import MetricGroup, metric_groups
+from survkit.metrics.metric_group import MetricGroup
+from survkit.metrics.metric_groups import metric_groups
+from survkit.metrics.names import raised_by_resampling, split_cause, within_range
 from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
 from survkit.metrics.problem import problem_of
 from survkit.types import SurvivalData, SurvivalPrediction, TimeGrid
@@ -44,7 +45,7 @@ class Resampled(NamedTuple):
 
 def higher_is_better(metric: str) -> bool:
     """Whether more of a metric is better."""
-    return metric.startswith(HIGHER_IS_BETTER)
+    return split_cause(metric)[1].startswith(HIGHER_IS_BETTER)
 
 
 def resample_metrics(
@@ -220,6 +221,6 @@ def _with_interval(
 ) -> tuple[float, float, float]:
     if np.isnan(estimate):
         return np.nan, np.nan, np.nan
-    biased = metric.startswith(RAISED_BY_RESAMPLING)
+    biased = raised_by_resampling(metric)
     interval = bootstrap_interval(resamples, float(estimate) if biased else None)
     return float(estimate), *(interval or (np.nan, np.nan))

@@ -21,8 +21,9 @@ from survkit.metrics.censoring import (
     kaplan_meier,
     weights_at_cuts,
 )
+from survkit.metrics.classes import class_likelihood, class_probabilities
 from survkit.metrics.concordance import concordance
-from survkit.metrics.problem import class_likelihood, class_probabilities, survival_at_cuts
+from survkit.metrics.problem import survival_at_cuts
 from survkit.types import InputError, SurvivalPrediction, TimeGrid
 from tests.metrics.metric_fixtures import (
     survival_data,
