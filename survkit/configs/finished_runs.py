@@ -69,6 +69,11 @@ class ExplainConfig:
         shown_default="0, or none with --csv",
     )
     data_dir: str | None = _explain(None, "folder of the data files", shown_default="the run's own")
+    cause: str | None = _explain(
+        None,
+        "competing cause whose cumulative incidence to explain",
+        shown_default="none: survival without any event",
+    )
 
     csv: str | None = _new_patients(
         None, "table of new patients, with the columns that the run was trained on"

@@ -64,7 +64,8 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
             `survkit.datasets.preprocessing.Preprocessor`; a warning names what it leaves out.
         y : structured array, shape (n,), or DataFrame or array, shape (n, 2)
             Whether the event was seen, and the time of the event or of censoring, a number in a
-            unit of your choosing; names do not matter.
+            unit of your choosing; names do not matter. Of competing causes the first says which:
+            0 for censored rows, else 1, 2, ..., C.
 
         Raises
         ------
@@ -125,7 +126,8 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
         X = as_pandas(X)  # noqa: N806
         table = as_table(X)
         validate_data(self, X, y, skip_check_array=True)
-        event, time = as_outcome(as_pandas(y))
+        seen, time = as_outcome(as_pandas(y), causes=bool(MODELS[self.model_name].causes))
+        event = seen > 0
         if len(table) != len(event):
             raise InputError(
                 f"X has {len(table)} rows and y {len(event)}; there must be one outcome per row"
@@ -138,6 +140,8 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
         self.boolean_columns_ = boolean_columns(table, categorical)
         self.preprocessor_ = Preprocessor.fit(table, categorical=categorical)
         _warn(self.preprocessor_.warnings)
+        several = seen.dtype != np.bool_
+        self.n_causes_ = int(seen.max()) if several else 1
         self.unique_times_ = function_times(time, event)
         self.largest_time_ = float(time.max())
         return SurvivalData(
@@ -146,6 +150,8 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
             time=as_written(time),
             feature_names=self.preprocessor_.feature_names,
             categorical=self.preprocessor_.categorical,
+            cause=seen.astype(np.int64) if several else None,
+            cause_names=tuple(f"cause_{c + 1}" for c in range(self.n_causes_ * several)),
         )
 
     def _parameters(self, flags: Mapping[str, str]) -> dict[str, Any]:
@@ -180,9 +186,12 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
         return self.model_.predict(features, self.model_.knots.times if times is None else times)
 
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
-        """Return Harrell's concordance of the risk scores with outcomes as in `fit`."""
-        event, time = as_outcome(as_pandas(y))
-        return float(concordance_index_censored(event, as_written(time), self.predict(X))[0])
+        """Return Harrell's concordance of the risk scores with outcomes as in `fit`.
+
+        Of competing causes any is the event.
+        """
+        seen, time = as_outcome(as_pandas(y), causes=bool(MODELS[self.model_name].causes))
+        return float(concordance_index_censored(seen > 0, as_written(time), self.predict(X))[0])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

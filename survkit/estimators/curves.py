@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
 from sksurv.functions import StepFunction
 
 from survkit.estimators.outcomes import TIMES_ARE_NUMBERS, as_array, as_number, as_numbers
@@ -43,6 +44,18 @@ def function_times(time: FloatArray, event: BoolArray) -> Float64Array:
     return np.asarray(distinct[np.round(ranks).astype(np.int64)])
 
 
+def _as_times(times: Sequence[float] | ArrayLike) -> tuple[NDArray[Any], FloatArray]:
+    """Return times as they were given, as labels, and as numbers."""
+    labels = np.atleast_1d(as_array(times))
+    if labels.ndim != 1:
+        raise InputError(f"times has shape {labels.shape}; it must be one sequence of numbers")
+    numbers = as_numbers(labels, lambda row: f"times[{row}]", TIMES_ARE_NUMBERS)
+    if np.isnan(numbers).any():
+        row = int(np.argmax(np.isnan(numbers)))
+        raise InputError(f"times[{row}] is missing; {TIMES_ARE_NUMBERS}")
+    return labels, numbers
+
+
 class CurvePredictions:
     """Predictions of an estimator that are read from its survival curves.
 
@@ -53,6 +66,7 @@ class CurvePredictions:
 
     model_: SurvivalModel
     unique_times_: Float64Array
+    n_causes_: int = 1  # a pickle of an earlier version does not know it
     largest_time_: float
 
     @abstractmethod
@@ -86,6 +100,41 @@ class CurvePredictions:
             from one to the next and after the last.
         """
         return self._functions(self._survival(X, self.unique_times_), 1.0, return_array)
+
+    def predict_cumulative_incidence(
+        self,
+        X: Any,  # noqa: N803
+        times: Sequence[float] | ArrayLike | None = None,
+    ) -> Float64Array:
+        """Return cumulative incidences of competing causes, shape (n, C, number of times).
+
+        The cumulative incidence of a cause at t is the probability of an event of that cause by t;
+        with survival, all of them sum to 1.
+
+        Parameters
+        ----------
+        X : DataFrame or array, shape (n, p)
+            As in `fit`.
+        times : sequence of float, optional
+            In any order, from 0 to the largest training time; `unique_times_` by default.
+
+        Raises
+        ------
+        InputError
+            For an estimator that was fitted on events of one cause, or for times as in
+            `predict_survival_frame`.
+        """
+        check_is_fitted(self)
+        if self.n_causes_ == 1:
+            raise InputError(
+                f"{type(self).__name__} was fitted on events of one cause; its cumulative "
+                "incidence is 1 - survival. With several, the events of y are 0, 1, 2, ..."
+            )
+        asked = self.unique_times_ if times is None else _as_times(times)[1]
+        increasing, position = np.unique(self._on_curve("times", asked), return_inverse=True)
+        incidence = self._predict(X, increasing).cumulative_incidence
+        assert incidence is not None  # of several causes
+        return np.asarray(incidence[:, :, position])
 
     def predict_cumulative_hazard_function(
         self,
@@ -159,13 +208,7 @@ class CurvePredictions:
         InputError
             For times that are negative, NaN, not numbers, or beyond the largest training time.
         """
-        labels = np.atleast_1d(as_array(times))
-        if labels.ndim != 1:
-            raise InputError(f"times has shape {labels.shape}; it must be one sequence of numbers")
-        numbers = as_numbers(labels, lambda row: f"times[{row}]", TIMES_ARE_NUMBERS)
-        if np.isnan(numbers).any():
-            row = int(np.argmax(np.isnan(numbers)))
-            raise InputError(f"times[{row}] is missing; {TIMES_ARE_NUMBERS}")
+        labels, numbers = _as_times(times)
         index = X.index if isinstance(X, pd.DataFrame) else None
         return pd.DataFrame(self._survival(X, numbers), index=index, columns=pd.Index(labels))
 

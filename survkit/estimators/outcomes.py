@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.types import BoolArray, Float64Array, FloatArray, InputError
+from survkit.types import BoolArray, Float64Array, FloatArray, InputError, IntArray
 
 TIMES_ARE_NUMBERS = (
     "times are numbers in a unit of your choosing, such as the days of (end - start).dt.days"
@@ -28,24 +28,27 @@ _KINDS: dict[str, tuple[type, ...]] = {
 """What is not a number, although numpy might make one of it."""
 
 
-def as_outcome(y: Any) -> tuple[BoolArray, FloatArray]:
+def as_outcome(y: Any, *, causes: bool = False) -> tuple[BoolArray | IntArray, FloatArray]:
     """Return whether each event was seen, and the time of event or censoring, shape (n,) each.
 
     Parameters
     ----------
     y : structured array of two fields, DataFrame of two columns, or array of shape (n, 2)
         Event first, time second; names do not matter. Events are True/False or 1/0.
+    causes : bool
+        Whether events may have several causes: 0 for censored rows, else 1, 2, ..., C.
 
     Returns
     -------
     tuple of array
-        Times are floating-point numbers in the precision given, float64 for other numbers.
+        Events are bool, or the causes, int64, where there are several. Times are floating-point
+        numbers in the precision given, float64 for other numbers.
 
     Raises
     ------
     InputError
-        For anything else, events other than True/False or 1/0, or times that are missing,
-        infinite, negative or not numbers, such as dates and durations; the message names the row.
+        For anything else, other events, or times that are missing, infinite, negative or not
+        numbers, such as dates and durations; the message names the row.
     """
     if isinstance(y, pd.DataFrame) and y.shape[1] == 2:
         event, time = (y.iloc[:, column].to_numpy() for column in (0, 1))
@@ -56,8 +59,31 @@ def as_outcome(y: Any) -> tuple[BoolArray, FloatArray]:
     else:
         event, time = _as_pairs(y).T
         of_event = of_time = ""
-    events = _events(np.asarray(event), lambda row: f"the event in row {row} of y{of_event}")
-    return events, _times(np.asarray(time), lambda row: f"the time in row {row} of y{of_time}")
+    values = np.asarray(event)
+    cause = _causes(values, of_event) if causes else None
+    seen: BoolArray | IntArray
+    if cause is None:
+        seen = _events(values, lambda row: f"the event in row {row} of y{of_event}", causes)
+    else:
+        seen = cause
+    return seen, _times(np.asarray(time), lambda row: f"the time in row {row} of y{of_time}")
+
+
+def _causes(values: NDArray[Any], of_event: str) -> IntArray | None:
+    """Return the causes 0, 1, ..., C of events, or None where there are not several."""
+    if values.dtype.kind not in "iuf" or not (values == np.floor(values)).all():
+        return None
+    found = np.unique(values)
+    if found[0] < 0 or found[-1] < 2:
+        return None
+    missing = np.setdiff1d(np.arange(found[-1] + 1), found)
+    if len(missing):
+        has = ", ".join(f"{value:g}" for value in found[:10])
+        raise InputError(
+            f"the events of y{of_event} have the values {has}; 0 is for censored rows and 1, 2, "
+            f"... are the causes, but no row has {missing[0]:g}"
+        )
+    return values.astype(np.int64)
 
 
 def _as_pairs(y: Any) -> NDArray[Any]:
@@ -71,7 +97,7 @@ def _as_pairs(y: Any) -> NDArray[Any]:
     return pairs
 
 
-def _events(values: NDArray[Any], place: Callable[[int], str]) -> BoolArray:
+def _events(values: NDArray[Any], place: Callable[[int], str], causes: bool) -> BoolArray:
     if values.dtype.kind in "biuf":
         good = np.isin(values, (0, 1))  # True and False are 1 and 0
     else:
@@ -79,8 +105,8 @@ def _events(values: NDArray[Any], place: Callable[[int], str]) -> BoolArray:
     if not good.all():
         row = int(np.argmin(good))
         raise InputError(
-            f"{place(row)} is {_described(values[row])}; it must be True/False or 1/0 (event "
-            "first, time second)"
+            f"{place(row)} is {_described(values[row])}; it must be True/False or 1/0"
+            f"{' or, of several causes, 0, 1, 2, ...' if causes else ''} (event first, time second)"
         )
     return values.astype(np.bool_)
 

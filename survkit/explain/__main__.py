@@ -88,6 +88,7 @@ def _explained(config: ExplainConfig, folder: str, norm: float) -> ExplainedSubj
     run = open_run(
         folder,
         data_dir=config.data_dir,
+        cause=config.cause,
         kernel_width=config.kernel_width,
         functional_norm=norm,
         random_state=config.seed,
@@ -121,19 +122,20 @@ def _print(explained: ExplainedSubjects) -> None:
     from survkit.explain.texts import (
         capped_text,
         cohort_text,
+        curve_text,
         doubt_text,
-        median_text,
         nothing_shown,
         unknown_text,
     )
 
-    cohort = median_text(explained.cohort, explained.time_unit)
+    unit, cause = explained.time_unit, explained.cause
+    cohort = curve_text(explained.cohort, unit, cause)
     for i, (title, table) in enumerate(
         zip(explained.subjects.titles, explained.tables, strict=True)
     ):
-        median = median_text(explained.curves.subset(np.array([i])), explained.time_unit)
+        own = curve_text(explained.curves.subset(np.array([i])), unit, cause)
         fit = explained.explanation.mean_r_squared[i]
-        print(f"{title}: predicted median survival {median}")
+        print(f"{title}: predicted {own}")
         print(f"  {cohort_text(explained.cohort_size)}: {cohort}")
         if unknown := unknown_text(table):
             print(f"  missing, or not in the training data: {unknown}")

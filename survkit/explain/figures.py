@@ -16,16 +16,23 @@ from survkit.explain.texts import (
     WIDTH,
     capped_text,
     cohort_text,
+    curve_text,
     doubt_text,
     feature_text,
-    median_text,
     nothing_shown,
     ratio_text,
     shown_features,
     unknown_text,
 )
 from survkit.pages.labels import matplotlib_text, shortened
-from survkit.pages.palette import COLOURS, GREY, draw_survival, legend_below, time_label
+from survkit.pages.palette import (
+    COLOURS,
+    GREY,
+    draw_incidence,
+    draw_survival,
+    legend_below,
+    time_label,
+)
 from survkit.types import Float64Array, SurvivalPrediction
 
 RAISES, LOWERS = COLOURS[1], COLOURS[0]
@@ -59,6 +66,9 @@ class SubjectFigure(NamedTuple):
         Sets of neighbours.
     share_capped : float
         Share of the predicted hazards near the subject that are capped.
+    cause : str
+        The competing cause that the curves are of, 1 minus its cumulative incidence; "" for
+        survival.
     """
 
     title: str
@@ -70,6 +80,7 @@ class SubjectFigure(NamedTuple):
     r_squared: float
     repetitions: int
     share_capped: float = 0.0
+    cause: str = ""
 
     def draw(self) -> Figure:
         """Draw it on a new figure, 8 inches wide."""
@@ -104,12 +115,17 @@ class SubjectFigure(NamedTuple):
             else ""
         )
         return (
-            "Each bar compares the hazard at this value with the hazard at the reference, a "
-            "typical value of the training rows. The ratios come from a Cox model fitted to the "
-            f"predictions for similar values, a local approximation{self._fit()}."
+            f"Each bar compares the hazard{self._of_what()} at this value with the hazard at the "
+            "reference, a typical value of the training rows. The ratios come from a Cox model "
+            f"fitted to the predictions for similar values, a local approximation{self._fit()}."
             f"{_sentence(f'The fit is {doubt}' if doubt else '')}{_sentence(capped)} They describe "
             f"the model and are not causal effects.{interval}{gaps}"
         )
+
+    def _of_what(self) -> str:
+        if not self.cause:
+            return ""
+        return f" of {self.cause}, which drives its cumulative incidence (the subdistribution's),"
 
     def _fit(self) -> str:
         known = not np.isnan(self.r_squared)
@@ -128,21 +144,17 @@ class SubjectFigure(NamedTuple):
             {"color": GREY, "linestyle": "--"},
         )
         for (prediction, name), line in zip(pairs, lines, strict=True):
-            median = median_text(prediction, self.time_unit)
-            label = f"{name}: median survival {median}"
-            draw_survival(
-                axes,
-                prediction.times,
-                prediction.survival,
-                step=prediction.step,
-                label=label,
-                **line,
-            )
-        axes.axhline(0.5, color="0.8", linewidth=0.8, zorder=0)
+            label = f"{name}: {curve_text(prediction, self.time_unit, self.cause)}"
+            draw = draw_incidence if self.cause else draw_survival
+            values = 1 - prediction.survival[0] if self.cause else prediction.survival
+            draw(axes, prediction.times, values, step=prediction.step, label=label, **line)
+        if not self.cause:
+            axes.axhline(0.5, color="0.8", linewidth=0.8, zorder=0)
+        what = f"cumulative incidence of {self.cause}" if self.cause else "survival"
         axes.set(
             xlabel=time_label(self.time_unit),
-            ylabel="predicted survival",
-            ylim=(0, 1.02),
+            ylabel=f"predicted {what}",
+            ylim=(0, None if self.cause else 1.02),
             xlim=(0, float(self.curve.times[-1])),
         )
         axes.spines[["top", "right"]].set_visible(False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
+from survkit.explain.cause_view import CauseView, cause_number, subdistribution_hazard
 from survkit.explain.contributions import contribution_table, reference_values
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.subjects import Subjects
@@ -24,10 +25,12 @@ from survkit.types import InputError, SurvivalModel, SurvivalPrediction
 class ExplainableRun(NamedTuple):
     """A run's model, an explainer of its predictions, and the data that it was trained on."""
 
-    model: SurvivalModel
+    model: SurvivalModel | CauseView
     explainer: SurvLimeExplainer
     dataset: Dataset
     fitted: FittedRun
+    cause: str = ""
+    """The competing cause that is explained; "" for survival without any event."""
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -40,7 +43,8 @@ class ExplainedSubjects(NamedTuple):
 
     `tables` are those of `contribution_table`; `curves` the predictions of the subjects, and
     `cohort` the mean prediction of the `cohort_size` test rows. `notes` are for the reader, and
-    `units` say how the model's input reads.
+    `units` say how the model's input reads, and `cause` which competing cause is explained: the
+    curves are then 1 minus its cumulative incidence.
     """
 
     subjects: Subjects
@@ -52,18 +56,31 @@ class ExplainedSubjects(NamedTuple):
     time_unit: str
     notes: list[str]
     units: tuple[Unit, ...]
+    cause: str = ""
 
 
 def open_run(
-    run: Path | str, *, data_dir: Path | str | None = None, **options: Any
+    run: Path | str,
+    *,
+    data_dir: Path | str | None = None,
+    cause: str | None = None,
+    **options: Any,
 ) -> ExplainableRun:
     """Load a run from its folder and build an explainer for its preprocessed features.
 
     Columns of category codes, and indicators of missing values, are categorical; their values go
     by the names that the data gives them. `data_dir` is the folder of the data files, where it is
-    not the one that the run was made with; further options are those of `SurvLimeExplainer`.
+    not the one that the run was made with; further options are those of `SurvLimeExplainer`. With
+    competing causes `cause` is the name of the one whose cumulative incidence is explained; where
+    it is not given, survival without any event is.
+
+    Raises
+    ------
+    InputError
+        For a run or data that cannot be used, or a cause that the run does not have.
     """
     fitted = load_fitted(run)
+    number = None if cause is None else cause_number(cause, fitted.cause_names)
     configuration = dict(fitted.config)
     if data_dir is not None:
         configuration["data_dir"] = str(data_dir)
@@ -81,6 +98,11 @@ def open_run(
         indicators = [f"{name}_missing" for name in fitted.preprocessor.indicators]
         categorical += [name for name in indicators if name in names]
         labels = {column.name: category_labels(column) for column in fitted.preprocessor.coded}
+    model: SurvivalModel | CauseView = fitted.model
+    if number is not None:
+        model, train = CauseView(fitted.model, number), train.of_cause(number)
+        if options.get("baseline") == "nelson-aalen":
+            options["H0"] = subdistribution_hazard(dataset.splits.train, number)
     explainer = SurvLimeExplainer(
         train.features,
         train.event,
@@ -90,7 +112,7 @@ def open_run(
         category_labels=labels,
         **options,
     )
-    return ExplainableRun(fitted.model, explainer, dataset, fitted)
+    return ExplainableRun(model, explainer, dataset, fitted, cause or "")
 
 
 def explain_subjects(run: ExplainableRun, subjects: Subjects, **options: Any) -> ExplainedSubjects:
@@ -127,6 +149,7 @@ def explain_subjects(run: ExplainableRun, subjects: Subjects, **options: Any) ->
         run.dataset.card.time_unit,
         notes,
         run.units,
+        run.cause,
     )
 
 

@@ -76,6 +76,14 @@ def median_text(prediction: SurvivalPrediction, time_unit: str) -> str:
     return f"not reached by {time_text(float(prediction.times[-1]), time_unit)}"
 
 
+def curve_text(prediction: SurvivalPrediction, time_unit: str, cause: str = "") -> str:
+    """Return what a single curve comes to: its median, or a cause's incidence at its end."""
+    if not cause:
+        return f"median survival {median_text(prediction, time_unit)}"
+    end = time_text(float(prediction.times[-1]), time_unit)
+    return f"cumulative incidence of {cause} {1 - prediction.survival[0, -1]:.1%} by {end}"
+
+
 def time_text(time: float, unit: str) -> str:
     """Return a time with three digits that count and its unit, as 1,230 days or 1 month."""
     number = f"{float(f'{time:.3g}'):,.10g}"

@@ -131,6 +131,7 @@ def subject_figures(explained: ExplainedSubjects) -> Iterator[SubjectFigure]:
             float(fits[i]),
             int(explained.explanation.num_solved[i]),
             float(explained.explanation.share_capped[i].mean()),
+            explained.cause,
         )
 
 

@@ -2,7 +2,8 @@
 
 The map is logit S' = intercept + slope logit S, Platt's scaling of survival at every time at once.
 It keeps curves monotone between 1 and 0 and the order of subjects at each time; the identity is
-intercept 0, slope 1.
+intercept 0, slope 1. With competing causes it maps survival without any event, and the share of
+each cause in what happens between two times stays.
 """
 
 from __future__ import annotations
@@ -52,13 +53,16 @@ class Calibration(NamedTuple):
     n_impossible: int = 0
 
     def apply(self, prediction: SurvivalPrediction) -> SurvivalPrediction:
-        """Return the calibrated prediction; expert weights stay."""
+        """Return the calibrated prediction; expert weights and the shares of causes stay."""
         if not self.applied:
             return prediction
         # Rounding may let a curve rise or leave [0, 1], which a map could magnify.
         survival = np.minimum.accumulate(np.clip(prediction.survival, 0.0, 1.0), axis=1)
         mapped = expit(self.intercept + self.slope * logit(survival))
-        return replace(prediction, survival=mapped)
+        if prediction.cumulative_incidence is None:
+            return replace(prediction, survival=mapped)
+        incidence = _with_shares_of(prediction.cumulative_incidence, mapped)
+        return replace(prediction, survival=mapped, cumulative_incidence=incidence)
 
     def describe(self) -> str:
         """Return what was decided and why, in sentences."""
@@ -82,6 +86,21 @@ class Calibration(NamedTuple):
         if self.applied:
             sentences.append("The validation metrics are therefore not those of unseen data.")
         return " ".join(sentences)
+
+
+def _with_shares_of(
+    incidence: NDArray[np.float64], survival: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return cumulative incidences (n, C, T) for other survival (n, T) with the causes' shares.
+
+    Of what happens between two times, each cause has the share that it has in `incidence`.
+    """
+    masses = np.maximum(np.diff(incidence, axis=2, prepend=0.0), 0.0)  # rounding
+    total = masses.sum(axis=1, keepdims=True)
+    even = np.full_like(masses, 1.0 / masses.shape[1])
+    share = np.divide(masses, total, out=even, where=total > 0)
+    happened = -np.diff(survival, axis=1, prepend=1.0)
+    return np.cumsum(share * happened[:, None], axis=2)
 
 
 class _Outcomes(NamedTuple):

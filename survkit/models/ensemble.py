@@ -27,7 +27,7 @@ ENSEMBLE = "ensemble"
 
 
 class EnsembleModel:
-    """A weighted mean of its members' survival curves: the mixture of their distributions.
+    """A weighted mean of its members' curves: the mixture of their distributions.
 
     Parameters
     ----------
@@ -99,20 +99,43 @@ class EnsembleModel:
     def predict(
         self, features: NDArray[np.float32], times: ArrayLike | None = None
     ) -> SurvivalPrediction:
-        """Predict the mean survival, at the grid's cuts or at other times.
+        """Predict the mean survival and cumulative incidences, at the grid's cuts or other times.
 
         Each member's curve is read in its own way: linearly, or as a step function. There are no
         expert weights: the experts of one member have nothing to do with those of another.
         Parameters and errors are those of the members.
+
+        Raises
+        ------
+        InputError
+            For members that predict different numbers of causes.
         """
         asked = self.grid.cuts if times is None else as_times(times, self.grid.horizon)
-        survival, step = np.zeros((len(features), len(asked))), times is not None
+        total: NDArray[np.float64] | float = 0.0
+        causes, step = set(), times is not None
         for member, weight in zip(self.members, self.weights, strict=True):
             prediction = member.predict(features, None if times is None else asked)
+            causes.add(prediction.num_causes)
+            if len(causes) > 1:
+                raise InputError(f"the members predict different numbers of causes: {causes}")
             step = step and prediction.step
-            at = survival_at_cuts(prediction, self.grid) if times is None else prediction.survival
-            survival += weight * at
-        return SurvivalPrediction(asked, np.minimum(survival, 1.0), step=step)  # rounding
+            total = total + weight * self._curves(prediction, at_cuts=times is None)
+        survival, *incidence = np.asarray(total)
+        return SurvivalPrediction(
+            asked,
+            np.minimum(survival, 1.0),  # rounding
+            step=step,
+            cumulative_incidence=np.stack(incidence, axis=1) if incidence else None,
+        )
+
+    def _curves(self, prediction: SurvivalPrediction, *, at_cuts: bool) -> NDArray[np.float64]:
+        """Return survival and the cumulative incidence of each cause, (1 or 1 + C, n, t)."""
+        causes = range(1, prediction.num_causes + 1) if prediction.num_causes > 1 else ()
+        curves = [prediction, *map(prediction.of_cause, causes)]
+        survival, *without = (
+            survival_at_cuts(curve, self.grid) if at_cuts else curve.survival for curve in curves
+        )
+        return np.stack([survival, *(1.0 - each for each in without)])
 
     def state(self) -> dict[str, Any]:
         """Return the fitted members and their weights as arrays and plain values."""

@@ -72,6 +72,15 @@ def draw_survival(
         axes.plot(times, curves.T, **line)
 
 
+def draw_incidence(
+    axes: Axes, times: FloatArray, incidence: FloatArray, *, step: bool, **line: Any
+) -> None:
+    """Draw a predicted cumulative incidence (T,) as it is read, from 0 at time 0."""
+    if times[0] > 0:
+        times, incidence = np.concatenate([[0.0], times]), np.concatenate([[0.0], incidence])
+    draw_survival(axes, times, incidence, step=step, **line)
+
+
 def label_survival(axes: Axes, time_unit: str, columns: int = 2) -> Axes:
     """Label axes of survival over time, put the legend below and return the axes."""
     axes.set(xlabel=time_label(time_unit), ylabel="survival", ylim=(0, 1.02), xlim=(0, None))

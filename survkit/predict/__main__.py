@@ -66,7 +66,7 @@ def predict(config: PredictConfig) -> Path:
             "nothing is predicted beyond it"
         )
     similar, why_not = _similar_patients(config, run, patients)
-    table = prediction_table(patients, run.model, config.times, similar)
+    table = prediction_table(patients, run.model, config.times, similar, run.cause_names)
     write_bytes(out, spreadsheet_csv(table))
     for note in (*notes, *why_not):
         print(f"warning: {note}", file=sys.stderr)

@@ -37,21 +37,26 @@ def prediction_table(
     model: SurvivalModel,
     times: Sequence[float],
     similar: SimilarPatients | None,
+    cause_names: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return one row per patient, for times within the horizon.
 
     All numbers are read from the model's whole curves, so that they agree.
 
     The columns are the patient's identifier; `survival_T` for each time T, followed by
-    `survival_T_low` and `survival_T_high`, the 95 % interval, where the model has one; `median`,
-    empty where survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the
+    `survival_T_low` and `survival_T_high`, the 95 % interval, where the model has one; with
+    competing causes `cif_CAUSE_T`, the cumulative incidence of each by T; `median`, empty where
+    survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the
     largest weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
     `similar_K_row` (or what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where
     there is none.
     """
     parts = [
         _curve_columns(
-            model.predict(features, model.knots.times), times, _ends(model, features, times)
+            model.predict(features, model.knots.times),
+            times,
+            _ends(model, features, times),
+            cause_names,
         )
         for features in _chunks(patients.features)
     ]
@@ -83,7 +88,10 @@ def _ends(
 
 
 def _curve_columns(
-    prediction: SurvivalPrediction, times: Sequence[float], ends: Sequence[NDArray[np.float64]]
+    prediction: SurvivalPrediction,
+    times: Sequence[float],
+    ends: Sequence[NDArray[np.float64]],
+    cause_names: Sequence[str],
 ) -> pd.DataFrame:
     survival = prediction.at(np.array(times))
     columns: dict[str, object] = {}
@@ -92,6 +100,13 @@ def _curve_columns(
         columns[name] = survival[:, j]
         if ends:
             columns |= {f"{name}_{which}": end[:, j] for which, end in zip(ENDS, ends, strict=True)}
+    if cause_names:
+        incidence = prediction.cumulative_incidence_at(np.array(times))
+        columns |= {
+            f"cif_{name}_{number_text(time)}": incidence[:, c, j]
+            for c, name in enumerate(cause_names)
+            for j, time in enumerate(times)
+        }
     median = prediction.quantile(0.5)
     columns["median"] = np.where(np.isfinite(median), median, np.nan)
     if prediction.expert_weights is not None:
@@ -129,7 +144,7 @@ def _shown(row: Mapping[Any, Any], names: list[str], horizon: float) -> dict[str
     survival = [
         name
         for name in names
-        if name.startswith("survival_") and not name.endswith(("_low", "_high"))
+        if name.startswith(("survival_", "cif_")) and not name.endswith(("_low", "_high"))
     ]
     median = row["median"]
     shown = {names[0]: row[names[0]], **{name: _survival_text(row, name) for name in survival}}

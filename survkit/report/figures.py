@@ -96,9 +96,9 @@ def calibration_curves(
         Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 4.2, 4.8)
-    axes.set_title(_by(at, int(np.count_nonzero(time > at)), time_unit))
+    axes.set_title(by_time(at, int(np.count_nonzero(time > at)), time_unit))
     lines = {name: _calibration_points(p, time, event, at) for name, p in predictions.items()}
-    return _draw_calibration(axes, lines)
+    return draw_calibration(axes, lines)
 
 
 def calibration_over_time(
@@ -130,10 +130,10 @@ def calibration_over_time(
     """
     counts = at_risk or [int(np.count_nonzero(time > at)) for at in times]
     lines = {
-        _by(at, count, time_unit): _calibration_points(prediction, time, event, at)
+        by_time(at, count, time_unit): _calibration_points(prediction, time, event, at)
         for at, count in zip(times, counts, strict=True)
     }
-    return _draw_calibration(new_axes(axes, 4.2, 5.2), lines, columns=1)
+    return draw_calibration(new_axes(axes, 4.2, 5.2), lines, columns=1)
 
 
 def brier_over_time(
@@ -232,14 +232,18 @@ def count_at_risk(axes: Axes, time: FloatArray) -> Axes:
     return axes
 
 
-def _by(at: float, at_risk: int, time_unit: str) -> str:
+def by_time(at: float, at_risk: int, time_unit: str) -> str:
     """Return a time with its unit and the number of subjects who are still at risk then."""
     return f"by {time_text(at, time_unit)}, {at_risk:,} at risk"
 
 
-def _draw_calibration(
-    axes: Axes, lines: Mapping[str, tuple[NDArray[Any], ...]], columns: int = 2
+def draw_calibration(
+    axes: Axes,
+    lines: Mapping[str, tuple[NDArray[Any], ...]],
+    columns: int = 2,
+    what: str = "event probability",
 ) -> Axes:
+    """Draw lines of predicted, observed, lower and upper probabilities, shape (g,) each."""
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="perfect")
     for style, (name, (predicted, observed, low, high)) in zip(
         line_styles(), lines.items(), strict=False
@@ -256,8 +260,8 @@ def _draw_calibration(
             label=text_of(name, LEGEND_WIDTH),
         )
     axes.set(
-        xlabel="predicted event probability",
-        ylabel="observed event probability",
+        xlabel=f"predicted {what}",
+        ylabel=f"observed {what}",
         xlim=(-0.01, 1.01),
         ylim=(-0.01, 1.01),
         aspect="equal",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from survkit.metrics.clustering import chosen_expert, expert_load, router_entrop
 from survkit.models.calibrated import without_calibration
 from survkit.pages.document import Picture, Section
 from survkit.pages.svg import draw_svg, height_with_legend
+from survkit.report.cause_figures import aalen_johansen_by_expert
 from survkit.report.expert_figures import (
     expert_load_bars,
     expert_prototypes,
@@ -78,20 +79,35 @@ def _mixture_part(
             ),
             "Share of the test subjects of each expert, and its mean weight.",
         ),
-        Picture(
-            draw_svg(
-                partial(kaplan_meier_by_expert, first, material.test, time_unit=material.time_unit),
-                width=4.8,
-                height=height_with_legend(int((expert_load(first) > 0).sum()) + 1),
-                label=f"Kaplan-Meier by expert of {model}",
-            ),
-            "Kaplan-Meier curves of the events of each expert's subjects.",
-        ),
+        *_outcomes_by_expert(material, model, first),
         *_prototypes(material, model, fitted, first),
         *_labels(material, model, first),
         *_profile_picture(model, profile),
     ]
     return Section(model, _facts(weights, runs, fitted), pictures=tuple(pictures))
+
+
+def _outcomes_by_expert(material: Material, model: str, weights: FloatArray) -> list[Picture]:
+    """Return what happened to each expert's subjects: survival, or the incidence of each cause."""
+    test, unit = material.test, material.time_unit
+    height = height_with_legend(int((expert_load(weights) > 0).sum()) + 1)
+
+    def picture(draw: Callable[..., object], what: str, caption: str) -> Picture:
+        label = f"{what} by expert of {model}"
+        drawn = partial(draw, weights, test, time_unit=unit)
+        return Picture(draw_svg(drawn, width=4.8, height=height, label=label), caption)
+
+    if not test.cause_names:
+        caption = "Kaplan-Meier curves of the events of each expert's subjects."
+        return [picture(kaplan_meier_by_expert, "Kaplan-Meier", caption)]
+    return [
+        picture(
+            partial(aalen_johansen_by_expert, cause=cause),
+            f"cumulative incidence of {name}",
+            f"Aalen-Johansen curves of {name} among each expert's subjects.",
+        )
+        for cause, name in enumerate(test.cause_names, 1)
+    ]
 
 
 def _facts(

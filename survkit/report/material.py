@@ -198,9 +198,12 @@ def _without_repeats(
 
 def _same_curves(one: SurvivalPrediction, other: SurvivalPrediction) -> bool:
     """Whether two predictions of the same subjects are equal up to rounding."""
-    return np.array_equal(one.times, other.times) and np.allclose(
-        one.survival, other.survival, rtol=0, atol=1e-5
-    )
+    if not np.array_equal(one.times, other.times) or one.num_causes != other.num_causes:
+        return False
+    pairs = [(one.survival, other.survival)]
+    if one.cumulative_incidence is not None and other.cumulative_incidence is not None:
+        pairs.append((one.cumulative_incidence, other.cumulative_incidence))
+    return all(np.allclose(*pair, rtol=0, atol=1e-5) for pair in pairs)
 
 
 def group_state(

@@ -12,6 +12,7 @@ from survkit.files import write_bytes
 from survkit.pages.csv_tables import spreadsheet_csv
 from survkit.pages.document import Box, Section, render_page
 from survkit.pages.text_tables import TextTable, to_latex, to_markdown
+from survkit.report.cause_sections import causes_section
 from survkit.report.cox_sections import hazard_ratios_section
 from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
@@ -21,11 +22,12 @@ from survkit.report.notes import Footnotes, footnotes
 from survkit.report.run_sections import experts_section, runs_section, training_section
 from survkit.report.sections import (
     calibration_section,
+    calibration_times,
     comparison_section,
     comparison_tables,
     curves_section,
 )
-from survkit.runs.metric_text import scale_of, suffix_of
+from survkit.runs.metric_text import causes_text, scale_of, suffix_of
 from survkit.runs.table import distinct
 
 
@@ -93,6 +95,7 @@ def _sections(
         comparison_section(material, tables),
         calibration_section(material, notes),
         curves_section(material),
+        causes_section(material, calibration_times(material)),
         hazard_ratios_section(material),
         experts_section(material),
         groups if groups.parts else None,
@@ -132,9 +135,10 @@ def _facts(material: Material) -> list[str]:
     runs, test = material.runs, material.test
     events = int(test.event.sum())
     first = runs.iloc[0]
+    causes = f" {causes_text(test)}" if test.cause_names else ""
     return [
         f"Dataset {first['dataset']}: {len(test):,} test subjects, {events:,} events "
-        f"({events / len(test):.0%}), time in {material.time_unit}.",
+        f"({events / len(test):.0%}), time in {material.time_unit}.{causes}",
         f"{len(runs)} finished runs of {len(material.models)} models; evaluation: "
         f"{first['evaluation']} conventions.",
     ]

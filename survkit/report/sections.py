@@ -26,6 +26,7 @@ from survkit.report.notes import (
 )
 from survkit.report.summary_tables import (
     best_table,
+    by_cause,
     calibration_table,
     differences_table,
     means_table,
@@ -40,14 +41,14 @@ from survkit.runs.metric_text import MetricTime, at_evaluation_times, time_text
 def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
     """Return the tables that compare models: the best, means, and differences where known."""
     below = below_all(material)
-    means = means_table(
-        material.means,
-        mean_seconds(material.runs),
-        notes.marks,
-        (*without_data(material), *ensembles(material), *below, *notes.notes),
-    )
+    seconds = mean_seconds(material.runs)
+    of_means = (*without_data(material), *ensembles(material), *below, *notes.notes)
+    means = [
+        means_table(own, seconds, notes.marks, of_means, cause=cause)
+        for cause, own in by_cause(material.means).items()
+    ]
     if len(material.resampled) < 2:
-        return [means]
+        return means
     metrics = material.metrics
     best = best_models(material.resampled, metrics)
     missing = set(material.means.loc[material.means["mean"].isna(), "metric"])
@@ -62,12 +63,16 @@ def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
             (*repeats(material), *below),
             metrics=[m for m in metrics if m in missing or m in set(best["metric"])],
         ),
-        means,
-        differences_table(
-            differences,
-            material.reference,
-            notes.marks,
-            (*unequal_seeds(material), *below, *notes.notes),
+        *means,
+        *(
+            differences_table(
+                own,
+                material.reference,
+                notes.marks,
+                (*unequal_seeds(material), *below, *notes.notes),
+                cause=cause,
+            )
+            for cause, own in by_cause(differences).items()
         ),
     ]
 
@@ -97,7 +102,7 @@ def _answer(material: Material) -> tuple[str, ...]:
 
 def calibration_section(material: Material, notes: Footnotes) -> Section:
     """Return the part on calibration: errors beside their null, and curves at single times."""
-    test, usable = material.test, _calibration_times(material)
+    test, usable = material.test, calibration_times(material)
     times, at_risk = [each.time for each in usable], [each.at_risk for each in usable]
     pictures = [
         Picture(
@@ -145,8 +150,8 @@ def _no_curves(material: Material) -> str:
     )
 
 
-def _calibration_times(material: Material) -> list[MetricTime]:
-    """Return the times of metrics that have enough test subjects at risk."""
+def calibration_times(material: Material) -> list[MetricTime]:
+    """Return the times of metrics that have enough test subjects at risk, in order."""
     metrics = [*PAGE_METRICS, *at_evaluation_times(recorded_metrics(material.runs))]
     times = metric_times(material.runs, metrics)
     needed = material.least_at_risk

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from survkit.metrics.names import split_cause
 from survkit.pages.text_tables import TextTable
 from survkit.report.differences import excludes_zero, higher_is_better
 from survkit.runs.metric_text import decimals, format_mean, scale_of
@@ -65,12 +66,25 @@ def best_table(
     )
 
 
+def by_cause(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Part rows by the cause that their `metric` is of, "" first, with plain names of metrics."""
+    causes = rows["metric"].map(lambda metric: split_cause(metric)[0])
+    plain = rows.assign(metric=rows["metric"].map(lambda metric: split_cause(metric)[1]))
+    return {str(cause): own for cause, own in plain.groupby(causes, sort=False)}
+
+
 def means_table(
-    means: pd.DataFrame, seconds: pd.Series, marks: Marks, notes: Sequence[str] = ()
+    means: pd.DataFrame,
+    seconds: pd.Series,
+    marks: Marks,
+    notes: Sequence[str] = (),
+    *,
+    cause: str = "",
 ) -> TextTable:
     """Return each model's metrics (from `seed_means`) as mean and standard deviation over seeds.
 
-    `seconds` are the mean seconds of a run, by model.
+    `seconds` are the mean seconds of a run, by model. `cause` is the competing cause that the
+    metrics are of.
     """
     rows = {}
     for model, own in means.groupby("model", sort=False):
@@ -79,15 +93,21 @@ def means_table(
     text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     first = "Mean and standard deviation over seeds (no deviation: one run, or a model that no "
     first += "seed changes). The deviation says nothing of the sampling of subjects."
-    return TextTable("Test metrics", text, notes=(first, SHARES_NOTE, *notes))
+    return TextTable(f"Test metrics{_of(cause)}", text, notes=(first, SHARES_NOTE, *notes))
 
 
 def differences_table(
-    differences: pd.DataFrame, reference: str, marks: Marks, notes: Sequence[str] = ()
+    differences: pd.DataFrame,
+    reference: str,
+    marks: Marks,
+    notes: Sequence[str] = (),
+    *,
+    cause: str = "",
 ) -> TextTable:
     """Return each model's difference to a reference with its interval, bold where it excludes zero.
 
-    `differences` is what `paired_differences` returned for that reference.
+    `differences` is what `paired_differences` returned for that reference, and `cause` the
+    competing cause that the metrics are of.
     """
     rows: dict[str, dict[str, str]] = {}
     bold: dict[str, dict[str, bool]] = {}
@@ -99,7 +119,7 @@ def differences_table(
         bold.setdefault(name, {})[column] = excludes_zero(low, high)
     text = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     return TextTable(
-        f"Difference to {reference}",
+        f"Difference to {reference}{_of(cause)}",
         text,
         pd.DataFrame.from_dict(bold, orient="index"),
         (
@@ -184,6 +204,10 @@ def mean_cells(means: pd.DataFrame) -> dict[str, str]:
 def head(metric: str) -> str:
     """Return the head of a metric's column: its name, and which way is better."""
     return f"{metric}\u00a0{'↑' if higher_is_better(metric) else '↓'}"
+
+
+def _of(cause: str) -> str:
+    return f", {cause}" if cause else ""
 
 
 def _numbers(runs: pd.DataFrame, column: str) -> pd.Series:

@@ -16,6 +16,7 @@ from survkit.report.missing import (
 )
 from survkit.runs.metric_text import (
     at_evaluation_times,
+    cause_metrics,
     format_mean,
     scale_of,
     suffix_of,
@@ -71,16 +72,22 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] | None = None) -
 
 
 def comparison_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
-    """Return `COMPARISON`, and the main metrics at the runs' evaluation times."""
-    return (*COMPARISON, *at_evaluation_times(recorded_metrics(runs)))
+    """Return `COMPARISON`, the main metrics at the runs' evaluation times, and of causes."""
+    known = recorded_metrics(runs)
+    return (*COMPARISON, *at_evaluation_times(known), *cause_metrics(known))
 
 
 def page_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
-    """Return `PAGE_METRICS`, those at evaluation times, and `TRUE_METRICS` where runs have them."""
+    """Return `PAGE_METRICS`, those at evaluation times, of causes, and `TRUE_METRICS` if known."""
     known = recorded_metrics(runs)
     timed = at_evaluation_times(known)
     true = [f"brier_true@{suffix_of(m)}" for m in timed if m.startswith("brier@")]
-    return (*PAGE_METRICS, *timed, *(m for m in (*TRUE_METRICS, *true) if m in known))
+    return (
+        *PAGE_METRICS,
+        *timed,
+        *cause_metrics(known),
+        *(m for m in (*TRUE_METRICS, *true) if m in known),
+    )
 
 
 def table_notes(

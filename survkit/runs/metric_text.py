@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from survkit.metrics.names import split_cause
+from survkit.types import SurvivalData
+
 SUMMARY = (
     "loss",
     "concordance",
@@ -25,6 +28,15 @@ SHARES = ("concordance", "brier", "integrated_brier", "auc", "accuracy", "ece", 
 
 MAIN_AT_A_TIME = ("brier", "auc", "ece_equal_mass")
 """The metrics at a time of `--evaluation_times` that summaries and tables show."""
+
+MAIN_OF_A_CAUSE = (
+    "concordance_td",
+    "auc@50",
+    "brier@50",
+    "integrated_brier",
+    "ece_equal_mass",
+)
+"""The metrics of a competing cause that summaries and tables show."""
 
 _UNITS = ("minute", "hour", "day", "week", "month", "year", "time unit")
 _SINGULAR = {f"{unit}s": unit for unit in _UNITS}
@@ -49,7 +61,7 @@ def decimals(metric: str, value: float) -> int:
 
 def scale_of(metric: str) -> float:
     """Return by what a table multiplies a metric: 100 for shares, 1 for all others."""
-    return 100.0 if metric.startswith(SHARES) else 1.0
+    return 100.0 if split_cause(metric)[1].startswith(SHARES) else 1.0
 
 
 def short_unit(time_unit: str) -> str:
@@ -113,7 +125,36 @@ def at_evaluation_times(names: Iterable[str]) -> tuple[str, ...]:
 
 def summary_metrics(names: Iterable[str]) -> tuple[str, ...]:
     """Return the metrics that summaries show, of a record with metrics of these names."""
-    return (*SUMMARY, *at_evaluation_times(names))
+    names = list(names)
+    return (*SUMMARY, *at_evaluation_times(names), *cause_metrics(names))
+
+
+def cause_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the main metrics of each competing cause, by cause; none where there is one cause.
+
+    `names` are those of all metrics of a record.
+    """
+    known = list(names)
+    causes = dict.fromkeys(cause for cause, _ in map(split_cause, known) if cause)
+    wanted = (
+        f"{cause}/{metric}"
+        for cause in causes
+        for metric in (
+            *MAIN_OF_A_CAUSE,
+            *at_evaluation_times(m for own, m in map(split_cause, known) if own == cause),
+        )
+    )
+    return tuple(metric for metric in wanted if metric in known)
+
+
+def causes_text(data: SurvivalData) -> str:
+    """Return how many events each competing cause has, as a sentence."""
+    assert data.cause is not None
+    counts = [
+        f"{int((data.cause == number).sum()):,} {name}"
+        for number, name in enumerate(data.cause_names, 1)
+    ]
+    return f"Events by cause: {', '.join(counts)}."
 
 
 def times_of(details: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> list[MetricTime]:

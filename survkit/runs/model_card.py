@@ -15,7 +15,14 @@ from survkit.pages.markdown import markdown_block, markdown_code, markdown_text
 from survkit.runs.flags import PATHS, dataset_and_model_flags
 from survkit.runs.hazard_text import hazard_ratio_cells
 from survkit.runs.leak_text import OWNERS_TASK, leak_check_rows
-from survkit.runs.metric_text import SHARES, short_unit, summary_metrics, times_note, times_of
+from survkit.runs.metric_text import (
+    causes_text,
+    scale_of,
+    short_unit,
+    summary_metrics,
+    times_note,
+    times_of,
+)
 from survkit.shell import shell_command
 from survkit.types import SurvivalData
 
@@ -31,6 +38,11 @@ MEANINGS = (
     "Calibration error (ece): the mean distance of predicted probabilities from observed shares.",
     "@25, @50 and @75: after a quarter, half and three quarters of the cuts of the time grid; @t=: "
     "at that time.",
+)
+
+CAUSE_MEANINGS = (
+    "CAUSE/metric: of the cumulative incidence of one competing cause, the probability of an "
+    "event of that cause by a time. Other metrics are of survival without any event.",
 )
 """What the metrics of a card mean, for readers who meet them for the first time."""
 
@@ -88,6 +100,7 @@ def _data(dataset: Dataset) -> list[str]:
     return [
         f"{markdown_text(card.name)}: {card.n:,} subjects, {card.events:,} events "
         f"({card.events / card.n:.0%}). Time in {markdown_text(card.time_unit)}.",
+        *_causes(dataset),
         "",
         *_bullets(map(markdown_text, facts)),
         "",
@@ -101,6 +114,14 @@ def _data(dataset: Dataset) -> list[str]:
         "",
         f"SHA-256 of the raw data: `{dataset.sha256}`",
     ]
+
+
+def _causes(dataset: Dataset) -> list[str]:
+    if not dataset.splits.train.cause_names:
+        return []
+    parts = zip(dataset.splits._fields, dataset.splits, strict=True)
+    sentences = (f"{name}: {causes_text(data)}" for name, data in parts)
+    return ["", *_bullets(map(markdown_text, sentences))]
 
 
 def _features(dataset: Dataset) -> list[str]:
@@ -197,7 +218,7 @@ def _metrics(result: Mapping[str, Any], test: SurvivalData) -> list[str]:
         *_table(("metric", "value", "95 % interval"), rows),
         *(["", markdown_text(note)] if note else []),
         "",
-        *_bullets(MEANINGS),
+        *_bullets((*MEANINGS, *(CAUSE_MEANINGS if test.cause_names else ()))),
     ]
 
 
@@ -215,7 +236,7 @@ def _interval(result: Mapping[str, Any], metric: str) -> str:
 
 
 def _text(metric: str, value: float) -> str:
-    return f"{100 * value:.2f} %" if metric.startswith(SHARES) else f"{value:.2f}"
+    return f"{100 * value:.2f} %" if scale_of(metric) > 1 else f"{value:.2f}"
 
 
 def _is_number(value: object) -> bool:

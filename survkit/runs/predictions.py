@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_configured
@@ -118,7 +119,7 @@ def without_damaged(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[OpenRun]]:
 def average_prediction(
     predictions: Sequence[SurvivalPrediction], grid: TimeGrid | None = None
 ) -> SurvivalPrediction:
-    """Return the mean of survival curves of the same subjects, without expert weights.
+    """Return the mean of the curves predicted for the same subjects, without expert weights.
 
     Parameters
     ----------
@@ -132,13 +133,19 @@ def average_prediction(
     InputError
         For a prediction that ends before the grid's horizon.
     """
-    if grid is None:
-        times = predictions[0].times
-        curves = [prediction.at(times) for prediction in predictions]
-    else:
-        times = grid.cuts
-        curves = [survival_at_cuts(prediction, grid) for prediction in predictions]
-    return SurvivalPrediction(times, np.mean(curves, axis=0))
+    times = predictions[0].times if grid is None else grid.cuts
+
+    def mean(curves: Sequence[SurvivalPrediction]) -> NDArray[np.float64]:
+        at = [c.at(times) if grid is None else survival_at_cuts(c, grid) for c in curves]
+        return np.asarray(np.mean(at, axis=0))
+
+    causes = {prediction.num_causes for prediction in predictions}
+    incidence = None
+    if causes != {1}:
+        numbers = range(1, min(causes) + 1)
+        without = [mean([prediction.of_cause(c) for prediction in predictions]) for c in numbers]
+        incidence = 1 - np.stack(without, axis=1)
+    return SurvivalPrediction(times, mean(predictions), cumulative_incidence=incidence)
 
 
 def average_predictions(
@@ -171,8 +178,11 @@ def average_predictions(
 
 
 def same_outcomes(one: SurvivalData, other: SurvivalData) -> bool:
-    """Whether two sets of subjects have the same times and events, in the same order."""
-    return np.array_equal(one.time, other.time) and np.array_equal(one.event, other.event)
+    """Whether two sets of subjects have the same times, events and causes, in the same order."""
+    return one.cause_names == other.cause_names and all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("time", "event", *(["cause"] if one.cause_names else []))
+    )
 
 
 def with_features(outcomes: SurvivalData, dataset: Dataset) -> SurvivalData:

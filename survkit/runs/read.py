@@ -35,6 +35,7 @@ class FittedRun(NamedTuple):
 
     `survkit_version` is the version that made it. `schema` says how the columns of a table of the
     user's own are read; None for other data, and for runs of versions that kept none.
+    `cause_names` are those of competing causes; none for a run with one cause.
     """
 
     model: SurvivalModel
@@ -42,6 +43,7 @@ class FittedRun(NamedTuple):
     config: dict[str, Any]
     survkit_version: str
     schema: Schema | None = None
+    cause_names: tuple[str, ...] = ()
 
 
 def load_fitted(run: str | Path) -> FittedRun:
@@ -77,6 +79,7 @@ def load_fitted(run: str | Path) -> FittedRun:
             checkpoint["config"],
             str(checkpoint["survkit_version"]),
             None if schema is None else Schema.from_state(schema),
+            tuple(checkpoint.get("cause_names", ())),
         )
     except Exception as error:  # what other values and other weights make each class raise
         version = checkpoint.get("survkit_version", "of an unknown version")

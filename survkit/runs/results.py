@@ -181,6 +181,7 @@ def _write_checkpoint(
             "schema": None if schema is None else schema.state(),
             "config": settings,
             "survkit_version": survkit.__version__,
+            **_causes(dataset),
         }
     )
 
@@ -272,6 +273,7 @@ def _describe(
         "data_sha256": dataset.sha256,
         "known_leaks": dataset.card.known_leaks,
         **_leak_checks(dataset),
+        **_causes(dataset),
         "notes": [*dataset.card.notes, *([calibration.describe()] if calibration else [])],
         "calibration": calibration._asdict() if calibration else None,
         **model.fit_summary._asdict(),
@@ -280,6 +282,12 @@ def _describe(
         "peak_memory_mb": peak_memory_mb(),
         "peak_gpu_memory_mb": peak_gpu_memory_mb(str(settings.get("device"))),
     }
+
+
+def _causes(dataset: Dataset) -> dict[str, Any]:
+    """Return what a record says of competing causes; nothing for data of one cause."""
+    names = dataset.splits.train.cause_names
+    return {"cause_names": list(names)} if names else {}
 
 
 def _leak_checks(dataset: Dataset) -> dict[str, Any]:

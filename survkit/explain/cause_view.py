@@ -1,0 +1,80 @@
+"""One cause of a model with competing causes, as a model whose hazard can be explained.
+
+Its curve is 1 minus the cumulative incidence of the cause, so its hazard is that of the
+subdistribution (Fine & Gray 1999): subjects who had an event of another cause stay at risk, and
+the hazard says how fast the probability of this cause grows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from survkit.baselines.aalen_johansen import IncidenceCurves
+from survkit.text import nearest
+from survkit.types import (
+    Float64Array,
+    InputError,
+    Knots,
+    SurvivalData,
+    SurvivalModel,
+    SurvivalPrediction,
+)
+
+
+class CauseView:
+    """A fitted model that predicts 1 minus the cumulative incidence of one cause.
+
+    Parameters
+    ----------
+    inner : SurvivalModel
+        A fitted model that predicts cumulative incidences.
+    cause : int
+        The cause, from 1.
+    """
+
+    def __init__(self, inner: SurvivalModel, cause: int) -> None:
+        self.inner = inner
+        self.cause = cause
+        self.grid = inner.grid
+        self.fit_summary = inner.fit_summary
+
+    @property
+    def knots(self) -> Knots:
+        """Those of the model."""
+        return self.inner.knots
+
+    def predict(
+        self, features: NDArray[np.float32], times: ArrayLike | None = None
+    ) -> SurvivalPrediction:
+        """Predict as the model does; parameters and errors are its own."""
+        return self.inner.predict(features, times).of_cause(self.cause)
+
+
+def cause_number(name: str, cause_names: tuple[str, ...]) -> int:
+    """Return the number of a cause, from 1.
+
+    Raises
+    ------
+    InputError
+        Where it is none of them; the message has the nearest one.
+    """
+    if not cause_names:
+        raise InputError(f"--cause is '{name}', but the run has no competing causes")
+    if name not in cause_names:
+        raise InputError(
+            f"--cause is '{name}'{nearest(name, cause_names)}; the causes are "
+            f"{', '.join(cause_names)}"
+        )
+    return cause_names.index(name) + 1
+
+
+def subdistribution_hazard(data: SurvivalData, cause: int) -> Float64Array:
+    """Return the cumulative hazard of a cause's subdistribution at the distinct times, shape (m,).
+
+    It is -log(1 - F), F the Aalen-Johansen estimate of the rows.
+    """
+    assert data.cause is not None
+    curves = IncidenceCurves.estimate(data.time, data.cause, data.num_causes)
+    _, incidence = curves.at(np.unique(data.time))
+    return np.asarray(-np.log1p(-incidence[cause - 1]), dtype=np.float64)
