@@ -33,8 +33,17 @@ from survkit.estimators.inputs import (
     with_kinds,
 )
 from survkit.estimators.outcomes import as_outcome, as_written
+from survkit.models.cause_specific import for_causes
 from survkit.models.registry import MODELS
-from survkit.types import FitSummary, Float64Array, InputError, SurvivalData, SurvivalPrediction
+from survkit.models.states import rebuild_registered
+from survkit.types import (
+    FitSummary,
+    Float64Array,
+    InputError,
+    SurvivalData,
+    SurvivalModel,
+    SurvivalPrediction,
+)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -79,23 +88,24 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
             parameters = self._parameters(flags)
             data = self._training_data(X, y)
             random = check_random_state(getattr(self, "random_state", 0))
-            model = entry.build(
-                grid=time_grid(
-                    data.time,
-                    data.event,
-                    n=len(data),
-                    time_bins=parameters["time_bins"],
-                    quantile_event_times=self.quantile_event_times,
-                    labeling_floor_mode=self.labeling_floor_mode,
-                ),
-                parameters=parameters,
-                seed=self._seed(random),
-                device=self._device(),
+            grid = time_grid(
+                data.time,
+                data.event,
+                n=len(data),
+                time_bins=parameters["time_bins"],
+                quantile_event_times=self.quantile_event_times,
+                labeling_floor_mode=self.labeling_floor_mode,
             )
+            seed, device = self._seed(random), self._device()
+
+            def build() -> SurvivalModel:
+                return entry.build(grid=grid, parameters=parameters, seed=seed, device=device)
+
+            model = for_causes(data.num_causes, entry, build)
             with _one_thread():
                 model.fit(*self._rows(data, random))
         # On the CPU, wherever it was trained, so that a pickle opens on any machine.
-        self.model_ = entry.from_state(model.state())
+        self.model_ = rebuild_registered(model.state())
         self._note_fit(model.fit_summary)
         return self
 

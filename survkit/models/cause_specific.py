@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from survkit.models.entry import ModelEntry
 from survkit.models.registry import MODELS
 from survkit.types import (
     FitMonitor,
@@ -66,6 +67,18 @@ def cumulative_incidences(cause_survival: Float64Array) -> tuple[Float64Array, F
     total = rises.sum(axis=0)
     share = np.divide(falls, total, out=np.zeros_like(falls), where=total > 0)
     return survival, np.cumsum(np.swapaxes(rises * share, 0, 1), axis=2)
+
+
+def for_causes(
+    num_causes: int, entry: ModelEntry, build: Callable[[], SurvivalModel]
+) -> SurvivalModel:
+    """Return a new model, or one for each cause where `entry` is fitted so to several.
+
+    `build` returns a new model of the entry.
+    """
+    if num_causes > 1 and entry.causes == "each":
+        return CauseSpecificModel([build() for _ in range(num_causes)])
+    return build()
 
 
 class CauseSpecificModel:

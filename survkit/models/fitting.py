@@ -9,7 +9,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from survkit.metrics import Outcomes, evaluate_against
-from survkit.models.cause_specific import CauseSpecificModel
+from survkit.models.cause_specific import for_causes
 from survkit.models.registry import MODELS, refuse_causes
 from survkit.training.neural_model import NeuralSurvivalModel, check_device, fit_together
 from survkit.types import FitMonitor, InputError, SurvivalData, SurvivalModel, SurvivalPrediction
@@ -79,9 +79,7 @@ def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalMo
             validation_metrics=validation_metrics,
         )
 
-    if num_causes > 1 and entry.causes == "each":
-        return CauseSpecificModel([build() for _ in range(num_causes)])
-    return build()
+    return for_causes(num_causes, entry, build)
 
 
 def fit_models(

@@ -1,0 +1,85 @@
+"""What is built on fitted models of several causes: ensembles, calibration, explained causes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from survkit.explain.cause_view import CauseView, cause_number, subdistribution_hazard
+from survkit.models.calibrated import CalibratedModel, rebuild
+from survkit.models.calibration import Calibration
+from survkit.models.ensemble import EnsembleModel
+from survkit.runs.predictions import average_prediction
+from survkit.types import InputError, SurvivalPrediction
+from tests.models.competing_fixtures import CAUSES, GRID, TRAIN, VALIDATION, built, fitted
+
+FEATURES = VALIDATION.features[:20]
+
+
+def incidence(prediction: SurvivalPrediction) -> np.ndarray:
+    assert prediction.cumulative_incidence is not None
+    return prediction.cumulative_incidence
+
+
+def test_an_ensemble_is_the_mean_of_its_members_incidences() -> None:
+    network = built("mtlr").fit(TRAIN, VALIDATION)
+    members = [fitted("aalen_johansen"), fitted("coxph"), network]
+    ensemble = EnsembleModel(members, grid=GRID, weights=[0.5, 0.3, 0.2])
+    for times in (None, np.array([0.3, 1.25, 2.0])):
+        own = [incidence(member.predict(FEATURES, times)) for member in members]
+        found = ensemble.predict(FEATURES, times)
+        expected = np.average(own, axis=0, weights=ensemble.weights)
+        np.testing.assert_allclose(incidence(found), expected, atol=1e-12)
+    again = rebuild(ensemble.state()).predict(FEATURES)
+    np.testing.assert_array_equal(incidence(again), incidence(ensemble.predict(FEATURES)))
+    at_cuts = [member.predict(FEATURES) for member in members]
+    mean = average_prediction(at_cuts, GRID)
+    np.testing.assert_allclose(
+        incidence(mean), np.mean([incidence(each) for each in at_cuts], axis=0), atol=1e-12
+    )
+    one_cause = fitted("kaplan_meier", TRAIN.of_cause(1))
+    with pytest.raises(InputError, match="different numbers of causes"):
+        EnsembleModel([members[0], one_cause], grid=GRID).predict(FEATURES)
+
+
+def test_calibration_maps_survival_and_keeps_the_shares_of_causes() -> None:
+    model = fitted("coxph")
+    before = model.predict(FEATURES)
+    calibrated = CalibratedModel(model, grid=GRID, calibration=Calibration(True, 0.4, 1.3))
+    for times in (None, np.array([0.5, 1.1])):
+        after = calibrated.predict(FEATURES, times)
+        assert (after.survival[:, -1] != model.predict(FEATURES, times).survival[:, -1]).all()
+        assert np.abs(after.survival + incidence(after).sum(axis=1) - 1).max() < 1e-9
+    after = calibrated.predict(FEATURES)
+    masses = [np.diff(incidence(each), axis=2) for each in (before, after)]
+    shares = [each / np.maximum(each.sum(axis=1, keepdims=True), 1e-300) for each in masses]
+    np.testing.assert_allclose(shares[1], shares[0], atol=1e-9)
+
+
+def test_a_view_of_a_cause_predicts_one_minus_its_incidence() -> None:
+    model = fitted("coxph")
+    view = CauseView(model, cause_number("death", CAUSES))
+    times = np.array([0.5, 1.0])
+    np.testing.assert_array_equal(
+        view.predict(FEATURES, times).survival, 1 - incidence(model.predict(FEATURES, times))[:, 1]
+    )
+    hazard = subdistribution_hazard(TRAIN, 2)
+    curve = incidence(fitted("aalen_johansen").predict(FEATURES, np.unique(TRAIN.time)[-1:]))
+    assert hazard.shape == np.unique(TRAIN.time).shape
+    assert 1 - np.exp(-hazard[-1]) == pytest.approx(curve[0, 1, -1])
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "message"),
+    [
+        ("deth", CAUSES, "--cause is 'deth' (did you mean death?); the causes are relapse, death"),
+        ("death", (), "the run has no competing causes"),
+    ],
+)
+def test_a_cause_that_is_not_there_is_refused(
+    name: str, known: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        cause_number(name, known)
