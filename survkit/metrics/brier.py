@@ -32,8 +32,8 @@ def brier_contributions(
     References
     ----------
     Graf et al. (1999), Statistics in Medicine 18:2529, with the left limit G(T-) of Gerds &
-    Schumacher (2006), Biometrical Journal 48:1029. Of a cause: Gerds, Andersen & Kattan (2014),
-    Statistics in Medicine 33:3191, section 3.
+    Schumacher (2006), Biometrical Journal 48:1029. Of a cause: Schoop, Beyersmann,
+    Schumacher & Binder (2011), Biometrical Journal 53:88.
     """
     contributions = survival - ~happened
     contributions *= contributions
@@ -141,8 +141,8 @@ def incidence_auc(
 
     References
     ----------
-    Blanche, Dartigues & Jacqmin-Gadda (2013), Statistics in Medicine 32:5381, section 3, the
-    second definition of controls.
+    Blanche, Dartigues & Jacqmin-Gadda (2013), Statistics in Medicine 32:5381, the second of its
+    two definitions of controls.
     """
     counts = once_each(len(weights)) if counts is None else counts
     cases = np.flatnonzero(happened & (weights > 0))

@@ -60,7 +60,7 @@ def incidence_likelihood(
 
     References
     ----------
-    Lee, Zame, Yoon & van der Schaar (2018), AAAI, DeepHit, equation 2.
+    Lee, Zame, Yoon & van der Schaar (2018), AAAI: the first loss of DeepHit.
     """
     likelihood = class_likelihood(survival, cause > 0, event_class)
     rows = np.flatnonzero((cause > 0) & (event_class < survival.shape[1]))

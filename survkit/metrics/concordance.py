@@ -138,8 +138,8 @@ def concordance_of_cause(
 
     References
     ----------
-    Wolbers et al. (2009), Epidemiology 20:555; Wolbers et al. (2014), Biostatistics 15:526,
-    equation 2.4, with the left limit G(T-) as in `concordance`.
+    Wolbers et al. (2009), Epidemiology 20:555; Wolbers et al. (2014), Biostatistics 15:526, with
+    the left limit G(T-) as in `concordance`.
     """
     counts = once_each(len(time)) if counts is None else counts
     pairs = comparable_pairs(time, event, risk)
@@ -249,14 +249,15 @@ def _sums_over_earlier(
     """
     # From the latest on; at one time other causes come first, so that only earlier ones follow.
     order = np.lexsort((event, -time))
-    anchors, q = np.flatnonzero(event[order]), weights.shape[1]
+    anchors = np.flatnonzero(event[order])
+    q, b = weights.shape[1], drawn.shape[1]
     factor = np.where(event[:, None], 0.0, weights)[order].astype(drawn.dtype)
-    weighted = (factor[:, :, None] * drawn[order][:, None, :]).reshape(len(order), -1)
+    weighted = (factor[:, :, None] * drawn[order][:, None, :]).reshape(-1, q * b)
     same_row = np.zeros(len(anchors), dtype=np.intp)
     won = wins_twice(risk[None, order], same_row, anchors, weighted)
     following = np.cumsum(weighted[::-1], axis=0)[::-1][anchors]  # an anchor's own is 0
     own = weights[order[anchors]][:, :, None] * drawn[order[anchors]][:, None, :]
-    wins, all_of_them = (each.reshape(len(anchors), q, -1) for each in (won, following))
+    wins, all_of_them = (each.reshape(-1, q, b) for each in (won, following))
     return (own * wins).sum(axis=0) / 2, (own * all_of_them).sum(axis=0)
 
 

@@ -2,8 +2,8 @@
 
 There is no D-calibration of a cause. Its uniform variable is F_c(T) / F_c(infinity) of those who
 ever have the event (Alberge et al. 2026, AISTATS, PMLR 300:1837), and F_c(infinity) is unknown to a
-model that ends at a horizon; with F_c(horizon) in its place and censored subjects spread over it,
-the statistic has no known distribution, so there is no p-value.
+model that ends at a horizon. With F_c(horizon) in its place, and censored subjects counted in
+parts, a p-value would have no known level.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import numpy as np
 from survkit.metrics.brier import accuracy_contributions, brier_contributions, integration_weights
 from survkit.metrics.classes import class_likelihood, class_probabilities, incidence_likelihood
 from survkit.metrics.clustering import router_entropy
-from survkit.metrics.names import of_cause
 from survkit.metrics.outcomes import TimePoint
 from survkit.metrics.point_error import PointError, optimal_times
 from survkit.metrics.point_error import point_error as error_of
@@ -55,10 +54,7 @@ def undefined(reason: str, point: TimePoint | None = None) -> MeanMetric:
 
 
 def mean_metrics(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
-    """Return every mean metric of a prediction by name; `kind` is that of `point_error_optimal`.
-
-    Those of a cause are Brier scores of its cumulative incidence.
-    """
+    """Return every mean metric of a prediction by name; `kind` is that of `point_error_optimal`."""
     median, pseudo = problem.median, problem.outcomes.pseudo
     metrics = {"loss": _loss(problem), **_at_points(problem), **_over_cuts(problem)}
     metrics["mae"] = _error(median, problem.time, problem.event.astype(np.float64))
@@ -69,10 +65,12 @@ def mean_metrics(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
         metrics |= _against_truth(problem, problem.outcomes.data.true_time, median)
     if problem.prediction.expert_weights is not None:
         metrics["router_entropy"] = _mean(router_entropy(problem.prediction.expert_weights))
-    for own in problem.causes:
-        scores = {**_at_points(own), **_over_cuts(own)}
-        metrics |= {of_cause(own.cause_name, name): score for name, score in scores.items()}
     return metrics
+
+
+def mean_metrics_of_cause(problem: Problem) -> dict[str, MeanMetric]:
+    """Return every mean metric of one cause by its plain name: Brier scores of the incidence."""
+    return {**_at_points(problem), **_over_cuts(problem)}
 
 
 def _mean(values: FloatArray, weighed: tuple[int, float] | None = None) -> MeanMetric:

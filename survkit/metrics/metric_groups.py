@@ -22,7 +22,7 @@ from survkit.metrics.clustering import (
 )
 from survkit.metrics.concordance_groups import concordance_groups
 from survkit.metrics.curve_calibration import d_calibration, survival_bounds
-from survkit.metrics.mean_metrics import MeanMetric
+from survkit.metrics.mean_metrics import MeanMetric, mean_metrics_of_cause
 from survkit.metrics.metric_group import (
     Metric,
     MetricGroup,
@@ -41,12 +41,14 @@ def metric_groups(
 ) -> list[MetricGroup]:
     """Return every metric that has one number: the given means, and the metrics that are not means.
 
+    After them come all metrics of each cause, where the prediction and the data have causes.
+
     Parameters
     ----------
     problem : Problem
         The prediction and its outcomes.
     means : dict of MeanMetric
-        From `mean_metrics`.
+        From `mean_metrics`, those of an event of any cause.
     null_draws, seed : int
         Size and seed of the calibration error's null distribution; none where the size is 0.
     """
@@ -70,8 +72,9 @@ def metric_groups(
 def _groups_of_cause(
     problem: Problem, own: Problem, null_draws: int, seed: int
 ) -> list[MetricGroup]:
-    """Return what is no mean of one cause, whose problem is `own`."""
+    """Return every metric of one cause, whose problem is `own`."""
     groups = [
+        *_mean_groups(mean_metrics_of_cause(own)),
         *concordance_groups(own),
         *[group for point in own.points for group in point_groups(own, point)],
         *calibration_groups(own),

@@ -13,7 +13,12 @@ from survkit.metrics.calibration import (
     expected_calibration_error,
 )
 from survkit.metrics.censoring import censoring_distribution, censoring_weights, weights_at_cuts
-from tests.metrics.metric_fixtures import tied_outcomes, tied_survival, well_specified
+from tests.metrics.metric_fixtures import (
+    tied_outcomes,
+    tied_survival,
+    well_specified,
+    well_specified_causes,
+)
 
 CUTS = np.arange(13.0)
 
@@ -208,3 +213,27 @@ def test_null_shrinks_with_the_number_of_subjects():
         )
         means.append(null.mean())
     assert means[0] / means[1] == pytest.approx(4, rel=0.25)
+
+
+def test_null_of_a_cause_is_that_of_true_predictions():
+    cuts = np.linspace(0, 12, 41)
+    _, train = well_specified_causes(2000, 999, cuts)
+    censoring = censoring_distribution(train.time, train.event)
+    errors, nulls = [], []
+    for seed in range(60):
+        prediction, data = well_specified_causes(200, seed, cuts)
+        weights = censoring_weights(data.time, data.event, cuts, censoring)
+        upto = slice(1, weights.last_cut + 1)
+        predicted = prediction.cumulative_incidence[:, 0, upto]
+        happened = (data.cause == 1)[:, None] & (data.time[:, None] <= cuts[upto])
+        matrix = weights_at_cuts(data.time, cuts, weights)[:, upto]
+        bins = equal_mass_bins(predicted)
+        errors.append(expected_calibration_error(predicted, happened, matrix, bins)[0])
+    columns = prediction.survival[:, upto], cuts[upto], bins, censoring, weights
+    null = calibration_error_null(*columns, incidence=predicted, draws=100)
+    assert null.mean() == pytest.approx(np.mean(errors), rel=0.1)
+    assert np.quantile(null, 0.95) == pytest.approx(np.quantile(errors, 0.95), rel=0.2)
+    everything = 1 - prediction.survival[:, upto]
+    for incidence in (None, everything):
+        nulls.append(calibration_error_null(*columns, incidence=incidence, draws=5))
+    np.testing.assert_allclose(*nulls, rtol=1e-6)  # summed in single precision

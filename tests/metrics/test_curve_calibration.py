@@ -1,7 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
+from hazardous.metrics import aj_calibration_per_event as hazardous_aj_calibration
 from scipy.stats import chisquare
+from sksurv.nonparametric import cumulative_incidence_competing_risks
 from SurvivalEVAL.evaluations.calibration.distributional import (
+    aj_calibration_per_event,
     create_interval_c_hist,
 )
 from SurvivalEVAL.evaluations.calibration.distributional import d_calibration as eval_d_calibration
@@ -10,13 +14,22 @@ from SurvivalEVAL.evaluations.calibration.distributional import (
 )
 
 from survkit.metrics.bootstrap import resample_counts
+from survkit.metrics.censoring import kaplan_meier
 from survkit.metrics.curve_calibration import (
+    aalen_johansen_at,
+    aj_calibration,
     d_calibration,
     d_calibration_histogram,
     km_calibration,
     survival_bounds,
 )
-from tests.metrics.metric_fixtures import tied_outcomes, tied_survival, well_specified
+from tests.metrics.metric_fixtures import (
+    tied_causes,
+    tied_incidence,
+    tied_outcomes,
+    tied_survival,
+    well_specified,
+)
 
 CUTS = np.arange(13.0)
 
@@ -108,3 +121,45 @@ def test_km_calibration_without_events_compares_with_one():
     survival = np.array([[1.0, 0.5]])
     value = km_calibration(survival, np.array([0.0, 1.0]), np.array([2.0]), np.array([False]))
     assert value[0] == pytest.approx(0.125)
+
+
+def test_aalen_johansen_agrees_with_scikit_survival():
+    time, cause = tied_causes(150, seed=1)
+    times, reference = cumulative_incidence_competing_risks(cause, time)
+    ours = aalen_johansen_at(CUTS, time, cause, 2)[0]
+    for c in (1, 2):
+        np.testing.assert_allclose(ours[c - 1, times.astype(int)], reference[c], atol=1e-12)
+    counts = resample_counts(150, resamples=3, seed=0)
+    resampled = aalen_johansen_at(CUTS, time, cause, 2, counts)
+    for b, count in enumerate(counts):
+        rows = np.repeat(np.arange(150), count.astype(int))
+        again = aalen_johansen_at(CUTS, time[rows], cause[rows], 2)[0]
+        np.testing.assert_allclose(resampled[b], again, rtol=1e-5)
+    survival = 1 - aalen_johansen_at(CUTS, time, cause, 2)[0].sum(axis=0)
+    np.testing.assert_allclose(survival, kaplan_meier(time, cause > 0).at(CUTS), atol=1e-12)
+
+
+def test_aalen_johansen_without_events_of_a_cause_is_zero_and_stays_after_the_last():
+    time, cause = np.array([1.0, 2.0, 2.0]), np.array([0, 2, 2])
+    estimate = aalen_johansen_at(np.array([0.0, 1.5, 2.0, 9.0]), time, cause, 2)[0]
+    assert estimate.tolist() == [[0.0] * 4, [0.0, 0.0, 1.0, 1.0]]
+    assert (aalen_johansen_at(CUTS, time, np.zeros(3, dtype=int), 2) == 0).all()
+
+
+def test_aj_calibration_agrees_with_survivaleval_and_hazardous():
+    time, cause = tied_causes(150, seed=1)
+    incidence = tied_incidence(150, CUTS, seed=2)
+    ours = aj_calibration(incidence, CUTS, time, cause)[0]
+    for c in (1, 2):
+        reference = aj_calibration_per_event(
+            incidence[:, c - 1], CUTS, time, cause, c, min_prop_at_risk=0
+        )
+        assert ours[c - 1] == pytest.approx(reference, rel=1e-10)
+    # hazardous moves tied times apart at random, so its times have no ties here.
+    time, cuts = 1.0 + np.argsort(np.argsort(time, kind="stable")), np.arange(151.0)
+    incidence = tied_incidence(150, cuts, seed=2)
+    curves = np.concatenate([1 - incidence.sum(axis=1, keepdims=True), incidence], axis=1)
+    outcomes = pd.DataFrame({"event": cause, "duration": time})
+    reference = hazardous_aj_calibration(outcomes, cuts, curves, min_prop_at_risk=0)
+    ours = aj_calibration(incidence, cuts, time, cause)[0]
+    assert ours == pytest.approx([reference[1], reference[2]], rel=1e-10)
