@@ -52,13 +52,20 @@ class Calibration(NamedTuple):
     n_impossible: int = 0
 
     def apply(self, prediction: SurvivalPrediction) -> SurvivalPrediction:
-        """Return the calibrated prediction; expert weights stay."""
+        """Return the calibrated prediction; expert weights stay.
+
+        With several causes, survival of any event is mapped, and what it falls by between two times
+        is shared as before: the map moves no cause against another.
+        """
         if not self.applied:
             return prediction
         # Rounding may let a curve rise or leave [0, 1], which a map could magnify.
         survival = np.minimum.accumulate(np.clip(prediction.survival, 0.0, 1.0), axis=1)
         mapped = expit(self.intercept + self.slope * logit(survival))
-        return replace(prediction, survival=mapped)
+        if prediction.cumulative_incidence is None:
+            return replace(prediction, survival=mapped)
+        incidence = _shared_as(prediction.cumulative_incidence, mapped)
+        return replace(prediction, survival=mapped, cumulative_incidence=incidence)
 
     def describe(self) -> str:
         """Return what was decided and why, in sentences."""
@@ -82,6 +89,19 @@ class Calibration(NamedTuple):
         if self.applied:
             sentences.append("The validation metrics are therefore not those of unseen data.")
         return " ".join(sentences)
+
+
+def _shared_as(incidence: FloatArray, survival: FloatArray) -> NDArray[np.float64]:
+    """Return incidences (n, C, T) that share each fall of other survival curves (n, T) as these.
+
+    A fall where no incidence rises, as rounding may leave it, is shared as all falls together.
+    """
+    rises = np.maximum(np.diff(incidence, axis=2, prepend=0.0), 0.0)
+    overall = rises.sum(axis=2, keepdims=True) + np.finfo(np.float64).tiny
+    rises = np.where(rises.sum(axis=1, keepdims=True) > 0, rises, overall)
+    share = rises / rises.sum(axis=1, keepdims=True)
+    falls = -np.diff(survival, axis=1, prepend=1.0)
+    return np.asarray(np.cumsum(share * falls[:, None], axis=2))
 
 
 class _Outcomes(NamedTuple):

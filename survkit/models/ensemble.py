@@ -27,7 +27,7 @@ ENSEMBLE = "ensemble"
 
 
 class EnsembleModel:
-    """A weighted mean of its members' survival curves: the mixture of their distributions.
+    """A weighted mean of its members' curves: the mixture of their distributions.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class EnsembleModel:
     def predict(
         self, features: NDArray[np.float32], times: ArrayLike | None = None
     ) -> SurvivalPrediction:
-        """Predict the mean survival, at the grid's cuts or at other times.
+        """Predict the mean survival and incidences, at the grid's cuts or at other times.
 
         Each member's curve is read in its own way: linearly, or as a step function. There are no
         expert weights: the experts of one member have nothing to do with those of another.
@@ -107,12 +107,17 @@ class EnsembleModel:
         """
         asked = self.grid.cuts if times is None else as_times(times, self.grid.horizon)
         survival, step = np.zeros((len(features), len(asked))), times is not None
+        incidence: NDArray[np.float64] | None = None
         for member, weight in zip(self.members, self.weights, strict=True):
             prediction = member.predict(features, None if times is None else asked)
             step = step and prediction.step
             at = survival_at_cuts(prediction, self.grid) if times is None else prediction.survival
             survival += weight * at
-        return SurvivalPrediction(asked, np.minimum(survival, 1.0), step=step)  # rounding
+            if prediction.cumulative_incidence is not None:
+                of_causes = weight * prediction.cumulative_incidence_at(asked)
+                incidence = of_causes if incidence is None else incidence + of_causes
+        survival = np.minimum(survival, 1.0)  # rounding
+        return SurvivalPrediction(asked, survival, step=step, cumulative_incidence=incidence)
 
     def state(self) -> dict[str, Any]:
         """Return the fitted members and their weights as arrays and plain values."""
