@@ -60,5 +60,11 @@ def renormalised(prediction: SurvivalPrediction) -> tuple[SurvivalPrediction, in
     """
     survival = prediction.survival.copy()
     falls = survival[:, -1] < 1.0
-    survival[falls] = renormalise_beyond_horizon(prediction.subset(falls)).survival
-    return replace(prediction, survival=survival), int((~falls).sum())
+    incidence = prediction.cumulative_incidence
+    curves = replace(prediction, cumulative_incidence=None).subset(falls)
+    survival[falls] = renormalise_beyond_horizon(curves).survival
+    if incidence is not None:
+        happened = np.where(falls, 1.0 - prediction.survival[:, -1], 1.0)
+        incidence = incidence / happened[:, None, None]
+    spread = replace(prediction, survival=survival, cumulative_incidence=incidence)
+    return spread, int((~falls).sum())

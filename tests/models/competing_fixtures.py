@@ -47,7 +47,7 @@ def built(
     settings = {
         **asdict(TrainConfig()),
         **QUICK,
-        "survivalboost_n_iter": 40,
+        "survivalboost_n_iter": 20,
         "model": name,
         "device": "cpu",
         **flags,

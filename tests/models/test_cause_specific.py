@@ -18,18 +18,21 @@ from scipy.special import softmax
 
 from survkit.baselines import hazardous_trees
 from survkit.baselines.aalen_johansen import IncidenceCurves
+from survkit.baselines.published import renormalised
 from survkit.baselines.survivalboost import curves_of_causes
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
-from survkit.models.calibrated import rebuild
+from survkit.models.calibrated import CalibratedModel, rebuild
+from survkit.models.calibration import Calibration
 from survkit.models.cause_specific import CauseSpecificModel, cumulative_incidences
+from survkit.models.ensemble import EnsembleModel
 from survkit.models.registry import MODELS, refuse_causes
 from survkit.models.size import evaluation_need
 from survkit.runs.read import load_fitted, read_predictions
 from survkit.train import main
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
-from survkit.types import InputError, Splits, SurvivalData
+from survkit.types import InputError, Splits, SurvivalData, SurvivalPrediction
 from tests.baselines.further_models import Warnings
 from tests.models.competing_fixtures import (
     CAUSES,
@@ -135,7 +138,7 @@ def test_hazards_in_constant_proportion_and_infinite_ones_are_exact() -> None:
 
 
 def test_cox_regressions_agree_with_those_of_lifelines_and_a_literal_loop() -> None:
-    """riskRegression's CSC adds S(u-) dH_c at each event time, a little more than is left."""
+    """Other software may add S(u-) dH_c at each event time, a little more than is left."""
     model = fitted("coxph", cox_alpha=0.0)
     features = VALIDATION.features[:5]
     prediction = model.predict(features, TIMES)
@@ -151,7 +154,7 @@ def test_cox_regressions_agree_with_those_of_lifelines_and_a_literal_loop() -> N
     times, rises = np.unique(TRAIN.time), np.diff(hazards, axis=1, prepend=0.0)
     for row in range(5):
         survival, incidence, plain = 1.0, np.zeros(2), np.zeros(2)
-        curve, curve_of_csc = [(1.0, 0.0, 0.0)], [(0.0, 0.0)]
+        curve, other_curve = [(1.0, 0.0, 0.0)], [(0.0, 0.0)]
         for j in range(len(times)):
             of_causes = rises[:, j, row]
             plain = plain + survival * of_causes
@@ -160,13 +163,13 @@ def test_cox_regressions_agree_with_those_of_lifelines_and_a_literal_loop() -> N
                 incidence = incidence + (survival - left) * of_causes / of_causes.sum()
                 survival = left
             curve.append((survival, *incidence))
-            curve_of_csc.append(tuple(plain))
+            other_curve.append(tuple(plain))
         at = np.searchsorted(times, TIMES, side="right")
         expected = np.array(curve)[at].T
         np.testing.assert_allclose(prediction.survival[row], expected[0], atol=2e-5)
         found = prediction.cumulative_incidence[row]
         np.testing.assert_allclose(found, expected[1:], atol=2e-5)
-        np.testing.assert_allclose(found, np.array(curve_of_csc)[at].T, atol=0.02)
+        np.testing.assert_allclose(found, np.array(other_curve)[at].T, atol=0.02)
     steps = model.knots.steps
     assert model.predict(features, steps).step
     np.testing.assert_array_equal(steps, np.sort(TRAIN.time[TRAIN.event & (TRAIN.time <= 3)]))
@@ -287,3 +290,35 @@ def test_survivalboost_is_that_of_hazardous(monkeypatch: pytest.MonkeyPatch) -> 
     survival, incidence = curves_of_causes(rising)
     np.testing.assert_allclose(survival, prediction.survival, atol=1e-12)
     np.testing.assert_allclose(incidence, prediction.cumulative_incidence, atol=1e-12)
+
+
+def test_ensembles_and_calibration_keep_sums_of_1(tmp_path: Path) -> None:
+    members = [fitted("coxph"), fitted("aalen_johansen")]
+    ensemble = EnsembleModel(members, grid=GRID, weights=[0.25, 0.75])
+    map_of = Calibration(applied=True, intercept=0.4, slope=0.3)
+    model = CalibratedModel(ensemble, grid=GRID, calibration=map_of)
+    save_checkpoint(tmp_path / "checkpoint.pt", model.state())
+    again = rebuild(load_checkpoint(tmp_path / "checkpoint.pt"))
+    features = VALIDATION.features
+    for times in (None, TIMES):
+        parts = [member.predict(features, times) for member in members]
+        mean = 0.25 * parts[0].cumulative_incidence + 0.75 * parts[1].cumulative_incidence
+        found = ensemble.predict(features, times)
+        np.testing.assert_allclose(found.cumulative_incidence, mean, atol=1e-12)
+        mapped = again.predict(features, times)
+        np.testing.assert_array_equal(mapped.survival, model.predict(features, times).survival)
+        total = mapped.survival + mapped.cumulative_incidence.sum(axis=1)
+        np.testing.assert_allclose(total, 1.0, atol=1e-12)
+    same = map_of._replace(intercept=0.0, slope=1.0).apply(found)
+    np.testing.assert_allclose(same.cumulative_incidence, found.cumulative_incidence, atol=1e-9)
+    whole, flat = renormalised(found)
+    assert flat == 0
+    total = whole.cumulative_incidence[:, :, -1].sum(axis=1)
+    np.testing.assert_allclose(total, 1.0)
+
+    # Survival hardly below 1 may be mapped to much less.
+    rounded = np.array([[1 - 1e-16, 0.5, 0.5]])
+    of_causes = np.array([[[0.0, 0.2, 0.2], [0.0, 0.3, 0.3]]])
+    prediction = SurvivalPrediction(np.arange(3.0), rounded, cumulative_incidence=of_causes)
+    mapped = map_of._replace(slope=0.1).apply(prediction).cumulative_incidence
+    assert 0.001 < mapped[0, 0, 0] == pytest.approx(mapped[0, 1, 0] * 2 / 3)
