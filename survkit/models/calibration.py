@@ -2,8 +2,7 @@
 
 The map is logit S' = intercept + slope logit S, Platt's scaling of survival at every time at once.
 It keeps curves monotone between 1 and 0 and the order of subjects at each time; the identity is
-intercept 0, slope 1. With competing causes it maps survival without any event, and the share of
-each cause in what happens between two times stays.
+intercept 0, slope 1.
 """
 
 from __future__ import annotations
@@ -53,7 +52,11 @@ class Calibration(NamedTuple):
     n_impossible: int = 0
 
     def apply(self, prediction: SurvivalPrediction) -> SurvivalPrediction:
-        """Return the calibrated prediction; expert weights and the shares of causes stay."""
+        """Return the calibrated prediction; expert weights stay.
+
+        With several causes, survival of any event is mapped, and what it falls by between two times
+        is shared as before: the map moves no cause against another.
+        """
         if not self.applied:
             return prediction
         # Rounding may let a curve rise or leave [0, 1], which a map could magnify.
@@ -61,7 +64,7 @@ class Calibration(NamedTuple):
         mapped = expit(self.intercept + self.slope * logit(survival))
         if prediction.cumulative_incidence is None:
             return replace(prediction, survival=mapped)
-        incidence = _with_shares_of(prediction.cumulative_incidence, mapped)
+        incidence = _shared_as(prediction.cumulative_incidence, mapped)
         return replace(prediction, survival=mapped, cumulative_incidence=incidence)
 
     def describe(self) -> str:
@@ -88,19 +91,17 @@ class Calibration(NamedTuple):
         return " ".join(sentences)
 
 
-def _with_shares_of(
-    incidence: NDArray[np.float64], survival: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return cumulative incidences (n, C, T) for other survival (n, T) with the causes' shares.
+def _shared_as(incidence: FloatArray, survival: FloatArray) -> NDArray[np.float64]:
+    """Return incidences (n, C, T) that share each fall of other survival curves (n, T) as these.
 
-    Of what happens between two times, each cause has the share that it has in `incidence`.
+    A fall where no incidence rises, as rounding may leave it, is shared as all falls together.
     """
-    masses = np.maximum(np.diff(incidence, axis=2, prepend=0.0), 0.0)  # rounding
-    total = masses.sum(axis=1, keepdims=True)
-    even = np.full_like(masses, 1.0 / masses.shape[1])
-    share = np.divide(masses, total, out=even, where=total > 0)
-    happened = -np.diff(survival, axis=1, prepend=1.0)
-    return np.cumsum(share * happened[:, None], axis=2)
+    rises = np.maximum(np.diff(incidence, axis=2, prepend=0.0), 0.0)
+    overall = rises.sum(axis=2, keepdims=True) + np.finfo(np.float64).tiny
+    rises = np.where(rises.sum(axis=1, keepdims=True) > 0, rises, overall)
+    share = rises / rises.sum(axis=1, keepdims=True)
+    falls = -np.diff(survival, axis=1, prepend=1.0)
+    return np.asarray(np.cumsum(share * falls[:, None], axis=2))
 
 
 class _Outcomes(NamedTuple):

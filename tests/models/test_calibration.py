@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from survkit.metrics import evaluate
-from survkit.metrics.problem import class_likelihood
+from survkit.metrics.classes import class_likelihood
 from survkit.models.calibration import MIN_EVENTS, Calibration, fit_calibration
 from survkit.types import SurvivalData, SurvivalPrediction, TimeGrid
 
