@@ -1,4 +1,4 @@
-"""The Aalen-Johansen baseline against scikit-survival and published values."""
+"""The Aalen-Johansen baseline against scikit-survival and reference values."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_curves_and_their_limits_are_those_of_scikit_survival(outcomes) -> None:
         np.testing.assert_allclose(found, expected[:, rises], atol=1e-10)
 
 
-def test_curves_are_those_of_the_published_analyses() -> None:
-    """Scrucca, Santucci & Aversa (2007), Bone Marrow Transplantation 40:381; R's vignette."""
+def test_curves_have_the_reference_values() -> None:
+    """Data of Scrucca, Santucci & Aversa (2007), Bone Marrow Transplantation 40:381, and mgus2."""
     survival, incidence = IncidenceCurves.estimate(*bone_marrow(), 2).at([72.0])
     np.testing.assert_allclose(incidence[:, 0], [0.2728, 0.4813], atol=5e-5)
     np.testing.assert_allclose(1 - survival, 0.7541, atol=5e-5)

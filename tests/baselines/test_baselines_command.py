@@ -75,7 +75,7 @@ def test_a_run_makes_a_record(model: str, folders: dict[str, Path]) -> None:
     assert (folders[model] / "history.jsonl").exists() == network
     linear = model in ("coxph", "coxnet", "weibull_aft")
     assert (result["num_parameters"] is None) == (not network and not linear)
-    if not network and model != "kaplan_meier":
+    if not network and model not in ("kaplan_meier", "aalen_johansen"):
         assert 0.6 < result["test"]["concordance"] < 0.8
 
 
