@@ -1,0 +1,201 @@
+"""The causes of the events of a table, from the values of one column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from survkit.datasets.outcome import present_cells, with_counts
+from survkit.datasets.problems import Problems
+from survkit.datasets.values import Markers, number
+from survkit.text import nearest
+from survkit.types import InputError
+from survkit.types.data import CAUSE_NAME
+
+CENSORED = ("false", "no", "f", "censored")
+"""What means censored, besides 0, where the user does not say otherwise; case does not count."""
+
+_NO_CAUSE = ("censored", "censoring", "alive")
+"""Names of no cause."""
+
+Causes = NDArray[np.int64]
+
+
+class _Named(NamedTuple):
+    """A value of the column, and the name of its cause."""
+
+    value: str
+    name: str
+
+
+def read_causes(
+    cells: pd.Series,
+    missing: Markers,
+    causes: Sequence[str],
+    censored_values: Sequence[str],
+    problems: Problems,
+    warnings: list[str],
+) -> tuple[Causes, tuple[str, ...], dict[str, Any]]:
+    """Return the cause of each row's event, the names of the causes, and how they are coded.
+
+    Parameters
+    ----------
+    cells : Series, n rows
+        The column, as text, indexed by data row.
+    missing : Markers
+        What counts as missing.
+    causes : sequence of str
+        For each cause a value of the column and a name, as "1=relapse"; 1 is also 1.0.
+    censored_values : sequence of str
+        The values that mean censored; where none are given, 0 and `CENSORED`.
+    problems, warnings
+        What is found is added to them.
+
+    Returns
+    -------
+    tuple
+        Causes (n,), 1 to C in the order given and 0 for censored rows; the names; the coding, with
+        nothing in it where there are problems.
+    """
+    counts = Counter(present_cells(cells, missing, problems))
+    pairs, faults = _pairs(causes)
+    faults += _repeated(pairs, censored_values)
+    texts = {pair.name: _texts(pair.value, counts) for pair in pairs}
+    named = {text for found in texts.values() for text in found}
+    faults += _absent("--causes", [pair.value for pair in pairs], counts)
+    if censored_values:
+        faults += _absent("--censored_values", censored_values, counts)
+        censored = {text for value in censored_values for text in _texts(value, counts)}
+    else:
+        faults += [
+            f"'{pair.value}' means censored, unless --censored_values says what does"
+            for pair in pairs
+            if _is_censored(pair.value)
+        ]
+        censored = {text for text in counts if _is_censored(text)} - named
+    left = {text: counts[text] for text in counts if text not in named and text not in censored}
+    if left:
+        faults.append(
+            f"{with_counts(left)} left over: name the cause of each in --causes, or what means "
+            "censored in --censored_values"
+        )
+    if faults:
+        problems.add(
+            f"{'; '.join(dict.fromkeys(faults))}; column '{cells.name}' has the values "
+            f"{with_counts(counts)}, and --causes is {' '.join(causes)}"
+        )
+        return np.zeros(len(cells), np.int64), (), {"column": str(cells.name)}
+    if len(censored) > 1 and censored_values:
+        warnings.append(
+            f"column '{cells.name}': {with_counts({text: counts[text] for text in censored})} "
+            f"count as censored, as --censored_values is {' '.join(censored_values)}"
+        )
+    meaning = {text: j for j, found in enumerate(texts.values(), 1) for text in found}
+    coding = {
+        "column": str(cells.name),
+        "seen": sorted(named),
+        "censored": sorted(censored),
+        "causes": {name: sorted(found) for name, found in texts.items()},
+    }
+    return np.array([meaning.get(cell, 0) for cell in cells], np.int64), tuple(texts), coding
+
+
+def _pairs(causes: Sequence[str]) -> tuple[list[_Named], list[str]]:
+    """Return each value with its name, and what is wrong with them by themselves."""
+    pairs, faults = [], []
+    for given in causes:
+        value, _, name = (part.strip() for part in given.rpartition("="))
+        if not value or not name:
+            faults.append(f"'{given}' in --causes is not VALUE=NAME, such as 1=relapse")
+        elif not CAUSE_NAME.fullmatch(name):
+            faults.append(
+                f"'{name}' names no cause: a name has letters, digits, '_', '-' and '.' only"
+            )
+        elif name.casefold() in _NO_CAUSE:
+            faults.append(
+                f"'{name}' names no cause: --censored_values {value} says what means censored"
+            )
+        else:
+            pairs.append(_Named(value, name))
+    if len(causes) == 1 and pairs:
+        faults.append(
+            "--causes has one cause, and causes are two or more; to count one value as the event, "
+            f"give --event_value {pairs[0].value}"
+        )
+    return pairs, faults
+
+
+def _repeated(pairs: Sequence[_Named], censored_values: Sequence[str]) -> list[str]:
+    """Return which values and names occur twice: '1' and '1.0' are one value."""
+    seen: dict[float | str, str] = {}
+    faults = []
+    for pair in pairs:
+        first = seen.setdefault(_key(pair.value), pair.name)
+        if first != pair.name or sum(_key(p.value) == _key(pair.value) for p in pairs) > 1:
+            faults.append(f"the value '{pair.value}' is named twice in --causes")
+    names = Counter(pair.name for pair in pairs)
+    faults += [f"two causes have the name '{name}'" for name, n in names.items() if n > 1]
+    return faults + [
+        f"'{value}' is in --causes and in --censored_values"
+        for value in map(str.strip, censored_values)
+        if _key(value) in seen
+    ]
+
+
+def _absent(flag: str, values: Iterable[str], counts: Counter[str]) -> list[str]:
+    return [
+        f"no row has '{value.strip()}' of {flag}{nearest(value.strip(), counts)}"
+        for value in values
+        if not _texts(value, counts)
+    ]
+
+
+def _texts(value: str, counts: Iterable[str]) -> set[str]:
+    """Return the texts of the column that are a value."""
+    return {text for text in counts if _key(text) == _key(value.strip())}
+
+
+def _key(value: str) -> float | str:
+    """Return what two texts of one value share: a number, or the text itself."""
+    found = number(value, "," if "," in value else ".")
+    return value if found is None else found
+
+
+def _is_censored(value: str) -> bool:
+    return _key(value) == 0.0 or value.casefold() in CENSORED
+
+
+def check_cause_flags(
+    causes: Sequence[str],
+    censored_values: Sequence[str],
+    cause_of_interest: str | None,
+    event_value: str | None,
+) -> None:
+    """Refuse flags of causes that contradict each other, or that need `causes`.
+
+    Raises
+    ------
+    InputError
+        Naming the flags.
+    """
+    if causes and event_value is not None:
+        raise InputError(
+            f"--event_value counts one value as the event ({event_value}) and --causes several "
+            f"({' '.join(causes)}); give one or the other"
+        )
+    if causes:
+        return
+    for flag, given in (
+        ("censored_values", " ".join(censored_values)),
+        ("cause_of_interest", cause_of_interest),
+    ):
+        if given:
+            raise InputError(
+                f"--{flag} is {given}, and it needs --causes, which names the values of the event "
+                "column that are events: --causes 1=relapse 2=death"
+            )
