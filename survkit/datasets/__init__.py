@@ -97,6 +97,14 @@ DATASETS = {
         name: DatasetEntry("survkit.datasets.bundled:load_bundled", arguments=(name,))
         for name in ("flchain", "gbsg2", "whas500", "veteran", "rossi", "lung")
     },
+    **{
+        name: DatasetEntry(
+            "survkit.datasets.bundled:load_bundled_causes",
+            ("cause_of_interest",),
+            arguments=(name,),
+        )
+        for name in ("bmt", "cgvhd")
+    },
     "udca": DatasetEntry("survkit.datasets.udca:load_udca", ("data_dir",)),
     "csv": DatasetEntry(
         "survkit.datasets.csv:load_csv",
@@ -110,6 +118,10 @@ DATASETS = {
     ),
     "synthetic": DatasetEntry(
         "survkit.datasets.synthetic:load_synthetic", ("synthetic_rows", "synthetic_process")
+    ),
+    "synthetic_competing": DatasetEntry(
+        "survkit.datasets.synthetic_competing:load_synthetic_competing",
+        ("synthetic_rows", "cause_of_interest"),
     ),
 }
 
@@ -156,7 +168,9 @@ def dataset_entry(name: str) -> DatasetEntry:
     name = dataset_name(name)
     if name in DATASETS:
         return DATASETS[name]
-    return COLLECTIONS[name.partition(":")[0]]._replace(arguments=(name,))
+    entry = COLLECTIONS[name.partition(":")[0]]
+    of_causes = ("cause_of_interest",) if find_set(name).cause_names else ()
+    return entry._replace(arguments=(name,), parameters=(*entry.parameters, *of_causes))
 
 
 def folder_name(dataset: str) -> str:

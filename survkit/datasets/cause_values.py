@@ -66,7 +66,7 @@ def read_causes(
     pairs, faults = _pairs(causes)
     faults += _repeated(pairs, censored_values)
     texts = {pair.name: _texts(pair.value, counts) for pair in pairs}
-    named = {text for found in texts.values() for text in found}
+    named = {text for pair in pairs for text in _texts(pair.value, counts)}
     faults += _absent("--causes", [pair.value for pair in pairs], counts)
     if censored_values:
         faults += _absent("--censored_values", censored_values, counts)
@@ -79,10 +79,10 @@ def read_causes(
         ]
         censored = {text for text in counts if _is_censored(text)} - named
     left = {text: counts[text] for text in counts if text not in named and text not in censored}
-    if left:
+    if left and len(pairs) == len(causes):  # else they may be those of a cause with a fault
         faults.append(
-            f"{with_counts(left)} left over: name the cause of each in --causes, or what means "
-            "censored in --censored_values"
+            f"{with_counts(left)} neither a cause nor censored: name each in --causes, or in "
+            "--censored_values"
         )
     if faults:
         problems.add(
@@ -124,26 +124,25 @@ def _pairs(causes: Sequence[str]) -> tuple[list[_Named], list[str]]:
             pairs.append(_Named(value, name))
     if len(causes) == 1 and pairs:
         faults.append(
-            "--causes has one cause, and causes are two or more; to count one value as the event, "
-            f"give --event_value {pairs[0].value}"
+            "--causes has one cause, and causes are two or more; to count one value as the event "
+            f"and all others as censored, give --event_value {pairs[0].value}"
         )
     return pairs, faults
 
 
 def _repeated(pairs: Sequence[_Named], censored_values: Sequence[str]) -> list[str]:
     """Return which values and names occur twice: '1' and '1.0' are one value."""
-    seen: dict[float | str, str] = {}
-    faults = []
-    for pair in pairs:
-        first = seen.setdefault(_key(pair.value), pair.name)
-        if first != pair.name or sum(_key(p.value) == _key(pair.value) for p in pairs) > 1:
-            faults.append(f"the value '{pair.value}' is named twice in --causes")
+    values = Counter(_key(pair.value) for pair in pairs)
     names = Counter(pair.name for pair in pairs)
-    faults += [f"two causes have the name '{name}'" for name, n in names.items() if n > 1]
-    return faults + [
-        f"'{value}' is in --causes and in --censored_values"
-        for value in map(str.strip, censored_values)
-        if _key(value) in seen
+    twice = {_key(pair.value): pair.value for pair in pairs if values[_key(pair.value)] > 1}
+    return [
+        *(f"the value '{value}' is named twice in --causes" for value in twice.values()),
+        *(f"two causes have the name '{name}'" for name, count in names.items() if count > 1),
+        *(
+            f"'{value.strip()}' is in --causes and in --censored_values"
+            for value in censored_values
+            if _key(value.strip()) in values
+        ),
     ]
 
 

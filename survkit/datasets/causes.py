@@ -54,9 +54,8 @@ def check_each_cause(counts: Mapping[str, int], where: str, *, at_least: int) ->
     few = {name: count for name, count in counts.items() if count < at_least}
     if few:
         raise InputError(
-            f"{where} has {counts_text(few)} event{'s' * (sum(few.values()) != 1)}; at least "
-            f"{at_least} of each cause {'is' if at_least == 1 else 'are'} needed; "
-            "--cause_of_interest NAME models one cause alone"
+            f"{where} has too few events of some causes ({counts_text(few)}); each needs at least "
+            f"{at_least}; --cause_of_interest NAME models another cause alone"
         )
 
 

@@ -142,9 +142,9 @@ def split_rows(
     return SplitRows(*parts)
 
 
-def _of_subjects(event: Events, subject: NDArray[np.int64], count: int) -> Events:
+def _of_subjects(event: Events, subject: NDArray[np.int64], count: int) -> Rows:
     """Return the events of so many subjects, from those of their rows."""
-    of_subject: Events = np.zeros_like(event, shape=count)
+    of_subject = np.zeros(count, np.int64)
     np.maximum.at(of_subject, subject, event)
     return of_subject
 
