@@ -64,25 +64,16 @@ def read_causes(
     """
     counts = Counter(present_cells(cells, missing, problems))
     pairs, faults = _pairs(causes)
+    texts = [_texts(pair.value, counts) for pair in pairs]
+    named = set().union(*texts)
+    censored = _censored(censored_values, counts) - (set() if censored_values else named)
     faults += _repeated(pairs, censored_values)
-    texts = {pair.name: _texts(pair.value, counts) for pair in pairs}
-    named = {text for pair in pairs for text in _texts(pair.value, counts)}
-    faults += _absent("--causes", [pair.value for pair in pairs], counts)
-    if censored_values:
-        faults += _absent("--censored_values", censored_values, counts)
-        censored = {text for value in censored_values for text in _texts(value, counts)}
-    else:
-        faults += [
-            f"'{pair.value}' means censored, unless --censored_values says what does"
-            for pair in pairs
-            if _is_censored(pair.value)
-        ]
-        censored = {text for text in counts if _is_censored(text)} - named
-    left = {text: counts[text] for text in counts if text not in named and text not in censored}
+    faults += _not_there(pairs, censored_values, counts)
+    left = {text: counts[text] for text in counts if text not in named | censored}
     if left and len(pairs) == len(causes):  # else they may be those of a cause with a fault
         faults.append(
-            f"{with_counts(left)} neither a cause nor censored: name each in --causes, or in "
-            "--censored_values"
+            f"not named: {with_counts(left)}; name each in --causes, or in --censored_values if it "
+            "means censored"
         )
     if faults:
         problems.add(
@@ -95,14 +86,15 @@ def read_causes(
             f"column '{cells.name}': {with_counts({text: counts[text] for text in censored})} "
             f"count as censored, as --censored_values is {' '.join(censored_values)}"
         )
-    meaning = {text: j for j, found in enumerate(texts.values(), 1) for text in found}
+    names = tuple(pair.name for pair in pairs)
     coding = {
         "column": str(cells.name),
         "seen": sorted(named),
         "censored": sorted(censored),
-        "causes": {name: sorted(found) for name, found in texts.items()},
+        "causes": {name: sorted(found) for name, found in zip(names, texts, strict=True)},
     }
-    return np.array([meaning.get(cell, 0) for cell in cells], np.int64), tuple(texts), coding
+    meaning = {text: j for j, found in enumerate(texts, 1) for text in found}
+    return np.array([meaning.get(cell, 0) for cell in cells], np.int64), names, coding
 
 
 def _pairs(causes: Sequence[str]) -> tuple[list[_Named], list[str]]:
@@ -146,12 +138,30 @@ def _repeated(pairs: Sequence[_Named], censored_values: Sequence[str]) -> list[s
     ]
 
 
-def _absent(flag: str, values: Iterable[str], counts: Counter[str]) -> list[str]:
-    return [
-        f"no row has '{value.strip()}' of {flag}{nearest(value.strip(), counts)}"
-        for value in values
+def _not_there(
+    pairs: Sequence[_Named], censored_values: Sequence[str], counts: Counter[str]
+) -> list[str]:
+    """Return which values no row has, and which mean censored although they have a cause."""
+    given = [("causes", pair.value) for pair in pairs]
+    given += [("censored_values", value.strip()) for value in censored_values]
+    faults = [
+        f"no row has '{value}' of --{flag}{nearest(value, counts)}"
+        for flag, value in given
         if not _texts(value, counts)
     ]
+    faults += [
+        f"'{pair.value}' means censored, unless --censored_values says what does"
+        for pair in pairs
+        if not censored_values and _is_censored(pair.value)
+    ]
+    return faults
+
+
+def _censored(censored_values: Sequence[str], counts: Iterable[str]) -> set[str]:
+    """Return the texts of the column that mean censored."""
+    if not censored_values:
+        return {text for text in counts if _is_censored(text)}
+    return {text for value in censored_values for text in _texts(value, counts)}
 
 
 def _texts(value: str, counts: Iterable[str]) -> set[str]:
