@@ -19,6 +19,7 @@ import numpy as np
 
 from survkit.datasets import load_dataset
 from survkit.datasets.bundled import BUNDLED
+from survkit.datasets.causes import cause_counts
 from survkit.datasets.collections.index import COUNTS, Facts, find_set, usable_sets
 from survkit.datasets.collections.load import features_of
 from survkit.datasets.collections.packages import read_set
@@ -31,13 +32,14 @@ OUTSIDE = (*BUNDLED, "support2", "udca")
 
 
 def main(names: Sequence[str]) -> None:
-    """Count the named sets, or all."""
-    sets = [find_set(name) for name in names] or usable_sets()
+    """Count the named sets and embedded datasets, or all."""
+    outside = [name for name in names if name in OUTSIDE] if names else OUTSIDE
+    named = [find_set(name) for name in names if name not in OUTSIDE]
+    sets = named if names else usable_sets()
     stored: dict[str, Any] = json.loads(COUNTS.read_text("utf-8")) if COUNTS.exists() else {}
     counted = {facts.full_name: count(facts) for facts in sets}
     known = {facts.full_name for facts in usable_sets()}
-    if not names:
-        counted |= {name: count_loaded(name) for name in OUTSIDE}
+    counted |= {name: count_loaded(name) for name in outside}
     known |= set(OUTSIDE)
     merged = {name: each for name, each in {**stored, **counted}.items() if name in known}
     COUNTS.write_text(json.dumps(dict(sorted(merged.items())), indent=1) + "\n", "utf-8")
@@ -57,6 +59,7 @@ def count(facts: Facts) -> dict[str, Any]:
         "sha256": table_sha256(raw),
         "reference": _reference(facts),
         "found": findings(table),
+        **_causes(table),
     }
 
 
@@ -73,7 +76,13 @@ def count_loaded(name: str) -> dict[str, Any]:
         "missing": round(float(table.features.isna().to_numpy().mean()), 4),
         "sha256": dataset.sha256,
         "unit": dataset.card.time_unit,
+        **_causes(table),
     }
+
+
+def _causes(table: RawTable) -> dict[str, Any]:
+    counts = cause_counts(table)
+    return {"causes": counts} if counts else {}
 
 
 def findings(table: RawTable) -> list[str]:

@@ -17,7 +17,7 @@ from survkit.configs.train import TrainConfig
 from survkit.datasets import DATASETS, load_dataset
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.bundled import BUNDLED
-from survkit.datasets.card import Card
+from survkit.datasets.card import Card, counts_text
 from survkit.datasets.collections.index import COLLECTIONS, Facts, facts
 from survkit.datasets.mnist import MNIST_CARD
 from survkit.datasets.sepsis import CARD as SEPSIS_CARD
@@ -35,7 +35,7 @@ from survkit.training.parameters import (
 
 PAGES = [Path(__file__).parent / name for name in ("datasets.md", "models.md")]
 
-EMBEDDED = (*BUNDLED, "digits", "synthetic")
+EMBEDDED = (*BUNDLED, "digits", "synthetic", "synthetic_competing")
 """Datasets that load without a file."""
 
 FROM_FILES = {
@@ -102,6 +102,7 @@ def card_table(card: Card, more: Iterable[tuple[str, str]] = ()) -> str:
     """Return a dataset's card as a table; counts of 0 are those that only the files tell."""
     rows = [("subjects", f"{card.n:,}")] if card.n else []
     rows += [("events", f"{card.events:,} ({card.events / card.n:.0%})")] if card.events else []
+    rows += [("causes", counts_text(card.causes))] if card.causes else []
     rows += [*more, ("time", card.time_unit), ("source", card.source), ("licence", card.licence)]
     rows += [(f"dropped `{column}`", why) for column, why in card.dropped_columns.items()]
     rows += [("**known leak**", leak) for leak in card.known_leaks]
@@ -121,12 +122,13 @@ def collection_table(collection: str) -> str:
 def _set_row(each: Facts) -> tuple[str, ...]:
     counts = each.counts
     several = f" ({counts.subjects:,} subjects)" if counts.subjects < counts.n else ""
+    causes = f" ({counts_text(counts.causes)})" if counts.causes else ""
     left_out = ", ".join(f"`{name}`" for name in each.dropped)
     leaks = [*([left_out] if left_out else []), *each.leaks]
     return (
         f"`{each.name}`",
         f"{counts.n:,}{several}",
-        f"{counts.events:,}",
+        f"{counts.events:,}{causes}",
         f"{counts.features:,}",
         f"{counts.missing:.1%}",
         each.unit,

@@ -36,6 +36,9 @@ class DataConfig:
         identity=False,
         shown_default="$SURVKIT_DATA_DIR, or ./data",
     )
+    cause_of_interest: str | None = _data(
+        None, "of several causes of the event, the one that counts; the others count as censored"
+    )
     split: Literal["holdout", "folds"] = _split(
         "holdout", "test a tenth of the subjects, or one of --folds equal parts of them"
     )
@@ -140,10 +143,18 @@ class DataConfig:
     )
     time_column: str | None = _csv(None, "column of event or censoring times")
     event_column: str | None = _csv(
-        None, "column of events: 1/0, true/false, yes/no or t/f, or see event_value"
+        None, "column of events: 1/0, true/false, yes/no or t/f, or see event_value and causes"
     )
     event_value: str | None = _csv(
         None, "value of the event column that means the event was seen, such as dead"
+    )
+    causes: tuple[str, ...] = _csv(
+        (), "values of the event column with the names of their causes, such as 1=relapse 2=death"
+    )
+    censored_values: tuple[str, ...] = _csv(
+        (),
+        "with causes, values of the event column that mean censored, such as alive",
+        shown_default="0, false, no, f and censored",
     )
     start_column: str | None = _csv(None, "column of the date that time counts from")
     end_column: str | None = _csv(None, "column of the date of event or censoring")

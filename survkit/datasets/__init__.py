@@ -97,18 +97,31 @@ DATASETS = {
         name: DatasetEntry("survkit.datasets.bundled:load_bundled", arguments=(name,))
         for name in ("flchain", "gbsg2", "whas500", "veteran", "rossi", "lung")
     },
+    **{
+        name: DatasetEntry(
+            "survkit.datasets.bundled:load_bundled_causes",
+            ("cause_of_interest",),
+            arguments=(name,),
+        )
+        for name in ("bmt", "cgvhd")
+    },
     "udca": DatasetEntry("survkit.datasets.udca:load_udca", ("data_dir",)),
     "csv": DatasetEntry(
         "survkit.datasets.csv:load_csv",
         (
             *("csv_path", "time_column", "event_column", "categorical_columns", "time_unit"),
             *("numeric_columns", "drop_columns", "id_column", "group_column"),
-            *("event_value", "start_column", "end_column", "date_format", "missing_values"),
+            *("event_value", "causes", "censored_values", "cause_of_interest"),
+            *("start_column", "end_column", "date_format", "missing_values"),
             *("csv_separator", "csv_decimal", "csv_encoding"),
         ),
     ),
     "synthetic": DatasetEntry(
         "survkit.datasets.synthetic:load_synthetic", ("synthetic_rows", "synthetic_process")
+    ),
+    "synthetic_competing": DatasetEntry(
+        "survkit.datasets.synthetic_competing:load_synthetic_competing",
+        ("synthetic_rows", "cause_of_interest"),
     ),
 }
 
@@ -155,7 +168,9 @@ def dataset_entry(name: str) -> DatasetEntry:
     name = dataset_name(name)
     if name in DATASETS:
         return DATASETS[name]
-    return COLLECTIONS[name.partition(":")[0]]._replace(arguments=(name,))
+    entry = COLLECTIONS[name.partition(":")[0]]
+    of_causes = ("cause_of_interest",) if find_set(name).cause_names else ()
+    return entry._replace(arguments=(name,), parameters=(*entry.parameters, *of_causes))
 
 
 def folder_name(dataset: str) -> str:

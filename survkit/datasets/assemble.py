@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survkit.datasets.card import Card
+from survkit.datasets.causes import cause_counts, check_each_cause, of_interest
 from survkit.datasets.preprocessing import Preprocessor
 from survkit.datasets.schema import Schema
 from survkit.datasets.splitting import DEFAULT_SPLIT, RANDOM_SPLIT, Split, SplitRows, split_rows
@@ -154,7 +155,13 @@ def time_grid(
     return TimeGrid.evenly_spaced(float(time.max()), time_bins, floor=floor)
 
 
-def build_dataset(table: RawTable, card: Card, **common: Unpack[CommonParameters]) -> Dataset:
+def build_dataset(
+    table: RawTable,
+    card: Card,
+    *,
+    cause_of_interest: str | None = None,
+    **common: Unpack[CommonParameters],
+) -> Dataset:
     """Split a raw table, preprocess it by its training rows and lay the time grid.
 
     Parameters
@@ -163,20 +170,31 @@ def build_dataset(table: RawTable, card: Card, **common: Unpack[CommonParameters
         All rows of the dataset, n of them.
     card : Card
         What is known of it.
+    cause_of_interest : str, optional
+        Of several causes, the one whose events count; those of the others are censored. The split
+        is that of the table with all causes, so that the same rows are tested.
     **common
         The split, as in `load_dataset`, and the others as in `time_grid`.
 
     Raises
     ------
     InputError
-        For too few rows or events to split, or features that cannot be used.
+        For too few rows or events to split, features that cannot be used, or a cause of interest
+        that is none of the table's.
     """
+    strata = table.event if table.cause is None else table.cause
+    noted: tuple[str, ...] = ()
+    if cause_of_interest is not None:
+        table, card, warning = of_interest(table, card, cause_of_interest)
+        noted = (warning,)
     check_events(table.event, "the table")
+    check_each_cause(cause_counts(table), "the table", at_least=MIN_EVENTS)
     grid, asked = separated(common)
     split = asked.resolved(len(table))
-    rows = split_rows(len(table), table.subject_id, event=table.event, split=split)
+    rows = split_rows(len(table), table.subject_id, event=strata, split=split)
     check_events(table.event[rows.train], "the training split")
     splits, preprocessor, warnings = preprocess(table, rows)
+    check_each_cause(cause_counts(splits.train), "the training split", at_least=1)
     return Dataset(
         name=card.name,
         splits=splits,
@@ -184,7 +202,7 @@ def build_dataset(table: RawTable, card: Card, **common: Unpack[CommonParameters
         preprocessor=preprocessor,
         card=card,
         sha256=table_sha256(table),
-        warnings=warnings,
+        warnings=(*noted, *warnings),
         grid_flags=grid_flags(len(table), grid),
         raw=table,
         split=split,

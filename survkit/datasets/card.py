@@ -50,6 +50,11 @@ def used_findings(findings: Iterable[Finding]) -> dict[str, list[str]]:
     return details
 
 
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return numbers of events by cause in words: relapse 272, death 76."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
 @dataclass(frozen=True)
 class Card:
     """A dataset's facts, asserted when it loads.
@@ -76,6 +81,8 @@ class Card:
         Anything else that decides how results are to be read.
     leak_checks : tuple of LeakCheck, optional
         The checks of a table that nobody has examined for leaks; None where somebody has.
+    causes : mapping of str to int
+        Number of events of each cause, in the order of their numbers; empty for one cause.
     """
 
     name: str
@@ -88,25 +95,33 @@ class Card:
     known_leaks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     leak_checks: tuple[LeakCheck, ...] | None = None
+    causes: Mapping[str, int] = field(default_factory=dict)
 
-    def check(self, n: int, events: int) -> None:
+    def check(self, n: int, events: int, causes: Mapping[str, int] | None = None) -> None:
         """Assert the counts of loaded data.
 
         Raises
         ------
         InputError
-            Where the data have another number of subjects or events than this card says.
+            Where the data have another number of subjects or events, or of events by cause, than
+            this card says.
         """
         if (n, events) != (self.n, self.events):
             raise InputError(
                 f"dataset {self.name}: found {n:,} subjects with {events:,} events, expected "
                 f"{self.n:,} with {self.events:,}; the data are not those the card describes"
             )
+        if (causes or {}) != self.causes:
+            raise InputError(
+                f"dataset {self.name}: found the causes {counts_text(causes or {})}, expected "
+                f"{counts_text(self.causes)}; the data are not those the card describes"
+            )
 
     def __str__(self) -> str:
         lines = [
             f"{self.name}: {self.n:,} subjects, {self.events:,} events "
             f"({self.events / self.n:.0%}), time in {self.time_unit}",
+            *([f"  causes: {counts_text(self.causes)}"] if self.causes else []),
             f"  source: {self.source}",
             f"  licence: {self.licence}",
         ]

@@ -10,6 +10,7 @@ from typing import Literal, Unpack
 import numpy as np
 
 from survkit.datasets.assemble import CommonParameters, Dataset, build_dataset
+from survkit.datasets.causes import of_interest
 from survkit.datasets.csv_table import CsvTable, read_csv
 from survkit.datasets.leaks import CONSTANTS, check_leaks, leak_warnings
 from survkit.datasets.table_flags import TableFlags
@@ -27,6 +28,9 @@ def load_csv(
     id_column: str | None = None,
     group_column: str | None = None,
     event_value: str | None = None,
+    causes: Sequence[str] = (),
+    censored_values: Sequence[str] = (),
+    cause_of_interest: str | None = None,
     start_column: str | None = None,
     end_column: str | None = None,
     date_format: str | None = None,
@@ -52,6 +56,11 @@ def load_csv(
         What names a row, and the subject of several rows, which splits keep together.
     event_value : str, optional
         The value of the event column that means the event was seen.
+    causes, censored_values : sequence of str
+        Where events have several causes: values of the event column with their names, such as
+        "1=relapse", and the values that mean censored; see `read_causes`.
+    cause_of_interest : str, optional
+        The one cause whose events count; those of the others are censored.
     start_column, end_column, date_format : str, optional
         Dates that time is measured between, in place of `time_column`, and how they are written
         (as for `datetime.strptime`; ISO 8601 where not given).
@@ -78,6 +87,9 @@ def load_csv(
         numeric_columns=numeric_columns,
         drop_columns=drop_columns,
         event_value=event_value,
+        causes=causes,
+        censored_values=censored_values,
+        cause_of_interest=cause_of_interest,
         date_format=date_format,
         time_unit=time_unit,
         missing_values=missing_values,
@@ -86,12 +98,13 @@ def load_csv(
         csv_encoding=csv_encoding,
     )
     table = read_csv(csv_path, flags)
-    dataset = build_dataset(table.raw, table.card, **common)
+    dataset = build_dataset(table.raw, table.card, cause_of_interest=cause_of_interest, **common)
     assert dataset.rows is not None
-    checks = check_leaks(table.raw, table.schema, dataset.rows.train)
+    assert dataset.raw is not None
+    checks = check_leaks(dataset.raw, table.schema, dataset.rows.train)
     return replace(
         dataset,
-        card=replace(table.card, leak_checks=checks),
+        card=replace(dataset.card, leak_checks=checks),
         warnings=(*table.warnings, *dataset.warnings, *leak_warnings(checks)),
         schema=table.schema,
     )
@@ -109,6 +122,9 @@ def table_to_describe(csv_path: Path | str | None, flags: TableFlags) -> CsvTabl
         For a file that cannot be read, or with everything in it that cannot be used.
     """
     table = read_csv(csv_path, flags, for_model=False)
+    if flags.cause_of_interest is not None:
+        raw, card, warning = of_interest(table.raw, table.card, flags.cause_of_interest)
+        table = replace(table, raw=raw, card=card, warnings=(*table.warnings, warning))
     checks = check_leaks(table.raw, table.schema, np.arange(len(table.raw)))
     constant = [
         f"column '{finding.column}' is constant: {finding.detail}"

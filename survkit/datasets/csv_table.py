@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.assemble import (
-    check_events,
-)
+from survkit.datasets.assemble import MIN_EVENTS, check_events
 from survkit.datasets.card import UNKNOWN_UNIT, Card
+from survkit.datasets.cause_values import read_causes
+from survkit.datasets.causes import (
+    cause_counts,
+    cause_number,
+    check_each_cause,
+    counts_by_name,
+)
 from survkit.datasets.cells import Cells, read_cells
 from survkit.datasets.columns import Column, feature_columns
 from survkit.datasets.outcome import read_events, read_times, times_between
@@ -24,6 +30,15 @@ from survkit.datasets.values import Markers, find_decimal
 from survkit.types import InputError
 
 _MARKS = {"point": ".", "comma": ","}
+
+
+class _Events(NamedTuple):
+    """Whether each event was seen (n,), how that is coded, and causes where there are several."""
+
+    event: NDArray[np.bool_]
+    coding: dict[str, Any]
+    cause: NDArray[np.int64] | None = None
+    cause_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +85,7 @@ def read_csv(csv_path: Path | str | None, flags: TableFlags, *, for_model: bool 
         name="csv",
         n=len(table),
         events=int(table.event.sum()),
+        causes=cause_counts(table),
         time_unit=flags.unit or UNKNOWN_UNIT,
         source=schema.source,
         licence="not stated",
@@ -96,7 +112,7 @@ def read_table(
     flags = flags.checked(list(map(str, frame.columns)), problems)
     missing = Markers(flags.markers)
     decimal = _decimal(cells, flags, missing, problems)
-    event, coding = _events(frame, flags, missing, problems, warnings)
+    outcome = _events(frame, flags, missing, problems, warnings)
     time = _times(frame, flags, missing, decimal, problems)
     columns = _columns(cells, flags, missing, decimal, problems, warnings)
     schema = Schema(
@@ -106,7 +122,7 @@ def read_table(
         decimal=decimal,
         missing_values=flags.markers,
         columns=columns,
-        event=coding,
+        event=outcome.coding,
         time={
             "column": flags.time_column,
             "start": flags.start_column,
@@ -122,16 +138,20 @@ def read_table(
     readable = [c.name for c in schema.features if c.name not in problems.columns]
     features = schema.read(frame, problems, readable)
     subject_id = _subjects(frame, flags, missing, problems)
-    if for_model and (coding.get("seen") or coding.get("censored")):
-        try:
-            check_events(event, "the table")
-        except InputError as error:
-            problems.add(str(error))
+    _check_outcome(outcome, flags, problems, for_model=for_model)
     problems.check()
     found = [c.name for c in schema.features if c.kind == "category"]
     # Those that the user names first, as before any were found: their order is in the digest.
     categorical = tuple(dict.fromkeys((*flags.categorical_columns, *found)))
-    table = RawTable(features, event, time, categorical=categorical, subject_id=subject_id)
+    table = RawTable(
+        features,
+        outcome.event,
+        time,
+        categorical=categorical,
+        subject_id=subject_id,
+        cause=outcome.cause,
+        cause_names=outcome.cause_names,
+    )
     return table, schema, tuple(warnings)
 
 
@@ -158,10 +178,38 @@ def _events(
     missing: Markers,
     problems: Problems,
     warnings: list[str],
-) -> tuple[NDArray[np.bool_], dict[str, object]]:
+) -> _Events:
     if flags.event_column is None:
-        return np.zeros(len(frame), dtype=np.bool_), {}
-    return read_events(frame[flags.event_column], missing, flags.event_value, problems, warnings)
+        return _Events(np.zeros(len(frame), dtype=np.bool_), {})
+    cells = frame[flags.event_column]
+    if not flags.causes:
+        return _Events(*read_events(cells, missing, flags.event_value, problems, warnings))
+    cause, names, coding = read_causes(
+        cells, missing, flags.causes, flags.censored_values, problems, warnings
+    )
+    return _Events(cause > 0, coding, cause, names)
+
+
+def _check_outcome(
+    outcome: _Events, flags: TableFlags, problems: Problems, *, for_model: bool
+) -> None:
+    """Note a cause of interest that is none, and events too few for a model."""
+    interest = flags.cause_of_interest
+    if not (outcome.coding.get("seen") or outcome.coding.get("censored")):
+        return  # the column has problems of its own
+    try:
+        counts = {}
+        event = outcome.event
+        if outcome.cause is not None:
+            counts = counts_by_name(outcome.cause, outcome.cause_names)
+            if interest is not None:
+                event = outcome.cause == cause_number(interest, outcome.cause_names)
+                counts = {}
+        if for_model:
+            check_events(event, "the table")
+            check_each_cause(counts, "the table", at_least=MIN_EVENTS)
+    except InputError as error:
+        problems.add(str(error))
 
 
 def _times(

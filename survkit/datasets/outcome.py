@@ -42,22 +42,24 @@ def read_events(
     problems, warnings
         What is found is added to them.
     """
-    present = _present(cells, missing, problems)
+    present = present_cells(cells, missing, problems)
     counts = Counter(present)
     if value is None:
         meaning = _understood(counts)
         if meaning is None:
+            # Of two values one is the event.
+            several = "--causes names each cause, as 1=relapse 2=death; " if len(counts) > 2 else ""
             problems.add(
-                f"column '{cells.name}' has the values {_with_counts(counts)}; events are 1 (seen) "
-                "or 0 (censored), true/false, yes/no or t/f; --event_value names the value that "
-                "means the event was seen"
+                f"column '{cells.name}' has the values {with_counts(counts)}; events are 1 (seen) "
+                f"or 0 (censored), true/false, yes/no or t/f; {several}--event_value names the "
+                "value that means the event was seen"
             )
     else:
         meaning = _named(str(cells.name), counts, value, problems)
         censored = {text: c for text, c in counts.items() if meaning and not meaning[text]}
         if len(censored) > 1:
             warnings.append(
-                f"column '{cells.name}': {_with_counts(censored)} count as censored, as "
+                f"column '{cells.name}': {with_counts(censored)} count as censored, as "
                 f"--event_value is {value}"
             )
     meaning = meaning or {}
@@ -89,13 +91,14 @@ def _named(
     if not seen:
         problems.add(
             f"--event_value is '{value}'{nearest(value, counts)}, but column '{column}' has "
-            f"the values {_with_counts(counts)}"
+            f"the values {with_counts(counts)}"
         )
         return None
     return {text: text in seen for text in counts}
 
 
-def _with_counts(counts: Counter[str] | dict[str, int]) -> str:
+def with_counts(counts: Counter[str] | dict[str, int]) -> str:
+    """Return the most frequent values, each with its number of rows."""
     common = Counter(counts).most_common(10)
     shown = ", ".join(f"{text!r} ({row_count(c)})" for text, c in common)
     return shown + (f" and {len(counts) - 10} more" if len(counts) > 10 else "")
@@ -106,7 +109,7 @@ def read_times(
 ) -> NDArray[np.float64]:
     """Return a column's times, float64, at least 0; note problems."""
     name = cells.name
-    present = _present(cells, missing, problems)
+    present = present_cells(cells, missing, problems)
     values = meanings(present, lambda cell: number(cell, decimal))
     text = present[[value is None for value in values]]
     if len(text):
@@ -168,7 +171,7 @@ def _read_dates(
         except ValueError:
             return None
 
-    present = _present(cells, missing, problems)
+    present = present_cells(cells, missing, problems)
     dates = dict(zip(present.index, meanings(present, read), strict=True))
     bad = present[[date is None for date in dates.values()]]
     if len(bad):
@@ -195,7 +198,8 @@ def _either_order(cell: str) -> bool:
     return found is not None and int(found[1]) <= 12 and int(found[2]) <= 12
 
 
-def _present(cells: pd.Series, missing: Markers, problems: Problems) -> pd.Series:
+def present_cells(cells: pd.Series, missing: Markers, problems: Problems) -> pd.Series:
+    """Return the cells that have a value; those that have none are a problem."""
     absent = pd.Series(meanings(cells, missing.__contains__), cells.index, dtype=bool)
     if absent.any():
         rows = list(cells.index[absent])

@@ -35,7 +35,8 @@ class Schema:
     columns : tuple of Column
         Every column that is not the outcome, in the order of the file.
     event : mapping
-        The "column" and the texts that mean the event was "seen" or "censored".
+        The "column" and the texts that mean the event was "seen" or "censored"; with several
+        causes also "causes", the texts of each by its name, in the order of their numbers.
     time : mapping
         The "column", or "start", "end" and "date_format", and the "unit" (None where not given).
     id_column, group_column : str, optional
@@ -131,10 +132,15 @@ class Schema:
         return "\n".join([*lines, f"  left out: {', '.join(dropped) or 'none'}"])
 
     def _event_codes(self) -> str:
-        seen, censored = (" or ".join(map(_line, self.event[key])) for key in ("seen", "censored"))
+        seen, censored = (_either(self.event[key]) for key in ("seen", "censored"))
+        causes = {name: _either(texts) for name, texts in self.event.get("causes", {}).items()}
+        if causes:
+            seen = ", ".join(f"{texts} = {_line(name)}" for name, texts in causes.items())
+        elif seen:
+            seen = f"{seen} = seen"
         return ", ".join(
             (
-                f"{seen} = seen" if seen else "no row has the event",
+                seen or "no row has the event",
                 f"{censored} = censored" if censored else "no row is censored",
             )
         )
@@ -155,6 +161,10 @@ class Schema:
 
 def _category(cells: pd.Series, missing: Markers) -> pd.Series:
     return pd.Series([None if cell in missing else cell for cell in cells], dtype=object)
+
+
+def _either(texts: Sequence[str]) -> str:
+    return " or ".join(map(_line, texts))
 
 
 def _shown(column: Column) -> str:

@@ -52,6 +52,7 @@ CARD = Card(
     notes=(
         "The onset is six hours after the first label of 1; where the first row has it, the onset "
         "may have been earlier.",
+        "The files do not tell death from discharge, so the onset has no competing causes here.",
     ),
 )
 

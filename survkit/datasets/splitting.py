@@ -19,6 +19,9 @@ ENOUGH_EVENTS = 10
 
 Rows = NDArray[np.int64]
 
+Events = BoolArray | NDArray[np.int64]
+"""Whether each event was seen; or its cause, 1 to C, and 0 where it was not."""
+
 
 class SplitRows(NamedTuple):
     """The row numbers of each split."""
@@ -34,7 +37,8 @@ class Split(NamedTuple):
     Parameters
     ----------
     stratified : bool, optional
-        Whether each part has its share of the events; None is yes below 2,000 rows.
+        Whether each part has its share of the events, and of those of each cause; None is yes
+        below 2,000 rows.
     seed : int
         Seed of the random numbers.
     kind : str
@@ -89,7 +93,7 @@ def split_rows(
     n: int,
     subject_id: NDArray[np.int64] | None = None,
     *,
-    event: BoolArray | None = None,
+    event: Events | None = None,
     split: Split = DEFAULT_SPLIT,
 ) -> SplitRows:
     """Split rows at random into training, validation and test rows.
@@ -103,9 +107,10 @@ def split_rows(
         Number of rows.
     subject_id : array, shape (n,), optional
         Subjects of several rows are split whole.
-    event : array, shape (n,), bool, optional
-        What a stratified split is stratified by. A subject counts as having the event where any
-        of its rows has it.
+    event : array, shape (n,), bool or int64, optional
+        What a stratified split is stratified by: events, or their causes. A subject counts as
+        having the event where any of its rows has it; of several causes, that with the highest
+        number.
     split : Split
         How to split; stratified where `event` is given, unless `stratified` is False.
 
@@ -120,7 +125,7 @@ def split_rows(
     if split.stratified is False:
         event = None
     elif event is not None and subject_id is not None:
-        event = np.isin(subjects, subject_id[event])
+        event = _of_subjects(event, np.searchsorted(subjects, subject_id), count)
     if split.kind == "folds":
         rest, test = _fold(count, event, split)
     else:  # whole numbers, as 0.1 / 0.9 of a round number of rows can round to one row more
@@ -137,15 +142,22 @@ def split_rows(
     return SplitRows(*parts)
 
 
-def folds_of(n: int, event: BoolArray | None = None, *, folds: int, seed: int) -> NDArray[np.int64]:
+def _of_subjects(event: Events, subject: NDArray[np.int64], count: int) -> Rows:
+    """Return the events of so many subjects, from those of their rows."""
+    of_subject = np.zeros(count, np.int64)
+    np.maximum.at(of_subject, subject, event)
+    return of_subject
+
+
+def folds_of(n: int, event: Events | None = None, *, folds: int, seed: int) -> NDArray[np.int64]:
     """Return the fold of each of n subjects, shape (n,): random, and equal in size within one.
 
     Parameters
     ----------
     n : int
         Number of subjects.
-    event : array, shape (n,), bool, optional
-        Let the folds be equal within one in their number of these, too.
+    event : array, shape (n,), bool or int64, optional
+        Let the folds be equal within one in their number of these, too, and of each cause.
     folds, seed : int
         Number of folds, and seed of the random numbers.
 
@@ -164,14 +176,14 @@ def folds_of(n: int, event: BoolArray | None = None, *, folds: int, seed: int) -
     return found
 
 
-def _fold(n: int, event: BoolArray | None, split: Split) -> tuple[Rows, Rows]:
+def _fold(n: int, event: Events | None, split: Split) -> tuple[Rows, Rows]:
     is_test = folds_of(n, event, folds=split.folds, seed=split.seed) == split.fold
     if n - is_test.sum() < 2:
         raise InputError(f"{n} subjects are too few for {split.folds} folds; use more folds")
     return np.flatnonzero(~is_test), np.flatnonzero(is_test)
 
 
-def _inner_fold(rest: Rows, event: BoolArray | None, split: Split) -> tuple[Rows, Rows]:
+def _inner_fold(rest: Rows, event: Events | None, split: Split) -> tuple[Rows, Rows]:
     """Return the training and the validation subjects of one inner fold."""
     n, folds = len(rest), split.inner_folds
     if n < folds:
@@ -185,7 +197,7 @@ def _inner_fold(rest: Rows, event: BoolArray | None, split: Split) -> tuple[Rows
     return rest[~is_validation], rest[is_validation]
 
 
-def _hold_out(rows: Rows, held_out: int, event: BoolArray | None, seed: int) -> tuple[Rows, Rows]:
+def _hold_out(rows: Rows, held_out: int, event: Events | None, seed: int) -> tuple[Rows, Rows]:
     if event is None:
         return random_split(rows, held_out, seed=seed)
     return stratified_split(rows, held_out, event[rows], seed=seed)
@@ -214,12 +226,13 @@ def random_split(rows: Rows, held_out: int, *, seed: int = SPLIT_SEED) -> tuple[
 
 
 def stratified_split(
-    rows: Rows, held_out: int, event: BoolArray, *, seed: int = SPLIT_SEED
+    rows: Rows, held_out: int, event: Events, *, seed: int = SPLIT_SEED
 ) -> tuple[Rows, Rows]:
     """Hold out a random part of some rows that has its share of the events.
 
     Draws as scikit-learn's `train_test_split(stratify=event)` does, in the same order. Where that
-    refuses a part too small for both kinds of rows, the part has the more frequent kind.
+    refuses a part too small for both kinds of rows, the part has the more frequent kind. The
+    events of a part are shared among their causes in the same way.
 
     Parameters
     ----------
@@ -227,8 +240,8 @@ def stratified_split(
         Row numbers.
     held_out : int
         How many of them to hold out.
-    event : array, shape (n,), bool
-        Whether each of the rows has the event.
+    event : array, shape (n,), bool or int64
+        Whether each of the rows has the event, or its cause.
     seed : int
         Seed of the random numbers.
 
@@ -238,11 +251,11 @@ def stratified_split(
         The other rows and those held out, each in random order.
     """
     random = np.random.RandomState(seed)
-    # Rows with one outcome only are one stratum: a stratum of nobody would change the draws.
-    strata = [where for where in (np.flatnonzero(~event), np.flatnonzero(event)) if len(where)]
-    sizes = np.array([len(where) for where in strata])
-    kept = _shares(sizes, len(rows) - held_out, random)
-    out = _shares(sizes - kept, held_out, random)
+    values, sizes = np.unique(event, return_counts=True)
+    strata = [np.flatnonzero(event == value) for value in values]
+    seen = values.astype(np.bool_)
+    kept = _shares_by_cause(sizes, seen, len(rows) - held_out, random)
+    out = _shares_by_cause(sizes - kept, seen, held_out, random)
     others: list[int] = []
     held: list[int] = []
     for where, of_kept, of_out in zip(strata, kept, out, strict=True):
@@ -252,12 +265,28 @@ def stratified_split(
     return rows[random.permutation(others)], rows[random.permutation(held)]
 
 
+def _shares_by_cause(
+    sizes: NDArray[np.int64], seen: BoolArray, draws: int, random: np.random.RandomState
+) -> Rows:
+    """Return how many of some draws each stratum gets: first of events or none, then of causes.
+
+    So each part has as many events as if they had one cause.
+    """
+    # Rows with one outcome only are one group: a group of nobody would change the draws.
+    groups = [group for group in (~seen, seen) if group.any()]
+    totals = np.array([sizes[group].sum() for group in groups])
+    counts = np.zeros_like(sizes)
+    for group, of_group in zip(groups, _shares(totals, draws, random), strict=True):
+        counts[group] = _shares(sizes[group], int(of_group), random)
+    return counts
+
+
 def _shares(sizes: NDArray[np.int64], draws: int, random: np.random.RandomState) -> Rows:
     """Return how many of some draws each stratum gets, nearest to its share of all rows.
 
     What rounding down leaves goes to the strata with the largest remainders, tied ones at random.
     """
-    exact = sizes / sizes.sum() * draws
+    exact = sizes / max(sizes.sum(), 1) * draws
     counts = np.floor(exact)
     left = int(draws - counts.sum())
     remainders = exact - counts

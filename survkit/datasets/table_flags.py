@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
+from survkit.datasets.cause_values import check_cause_flags
 from survkit.datasets.outcome import DAYS
 from survkit.datasets.problems import Problems
 from survkit.datasets.values import MISSING_VALUES
@@ -31,6 +32,9 @@ class TableFlags:
     numeric_columns: Sequence[str] = ()
     drop_columns: Sequence[str] = ()
     event_value: str | None = None
+    causes: Sequence[str] = ()
+    censored_values: Sequence[str] = ()
+    cause_of_interest: str | None = None
     date_format: str | None = None
     time_unit: str | None = None
     missing_values: Sequence[str] = ()
@@ -55,6 +59,9 @@ class TableFlags:
 
     def check(self) -> None:
         """Refuse an outcome that is not given or given twice, and a unit that no dates have."""
+        check_cause_flags(
+            self.causes, self.censored_values, self.cause_of_interest, self.event_value
+        )
         dates = self.start_column is not None or self.end_column is not None
         if dates and self.time_column is not None:
             raise InputError(

@@ -69,6 +69,10 @@ class Cohort:
         The subject of each row, where a subject has several.
     groups : Groups, optional
         What the rows are split by, where a column was named.
+    cause : array, shape (n,), int64, optional
+        The cause of each event, 1 to C, and 0 for censored rows, where the event has several.
+    cause_names : tuple of str
+        Their names.
     """
 
     dataset: Dataset | CsvTable
@@ -76,6 +80,8 @@ class Cohort:
     event: BoolArray
     subject_id: NDArray[np.int64] | None = None
     groups: Groups | None = None
+    cause: NDArray[np.int64] | None = None
+    cause_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.time)
@@ -101,6 +107,12 @@ class Cohort:
         return self.num_subjects < len(self)
 
     @property
+    def by_cause(self) -> dict[str, BoolArray]:
+        """Which rows have an event of each cause; empty where the event has one cause."""
+        numbered = enumerate(self.cause_names, 1)
+        return {name: np.asarray(self.cause == number) for number, name in numbered}
+
+    @property
     def who(self) -> str:
         """What a row is."""
         return "rows" if self.repeated else "subjects"
@@ -116,15 +128,20 @@ def cohort_of(dataset: Dataset | CsvTable, by: str | None = None) -> Cohort:
     """
     groups = None if by is None else groups_of(dataset, by)
     if (raw := dataset.raw) is not None:
-        return Cohort(dataset, raw.time, raw.event, raw.subject_id, groups)
+        return Cohort(
+            dataset, raw.time, raw.event, raw.subject_id, groups, raw.cause, raw.cause_names
+        )
     assert isinstance(dataset, Dataset)
     parts = [part for part in dataset.splits if len(part)]
     ids = [part.subject_id for part in parts if part.subject_id is not None]
+    causes = [part.cause for part in parts if part.cause is not None]
     return Cohort(
         dataset,
         np.concatenate([part.time for part in parts]),
         np.concatenate([part.event for part in parts]),
         np.concatenate(ids) if ids else None,
+        cause=np.concatenate(causes) if causes else None,
+        cause_names=parts[0].cause_names,
     )
 
 

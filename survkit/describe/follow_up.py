@@ -72,6 +72,10 @@ def follow_up_table(cohort: Cohort) -> TextTable:
     facts = {
         cohort.who: f"{n:,}",
         "events": f"{rate.events:,} ({percent(rate.events, n)})",
+        **{
+            f"events {name}": f"{rows.sum():,} ({percent(int(rows.sum()), n)})"
+            for name, rows in cohort.by_cause.items()
+        },
         "censored": f"{n - rate.events:,} ({percent(n - rate.events, n)})",
         "median follow-up [quartiles]": _median_follow_up(time, event, unit),
         "shortest and longest time": " and ".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from survkit.datasets.card import UNKNOWN_UNIT
+from survkit.datasets.card import UNKNOWN_UNIT, counts_text
 from survkit.describe.cohort import Cohort
 from survkit.describe.numbers import SPACE, percent
 from survkit.pages.document import Box, Section, render_page
@@ -26,8 +26,10 @@ def facts(cohort: Cohort) -> list[str]:
     if cohort.repeated:
         who += f" of {cohort.num_subjects:,} subjects"
     unit = "a unit that was not given" if cohort.unit == UNKNOWN_UNIT else short_unit(cohort.unit)
+    counts = {name: int(rows.sum()) for name, rows in cohort.by_cause.items()}
+    causes = f" ({counts_text(counts)})" if counts else ""
     return [
-        f"{who}: {events:,} with the event ({percent(events, n)}), {n - events:,} censored "
+        f"{who}: {events:,} with the event ({percent(events, n)}){causes}, {n - events:,} censored "
         f"({percent(n - events, n)}); time in {unit}."
     ]
 

@@ -28,6 +28,10 @@ from survkit.pages.svg import draw_svg
 from survkit.pages.text_tables import TextTable
 
 _WIDTH = 6.8
+_ANY_CAUSE = (
+    "The event is the first of any cause ({causes}), so survival is without any of them, and one "
+    "minus survival is not the risk of one cause."
+)
 _WHY = "why"
 
 
@@ -136,6 +140,8 @@ def _survival_section(
 ) -> Section:
     times = round_times(float(cohort.time.max()), cohort.unit)
     tables = (survival_table(curves, times, cohort), at_risk_table(curves, times, cohort))
+    if cohort.by_cause:
+        sentences = (_ANY_CAUSE.format(causes=", ".join(cohort.by_cause)), *sentences)
     drawn = (_picture(title, curves, times, cohort),) if pictures else ()
     return Section(title, sentences, tables, drawn)
 

@@ -44,10 +44,11 @@ class _Column(NamedTuple):
 
 
 def table_one(cohort: Cohort) -> TextTable:
-    """Return Table 1 of all rows, of those with an event and of those censored."""
+    """Return Table 1 of all rows, of those with an event, by cause, and of those censored."""
+    events = {f"event {name}": rows for name, rows in cohort.by_cause.items()}
     parts = {
         "all": np.ones(len(cohort), dtype=np.bool_),
-        "event seen": cohort.event,
+        **(events or {"event seen": cohort.event}),
         "censored": ~cohort.event,
     }
     return _table("All, and by event", cohort, parts, balance=False)

@@ -107,7 +107,8 @@ def refuse_unread(config: TrainConfig, given: Given) -> None:
     unread = [flag for flag in flags if flag in given.typed and not is_read(flag, dataset, model)]
     for flag in flags:
         by = readers(flag)["dataset"]
-        if by and flag not in given.typed and dataset not in by and of_file not in by:
+        of_data = {*_of_dataset(dataset), *_of_dataset(of_file)}
+        if by and flag not in given.typed and flag not in of_data:
             unread.append(flag)
     if unread:
         raise InputError(why_unread(unread, dataset, model))

@@ -9,6 +9,7 @@ from typing import Any
 
 from survkit.datasets import COMMON_PARAMETERS
 from survkit.datasets.assemble import Dataset
+from survkit.datasets.card import counts_text
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
 from survkit.pages.markdown import markdown_block, markdown_code, markdown_text
@@ -97,9 +98,10 @@ def _data(dataset: Dataset) -> list[str]:
     card, splits = dataset.card, dataset.splits
     facts = [f"Source: {card.source}", f"Licence: {card.licence}", *card.notes]
     unit = markdown_text(short_unit(card.time_unit)) or "as above"
+    causes = f": {counts_text(card.causes)}" if card.causes else ""
     return [
         f"{markdown_text(card.name)}: {card.n:,} subjects, {card.events:,} events "
-        f"({card.events / card.n:.0%}). Time in {markdown_text(card.time_unit)}.",
+        f"({card.events / card.n:.0%}{causes}). Time in {markdown_text(card.time_unit)}.",
         *_causes(dataset),
         "",
         *_bullets(map(markdown_text, facts)),

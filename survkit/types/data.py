@@ -15,7 +15,7 @@ from survkit.types.arrays import BoolArray, IntArray
 from survkit.types.errors import InputError
 from survkit.types.times import check_times
 
-_CAUSE_NAME = re.compile(r"[\w.-]+")
+CAUSE_NAME = re.compile(r"[\w.-]+")
 """A cause names columns and metrics, so it has no space, comma or slash."""
 
 
@@ -187,7 +187,7 @@ def check_causes(
     if len(cause_names) < 2 or len(set(cause_names)) < len(cause_names):
         raise InputError(f"cause_names is {names}; causes are two or more, with different names")
     for name in cause_names:
-        if not _CAUSE_NAME.fullmatch(name):
+        if not CAUSE_NAME.fullmatch(name):
             raise InputError(
                 f"cause_names has {name!r}; a name has letters, digits, '_', '-' and '.' only"
             )

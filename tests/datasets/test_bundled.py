@@ -28,6 +28,25 @@ def test_counts(name, sizes, events, columns, time_bins, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "causes", "censored"),
+    [
+        ("bmt", {"TRM": 9, "relapse": 15}, 11),
+        ("cgvhd", {"cGVHD": 86, "relapse": 5, "death": 5}, 4),
+    ],
+)
+def test_causes(name, causes, censored, tmp_path):
+    dataset = load_dataset(name, data_dir=tmp_path)
+    parts = [np.bincount(part.cause, minlength=len(causes) + 1) for part in dataset.splits]
+    assert sum(parts).tolist() == [censored, *causes.values()]
+    assert dataset.card.causes == causes
+    assert dataset.splits.train.cause_names == tuple(causes)
+    one = load_dataset(name, data_dir=tmp_path, cause_of_interest="relapse")
+    assert sum(part.event.sum() for part in one.splits) == causes["relapse"] == one.card.events
+    with pytest.raises(InputError, match="found the causes first 1, expected"):
+        dataset.card.check(dataset.card.n, dataset.card.events, {"first": 1})
+
+
 def test_columns_that_tell_the_outcome_are_dropped(tmp_path):
     for name, column in (("flchain", "chapter"), ("whas500", "los")):
         dataset = load_dataset(name, data_dir=tmp_path)

