@@ -31,8 +31,8 @@ MAIN_AT_A_TIME = ("brier", "auc", "ece_equal_mass")
 
 MAIN_OF_A_CAUSE = (
     "concordance_td",
+    "auc@25",
     "auc@50",
-    "brier@50",
     "integrated_brier",
     "ece_equal_mass",
 )
