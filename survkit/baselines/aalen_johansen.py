@@ -79,7 +79,8 @@ class IncidenceCurves(NamedTuple):
         inside = (self.incidence > 0) & (self.incidence < 1)
         log = np.log(np.where(inside, self.incidence, 0.5))
         spread = ndtri(0.5 + level / 2) * self.standard_error / (np.exp(log) * log)  # below 0
-        lower, upper = (np.exp(log * np.exp(sign * spread)) for sign in (-1, 1))
+        with np.errstate(over="ignore"):  # to 0
+            lower, upper = (np.exp(log * np.exp(sign * spread)) for sign in (-1, 1))
         return np.where(inside, lower, self.incidence), np.where(inside, upper, self.incidence)
 
     def at(self, times: ArrayLike) -> tuple[Float64Array, Float64Array]:

@@ -20,6 +20,9 @@ LINE_STYLES = ("-", "--", ":", "-.")
 LEGEND_WIDTH = 60
 """Characters of a name in a legend below a figure."""
 
+LONGEST_UNIT = 45
+"""Characters of a unit that fits below an axis."""
+
 GREY = "#85888c"
 """Readable on white and on black."""
 
@@ -88,8 +91,11 @@ def label_survival(axes: Axes, time_unit: str, columns: int = 2) -> Axes:
 
 
 def time_label(time_unit: str) -> str:
-    """Return the label of a time axis."""
-    return f"time ({label(time_unit, 60)})" if time_unit not in ("", UNKNOWN_UNIT) else "time"
+    """Return the label of a time axis: a long unit without the event that time is counted to."""
+    if time_unit in ("", UNKNOWN_UNIT):
+        return "time"
+    unit = time_unit if len(time_unit) <= LONGEST_UNIT else time_unit.partition(",")[0]
+    return f"time ({label(unit, 60)})"
 
 
 def legend_below(axes: Axes, columns: int = 2) -> Axes:

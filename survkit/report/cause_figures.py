@@ -174,7 +174,11 @@ def cause_calibration_over_time(
         for at, count in zip(times, at_risk, strict=True)
     }
     what = f"cumulative incidence of {data.cause_names[cause - 1]}"
-    return draw_calibration(new_axes(axes, 4.2, 5.2), lines, columns=1, what=what)
+    # A rare cause has its points in a corner of the unit square.
+    ends = [np.nanmax(each, initial=0.0) for line in lines.values() for each in line]
+    largest = min(1.0, 1.05 * max(ends, default=1.0)) or 1.0
+    axes = new_axes(axes, 4.2, 5.2)
+    return draw_calibration(axes, lines, columns=1, what=what, largest=largest)
 
 
 def aalen_johansen_by_expert(

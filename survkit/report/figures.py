@@ -242,9 +242,13 @@ def draw_calibration(
     lines: Mapping[str, tuple[NDArray[Any], ...]],
     columns: int = 2,
     what: str = "event probability",
+    largest: float = 1.0,
 ) -> Axes:
-    """Draw lines of predicted, observed, lower and upper probabilities, shape (g,) each."""
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="perfect")
+    """Draw lines of predicted, observed, lower and upper probabilities, shape (g,) each.
+
+    The axes end at `largest`.
+    """
+    axes.plot([0, largest], [0, largest], color=GREY, linewidth=1, linestyle="--", label="perfect")
     for style, (name, (predicted, observed, low, high)) in zip(
         line_styles(), lines.items(), strict=False
     ):
@@ -262,8 +266,8 @@ def draw_calibration(
     axes.set(
         xlabel=f"predicted {what}",
         ylabel=f"observed {what}",
-        xlim=(-0.01, 1.01),
-        ylim=(-0.01, 1.01),
+        xlim=(-0.01 * largest, 1.01 * largest),
+        ylim=(-0.01 * largest, 1.01 * largest),
         aspect="equal",
     )
     return legend_below(axes, columns)

@@ -43,8 +43,8 @@ def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
     below = below_all(material)
     seconds = mean_seconds(material.runs)
     of_means = (*without_data(material), *ensembles(material), *below, *notes.notes)
-    means = [
-        means_table(own, seconds, notes.marks, of_means, cause=cause)
+    means = [  # what holds for all causes is said once, below the first table
+        means_table(own, seconds, notes.marks, () if cause else of_means, cause=cause)
         for cause, own in by_cause(material.means).items()
     ]
     if len(material.resampled) < 2:
@@ -69,7 +69,7 @@ def comparison_tables(material: Material, notes: Footnotes) -> list[TextTable]:
                 own,
                 material.reference,
                 notes.marks,
-                (*unequal_seeds(material), *below, *notes.notes),
+                () if cause else (*unequal_seeds(material), *below, *notes.notes),
                 cause=cause,
             )
             for cause, own in by_cause(differences).items()

@@ -147,9 +147,7 @@ class SurvivalData:
         if self.cause is None or not 1 <= cause <= self.num_causes:
             raise InputError(f"cause is {cause}; these data have {self.num_causes} causes")
         # The true time is that of the first event, which may be of another cause.
-        return replace(
-            self, event=self.cause == cause, cause=None, cause_names=(), true_time=None
-        )
+        return replace(self, event=self.cause == cause, cause=None, cause_names=(), true_time=None)
 
     @property
     def num_subjects(self) -> int:
