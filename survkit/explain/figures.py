@@ -150,7 +150,7 @@ class SubjectFigure(NamedTuple):
             draw(axes, prediction.times, values, step=prediction.step, label=label, **line)
         if not self.cause:
             axes.axhline(0.5, color="0.8", linewidth=0.8, zorder=0)
-        what = f"cumulative incidence of {self.cause}" if self.cause else "survival"
+        what = f"cumulative\nincidence of {self.cause}" if self.cause else "survival"
         axes.set(
             xlabel=time_label(self.time_unit),
             ylabel=f"predicted {what}",

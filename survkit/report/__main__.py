@@ -20,6 +20,7 @@ from survkit.types import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from survkit.report.material import Material
     from survkit.runs.state import OpenRun
 
 PROG = "survkit.report"
@@ -41,9 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(config: ReportConfig) -> None:
     """Print the comparison table of a group and write its page and tables in its folder."""
     from survkit.report.material import gather, group_state
-    from survkit.report.notes import later_cuts
     from survkit.report.page import write_report
-    from survkit.report.tables import comparison_table, page_metrics, table_notes
+    from survkit.report.tables import page_metrics
 
     group_folder = Path(config.log_dir) / str(config.group)
     material, (runs, damaged) = None, _finished_runs(config.log_dir, str(config.group))
@@ -55,13 +55,7 @@ def report(config: ReportConfig) -> None:
             data_dir=config.data_dir,
             resamples=config.bootstrap,
         )
-        print(comparison_table(material.runs, config.metrics or None).to_string())
-        print("shares (concordance, Brier, AUC, accuracy, ECE) in percent; seconds per run")
-        subjects = material.test.num_subjects
-        for note in table_notes(material.runs, config.metrics or None, num_subjects=subjects):
-            print(note)
-        for note in later_cuts(material):
-            print(note)
+        _print_comparison(material, config.metrics or None)
     state = group_state(group_folder, None if material is None else material.runs, damaged)
     for run in state.open:
         if run.status == "damaged":
@@ -74,6 +68,23 @@ def report(config: ReportConfig) -> None:
         print(f"not complete: {state}")
     for path in write_report(material, state, group_folder):
         print(f"saved {one_line(str(path))}")
+
+
+def _print_comparison(material: Material, metrics: Sequence[str] | None) -> None:
+    """Print the comparison table, a part for each competing cause, and what to know of it."""
+    from survkit.report.notes import later_cuts
+    from survkit.report.tables import comparison_by_cause, table_notes
+
+    for cause, table in comparison_by_cause(material.runs, metrics).items():
+        if cause:
+            print(f"\nof {cause}:")
+        print(table.to_string())
+    print("shares (concordance, Brier, AUC, accuracy, ECE) in percent; seconds per run")
+    subjects = material.test.num_subjects
+    for note in table_notes(material.runs, metrics, num_subjects=subjects):
+        print(note)
+    for note in later_cuts(material):
+        print(note)
 
 
 def _finished_runs(log_dir: str, group: str) -> tuple[pd.DataFrame | None, list[OpenRun]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from survkit.metrics.names import split_cause
 from survkit.models.registry import MODELS
 from survkit.report.missing import (
     metric_times,
@@ -69,6 +70,23 @@ def comparison_table(runs: pd.DataFrame, metrics: Sequence[str] | None = None) -
     text = text.loc[means["model"].unique(), list(metrics)].rename_axis(None)
     text.columns.name = None
     return text.assign(seconds=mean_seconds(runs))
+
+
+def comparison_by_cause(
+    runs: pd.DataFrame, metrics: Sequence[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """Part `comparison_table` by the competing cause that its metrics are of, "" for no cause.
+
+    Parameters and errors are those of `comparison_table`. Metrics have their plain names, and the
+    seconds are in the first part.
+    """
+    table = comparison_table(runs, metrics)
+    causes = [split_cause(str(name))[0] for name in table]
+    parts = {cause: table.loc[:, [own == cause for own in causes]] for cause in causes}
+    return {
+        cause: part.rename(columns=lambda name: split_cause(name)[1])
+        for cause, part in sorted(parts.items(), key=lambda item: item[0] != "")
+    }
 
 
 def comparison_metrics(runs: pd.DataFrame) -> tuple[str, ...]:
