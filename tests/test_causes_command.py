@@ -74,12 +74,22 @@ def test_a_record_has_metrics_and_predictions_of_each_cause(group: Path, model: 
     card = (path / "model_card.md").read_text()
     assert "Events by cause:" in card
     assert "`relapse/integrated_brier`" in card
+    if model == "coxph":
+        assert "Hazard ratios of death" in card
+        tables = {each["cause"]: each["hazard_ratios"] for each in result["cause_hazard_ratios"]}
+        ratios = {c: {row["feature"]: row for row in rows} for c, rows in tables.items()}
+        assert ratios["relapse"]["a"]["low"] > 1.5  # the truth is e
+        assert ratios["death"]["b"]["low"] > 1.5
+        assert ratios["death"]["a"]["high"] < 1
 
 
 def test_a_report_shows_each_cause(group: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report(["--log_dir", str(group.parent), "--group", "g", "--bootstrap", "20"]) == 0
     page = (group / "report.html").read_text()
-    for text in ("Competing causes", "Test metrics, death", "mean cumulative incidences"):
+    for text in (
+        *("Competing causes", "Test metrics, death", "mean cumulative incidences"),
+        "Hazard ratios of coxph, relapse",
+    ):
         assert text in page
     tidy = pd.read_csv(group / "comparison.csv")
     known = tidy[tidy["metric"] == "death/integrated_brier"]

@@ -66,6 +66,14 @@ def model_card(
         "Calibration": _calibration(result),
         **({"Experts": _experts(result)} if result["test"].get("expert_load") else {}),
         **({"Hazard ratios": _hazard_ratios(result)} if "hazard_ratios" in result else {}),
+        **{
+            f"Hazard ratios of {of_cause['cause']}": [
+                "Of the cause-specific hazard: the rate among those without any event yet.",
+                "",
+                *_hazard_ratios(of_cause),
+            ]
+            for of_cause in result.get("cause_hazard_ratios", ())
+        },
         "Warnings": _bullets(map(markdown_text, result["warnings"])) or ["None."],
         "Predicting with it": _use(dataset, folder),
     }

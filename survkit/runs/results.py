@@ -18,6 +18,7 @@ from survkit.datasets.assemble import Dataset
 from survkit.metrics import Outcomes, evaluate_against
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.calibration import Calibration
+from survkit.models.cause_specific import CauseSpecificModel
 from survkit.models.registry import MODELS
 from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
 from survkit.runs.metric_text import result_summary
@@ -221,17 +222,31 @@ def _warn_of_dead_experts(folder: RunFolder, load: Sequence[float]) -> None:
 
 
 def _effects(model: SurvivalModel, dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hazard ratios of a Cox regression, calibrated or not; nothing for other models."""
+    """Return the hazard ratios of a Cox regression, calibrated or not; nothing for other models.
+
+    Those of competing causes are in a list, with the name of each cause.
+    """
     inner = model.inner if isinstance(model, CalibratedModel) else model
-    if not isinstance(inner, CoxPH):
-        return {}
     rows = training_rows(dataset, settings)
-    record = hazard_ratios(inner, rows, dataset.preprocessor).record()
-    if inner is not model:
-        record["hazard_ratio_notes"].append(
-            "They are the hazard ratios before the calibration of the predicted survival."
-        )
-    return record
+
+    def record_of(cox: CoxPH, outcomes: SurvivalData) -> dict[str, Any]:
+        record = hazard_ratios(cox, outcomes, dataset.preprocessor).record()
+        if inner is not model:
+            record["hazard_ratio_notes"].append(
+                "They are the hazard ratios before the calibration of the predicted survival."
+            )
+        return record
+
+    if isinstance(inner, CoxPH):
+        return record_of(inner, rows)
+    if not isinstance(inner, CauseSpecificModel):
+        return {}
+    of_causes = [
+        {"cause": inner.cause_names[number], **record_of(part, rows.of_cause(number + 1))}
+        for number, part in enumerate(inner.parts)
+        if isinstance(part, CoxPH)
+    ]
+    return {"cause_hazard_ratios": of_causes} if of_causes else {}
 
 
 def _predict(model: SurvivalModel, outcomes: Outcomes) -> SurvivalPrediction:
