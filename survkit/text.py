@@ -34,6 +34,11 @@ def cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"
 
 
+def count_text(count: int, what: str) -> str:
+    """Return a number of things in words: "1 dataset", "3 datasets"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ' (did you mean ...?)' for the known name nearest to a misspelt one, or ''."""
     by_folded: dict[str, str] = {}

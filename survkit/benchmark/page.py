@@ -37,6 +37,7 @@ from survkit.pages.csv_tables import spreadsheet_csv
 from survkit.pages.document import Box, Picture, Section, render_page
 from survkit.pages.svg import draw_svg, svg_file
 from survkit.pages.text_tables import TextTable, to_latex, to_markdown
+from survkit.text import count_text
 
 MOST_LISTED = 50
 """Failed runs that the page lists; the table file has all."""
@@ -131,7 +132,7 @@ def findings(comparison: Comparison) -> list[str]:
     best, ranks = order[0], comparison.mean_ranks
     sentences = [
         f"{best} has the best mean rank, {ranks[best]:.2f} of {len(order)} models on "
-        f"{len(comparison.ranked)} datasets."
+        f"{count_text(len(comparison.ranked), 'dataset')}."
     ]
     friedman = comparison.friedman
     if friedman.p == friedman.p:

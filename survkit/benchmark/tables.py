@@ -12,6 +12,7 @@ from survkit.benchmark.comparisons import Comparison, sign
 from survkit.metrics.model_comparison import LEVEL, MeanDifference, least_p
 from survkit.pages.text_tables import TextTable
 from survkit.runs.metric_text import scale_of
+from survkit.text import count_text
 
 MEAN_RANK = "mean rank"
 
@@ -30,7 +31,8 @@ def means_table(comparison: Comparison) -> TextTable:
     notes = [f"Shares in percent, means over {_splits(comparison)}; the best in bold."]
     if left_out := [str(name) for name in means.index if name not in comparison.ranked]:
         notes.append(
-            f"Mean ranks are over the {len(comparison.ranked)} datasets on which every model was "
+            f"Mean ranks are over the {count_text(len(comparison.ranked), 'dataset')} on which "
+            "every model was "
             f"evaluated, without {', '.join(left_out)}."
         )
     return TextTable(f"{comparison.metric}: means over splits", text, bold, tuple(notes))
@@ -69,7 +71,8 @@ def pairs_table(comparison: Comparison) -> TextTable:
     least = least_p(len(comparison.means), len(order))
     if least >= 1 - LEVEL:
         notes.append(
-            f"With {len(comparison.means)} datasets and {len(order)} models no pair can have an "
+            f"With {count_text(len(comparison.means), 'dataset')} and {len(order)} models no pair "
+            "can have an "
             f"adjusted p below {least:.2g}: compare fewer models, or on more datasets."
         )
     return TextTable(
