@@ -105,7 +105,7 @@ def test_new_patients_get_cumulative_incidences(group: Path, patients: Path) -> 
     new = patients.with_name("new.csv")
     pd.read_csv(patients).head(3).drop(columns=["years", "what"]).to_csv(new, index=False)
     flags = ["--run", str(path), "--csv", str(new), "--id_column", "id", "--times", "0.5", "1"]
-    assert predict([*flags, "--similar", "0"]) == 0
+    assert predict([*flags, "--similar", "1"]) == 0
     table = pd.read_csv(patients.with_name("new_predictions.csv"))
     assert list(table)[1:7] == [
         *("survival_0.5", "survival_1", "cif_relapse_0.5", "cif_relapse_1"),
@@ -113,6 +113,9 @@ def test_new_patients_get_cumulative_incidences(group: Path, patients: Path) -> 
     ]
     total = table["survival_1"] + table["cif_relapse_1"] + table["cif_death_1"]
     np.testing.assert_allclose(total, 1.0, atol=1e-6)
+    known = pd.read_csv(patients).loc[table["similar_1_row"] - 1, "what"]
+    cause = table["similar_1_cause"].fillna("alive")
+    assert cause.tolist() == known.tolist()
 
 
 def test_a_cause_is_explained_by_what_drives_it(

@@ -20,7 +20,10 @@ DEFAULT_NUMBER = 3
 
 
 class SimilarPatients(NamedTuple):
-    """The k nearest training patients to each of n new ones, (n, k), and all patients' outcomes."""
+    """The k nearest training patients to each of n new ones, (n, k), and all patients' outcomes.
+
+    `cause` names the cause of each event, "" where there was none; None for one cause.
+    """
 
     positions: NDArray[np.int64]
     distances: Float64Array
@@ -28,6 +31,7 @@ class SimilarPatients(NamedTuple):
     names: NDArray[np.int64]
     event: BoolArray
     time: Float64Array
+    cause: NDArray[np.str_] | None = None
 
 
 def has_hidden_space(run: FittedRun) -> bool:
@@ -57,7 +61,9 @@ def similar_patients(
         _experts(model, train.features),
         number,
     )
-    return SimilarPatients(*neighbours, *training_names(dataset), train.event, train.time)
+    names = training_names(dataset)
+    cause = None if train.cause is None else np.array(["", *train.cause_names])[train.cause]
+    return SimilarPatients(*neighbours, *names, train.event, train.time, cause)
 
 
 def nearest_neighbours(

@@ -48,8 +48,8 @@ def prediction_table(
     competing causes `cif_CAUSE_T`, the cumulative incidence of each by T; `median`, empty where
     survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the
     largest weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
-    `similar_K_row` (or what names it), `_time`, `_event` (1 or 0) and `_distance`, empty where
-    there is none.
+    `similar_K_row` (or what names it), `_time`, `_event` (1 or 0), with competing causes `_cause`,
+    and `_distance`, empty where there is none.
     """
     parts = [
         _curve_columns(
@@ -126,6 +126,8 @@ def _similar_columns(similar: SimilarPatients) -> dict[str, object]:
             "time": pd.Series(similar.time[position]),
             "event": pd.Series(similar.event[position].astype(np.int64), dtype="Int64"),
         }
+        if similar.cause is not None:
+            outcome["cause"] = pd.Series(similar.cause[position])
         columns |= {f"similar_{rank}_{name}": each.where(found) for name, each in outcome.items()}
         columns[f"similar_{rank}_distance"] = distance
     return columns
