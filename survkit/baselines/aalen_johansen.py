@@ -23,7 +23,6 @@ from survkit.types import (
     SurvivalPrediction,
     TimeGrid,
     as_times,
-    entry_before,
     holds_steps,
 )
 
@@ -151,7 +150,7 @@ class AalenJohansen:
         self.columns = FeatureColumns.of(train)
         cause = train.event.astype(np.int64) if train.cause is None else train.cause
         time = self.grid.snap(train.time)
-        entry = entry_before(train.entry, time)
+        entry = self.grid.snap_entry(train.entry, time)
         self.curves = IncidenceCurves.estimate(time, cause, train.num_causes, entry)
         if entry is not None:
             warn_of_early_end(time, train.event, entry, "aalen_johansen", monitor)

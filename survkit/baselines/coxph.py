@@ -22,7 +22,6 @@ from survkit.types import (
     SurvivalData,
     SurvivalPrediction,
     TimeGrid,
-    entry_before,
 )
 
 PATH_STEPS = 5
@@ -100,7 +99,7 @@ class CoxPH:
         self.coefficients[varying] = self._coefficients(matrix, varying, train, monitor)
         log_risk = (matrix - self.center) @ self.coefficients
         time = self.grid.snap(train.time)
-        entry = entry_before(train.entry, time)
+        entry = self.grid.snap_entry(train.entry, time)
         self.baseline = CumulativeHazard.breslow(log_risk, train.event, time, entry)
         return self
 

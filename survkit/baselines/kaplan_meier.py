@@ -19,7 +19,6 @@ from survkit.types import (
     SurvivalPrediction,
     TimeGrid,
     as_times,
-    entry_before,
     holds_steps,
 )
 
@@ -55,7 +54,7 @@ class KaplanMeier:
 
         self.columns = FeatureColumns.of(train)
         time = self.grid.snap(train.time)
-        entry = entry_before(train.entry, time)
+        entry = self.grid.snap_entry(train.entry, time)
         if entry is None:
             times, survival = kaplan_meier_estimator(train.event, time)
         else:

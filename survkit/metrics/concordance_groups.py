@@ -62,7 +62,7 @@ def _curve_concordance(problem: Problem) -> MetricGroup:
 
 def _of_late(problem: Problem) -> list[MetricGroup]:
     names = ["concordance", "concordance_ipcw", "concordance_td"]
-    entry = problem.outcomes.data.entry
+    entry = problem.outcomes.entry
     if problem.cause or entry is None:
         return [undefined_group(dict.fromkeys(names, LATE_ENTRY))]
     pairs = pairs_at_risk(problem.time, problem.event, entry)

@@ -28,7 +28,6 @@ from survkit.types import (
     InputError,
     SurvivalData,
     TimeGrid,
-    entry_before,
 )
 
 PERCENTAGES = (25, 50, 75)
@@ -144,8 +143,13 @@ class Outcomes:
         return self._times.snap(self.data.time)
 
     @cached_property
+    def entry(self) -> NDArray[np.float64] | None:
+        """From when subjects are observed, shape (n,); None where nobody is late."""
+        return self._times.snap_entry(self.data.entry, self.time)
+
+    @cached_property
     def _snapped(self) -> SurvivalData:
-        return replace(self.data, time=self.time, entry=entry_before(self.data.entry, self.time))
+        return replace(self.data, time=self.time, entry=self.entry)
 
     @cached_property
     def censoring(self) -> SurvivalStep:

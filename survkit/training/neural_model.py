@@ -13,7 +13,12 @@ from survkit.heads.start import class_masses
 from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
 from survkit.training.network import SurvivalNetwork
 from survkit.training.normal_scores import NormalScores
-from survkit.training.objective import HEAD_OBJECTIVES, Objective, class_labels
+from survkit.training.objective import (
+    HEAD_OBJECTIVES,
+    Objective,
+    class_labels,
+    warn_of_lost_events,
+)
 from survkit.training.parameters import (
     BACKBONE_PARAMETERS,
     INPUT_PARAMETERS,
@@ -143,6 +148,7 @@ class NeuralSurvivalModel:
             if self.device.type == "cpu":  # not the numbers that the weights start from
                 dropout.set_state(torch.get_rng_state())
         metrics = self.validation_metrics
+        warn_of_lost_events(train, self.grid, monitor)
 
         def of_validation() -> Mapping[str, float] | None:
             if metrics is None:

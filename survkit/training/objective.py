@@ -22,7 +22,7 @@ from survkit.training.losses import (
     negative_log_likelihood,
 )
 from survkit.training.parameters import head_parameters
-from survkit.types import BoolArray, SurvivalData, TimeGrid
+from survkit.types import BoolArray, FitMonitor, SurvivalData, TimeGrid
 
 Labels = tuple[NDArray[np.int64] | NDArray[np.float32], BoolArray | NDArray[np.int64]]
 
@@ -122,6 +122,20 @@ def class_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
     known = event_class >= first_class
     classes = np.stack([np.maximum(event_class, first_class), first_class], axis=1)
     return classes, event * known
+
+
+def warn_of_lost_events(data: SurvivalData, grid: TimeGrid, monitor: FitMonitor | None) -> None:
+    """Warn of events in the class of the subject's entry, which the likelihood cannot use."""
+    if data.entry is None or monitor is None:
+        return
+    late = grid.classify(data.time) < grid.classify_entry(data.entry)
+    lost = int(np.count_nonzero(late & data.event))
+    if lost:
+        monitor.warn(
+            f"{lost:,} of {int(data.event.sum()):,} training events come in the interval of the "
+            "time grid in which the subject comes under observation, and say nothing there; more "
+            "--time_bins use more of them"
+        )
 
 
 def class_loss(

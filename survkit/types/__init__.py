@@ -9,7 +9,6 @@ from survkit.types.data import (
     Splits,
     SurvivalData,
     check_features,
-    entry_before,
 )
 from survkit.types.errors import InputError, NotFiniteError
 from survkit.types.grid import Knots, TimeGrid
@@ -38,6 +37,5 @@ __all__ = [
     "TimeGrid",
     "as_times",
     "check_features",
-    "entry_before",
     "holds_steps",
 ]

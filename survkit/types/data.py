@@ -193,18 +193,6 @@ class SurvivalData:
 _PER_ROW = ("event", "time", "label", "true_time", "subject_id", "cause", "entry")
 
 
-def entry_before(
-    entry: NDArray[np.float64] | None, time: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """Return entries (n,) before times (n,) that rounding moved; None where there are none.
-
-    A subject must be at risk at its own event after `TimeGrid.snap` too.
-    """
-    if entry is None:
-        return None
-    return np.where(entry > 0, np.minimum(entry, np.nextafter(time, 0.0)), 0.0)
-
-
 def check_entry(entry: NDArray[np.float64] | None, time: NDArray[np.float64]) -> None:
     """Check that entries (n,) are 0, for those observed from the start, or before the times (n,).
 

@@ -124,6 +124,17 @@ class TimeGrid:
             rounding = rounding + SINGLE_ROUNDING * (self.horizon != round(self.horizon))
         return np.where(np.abs(time - nearest) <= rounding * nearest, nearest, time)
 
+    def snap_entry(
+        self, entry: NDArray[np.float64] | None, time: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """Return entries (n,) as `snap` brings them, before snapped times (n,); None for none.
+
+        A subject stays at risk at its own event, whatever rounding does to the two.
+        """
+        if entry is None:
+            return None
+        return np.where(entry > 0, np.minimum(self.snap(entry), np.nextafter(time, 0.0)), 0.0)
+
     def classify(self, time: ArrayLike) -> NDArray[np.int64]:
         """Return the class, 0 to m, of each time (any shape), as `snap` brings it to the cuts."""
         time = self.snap(time)
