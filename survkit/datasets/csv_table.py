@@ -21,7 +21,7 @@ from survkit.datasets.causes import (
 )
 from survkit.datasets.cells import Cells, read_cells
 from survkit.datasets.columns import Column, feature_columns
-from survkit.datasets.entries import check_entries, late_notes
+from survkit.datasets.entries import check_entries, late_notes, read_entries
 from survkit.datasets.outcome import read_events, read_times, times_between
 from survkit.datasets.problems import Problems, in_rows
 from survkit.datasets.schema import Schema
@@ -117,7 +117,7 @@ def read_table(
     outcome = _events(frame, flags, missing, problems, warnings)
     before = problems.count
     time = _times(frame, flags, missing, decimal, problems)
-    entry = _entries(frame, flags, missing, decimal, problems)
+    entry = read_entries(frame, flags, missing, decimal, problems)
     if entry is not None and problems.count == before:
         check_entries(entry, time, frame, flags, problems)
     columns = _columns(cells, flags, missing, decimal, problems, warnings)
@@ -228,25 +228,6 @@ def _times(
     if flags.start_column is None or flags.end_column is None:
         return np.zeros(len(frame))
     dates = frame[flags.start_column], frame[flags.end_column]
-    return times_between(*dates, missing, str(flags.unit), flags.date_format, problems)
-
-
-def _entries(
-    frame: pd.DataFrame,
-    flags: TableFlags,
-    missing: Markers,
-    decimal: str,
-    problems: Problems,
-) -> NDArray[np.float64] | None:
-    """Return when each subject came under observation; None where all did at the start."""
-    if flags.entry_column is None:
-        return None
-    cells = frame[flags.entry_column]
-    if flags.time_column is not None:
-        return read_times(cells, missing, decimal, problems)
-    if flags.start_column is None:
-        return None
-    dates = frame[flags.start_column], cells
     return times_between(*dates, missing, str(flags.unit), flags.date_format, problems)
 
 

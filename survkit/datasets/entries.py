@@ -6,9 +6,44 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from survkit.datasets.outcome import read_times, times_between
 from survkit.datasets.problems import Problems, in_rows
 from survkit.datasets.table_flags import TableFlags
 from survkit.datasets.tables import RawTable
+from survkit.datasets.values import Markers
+
+
+def read_entries(
+    frame: pd.DataFrame,
+    flags: TableFlags,
+    missing: Markers,
+    decimal: str,
+    problems: Problems,
+) -> NDArray[np.float64] | None:
+    """Return from when each row is observed, float64; None where no column says so.
+
+    Parameters
+    ----------
+    frame : DataFrame, n rows
+        The table, as text, indexed by data row.
+    flags : TableFlags
+        Its columns.
+    missing : Markers
+        What counts as missing.
+    decimal : str
+        The decimal mark.
+    problems : Problems
+        What is found is added to it.
+    """
+    if flags.entry_column is None:
+        return None
+    cells = frame[flags.entry_column]
+    if flags.time_column is not None:
+        return read_times(cells, missing, decimal, problems)
+    if flags.start_column is None:
+        return None
+    dates = frame[flags.start_column], cells
+    return times_between(*dates, missing, str(flags.unit), flags.date_format, problems)
 
 
 def check_entries(
