@@ -60,14 +60,19 @@ def undefined(reason: str, point: TimePoint | None = None) -> MeanMetric:
 
 def mean_metrics(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
     """Return every mean metric of a prediction by name; `kind` is that of `point_error_optimal`."""
-    median, pseudo = problem.median, problem.outcomes.pseudo
     metrics = {"loss": _loss(problem), **_at_points(problem), **_over_cuts(problem)}
+    metrics |= _of_times(problem, kind)
     if problem.prediction.expert_weights is not None:
         metrics["router_entropy"] = _mean(router_entropy(problem.prediction.expert_weights))
+    return metrics
+
+
+def _of_times(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
+    """Return the errors of predicted times, and what compares with true times."""
     if problem.outcomes.is_late:
-        names = ["mae", "mae_pseudo", "point_error_optimal"]
-        return {**metrics, **dict.fromkeys(names, undefined(LATE_ENTRY))}
-    metrics["mae"] = _error(median, problem.time, problem.event.astype(np.float64))
+        return dict.fromkeys(("mae", "mae_pseudo", "point_error_optimal"), undefined(LATE_ENTRY))
+    median, pseudo = problem.median, problem.outcomes.pseudo
+    metrics = {"mae": _error(median, problem.time, problem.event.astype(np.float64))}
     no_event = undefined("the training rows have no event after time 0")
     metrics["mae_pseudo"] = _error(median, *pseudo) if pseudo else no_event
     metrics["point_error_optimal"] = _optimal(problem, kind)
