@@ -73,7 +73,7 @@ def train(
     from survkit.datasets import load_configured
     from survkit.datasets.splitting import check_event_in_each_part
     from survkit.models.fitting import use_device
-    from survkit.models.registry import MODELS, refuse_causes
+    from survkit.models.registry import MODELS, refuse_causes, refuse_late_entry
     from survkit.models.size import check_size
     from survkit.runs.results import say_complete, show
     from survkit.training.tracking import WandbProcess
@@ -84,6 +84,8 @@ def train(
     if dataset.schema is not None:
         print(dataset.schema.describe())
     refuse_causes(config.model, dataset.splits.train.num_causes)
+    late = dataset.splits.train.entry is not None
+    refuse_late_entry(config.model, late=late, calibrate=config.calibrate)
     check_size(asdict(config), dataset, num_seeds=len(config.seeds or [config.seed]))
     config = resolved(replace(config, device=device), dataset)
     with ExitStack() as contexts:

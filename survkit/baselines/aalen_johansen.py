@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from survkit.baselines.columns import FeatureColumns
+from survkit.baselines.late_entry import warn_of_early_end
+from survkit.metrics.censoring import not_entered
 from survkit.types import (
     FitMonitor,
     FitSummary,
@@ -46,8 +48,16 @@ class IncidenceCurves(NamedTuple):
     standard_error: Float64Array
 
     @classmethod
-    def estimate(cls, time: FloatArray, cause: IntArray, num_causes: int) -> Self:
+    def estimate(
+        cls,
+        time: FloatArray,
+        cause: IntArray,
+        num_causes: int,
+        entry: FloatArray | None = None,
+    ) -> Self:
         """Estimate the curves from times (n,) and causes (n,), 1 to C and 0 where censored.
+
+        With entries (n,) a subject is at risk at t where entry < t <= time, as in `SurvivalData`.
 
         scikit-survival's `cumulative_incidence_competing_risks` gives the same numbers. It needs
         events of the last cause, and memory for every pair of times where it estimates the
@@ -60,6 +70,8 @@ class IncidenceCurves(NamedTuple):
         """
         times, row = np.unique(np.asarray(time, np.float64), return_inverse=True)
         at_risk = np.cumsum(np.bincount(row)[::-1])[::-1]
+        if entry is not None:
+            at_risk = at_risk - not_entered(entry, times)
         rises = np.unique(row[np.asarray(cause) > 0])
         events = np.stack(
             [np.bincount(row[cause == c], minlength=len(times)) for c in range(1, num_causes + 1)]
@@ -139,7 +151,10 @@ class AalenJohansen:
         self.columns = FeatureColumns.of(train)
         cause = train.event.astype(np.int64) if train.cause is None else train.cause
         time = self.grid.snap(train.time)
-        self.curves = IncidenceCurves.estimate(time, cause, train.num_causes)
+        entry = self.grid.snap_entry(train.entry, time)
+        self.curves = IncidenceCurves.estimate(time, cause, train.num_causes, entry)
+        if entry is not None:
+            warn_of_early_end(time, train.event, entry, "aalen_johansen", monitor)
         return self
 
     @property

@@ -183,7 +183,8 @@ def _fitted(
         )
         return Unpenalised({}, [], [*notes, f"There is no unpenalised fit: {why}."])
     scale = matrix[:, kept].std(axis=0)
-    likelihood = PartialLikelihood.of(matrix[:, kept] / scale, train.event, train.time)
+    columns = matrix[:, kept] / scale
+    likelihood = PartialLikelihood.of(columns, train.event, train.time, train.entry)
     maximum = likelihood.maximum()
     if maximum.unbounded:
         columns = kept[list(maximum.unbounded)]

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from survkit.baselines.column_problems import column_problems, varying_columns
 from survkit.baselines.columns import FeatureColumns, require_events
+from survkit.baselines.partial_likelihood import PartialLikelihood
+from survkit.baselines.penalised_cox import fit_penalised
 from survkit.baselines.proportional_hazards import CumulativeHazard
 from survkit.types import (
     FitMonitor,
@@ -50,10 +52,11 @@ class CoxPH:
     scikit-survival's
     `CoxnetSurvivalAnalysis` finds the coefficients by coordinate descent along a path of falling
     penalties (Simon et al. 2011), which needs no matrix of full rank: a constant column gets the
-    coefficient 0, and identical columns share one effect. Where `alpha` is 0 nothing tells such
-    columns apart, and the optimisation may break down. Columns without a finite estimate, as a
-    copy of the time, are named in a warning, or in the error where the optimisation breaks down.
-    The result does not depend on a seed.
+    coefficient 0, and identical columns share one effect. It knows no late entry: with entries
+    `fit_penalised` maximises the same penalised likelihood over the risk sets that they leave.
+    Where `alpha` is 0 nothing tells such columns apart, and the optimisation may break down.
+    Columns without a finite estimate, as a copy of the time, are named in a warning, or in the
+    error where the optimisation breaks down. The result does not depend on a seed.
 
     Parameters
     ----------
@@ -96,7 +99,8 @@ class CoxPH:
         self.coefficients[varying] = self._coefficients(matrix, varying, train, monitor)
         log_risk = (matrix - self.center) @ self.coefficients
         time = self.grid.snap(train.time)
-        self.baseline = CumulativeHazard.breslow(log_risk, train.event, time)
+        entry = self.grid.snap_entry(train.entry, time)
+        self.baseline = CumulativeHazard.breslow(log_risk, train.event, time, entry)
         return self
 
     def _coefficients(
@@ -123,6 +127,8 @@ class CoxPH:
         of_columns = column_problems(
             matrix, train.event, train.time, names, penalised=self.alpha > 0
         )
+        if train.entry is not None and train.entry.any():
+            return self._with_entries(matrix, train, monitor)
         try:
             model, caught = self._solve(matrix, train)
         except (ArithmeticError, AssertionError) as error:
@@ -146,6 +152,25 @@ class CoxPH:
             or f"the optimisation reached {self.alpha_words} {self.alpha:g}",
         )
         return np.asarray(model.coef_[:, -1], dtype=np.float64)
+
+    def _with_entries(
+        self, matrix: NDArray[np.float64], train: SurvivalData, monitor: FitMonitor | None
+    ) -> NDArray[np.float64]:
+        """Return the coefficients where subjects come under observation late."""
+        fit = fit_penalised(
+            PartialLikelihood.of(matrix, train.event, train.time, train.entry, breslow=True),
+            alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
+        )
+        problem = "" if fit.converged else f"no optimum in {fit.steps} steps; {self.advice}"
+        if problem and monitor:
+            monitor.warn(f"{self.name}: {problem}")
+        self.fit_summary = FitSummary(
+            num_parameters=len(self.coefficients),
+            converged=fit.converged,
+            convergence_reason=problem or f"the optimum was found in {fit.steps} steps",
+        )
+        return fit.coefficients
 
     def _solve(
         self, matrix: NDArray[np.float64], train: SurvivalData

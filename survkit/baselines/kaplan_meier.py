@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from survkit.baselines.columns import FeatureColumns
-from survkit.metrics.censoring import SurvivalStep
+from survkit.baselines.late_entry import warn_of_early_end
+from survkit.metrics.censoring import SurvivalStep, kaplan_meier
 from survkit.types import (
     FitMonitor,
     FitSummary,
@@ -27,8 +28,9 @@ class KaplanMeier:
 
     The baseline that every table of survival models needs: it ranks nobody, and a model that uses
     features is worth no more than what it gains over this curve. scikit-survival estimates the
-    curve on the raw times. It is a step function, which `predict` reads at any time: at the cuts
-    of the grid by default. Beyond the last training time it stays where it is.
+    curve on the raw times, and `kaplan_meier` where subjects come under observation late. It is a
+    step function, which `predict` reads at any time: at the cuts of the grid by default. Beyond the
+    last training time it stays where it is.
 
     Parameters
     ----------
@@ -52,7 +54,13 @@ class KaplanMeier:
 
         self.columns = FeatureColumns.of(train)
         time = self.grid.snap(train.time)
-        times, survival = kaplan_meier_estimator(train.event, time)
+        entry = self.grid.snap_entry(train.entry, time)
+        if entry is None:
+            times, survival = kaplan_meier_estimator(train.event, time)
+        else:
+            curve = kaplan_meier(time, train.event, entry)
+            times, survival = curve.times, curve.values
+            warn_of_early_end(time, train.event, entry, "kaplan_meier", monitor)
         falls = np.diff(survival, prepend=1.0) < 0
         self.curve, self.exact = SurvivalStep(times[falls], survival[falls]), True
         return self

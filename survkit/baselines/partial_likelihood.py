@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import chi2
 
+from survkit.metrics.censoring import not_entered
 from survkit.types import BoolArray, FloatArray
 
 MAX_STEPS = 40
@@ -57,6 +58,49 @@ class ChiSquared(NamedTuple):
         return cls(statistic, degrees_of_freedom, float(chi2.sf(statistic, df=degrees_of_freedom)))
 
 
+class Late(NamedTuple):
+    """Who is not in the risk sets yet, of n rows in the order of their times.
+
+    Parameters
+    ----------
+    entry : array, shape (n,)
+        From when each row is observed.
+    rows : array, shape (number of late rows,)
+        The rows observed from after time 0 on, in the order of their entries.
+    entered : array, shape (number of events,)
+        How many of them have entered before each event.
+    before : array, shape (number of late rows,)
+        How many events are at or before the entry of each.
+    """
+
+    entry: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    entered: NDArray[np.int64]
+    before: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, entry: NDArray[np.float64], time: FloatArray, event: BoolArray) -> Self:
+        """Compare entries with the times of events; rows are sorted by time."""
+        order = np.argsort(entry, kind="stable")
+        rows = order[entry[order] > 0]
+        entered = np.searchsorted(entry[rows], time[event], side="left")
+        before = np.searchsorted(time[event], entry[rows], side="right")
+        return cls(entry, rows, entered, before)
+
+    def not_entered(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return sums of values (n, ...) over the rows not observed yet at each event."""
+        sums = np.zeros((len(self.rows) + 1, *values.shape[1:]))
+        np.cumsum(values[self.rows][::-1], axis=0, out=sums[:-1])
+        sums[:-1] = sums[:-1][::-1].copy()
+        return sums[self.entered]
+
+    def events_before(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return sums of events' values at or before the entry of each row, shape (n,)."""
+        sums = np.zeros(len(self.entry))
+        sums[self.rows] = np.concatenate([[0.0], np.cumsum(values)])[self.before]
+        return sums
+
+
 @dataclass(frozen=True, eq=False)
 class PartialLikelihood:
     """The partial likelihood of n rows in the order of their times; ties by Efron (1977).
@@ -72,8 +116,10 @@ class PartialLikelihood:
     first, last : array, shape (n,)
         The first row and the row behind the last one with the time of each row.
     share : array, shape (number of events,)
-        l / d of each event.
+        l / d of each event; 0 for ties by Breslow.
     time : array, shape (n,)
+    late : Late, optional
+        Where subjects come under observation late, who is not yet in a risk set.
     """
 
     matrix: NDArray[np.float64]
@@ -82,10 +128,22 @@ class PartialLikelihood:
     last: NDArray[np.int64]
     share: NDArray[np.float64]
     time: NDArray[np.float64]
+    late: Late | None = None
 
     @classmethod
-    def of(cls, matrix: FloatArray, event: BoolArray, time: FloatArray) -> Self:
-        """Sort rows by time; the columns should have similar scales."""
+    def of(
+        cls,
+        matrix: FloatArray,
+        event: BoolArray,
+        time: FloatArray,
+        entry: FloatArray | None = None,
+        *,
+        breslow: bool = False,
+    ) -> Self:
+        """Sort rows by time; the columns should have similar scales.
+
+        With entries (n,) a row is at risk at t where entry < t <= time, as in `SurvivalData`.
+        """
         order = np.argsort(time, kind="stable")
         time, event = np.asarray(time, np.float64)[order], np.asarray(event)[order]
         matrix = np.asarray(matrix, np.float64)[order]
@@ -93,14 +151,17 @@ class PartialLikelihood:
         last = np.searchsorted(time, time, side="right")
         before = np.concatenate([[0], np.cumsum(event)])
         tied = (before[last] - before[first])[event]
-        share = (before[:-1] - before[first])[event] / tied
-        return cls(matrix - matrix.mean(axis=0), event, first, last, share, time)
+        share = (before[:-1] - before[first])[event] / tied * (not breslow)
+        late = None if entry is None else Late.of(np.asarray(entry, np.float64)[order], time, event)
+        return cls(matrix - matrix.mean(axis=0), event, first, last, share, time, late)
 
     def value(self, coefficients: FloatArray) -> float:
         """Return the log-likelihood."""
         log_risk = self.matrix @ coefficients
         top = log_risk.max()
         denominators = self._denominators(np.exp(log_risk - top))
+        if self.late is not None and (denominators <= 0).any():
+            return -np.inf  # too small a part of all risks for their difference
         return float((log_risk[self.event] - top - np.log(denominators)).sum())
 
     def derivatives(
@@ -118,6 +179,8 @@ class PartialLikelihood:
         same_time = np.zeros(len(risk))
         np.add.at(same_time, self.first[self.event], 1 / denominators)
         counted = np.cumsum(weight)[:-1] + same_time[self.first]
+        if self.late is not None:
+            counted -= self.late.events_before(1 / denominators)
         counted -= np.where(self.event, within[self.first], 0.0)
         information = (self.matrix * (risk * counted)[:, None]).T @ self.matrix - means.T @ means
         return (self.matrix[self.event] - means).sum(axis=0), information
@@ -200,7 +263,8 @@ class PartialLikelihood:
     def _at_risk(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums over the risk set of each event."""
         sums = np.cumsum(values[::-1], axis=0)[::-1]
-        return np.asarray(sums[self.first[self.event]])
+        at_risk = np.asarray(sums[self.first[self.event]])
+        return at_risk if self.late is None else at_risk - self.late.not_entered(values)
 
     def _of_ties(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return sums of events' values over the events at the same time, one for each event."""
@@ -228,7 +292,10 @@ class PartialLikelihood:
         n = len(self.time)
         starts = np.unique(self.first)
         events = np.add.reduceat(self.event.astype(np.float64), starts)
-        survival = np.cumprod(1 - events / (n - starts))
+        at_risk = n - starts
+        if self.late is not None:
+            at_risk = at_risk - not_entered(self.late.entry, self.time[starts])
+        survival = np.cumprod(1 - events / at_risk)
         before = np.concatenate([[1.0], survival[:-1]])
         return np.asarray(1 - before[np.searchsorted(starts, self.first[self.event])])
 

@@ -38,7 +38,13 @@ class CumulativeHazard(NamedTuple):
     exact: bool = True
 
     @classmethod
-    def breslow(cls, log_risk: FloatArray, event: BoolArray, time: FloatArray) -> Self:
+    def breslow(
+        cls,
+        log_risk: FloatArray,
+        event: BoolArray,
+        time: FloatArray,
+        entry: FloatArray | None = None,
+    ) -> Self:
         """Estimate the hazard from the training rows (Breslow 1972).
 
         Parameters
@@ -47,6 +53,8 @@ class CumulativeHazard(NamedTuple):
             Logarithm of each row's hazard relative to the baseline.
         event, time : array, shape (n,)
             Their outcomes.
+        entry : array, shape (n,), optional
+            From when each row is observed, as in `SurvivalData`.
         """
         times, row = np.unique(np.asarray(time, np.float64), return_inverse=True)
         order = np.argsort(row, kind="stable")
@@ -55,7 +63,10 @@ class CumulativeHazard(NamedTuple):
         first = np.searchsorted(row[order], np.arange(len(times)))
         events = np.bincount(row, weights=event, minlength=len(times))
         rises = events > 0
-        log_rises = np.log(events[rises]) - log_at_risk[first[rises]]
+        log_at_risk = log_at_risk[first[rises]]
+        if entry is not None:
+            log_at_risk = _log_at_risk(times[rises], np.asarray(log_risk, np.float64), time, entry)
+        log_rises = np.log(events[rises]) - log_at_risk
         return cls(times[rises], np.asarray(np.logaddexp.accumulate(log_rises), np.float64))
 
     def log_at(self, times: ArrayLike) -> NDArray[np.float64]:
@@ -111,6 +122,18 @@ class CumulativeHazard(NamedTuple):
         kept = state.get("log_values")
         log_values = _log(state["values"]) if kept is None else np.asarray(kept)
         return cls(np.asarray(state["times"]), log_values)
+
+
+def _log_at_risk(
+    times: FloatArray, log_risk: FloatArray, time: FloatArray, entry: FloatArray
+) -> NDArray[np.float64]:
+    """Return the log of the summed risks of those at risk at each time, shape (k,).
+
+    Each sum is taken by itself: a difference of sums over all rows would lose small ones.
+    """
+    start = np.where(entry > 0, entry, -np.inf)
+    at_risk = ((start < now) & (now <= time) for now in times)
+    return np.array([np.logaddexp.reduce(log_risk[rows]) for rows in at_risk])
 
 
 def _log(values: Any) -> NDArray[np.float64]:

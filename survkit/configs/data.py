@@ -158,6 +158,11 @@ class DataConfig:
     )
     start_column: str | None = _csv(None, "column of the date that time counts from")
     end_column: str | None = _csv(None, "column of the date of event or censoring")
+    entry_column: str | None = _csv(
+        None,
+        "column of the time, or with dates the date, from which a subject is observed, where some "
+        "come under observation late",
+    )
     date_format: str | None = _csv(
         None,
         "how these dates are written, such as %d/%m/%Y",

@@ -112,7 +112,7 @@ DATASETS = {
             *("csv_path", "time_column", "event_column", "categorical_columns", "time_unit"),
             *("numeric_columns", "drop_columns", "id_column", "group_column"),
             *("event_value", "causes", "censored_values", "cause_of_interest"),
-            *("start_column", "end_column", "date_format", "missing_values"),
+            *("start_column", "end_column", "entry_column", "date_format", "missing_values"),
             *("csv_separator", "csv_decimal", "csv_encoding"),
         ),
     ),

@@ -229,7 +229,7 @@ def preprocess(table: RawTable, rows: SplitRows) -> tuple[Splits, Preprocessor, 
         impute=table.impute,
         quantile_bins=table.quantile_bins,
     )
-    optional = ("label", "true_time", "subject_id", "cause")
+    optional = ("label", "true_time", "subject_id", "cause", "entry")
     given = {name: values for name in optional if (values := getattr(table, name)) is not None}
     parts, warnings = [], list(preprocessor.warnings)
     for part, part_rows in zip(SplitRows._fields, rows, strict=True):

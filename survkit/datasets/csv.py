@@ -33,6 +33,7 @@ def load_csv(
     cause_of_interest: str | None = None,
     start_column: str | None = None,
     end_column: str | None = None,
+    entry_column: str | None = None,
     date_format: str | None = None,
     missing_values: Sequence[str] = (),
     csv_separator: str | None = None,
@@ -64,6 +65,9 @@ def load_csv(
     start_column, end_column, date_format : str, optional
         Dates that time is measured between, in place of `time_column`, and how they are written
         (as for `datetime.strptime`; ISO 8601 where not given).
+    entry_column : str, optional
+        Where subjects come under observation late, from when: a time, as in `time_column`, or a
+        date, where time is measured between dates.
     missing_values : sequence of str
         Cells that count as missing; `MISSING_VALUES` where none are given.
     csv_separator, csv_decimal, csv_encoding : str, optional
@@ -81,6 +85,7 @@ def load_csv(
         event_column=event_column,
         start_column=start_column,
         end_column=end_column,
+        entry_column=entry_column,
         id_column=id_column,
         group_column=group_column,
         categorical_columns=categorical_columns,

@@ -21,6 +21,7 @@ from survkit.datasets.causes import (
 )
 from survkit.datasets.cells import Cells, read_cells
 from survkit.datasets.columns import Column, feature_columns
+from survkit.datasets.entries import check_entries, late_notes, read_entries
 from survkit.datasets.outcome import read_events, read_times, times_between
 from survkit.datasets.problems import Problems, in_rows
 from survkit.datasets.schema import Schema
@@ -30,6 +31,7 @@ from survkit.datasets.values import Markers, find_decimal
 from survkit.types import InputError
 
 _MARKS = {"point": ".", "comma": ","}
+_NO_UNIT = "The unit of column '{}' was not given."
 
 
 class _Events(NamedTuple):
@@ -90,7 +92,7 @@ def read_csv(csv_path: Path | str | None, flags: TableFlags, *, for_model: bool 
         source=schema.source,
         licence="not stated",
         dropped_columns={c.name: c.left_out for c in schema.columns if c.left_out},
-        notes=() if flags.unit else (f"The unit of column '{flags.time_column}' was not given.",),
+        notes=(*([] if flags.unit else [_NO_UNIT.format(flags.time_column)]), *late_notes(table)),
     )
     return CsvTable(table, schema, card, warnings)
 
@@ -113,7 +115,11 @@ def read_table(
     missing = Markers(flags.markers)
     decimal = _decimal(cells, flags, missing, problems)
     outcome = _events(frame, flags, missing, problems, warnings)
+    before = problems.count
     time = _times(frame, flags, missing, decimal, problems)
+    entry = read_entries(frame, flags, missing, decimal, problems)
+    if entry is not None and problems.count == before:
+        check_entries(entry, time, frame, flags, problems)
     columns = _columns(cells, flags, missing, decimal, problems, warnings)
     schema = Schema(
         source=Path(source).name,
@@ -129,6 +135,7 @@ def read_table(
             "end": flags.end_column,
             "date_format": flags.date_format,
             "unit": flags.unit,
+            **({} if flags.entry_column is None else {"entry": flags.entry_column}),
         },
         id_column=flags.id_column,
         group_column=flags.group_column,
@@ -151,6 +158,7 @@ def read_table(
         subject_id=subject_id,
         cause=outcome.cause,
         cause_names=outcome.cause_names,
+        entry=entry,
     )
     return table, schema, tuple(warnings)
 

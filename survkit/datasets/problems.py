@@ -24,6 +24,11 @@ class Problems:
         self._found: list[str] = []
         self.columns: set[str] = set()
 
+    @property
+    def count(self) -> int:
+        """How many there are so far."""
+        return len(self._found)
+
     def add(self, problem: str, *, column: str | None = None) -> None:
         """Note a problem, once, and the column whose values cannot be used for it."""
         problem = one_line(problem)

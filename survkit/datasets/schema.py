@@ -38,7 +38,8 @@ class Schema:
         The "column" and the texts that mean the event was "seen" or "censored"; with several
         causes also "causes", the texts of each by its name, in the order of their numbers.
     time : mapping
-        The "column", or "start", "end" and "date_format", and the "unit" (None where not given).
+        The "column", or "start", "end" and "date_format", and the "unit" (None where not given);
+        where subjects come under observation late, the column of the "entry".
     id_column, group_column : str, optional
         What names a row, and the subject of several rows.
     """
@@ -62,7 +63,7 @@ class Schema:
     @property
     def left_out(self) -> tuple[str, ...]:
         """Names of the columns of the training file that are no features, outcome included."""
-        times = [self.time.get(key) for key in ("column", "start", "end")]
+        times = [self.time.get(key) for key in ("column", "start", "end", "entry")]
         outcome = (self.event.get("column"), *times)
         names = [column.name for column in self.columns if column.left_out]
         return tuple(dict.fromkeys(name for name in (*outcome, *names) if name))
@@ -128,6 +129,8 @@ class Schema:
         unit = f", in {self.time['unit']}" if self.time["unit"] else ""
         time = self.time["column"] or f"{self.time['start']} to {self.time['end']}"
         lines.append(f"  time: {_line(time)}{unit}")
+        if entry := self.time.get("entry"):
+            lines.append(f"  under observation from: {_line(entry)}")
         dropped = [f"{_line(c.name)} ({c.kind})" for c in self.columns if c.left_out]
         return "\n".join([*lines, f"  left out: {', '.join(dropped) or 'none'}"])
 

@@ -13,7 +13,7 @@ from survkit.datasets.values import MISSING_VALUES
 from survkit.text import nearest
 from survkit.types import InputError
 
-OUTCOME = ("time_column", "event_column", "start_column", "end_column")
+OUTCOME = ("time_column", "event_column", "start_column", "end_column", "entry_column")
 SINGLE = (*OUTCOME, "id_column", "group_column")
 SEVERAL = ("categorical_columns", "numeric_columns", "drop_columns")
 
@@ -26,6 +26,7 @@ class TableFlags:
     event_column: str | None = None
     start_column: str | None = None
     end_column: str | None = None
+    entry_column: str | None = None
     id_column: str | None = None
     group_column: str | None = None
     categorical_columns: Sequence[str] = ()

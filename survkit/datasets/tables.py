@@ -33,7 +33,7 @@ class RawTable:
         Value for missing entries of a numeric column; the training median for the others.
     quantile_bins : mapping of str to int
         Numeric columns to encode as categories, each with its number of quantile bins.
-    label, true_time, subject_id, cause : array, shape (n,), optional
+    label, true_time, subject_id, cause, entry : array, shape (n,), optional
         As in `SurvivalData`.
     cause_names : tuple of str
         As in `SurvivalData`.
@@ -55,6 +55,7 @@ class RawTable:
     subject_id: NDArray[np.int64] | None = None
     cause: NDArray[np.int64] | None = None
     cause_names: tuple[str, ...] = ()
+    entry: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         columns = [str(name) for name in self.features.columns]
@@ -184,7 +185,7 @@ def _content(table: RawTable) -> Iterator[bytes]:
             lengths = "".join(f"{len(value)} {value}" for value in values)
             yield lengths.encode()
             yield codes.astype("<i8").tobytes()
-    for name in ("event", "time", "label", "true_time", "subject_id", "cause"):
+    for name in ("event", "time", "label", "true_time", "subject_id", "cause", "entry"):
         value = getattr(table, name)
         if value is not None:
             yield from _number_content(name, np.asarray(value, dtype=np.float64))

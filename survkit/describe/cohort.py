@@ -73,6 +73,8 @@ class Cohort:
         The cause of each event, 1 to C, and 0 for censored rows, where the event has several.
     cause_names : tuple of str
         Their names.
+    entry : array, shape (n,), optional
+        From when each row is observed, where some come under observation late.
     """
 
     dataset: Dataset | CsvTable
@@ -82,6 +84,7 @@ class Cohort:
     groups: Groups | None = None
     cause: NDArray[np.int64] | None = None
     cause_names: tuple[str, ...] = ()
+    entry: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -107,6 +110,11 @@ class Cohort:
         return self.num_subjects < len(self)
 
     @property
+    def duration(self) -> NDArray[np.float64]:
+        """For how long each row was observed, shape (n,)."""
+        return self.time if self.entry is None else self.time - self.entry
+
+    @property
     def by_cause(self) -> dict[str, BoolArray]:
         """Which rows have an event of each cause; empty where the event has one cause."""
         numbered = enumerate(self.cause_names, 1)
@@ -129,7 +137,14 @@ def cohort_of(dataset: Dataset | CsvTable, by: str | None = None) -> Cohort:
     groups = None if by is None else groups_of(dataset, by)
     if (raw := dataset.raw) is not None:
         return Cohort(
-            dataset, raw.time, raw.event, raw.subject_id, groups, raw.cause, raw.cause_names
+            dataset,
+            raw.time,
+            raw.event,
+            raw.subject_id,
+            groups,
+            raw.cause,
+            raw.cause_names,
+            raw.entry,
         )
     assert isinstance(dataset, Dataset)
     parts = [part for part in dataset.splits if len(part)]
@@ -185,7 +200,7 @@ def _why_not(dataset: Dataset | CsvTable, by: str) -> str:
     schema = dataset.schema
     if schema is not None and by in (
         schema.event["column"],
-        *(schema.time[key] for key in ("column", "start", "end")),
+        *(schema.time.get(key) for key in ("column", "start", "end", "entry")),
     ):
         return ", which is a column of the outcome; Table 1 is split by the event in any case"
     if (why := dataset.card.dropped_columns.get(by)) is not None:

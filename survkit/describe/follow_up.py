@@ -67,7 +67,7 @@ def poisson_interval(count: int) -> tuple[float, float]:
 def follow_up_table(cohort: Cohort) -> TextTable:
     """Return follow-up, events and person-time, one fact a line."""
     time, event, unit = cohort.time, cohort.event, cohort.unit
-    rate = event_rate(time, event, unit)
+    rate = event_rate(cohort.duration, event, unit)
     n = len(cohort)
     facts = {
         cohort.who: f"{n:,}",
@@ -77,12 +77,13 @@ def follow_up_table(cohort: Cohort) -> TextTable:
             for name, rows in cohort.by_cause.items()
         },
         "censored": f"{n - rate.events:,} ({percent(n - rate.events, n)})",
-        "median follow-up [quartiles]": _median_follow_up(time, event, unit),
+        "median follow-up [quartiles]": _median_follow_up(cohort.duration, event, unit),
         "shortest and longest time": " and ".join(
             time_text(each, unit) for each in (time.min(), time.max())
         ),
         "observed in total": f"{significant(rate.person_time, 4)} {rate.unit}",
         f"events per 100 {rate.unit}": _rate_text(rate),
+        **_late(cohort),
         "events at tied times": _ties(time, event),
         "times of 0": _zeros(time, event),
     }
@@ -90,6 +91,13 @@ def follow_up_table(cohort: Cohort) -> TextTable:
         facts = {"subjects": f"{cohort.num_subjects:,}", **facts}
     frame = pd.DataFrame({VALUE: list(facts.values())}, index=pd.Index(list(facts)))
     return TextTable("Times and events", frame, notes=_notes(cohort, rate), words=(VALUE,))
+
+
+def _late(cohort: Cohort) -> dict[str, str]:
+    if cohort.entry is None:
+        return {}
+    late = int(np.count_nonzero(cohort.entry > 0))
+    return {"under observation after time 0": f"{late:,} ({percent(late, len(cohort))})"}
 
 
 def _median_follow_up(time: NDArray[np.float64], event: BoolArray, unit: str) -> str:

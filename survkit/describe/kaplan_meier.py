@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, ndtri
 
 from survkit.curves import time_of_level
-from survkit.metrics.censoring import SurvivalStep, life_table
+from survkit.metrics.censoring import SurvivalStep, life_table, not_entered
 from survkit.types import BoolArray
 
 _ROUNDING = 1e-9
@@ -42,6 +42,8 @@ class Curve:
         survival is 0: Greenwood's variance does not exist there.
     sorted_time : array, shape (n,), float64
         All subjects' times in increasing order.
+    sorted_entry : array, shape (n,), float64, optional
+        Their entries in increasing order, where subjects come under observation late.
     """
 
     times: NDArray[np.float64]
@@ -49,12 +51,20 @@ class Curve:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     sorted_time: NDArray[np.float64]
+    sorted_entry: NDArray[np.float64] | None = None
 
     def at_risk(self, time: ArrayLike) -> NDArray[np.int64]:
-        """Return how many subjects have at least each time: those at risk just before it."""
+        """Return how many subjects have at least each time: those at risk just before it.
+
+        Of those who come under observation late, the ones who have entered before.
+        """
         earliest = np.asarray(time, dtype=np.float64) * (1 - _ROUNDING)
         below = np.searchsorted(self.sorted_time, earliest, side="left")
-        return np.asarray(len(self.sorted_time) - below)
+        if self.sorted_entry is None:
+            return np.asarray(len(self.sorted_time) - below)
+        at_start = np.searchsorted(self.sorted_entry, 0.0, side="right")
+        entered = np.searchsorted(self.sorted_entry, earliest, side="left")
+        return np.asarray(np.maximum(entered, at_start) - below)
 
     def at(self, time: float) -> Estimate:
         """Return survival at a time.
@@ -80,20 +90,24 @@ class Curve:
         return Estimate(*time_of_level(self.times, curves, level, step=True).tolist())
 
 
-def kaplan_meier_curve(time: NDArray[np.float64], event: BoolArray) -> Curve:
+def kaplan_meier_curve(
+    time: NDArray[np.float64], event: BoolArray, entry: NDArray[np.float64] | None = None
+) -> Curve:
     """Return the Kaplan-Meier estimate with Greenwood's variance and log-log intervals.
 
     Parameters
     ----------
     time, event : array, shape (n,)
         Times of event or censoring, and whether the event was seen.
+    entry : array, shape (n,), optional
+        From when each subject is observed; it is at risk at t where entry < t <= time.
 
     References
     ----------
     Kaplan & Meier (1958), Journal of the American Statistical Association 53:457; Kalbfleisch &
     Prentice (2002), The Statistical Analysis of Failure Time Data, equation 1.13, for the interval.
     """
-    times, events, at_risk, _ = life_table(time, event)
+    times, events, at_risk, _ = life_table(time, event, entry)
     survival = np.cumprod(1 - events / at_risk, dtype=np.float64)
     left = at_risk - events
     steps = np.divide(events, at_risk * left, out=np.zeros(len(times)), where=left > 0)
@@ -104,7 +118,8 @@ def kaplan_meier_curve(time: NDArray[np.float64], event: BoolArray) -> Curve:
     width = Z * np.sqrt(np.cumsum(steps)[inside]) / np.abs(log_survival)
     low[inside] = np.exp(log_survival * np.exp(width))
     high[inside] = np.exp(log_survival * np.exp(-width))
-    return Curve(times, survival, low, high, np.sort(time))
+    entries = None if entry is None else np.sort(entry)
+    return Curve(times, survival, low, high, np.sort(time), entries)
 
 
 def reverse_kaplan_meier(time: NDArray[np.float64], event: BoolArray) -> Curve:
@@ -125,7 +140,10 @@ class LogRank(NamedTuple):
 
 
 def log_rank_test(
-    time: NDArray[np.float64], event: BoolArray, group: NDArray[np.int64]
+    time: NDArray[np.float64],
+    event: BoolArray,
+    group: NDArray[np.int64],
+    entry: NDArray[np.float64] | None = None,
 ) -> LogRank | None:
     """Test whether groups have the same survival.
 
@@ -135,6 +153,8 @@ def log_rank_test(
         Times of event or censoring, and whether the event was seen.
     group : array, shape (n,), int64
         Number of each subject's group, from 0.
+    entry : array, shape (n,), optional
+        From when each subject is observed.
 
     Returns
     -------
@@ -150,6 +170,8 @@ def log_rank_test(
     groups = np.unique(group)
     sorted_times = [np.sort(time[group == g]) for g in groups]
     at_risk = np.stack([len(own) - np.searchsorted(own, at) for own in sorted_times])
+    if entry is not None:
+        at_risk = at_risk - np.stack([not_entered(entry[group == g], at) for g in groups])
     events = np.stack([_counts(time[event & (group == g)], at) for g in groups])
     used = at_risk.sum(axis=1) > 0  # the rest left before the first event
     if used.sum() < 2:

@@ -43,7 +43,7 @@ class NamedCurve(NamedTuple):
 
 def curve_of_all(cohort: Cohort) -> list[NamedCurve]:
     """Return the one curve of all rows."""
-    curve = kaplan_meier_curve(cohort.time, cohort.event)
+    curve = kaplan_meier_curve(cohort.time, cohort.event, cohort.entry)
     return [NamedCurve(ALL, curve, len(cohort), int(cohort.event.sum()))]
 
 
@@ -54,9 +54,9 @@ def curves_by_group(cohort: Cohort) -> list[NamedCurve]:
         assert cohort.groups is not None
         rows = cohort.groups.rows(number)
         time, event = cohort.time[rows], cohort.event[rows]
-        curves.append(
-            NamedCurve(name, kaplan_meier_curve(time, event), len(time), int(event.sum()))
-        )
+        entry = None if cohort.entry is None else cohort.entry[rows]
+        curve = kaplan_meier_curve(time, event, entry)
+        curves.append(NamedCurve(name, curve, len(time), int(event.sum())))
     return curves
 
 
@@ -95,6 +95,7 @@ def survival_table(
         "Kaplan-Meier estimates with 95 % intervals: Greenwood's variance on the scale of "
         "log(-log S); the median's by Brookmeyer and Crowley (1982). There is no "
         f"estimate after a group's longest time ({DASH}).",
+        *_late_entry(cohort),
         *_few_at_risk(curves, cohort),
         *_repeated(cohort),
     )
@@ -129,7 +130,8 @@ def log_rank_sentences(cohort: Cohort) -> tuple[str, ...]:
         "their own in tables and figures, and not in the log-rank test."
     )
     missing = (left_out,) if groups.num_missing else ()
-    test = log_rank_test(cohort.time[known], cohort.event[known], groups.codes[known])
+    entry = None if cohort.entry is None else cohort.entry[known]
+    test = log_rank_test(cohort.time[known], cohort.event[known], groups.codes[known], entry)
     if test is None:
         return ("There is no log-rank test: too few groups are at risk at an event.", *missing)
     return (
@@ -164,13 +166,25 @@ def _survival_text(survival: Estimate) -> str:
     return f"{survival.value:.1%} ({survival.low:.1%} to {survival.high:.1%})"
 
 
+def _late_entry(cohort: Cohort) -> tuple[str, ...]:
+    if cohort.entry is None:
+        return ()
+    return (
+        "A row is at risk from its entry on. The curve starts with the few who enter first, so "
+        "that an early event can move it far.",
+    )
+
+
 def _few_at_risk(curves: list[NamedCurve], cohort: Cohort) -> tuple[str, ...]:
     """Return from when on curves are uncertain; empty where enough are at risk to the end."""
     whose: dict[str, list[str]] = {}
     for name, curve, n, _ in curves:
         if n < FEW_AT_RISK:
             whose.setdefault("from the start", []).append(name)
-        elif (last := curve.sorted_time[n - FEW_AT_RISK]) < curve.sorted_time[-1]:
+        elif (
+            cohort.entry is None
+            and (last := curve.sorted_time[n - FEW_AT_RISK]) < curve.sorted_time[-1]
+        ):
             whose.setdefault(f"after {time_text(last, cohort.unit)}", []).append(name)
     if not whose:
         return ()

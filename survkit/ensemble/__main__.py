@@ -56,6 +56,12 @@ def make_ensembles(config: EnsembleConfig, argv: Sequence[str] = ()) -> list[Pat
     ensembles = _planned(candidates, notes, select=config.select)
     dataset = load_recorded_dataset(candidates[0].runs[0], config.data_dir)
     check_bootstrap(config.bootstrap, len(dataset.splits.test))
+    if dataset.splits.validation.entry is not None and (config.select or config.calibrate):
+        flag = "--select" if config.select else "--calibrate"
+        raise InputError(
+            f"{flag} does not correct for subjects who come under observation late "
+            "(--entry_column); leave it out"
+        )
     choices = Choices(config.select, config.calibrate, config.bootstrap)
     for note in notes:
         print(f"left out: {note}", file=sys.stderr)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from survkit.baselines.aalen_johansen import IncidenceCurves
+from survkit.metrics.censoring import life_table
 from survkit.text import nearest
 from survkit.types import (
     Float64Array,
@@ -75,6 +76,16 @@ def subdistribution_hazard(data: SurvivalData, cause: int) -> Float64Array:
     It is -log(1 - F), F the Aalen-Johansen estimate of the rows.
     """
     assert data.cause is not None
-    curves = IncidenceCurves.estimate(data.time, data.cause, data.num_causes)
+    curves = IncidenceCurves.estimate(data.time, data.cause, data.num_causes, data.entry)
     _, incidence = curves.at(np.unique(data.time))
     return np.asarray(-np.log1p(-incidence[cause - 1]), dtype=np.float64)
+
+
+def hazard_with_entries(data: SurvivalData) -> Float64Array:
+    """Return the Nelson-Aalen cumulative hazard at the distinct times, shape (m,).
+
+    The rows at risk are those under observation, see `SurvivalData.entry`.
+    """
+    _, events, at_risk, _ = life_table(data.time, data.event, data.entry)
+    rises = np.divide(events, at_risk, out=np.zeros(len(events)), where=at_risk > 0)
+    return np.asarray(np.cumsum(rises), dtype=np.float64)

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
-from survkit.explain.cause_view import CauseView, cause_number, subdistribution_hazard
+from survkit.explain.cause_view import (
+    CauseView,
+    cause_number,
+    hazard_with_entries,
+    subdistribution_hazard,
+)
 from survkit.explain.contributions import contribution_table, reference_values
 from survkit.explain.explanation import MonteCarloExplanation
 from survkit.explain.subjects import Subjects
@@ -103,6 +108,8 @@ def open_run(
         model, train = CauseView(fitted.model, number), train.of_cause(number)
         if options.get("baseline") == "nelson-aalen":
             options["H0"] = subdistribution_hazard(dataset.splits.train, number)
+    elif train.entry is not None and options.get("baseline", "nelson-aalen") == "nelson-aalen":
+        options["H0"] = hazard_with_entries(train)
     explainer = SurvLimeExplainer(
         train.features,
         train.event,

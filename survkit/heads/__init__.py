@@ -24,6 +24,8 @@ class HeadEntry(NamedTuple):
     has_start : bool
         Whether it has `start_at(masses)`, which sets its weights so that it predicts about these
         probabilities (C * m + 1,) for everybody.
+    has_causes : bool
+        Whether it takes the keyword `num_causes`: it can predict several competing causes.
     values_a_class : int
         Numbers that a training step was seen to keep, at most, for each class of each expert of a
         subject; a run's memory is estimated from it.
@@ -32,6 +34,7 @@ class HeadEntry(NamedTuple):
     path: str
     parameters: tuple[str, ...] = ()
     has_start: bool = False
+    has_causes: bool = False
     values_a_class: int = 4
 
     @property
@@ -49,7 +52,7 @@ ROUTER_PARAMETERS = (
 )
 
 HEADS: dict[str, HeadEntry] = {
-    "mtlr": HeadEntry("survkit.heads.mtlr:MTLRHead", has_start=True),
+    "mtlr": HeadEntry("survkit.heads.mtlr:MTLRHead", has_start=True, has_causes=True),
     "fixed_moe": HeadEntry(
         "survkit.heads.fixed_moe:FixedMoEHead", ROUTER_PARAMETERS, has_start=True
     ),
@@ -57,12 +60,14 @@ HEADS: dict[str, HeadEntry] = {
         "survkit.heads.adjustable_moe:AdjustableMoEHead",
         (*ROUTER_PARAMETERS, "time_warp_function"),
         has_start=True,
+        has_causes=True,
         values_a_class=20,
     ),
     "personalized_moe": HeadEntry(
         "survkit.heads.personalized_moe:PersonalizedMoEHead",
         (*ROUTER_PARAMETERS, "moe_value_dim", "moe_chunk_value_dim"),
         has_start=True,
+        has_causes=True,
     ),
 }
 
@@ -95,8 +100,8 @@ def build_head(
     parameters : mapping
         Values for all names in the head's `HeadEntry.parameters`; others are not read.
     num_causes : int
-        Competing causes C of the event. The distribution is one over C * m + 1 masses, laid out as
-        in `survkit.heads.causes`.
+        Competing causes C of the event; several for a head that has them. The distribution is one
+        over C * m + 1 masses, laid out as in `survkit.heads.causes`.
 
     Returns
     -------
@@ -110,6 +115,7 @@ def build_head(
     """
     entry = HEADS[name]
     values = {key: parameters[key] for key in entry.parameters}
-    build = resolve_name(entry.path)
-    head: nn.Module = build(hidden_dim, num_classes, num_causes=num_causes, **values)
+    if entry.has_causes:
+        values["num_causes"] = num_causes
+    head: nn.Module = resolve_name(entry.path)(hidden_dim, num_classes, **values)
     return head

@@ -22,6 +22,7 @@ def class_masses(
     event: BoolArray | NDArray[np.int64],
     num_classes: int,
     num_causes: int = 1,
+    first_class: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the probability of each time class, and cause, by Aalen-Johansen, nowhere 0.
 
@@ -39,6 +40,9 @@ def class_masses(
         Time classes m + 1; the last one is beyond the horizon.
     num_causes : int
         Competing causes C.
+    first_class : array, shape (n,), int64, optional
+        The first class in which each subject is at risk, from `TimeGrid.classify_entry`; at most
+        the class of its time, as in `class_labels`.
 
     Returns
     -------
@@ -53,7 +57,10 @@ def class_masses(
     cause, event = event, event > 0
     events = np.bincount(event_class[event], minlength=num_classes)
     censored = np.bincount(event_class[~event], minlength=num_classes)
-    at_risk = len(event) - (events.cumsum() - events) - censored.cumsum()
+    entered: int | NDArray[np.int64] = len(event)
+    if first_class is not None:
+        entered = np.bincount(first_class, minlength=num_classes).cumsum()
+    at_risk = entered - (events.cumsum() - events) - censored.cumsum()
     hazard = np.divide(events, at_risk, out=np.zeros(num_classes), where=at_risk > 0)
     hazard[-1] = 1.0
     survival = np.concatenate([[1.0], np.cumprod(1.0 - hazard)[:-1]])

@@ -47,23 +47,33 @@ class SurvivalStep:
         return np.asarray(np.concatenate([[1.0], self.values])[steps])
 
 
-def kaplan_meier(time: FloatArray, event: BoolArray) -> SurvivalStep:
+def kaplan_meier(
+    time: FloatArray, event: BoolArray, entry: FloatArray | None = None
+) -> SurvivalStep:
     """Kaplan-Meier estimate of the survival function of the event time.
+
+    With entries it is the product-limit estimate of left-truncated data. It falls to 0, and stays
+    there, where all of the few at risk at an early time have the event.
 
     Parameters
     ----------
     time, event : array, shape (n,)
         Times of event or censoring, and whether the event was seen.
+    entry : array, shape (n,), optional
+        From when each subject is observed, as in `SurvivalData`.
 
     References
     ----------
-    Kaplan & Meier (1958), Journal of the American Statistical Association 53:457.
+    Kaplan & Meier (1958), Journal of the American Statistical Association 53:457; Tsai, Jewell &
+    Wang (1987), Biometrika 74:883, with entries.
     """
-    times, events, at_risk, _ = life_table(time, event)
+    times, events, at_risk, _ = life_table(time, event, entry)
     return SurvivalStep(times, np.cumprod(1 - events / at_risk, dtype=np.float64))
 
 
-def censoring_distribution(time: FloatArray, event: BoolArray) -> SurvivalStep:
+def censoring_distribution(
+    time: FloatArray, event: BoolArray, entry: FloatArray | None = None
+) -> SurvivalStep:
     """Kaplan-Meier estimate of G(t) = P(censoring time > t).
 
     At a tied time events come first: a subject with an event is no longer at risk of being
@@ -73,6 +83,8 @@ def censoring_distribution(time: FloatArray, event: BoolArray) -> SurvivalStep:
     ----------
     time, event : array, shape (n,)
         Times of event or censoring, and whether the event was seen, of the training rows.
+    entry : array, shape (n,), optional
+        From when each subject is observed; nobody can be censored before.
 
     Raises
     ------
@@ -89,30 +101,46 @@ def censoring_distribution(time: FloatArray, event: BoolArray) -> SurvivalStep:
             f"train_time and train_event must be two columns of one length, at least 1; "
             f"their shapes are {time.shape} and {event.shape}"
         )
-    times, events, at_risk, censorings = life_table(time, event)
+    times, events, at_risk, censorings = life_table(time, event, entry)
     left = at_risk - events
     hazard = np.divide(censorings, left, out=np.zeros(len(times)), where=left > 0)
     return SurvivalStep(times, np.cumprod(1 - hazard, dtype=np.float64))
 
 
-def life_table(time: FloatArray, event: BoolArray) -> tuple[NDArray[np.float64], ...]:
+def life_table(
+    time: FloatArray, event: BoolArray, entry: FloatArray | None = None
+) -> tuple[NDArray[np.float64], ...]:
     """Return the distinct times, with the events, the subjects at risk and the censorings at each.
 
     Parameters
     ----------
     time, event : array, shape (n,)
         Times of event or censoring, and whether the event was seen.
+    entry : array, shape (n,), optional
+        From when each subject is observed.
 
     Returns
     -------
     tuple of four arrays, shape (u,), float64
-        Increasing times, events at each, subjects with at least that time, censorings at each.
+        Increasing times, events at each, subjects at risk (who have at least that time, and an
+        entry before it), censorings at each.
     """
     times, group, size = np.unique(time, return_inverse=True, return_counts=True)
     events = np.bincount(group, weights=event, minlength=len(times))
     at_risk = np.cumsum(size[::-1])[::-1]
+    if entry is not None:
+        at_risk = at_risk - not_entered(entry, times)
     columns = (times, events, at_risk, size - events)
     return tuple(np.asarray(column, dtype=np.float64) for column in columns)
+
+
+def not_entered(entry: FloatArray, times: FloatArray) -> NDArray[np.int64]:
+    """Count the subjects who are not observed before each of k times yet, shape (k,).
+
+    An entry (n,) of 0 is that of a subject observed from the start, who is at risk at time 0 too.
+    """
+    late = np.sort(entry[np.asarray(entry) > 0])
+    return np.asarray(len(late) - np.searchsorted(late, times, side="left"))
 
 
 @dataclass(frozen=True, eq=False)

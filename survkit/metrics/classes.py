@@ -70,6 +70,32 @@ def incidence_likelihood(
     return likelihood
 
 
+def likelihood_given_entry(
+    likelihood: FloatArray,
+    survival: FloatArray,
+    event_class: NDArray[np.int64],
+    first_class: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Likelihood of each subject's class given that it is at risk in its first class, shape (n,).
+
+    It is 1 for those who are at risk in no class, as they had the event or were censored in the
+    class of their entry, and NaN where a prediction leaves no mass to the first class and later.
+
+    Parameters
+    ----------
+    likelihood : array, shape (n,)
+        From `class_likelihood` or `incidence_likelihood`.
+    survival : array, shape (n, m)
+        Predicted survival at the grid's cuts.
+    event_class, first_class : array, shape (n,), int64
+        Class of each time, 0 to m, and of `TimeGrid.classify_entry`.
+    """
+    entering = survival_entering(survival, first_class)
+    given = np.full(len(entering), np.nan)
+    np.divide(likelihood, entering, out=given, where=entering > 0)
+    return np.where(event_class < first_class, 1.0, given)
+
+
 def survival_entering(survival: FloatArray, interval: IntArray) -> NDArray[np.float64]:
     """Survival at the start of an interval: survival[:, interval - 1], 1 at 0 and 0 at t + 1.
 

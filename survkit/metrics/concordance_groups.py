@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from survkit.metrics import concordance
+from survkit.metrics.late_entry import pairs_at_risk
 from survkit.metrics.metric_group import Metric, MetricGroup, undefined_group
+from survkit.metrics.outcomes import LATE_ENTRY
 from survkit.metrics.problem import Problem
 
 _NO_PAIRS = "no comparable pairs: no subject was followed for longer than another's event"
+
+_NO_PAIRS_AT_RISK = "no comparable pairs: at no event was another subject at risk who stayed so"
 
 _NO_PAIRS_OF_CAUSE = "no comparable pairs: no event of this cause, or nobody without it by then"
 
@@ -17,8 +23,12 @@ def concordance_groups(problem: Problem) -> list[MetricGroup]:
     """Return the concordance of a risk, plain and weighted, and that of curves.
 
     The risk is minus the predicted median time; that of a cause, which may have no median, is its
-    predicted cumulative incidence at cut K.
+    predicted cumulative incidence at cut K. Where subjects come under observation late, pairs are
+    those of subjects who are both at risk at the time of the event. An event of another cause
+    leaves nobody at risk, so there is none of a cause.
     """
+    if problem.outcomes.is_late:
+        return _of_late(problem)
     if problem.cause:
         return _of_cause(problem)
     return [_risk_concordance(problem), _curve_concordance(problem)]
@@ -48,6 +58,27 @@ def _curve_concordance(problem: Problem) -> MetricGroup:
             prediction.survival, prediction.times, time, event, counts
         )[:, None],
     )
+
+
+def _of_late(problem: Problem) -> list[MetricGroup]:
+    names = ["concordance", "concordance_ipcw", "concordance_td"]
+    entry = problem.outcomes.entry
+    if problem.cause or entry is None:
+        return [undefined_group(dict.fromkeys(names, LATE_ENTRY))]
+    pairs = pairs_at_risk(problem.time, problem.event, entry)
+    curve, risk = problem.curve, -problem.median
+    rows = np.arange(len(risk))
+    at = np.minimum(np.searchsorted(curve.times, problem.time), len(curve.times) - 1)
+    of_curves = -curve.survival[:, at[pairs.anchors]].T
+    wins = [
+        pairs.wins(np.broadcast_to(risk, of_curves.shape), risk[pairs.anchors]),
+        pairs.wins(of_curves, of_curves[np.arange(len(pairs.anchors)), rows[pairs.anchors]]),
+    ]
+    metrics = [Metric(name, pairs.subjects, if_undefined=_NO_PAIRS_AT_RISK) for name in names[::2]]
+    return [
+        MetricGroup(metrics, partial(pairs.concordance, wins)),
+        undefined_group({"concordance_ipcw": LATE_ENTRY}),
+    ]
 
 
 def _of_cause(problem: Problem) -> list[MetricGroup]:

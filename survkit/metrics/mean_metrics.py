@@ -7,9 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from survkit.metrics.brier import accuracy_contributions, brier_contributions, integration_weights
-from survkit.metrics.classes import class_likelihood, class_probabilities, incidence_likelihood
+from survkit.metrics.classes import (
+    class_likelihood,
+    class_probabilities,
+    incidence_likelihood,
+    likelihood_given_entry,
+)
 from survkit.metrics.clustering import router_entropy
-from survkit.metrics.outcomes import TimePoint
+from survkit.metrics.outcomes import LATE_ENTRY, TimePoint
 from survkit.metrics.point_error import PointError, optimal_times
 from survkit.metrics.point_error import point_error as error_of
 from survkit.metrics.problem import Problem
@@ -55,16 +60,24 @@ def undefined(reason: str, point: TimePoint | None = None) -> MeanMetric:
 
 def mean_metrics(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
     """Return every mean metric of a prediction by name; `kind` is that of `point_error_optimal`."""
-    median, pseudo = problem.median, problem.outcomes.pseudo
     metrics = {"loss": _loss(problem), **_at_points(problem), **_over_cuts(problem)}
-    metrics["mae"] = _error(median, problem.time, problem.event.astype(np.float64))
+    metrics |= _of_times(problem, kind)
+    if problem.prediction.expert_weights is not None:
+        metrics["router_entropy"] = _mean(router_entropy(problem.prediction.expert_weights))
+    return metrics
+
+
+def _of_times(problem: Problem, kind: PointError) -> dict[str, MeanMetric]:
+    """Return the errors of predicted times, and what compares with true times."""
+    if problem.outcomes.is_late:
+        return dict.fromkeys(("mae", "mae_pseudo", "point_error_optimal"), undefined(LATE_ENTRY))
+    median, pseudo = problem.median, problem.outcomes.pseudo
+    metrics = {"mae": _error(median, problem.time, problem.event.astype(np.float64))}
     no_event = undefined("the training rows have no event after time 0")
     metrics["mae_pseudo"] = _error(median, *pseudo) if pseudo else no_event
     metrics["point_error_optimal"] = _optimal(problem, kind)
     if problem.outcomes.data.true_time is not None:
         metrics |= _against_truth(problem, problem.outcomes.data.true_time, median)
-    if problem.prediction.expert_weights is not None:
-        metrics["router_entropy"] = _mean(router_entropy(problem.prediction.expert_weights))
     return metrics
 
 
@@ -84,7 +97,11 @@ def _loss(problem: Problem) -> MeanMetric:
         likelihood = class_likelihood(problem.survival, problem.event, event_class)
     else:
         likelihood = incidence_likelihood(problem.survival, problem.incidence, cause, event_class)
-    impossible = np.count_nonzero(likelihood <= 0)
+    if problem.outcomes.first_class is not None:
+        likelihood = likelihood_given_entry(
+            likelihood, problem.survival, event_class, problem.outcomes.first_class
+        )
+    impossible = np.count_nonzero(~(likelihood > 0))
     if impossible:
         return undefined(f"{impossible} of {len(likelihood)} outcomes had predicted probability 0")
     return _mean(-np.log(likelihood))

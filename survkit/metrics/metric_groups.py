@@ -31,6 +31,7 @@ from survkit.metrics.metric_group import (
     undefined_group,
     where_anyone_survives,
 )
+from survkit.metrics.outcomes import LATE_ENTRY
 from survkit.metrics.point_groups import point_groups
 from survkit.metrics.problem import Problem
 from survkit.types import FloatArray
@@ -104,6 +105,8 @@ def _mean_groups(means: dict[str, MeanMetric]) -> list[MetricGroup]:
 
 
 def _d_calibration(problem: Problem) -> MetricGroup:
+    if problem.outcomes.is_late:
+        return undefined_group({"d_calibration_p": LATE_ENTRY})
     prediction = problem.curve
     bounds = survival_bounds(prediction.survival, prediction.times, problem.time, problem.event)
     metric = Metric("d_calibration_p", len(problem.time))

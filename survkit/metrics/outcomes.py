@@ -22,13 +22,32 @@ from survkit.metrics.censoring import (
 from survkit.metrics.concordance import ComparablePairs, comparable_pairs
 from survkit.metrics.names import split_cause, stands_over_cuts
 from survkit.metrics.point_error import PseudoObservations, pseudo_observations
-from survkit.types import BoolArray, FloatArray, InputError, SurvivalData, TimeGrid
+from survkit.types import (
+    BoolArray,
+    FloatArray,
+    InputError,
+    SurvivalData,
+    TimeGrid,
+)
 
 PERCENTAGES = (25, 50, 75)
 """Metrics at one time use the cuts at these percentages of the grid's length."""
 
 MIN_AT_RISK = 10
 """Subjects who must still be at risk at the time of a metric, unless another number is given."""
+
+
+LATE_ENTRY = (
+    "subjects come under observation late (--entry_column), and this metric takes everybody to be "
+    "observed from time 0"
+)
+"""Why most metrics are undefined for left-truncated data."""
+
+KNOWN_OF_LATE = (
+    *("loss", "concordance", "concordance_td"),
+    *("router_entropy", "dead_experts", "purity", "ari", "nmi"),
+)
+"""The metrics that have a value for them all the same."""
 
 
 class TimePoint(NamedTuple):
@@ -101,6 +120,11 @@ class Outcomes:
     min_at_risk: int = MIN_AT_RISK
     evaluation_times: tuple[float, ...] = ()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether subjects come under observation late, so that most metrics are undefined."""
+        return self.data.entry is not None
+
     @cached_property
     def _times(self) -> TimeGrid:
         """All times at which metrics stand, the cuts among them."""
@@ -119,8 +143,13 @@ class Outcomes:
         return self._times.snap(self.data.time)
 
     @cached_property
+    def entry(self) -> NDArray[np.float64] | None:
+        """From when subjects are observed, shape (n,); None where nobody is late."""
+        return self._times.snap_entry(self.data.entry, self.time)
+
+    @cached_property
     def _snapped(self) -> SurvivalData:
-        return replace(self.data, time=self.time)
+        return replace(self.data, time=self.time, entry=self.entry)
 
     @cached_property
     def censoring(self) -> SurvivalStep:
@@ -130,10 +159,14 @@ class Outcomes:
 
     @cached_property
     def weights(self) -> CensoringWeights:
-        """Weights under the chosen convention."""
+        """Weights under the chosen convention; none beyond time 0 where subjects enter late."""
         return self._weights(self.grid.cuts)
 
     def _weights(self, cuts: FloatArray) -> CensoringWeights:
+        if self.is_late:
+            nowhere = np.zeros(len(cuts), dtype=np.bool_)
+            known = self.time, self.data.event, cuts, self.censoring
+            return censoring_weights(*known, usable=nowhere)
         return censoring_weights(
             self.time,
             self.data.event,
@@ -197,6 +230,8 @@ class Outcomes:
 
     def why_unusable(self, time: float) -> str | None:
         """Return why no metric can stand at a time, None where one can."""
+        if self.is_late:
+            return LATE_ENTRY
         if self.convention == "published":
             return None
         at_risk = int(self._snapped.at_risk(time)[0])
@@ -217,6 +252,8 @@ class Outcomes:
         """Return why no prediction can have a value of a metric over time; None where one can."""
         cause, plain = split_cause(metric)
         name, _, suffix = plain.partition("@")
+        if self.is_late and metric not in KNOWN_OF_LATE:
+            return LATE_ENTRY
         if cause and cause not in self.data.cause_names:
             known = ", ".join(self.data.cause_names) or "not told apart in these data"
             return f"there is no cause '{cause}'; causes are {known}"
@@ -230,6 +267,8 @@ class Outcomes:
     def why_no_truth(self, point: TimePoint) -> str | None:
         """Return why no metric against true event times can stand at a time, None where one can."""
         true_time = self.data.true_time
+        if self.is_late:
+            return LATE_ENTRY
         if true_time is None or self.convention == "published":
             return None
         later = int(np.count_nonzero(true_time > point.time))
@@ -243,7 +282,7 @@ class Outcomes:
 
     def leaves_out_times(self, min_at_risk: int) -> bool:
         """Whether that many subjects at risk leave out a time that could be used otherwise."""
-        if self.convention == "published":
+        if self.convention == "published" or self.is_late:
             return False
         without, own = (replace(self, min_at_risk=least) for least in (0, min_at_risk))
         return (
@@ -260,6 +299,8 @@ class Outcomes:
         """Why no cut after time 0 can be used, None where one can."""
         if self.weights.last_cut > 0:
             return None
+        if self.is_late:
+            return LATE_ENTRY
         first = float(self.grid.cuts[1])
         return f"at the first cut (time {first:g}): {self.why_unusable(first)}"
 
@@ -278,6 +319,11 @@ class Outcomes:
     def event_class(self) -> NDArray[np.int64]:
         """Class of each subject's time on the grid, shape (n,)."""
         return self.grid.classify(self.time)
+
+    @cached_property
+    def first_class(self) -> NDArray[np.int64] | None:
+        """First class in which each subject is at risk, shape (n,); None where nobody is late."""
+        return None if self.data.entry is None else self.grid.classify_entry(self.data.entry)
 
     @cached_property
     def used(self) -> BoolArray:

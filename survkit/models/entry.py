@@ -41,6 +41,9 @@ class ModelEntry(NamedTuple):
         What it does with several competing causes: it predicts their cumulative incidences itself;
         it is fitted for each cause with the others censored, and they follow from the hazards of
         all causes (see `CauseSpecificModel`); or it is refused.
+    takes_entry : bool
+        Whether it corrects for subjects who come under observation late (`SurvivalData.entry`);
+        others are refused where there are any.
     """
 
     path: str
@@ -52,6 +55,7 @@ class ModelEntry(NamedTuple):
     memory: str = ""
     search_space: search_spaces.Space = search_spaces.NONE
     causes: Literal["own", "each", ""] = ""
+    takes_entry: bool = False
 
     def resolve(
         self, parameters: Mapping[str, Any], train: SurvivalData, grid: TimeGrid

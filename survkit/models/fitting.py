@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from survkit.metrics import Outcomes, evaluate_against
 from survkit.models.cause_specific import for_causes
-from survkit.models.registry import MODELS, refuse_causes
+from survkit.models.registry import MODELS, refuse_causes, refuse_late_entry
 from survkit.training.neural_model import NeuralSurvivalModel, check_device, fit_together
 from survkit.types import FitMonitor, InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
@@ -53,10 +53,11 @@ def build_model(settings: Mapping[str, Any], validation: Outcomes) -> SurvivalMo
     ------
     InputError
         For parameters that do not fit together, a `monitored_val_metric` that cannot be computed
-        on these rows, or several causes where the model predicts one.
+        on these rows, or several causes or late entries that the model does not know.
     """
     num_causes = validation.data.num_causes
     refuse_causes(settings["model"], num_causes)
+    refuse_late_entry(settings["model"], late=validation.data.entry is not None)
     entry, metric = MODELS[settings["model"]], settings["monitored_val_metric"]
     why = validation.why_undefined(metric) if entry.network else None
     if why is not None:

@@ -30,7 +30,12 @@ def _head(name: str) -> ModelEntry:
     path = "survkit.training.neural_model:NeuralSurvivalModel"
     space = search_spaces.MIXTURE if HEADS[name].is_mixture else search_spaces.NETWORK
     return ModelEntry(
-        path, _network(*head_parameters(name)), network=name, search_space=space, causes="own"
+        path,
+        _network(*head_parameters(name)),
+        network=name,
+        search_space=space,
+        causes="own" if HEADS[name].has_causes else "",
+        takes_entry=True,
     )
 
 
@@ -86,7 +91,11 @@ XGB_PARAMETERS = (
 MODELS: dict[str, ModelEntry] = {
     **{name: _head(name) for name in HEADS},
     "kaplan_meier": ModelEntry(
-        "survkit.baselines.kaplan_meier:KaplanMeier", {}, is_baseline=True, is_deterministic=True
+        "survkit.baselines.kaplan_meier:KaplanMeier",
+        {},
+        is_baseline=True,
+        is_deterministic=True,
+        takes_entry=True,
     ),
     "aalen_johansen": ModelEntry(
         "survkit.baselines.aalen_johansen:AalenJohansen",
@@ -94,6 +103,7 @@ MODELS: dict[str, ModelEntry] = {
         is_baseline=True,
         is_deterministic=True,
         causes="own",
+        takes_entry=True,
     ),
     "coxph": ModelEntry(
         "survkit.baselines.coxph:CoxPH",
@@ -102,6 +112,7 @@ MODELS: dict[str, ModelEntry] = {
         is_deterministic=True,
         search_space=search_spaces.COX,
         causes="each",
+        takes_entry=True,
     ),
     "coxnet": ModelEntry(
         "survkit.baselines.coxnet:Coxnet",
@@ -250,3 +261,36 @@ def refuse_causes(model: str, num_causes: int) -> None:
         f"models of several causes are {able}; --cause_of_interest NAME analyses one cause with "
         "the others censored, which gives its cause-specific hazard and not its risk"
     )
+
+
+def refuse_late_entry(model: str, *, late: bool, calibrate: bool = False) -> None:
+    """Refuse subjects who come under observation late for what does not correct for it.
+
+    Parameters
+    ----------
+    model : str
+        A key of `MODELS`.
+    late : bool
+        Whether the data have entries.
+    calibrate : bool
+        Whether predictions are to be calibrated on the validation rows.
+
+    Raises
+    ------
+    InputError
+        With the models that correct for it, and what else can be done.
+    """
+    if not late:
+        return
+    if not MODELS[model].takes_entry:
+        able = ", ".join(name for name, entry in MODELS.items() if entry.takes_entry)
+        raise InputError(
+            f"{model} does not correct for subjects who come under observation late "
+            f"(--entry_column); models that do are {able}; another way is to count the time from "
+            "entry, with the age or time at entry as a feature"
+        )
+    if calibrate:
+        raise InputError(
+            "--calibrate does not correct for subjects who come under observation late "
+            "(--entry_column); leave it out"
+        )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from survkit.baselines.aalen_johansen import IncidenceCurves
 from survkit.metrics.clustering import chosen_expert
+from survkit.metrics.late_entry import expected_curves
 from survkit.pages.labels import label as text_of
 from survkit.pages.palette import (
     GREY,
@@ -41,7 +42,9 @@ class Incidence(NamedTuple):
     high: NDArray[np.float64]
 
 
-def aalen_johansen(time: FloatArray, cause: IntArray, number: int) -> Incidence:
+def aalen_johansen(
+    time: FloatArray, cause: IntArray, number: int, entry: FloatArray | None = None
+) -> Incidence:
     """Estimate the cumulative incidence of a cause, from time 0 to the last time.
 
     Parameters
@@ -50,8 +53,10 @@ def aalen_johansen(time: FloatArray, cause: IntArray, number: int) -> Incidence:
         Outcomes of subjects; 0 is for the censored ones.
     number : int
         The cause, from 1.
+    entry : array, shape (n,), optional
+        From when each subject is observed.
     """
-    curves = IncidenceCurves.estimate(time, cause, max(int(cause.max()), number))
+    curves = IncidenceCurves.estimate(time, cause, max(int(cause.max()), number), entry)
     times = np.unique(np.concatenate([[0.0], curves.times, [time.max()]]))
     of_cause = np.stack([curves.incidence[number - 1], *(e[number - 1] for e in curves.interval())])
     step = np.searchsorted(curves.times, times, side="right")
@@ -68,7 +73,8 @@ def incidence_curves(
 ) -> Axes:
     """Draw each model's mean predicted cumulative incidence of a cause over Aalen-Johansen.
 
-    Below the time axis stands how many subjects are still at risk.
+    Below the time axis stands how many subjects are still at risk. Where subjects come under
+    observation late, a model's curve is that of `expected_curves`.
 
     Parameters
     ----------
@@ -84,11 +90,14 @@ def incidence_curves(
         Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.6)
-    draw_aalen_johansen(axes, data.time, _causes(data), cause, label="Aalen-Johansen, 95 %")
+    label = "Aalen-Johansen, 95 %"
+    draw_aalen_johansen(axes, data.time, _causes(data), cause, data.entry, label=label)
     for look, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
         line = {"linewidth": 1.4, "label": text_of(name, LEGEND_WIDTH), **look}
         of_cause = prediction.of_cause(cause)
         mean = 1 - of_cause.survival.mean(axis=0)
+        if data.entry is not None:
+            mean = expected_curves(prediction, data.time, data.entry)[1][cause - 1]
         draw_incidence(axes, prediction.times, mean, step=prediction.step, **line)
     return _labelled(axes, data, cause, time_unit)
 
@@ -210,7 +219,8 @@ def aalen_johansen_by_expert(
     axes = new_axes(axes, 6, 4.8)
     of_subject = _causes(data)
     everybody = f"all (n = {len(data)})"
-    draw_aalen_johansen(axes, data.time, of_subject, cause, label=everybody, band=False)
+    line: dict[str, Any] = {"label": everybody, "band": False}
+    draw_aalen_johansen(axes, data.time, of_subject, cause, data.entry, **line)
     chosen = chosen_expert(expert_weights)
     present = np.unique(chosen)
     for expert in present:
@@ -221,6 +231,7 @@ def aalen_johansen_by_expert(
             data.time[rows],
             of_subject[rows],
             cause,
+            None if data.entry is None else data.entry[rows],
             label=f"expert {expert + 1} (n = {rows.sum()}, {events} events)",
             band=len(present) <= BANDS_UP_TO,
             linewidth=1.4,
@@ -234,6 +245,7 @@ def draw_aalen_johansen(
     time: FloatArray,
     cause: IntArray,
     number: int,
+    entry: FloatArray | None = None,
     *,
     label: str,
     band: bool = True,
@@ -245,7 +257,7 @@ def draw_aalen_johansen(
     ----------
     axes : Axes
         Where to draw.
-    time, cause, number
+    time, cause, number, entry
         As in `aalen_johansen`.
     label : str
         For the legend.
@@ -255,7 +267,7 @@ def draw_aalen_johansen(
         Style of the line; grey where not given.
     """
     look = {"color": GREY, "linewidth": 1.2, **line}
-    curve = aalen_johansen(time, cause, number)
+    curve = aalen_johansen(time, cause, number, entry)
     axes.step(curve.times, curve.value, where="post", label=label, **look)
     if band:
         colour = look["color"]
@@ -271,7 +283,7 @@ def _causes(data: SurvivalData) -> NDArray[np.int64]:
 def _labelled(axes: Axes, data: SurvivalData, cause: int, time_unit: str) -> Axes:
     ylabel = f"cumulative incidence of {data.cause_names[cause - 1]}"
     axes.set(xlabel=time_label(time_unit), ylabel=ylabel, ylim=(0, None), xlim=(0, None))
-    return count_at_risk(legend_below(axes), data.time)
+    return count_at_risk(legend_below(axes), data.time, data.entry)
 
 
 def _calibration_points(

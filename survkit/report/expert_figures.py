@@ -83,7 +83,8 @@ def kaplan_meier_by_expert(
         Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.8)
-    draw_kaplan_meier(axes, data.time, data.event, label=f"all (n = {len(data)})", band=False)
+    everybody = f"all (n = {len(data)})"
+    draw_kaplan_meier(axes, data.time, data.event, data.entry, label=everybody, band=False)
     chosen = chosen_expert(expert_weights)
     present = np.unique(chosen)
     for expert in present:
@@ -93,12 +94,13 @@ def kaplan_meier_by_expert(
             axes,
             data.time[rows],
             data.event[rows],
+            None if data.entry is None else data.entry[rows],
             label=f"expert {expert + 1} (n = {rows.sum()}, {events} events)",
             band=len(present) <= BANDS_UP_TO,
             linewidth=1.4,
             **style(int(expert)),
         )
-    return count_at_risk(label_survival(axes, time_unit), data.time)
+    return count_at_risk(label_survival(axes, time_unit), data.time, data.entry)
 
 
 def expert_prototypes(

@@ -14,8 +14,10 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sksurv.nonparametric import kaplan_meier_estimator
 
+from survkit.baselines.aalen_johansen import IncidenceCurves
 from survkit.metrics.brier import brier_contributions
 from survkit.metrics.censoring import Convention, kaplan_meier
+from survkit.metrics.late_entry import expected_curves
 from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
 from survkit.metrics.problem import problem_of
 from survkit.pages.labels import label as text_of
@@ -40,12 +42,14 @@ def survival_curves(
     time: FloatArray,
     event: BoolArray,
     *,
+    entry: FloatArray | None = None,
     time_unit: str = "",
     axes: Axes | None = None,
 ) -> Axes:
     """Draw the mean predicted survival of each model over the Kaplan-Meier curve of the subjects.
 
-    Below the time axis stands how many subjects are still at risk.
+    Below the time axis stands how many subjects are still at risk. Where subjects come under
+    observation late, a model's curve is that of `expected_curves`.
 
     Parameters
     ----------
@@ -53,18 +57,22 @@ def survival_curves(
         For the same n subjects.
     time, event : array, shape (n,)
         Their outcomes.
+    entry : array, shape (n,), optional
+        From when each is observed.
     time_unit : str
         For the axis label.
     axes : Axes, optional
         Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.6)
-    draw_kaplan_meier(axes, time, event, label="Kaplan-Meier, 95 %")
+    draw_kaplan_meier(axes, time, event, entry, label="Kaplan-Meier, 95 %")
     for style, (name, prediction) in zip(line_styles(), predictions.items(), strict=False):
         mean = prediction.survival.mean(axis=0)
+        if entry is not None:
+            mean, _ = expected_curves(prediction, time, entry)
         line = {"linewidth": 1.4, "label": text_of(name, LEGEND_WIDTH), **style}
         draw_survival(axes, prediction.times, mean, step=prediction.step, **line)
-    return count_at_risk(label_survival(axes, time_unit), time)
+    return count_at_risk(label_survival(axes, time_unit), time, entry)
 
 
 def calibration_curves(
@@ -185,7 +193,14 @@ def brier_over_time(
 
 
 def draw_kaplan_meier(
-    axes: Axes, time: FloatArray, event: BoolArray, *, label: str, band: bool = True, **line: Any
+    axes: Axes,
+    time: FloatArray,
+    event: BoolArray,
+    entry: FloatArray | None = None,
+    *,
+    label: str,
+    band: bool = True,
+    **line: Any,
 ) -> None:
     """Draw a Kaplan-Meier curve of events, with its 95 % interval (log-log) where wanted.
 
@@ -195,6 +210,8 @@ def draw_kaplan_meier(
         Where to draw.
     time, event : array, shape (n,)
         The outcomes; event is True where the event was seen.
+    entry : array, shape (n,), optional
+        From when each subject is observed.
     label : str
         For the legend.
     band : bool
@@ -203,14 +220,14 @@ def draw_kaplan_meier(
         Style of the line; grey where not given.
     """
     style = {"color": GREY, "linewidth": 1.2, **line}
-    times, survival, (low, high) = _kaplan_meier(time, event)
+    times, survival, (low, high) = _kaplan_meier(time, event, entry)
     axes.step(times, survival, where="post", label=label, **style)
     if band:
         colour = style["color"]
         axes.fill_between(times, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
 
 
-def count_at_risk(axes: Axes, time: FloatArray) -> Axes:
+def count_at_risk(axes: Axes, time: FloatArray, entry: FloatArray | None = None) -> Axes:
     """Write below the marks of the time axis how many subjects are at risk, and return the axes.
 
     Parameters
@@ -219,10 +236,13 @@ def count_at_risk(axes: Axes, time: FloatArray) -> Axes:
         With a finished time axis and a legend below it, which moves down.
     time : array, shape (n,)
         When each subject had the event or was censored; it is at risk before that.
+    entry : array, shape (n,), optional
+        From when each subject is observed, and at risk.
     """
     low, high = axes.get_xlim()
     ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
-    counts = [int(np.count_nonzero(time > tick)) for tick in ticks]
+    start = np.zeros(len(time)) if entry is None else entry
+    counts = [int(np.count_nonzero((time > tick) & (start <= max(tick, 0)))) for tick in ticks]
     labels = [f"{tick:g}\n{count:,}" for tick, count in zip(ticks, counts, strict=True)]
     axes.set_xticks(ticks, labels=labels)
     axes.set_xlim(low, high)
@@ -293,12 +313,23 @@ def _calibration_points(
 
 
 def _kaplan_meier(
-    time: FloatArray, event: BoolArray
+    time: FloatArray, event: BoolArray, entry: FloatArray | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return times (from 0), Kaplan-Meier survival, and its 95 % interval (2, number of times)."""
+    if entry is not None:  # for one cause Aalen-Johansen is 1 minus Kaplan-Meier
+        curves = IncidenceCurves.estimate(time, np.asarray(event, np.int64), 1, entry)
+        shown = np.unique(np.concatenate([[0.0], curves.times, [np.max(time)]]))
+        survival = 1.0 - _at(curves.times, curves.incidence[0], shown)
+        bounds = [1.0 - _at(curves.times, each[0], shown) for each in curves.interval()]
+        return shown, survival, np.stack(bounds[::-1])
     times, survival, interval = kaplan_meier_estimator(event, time, conf_type="log-log")
     return (
         np.concatenate([[0.0], times]),
         np.concatenate([[1.0], survival]),
         np.column_stack([[1.0, 1.0], interval]),
     )
+
+
+def _at(times: FloatArray, values: FloatArray, shown: FloatArray) -> NDArray[np.float64]:
+    """Return a step function's values, 0 before its first time, at other times."""
+    return np.concatenate([[0.0], values])[np.searchsorted(times, shown, side="right")]

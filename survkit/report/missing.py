@@ -199,7 +199,8 @@ def _computed(runs: pd.DataFrame) -> list[MetricTime]:
         return []
     grid = TimeGrid(found[0].times)
     cuts = {p: float(grid.cuts[p * len(grid.cuts) // 100]) for p in PERCENTAGES}
-    data = replace(found[1], time=grid.snap(found[1].time))
+    time = grid.snap(found[1].time)
+    data = replace(found[1], time=time, entry=grid.snap_entry(found[1].entry, time))
     return [MetricTime(f"{p}", cut, int(data.at_risk(cut)[0])) for p, cut in cuts.items()]
 
 

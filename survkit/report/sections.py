@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from survkit.datasets.assemble import Dataset
+from survkit.metrics.outcomes import LATE_ENTRY
 from survkit.pages.document import Picture, Section
 from survkit.pages.svg import draw_svg, height_with_legend
 from survkit.pages.text_tables import TextTable
@@ -144,6 +145,8 @@ def _about_curves(material: Material) -> str:
 
 
 def _no_curves(material: Material) -> str:
+    if material.test.entry is not None:
+        return f"There are no curves of observed against predicted probability: {LATE_ENTRY}."
     return (
         "There are no curves of observed against predicted probability: at every time of the "
         f"metrics fewer than {material.least_at_risk} test subjects are still at risk."
@@ -151,7 +154,13 @@ def _no_curves(material: Material) -> str:
 
 
 def calibration_times(material: Material) -> list[MetricTime]:
-    """Return the times of metrics that have enough test subjects at risk, in order."""
+    """Return the times of metrics that have enough test subjects at risk, in order.
+
+    There are none where subjects come under observation late: nothing is known of a probability
+    that starts at time 0 for those who enter after it.
+    """
+    if material.test.entry is not None:
+        return []
     metrics = [*PAGE_METRICS, *at_evaluation_times(recorded_metrics(material.runs))]
     times = metric_times(material.runs, metrics)
     needed = material.least_at_risk
@@ -163,6 +172,12 @@ def calibration_times(material: Material) -> list[MetricTime]:
 def curves_section(material: Material) -> Section:
     """Return the part on curves over time: mean survival, and Brier scores where known."""
     test, dataset = material.test, material.dataset
+    caption = "Mean predicted survival of the test subjects, over their Kaplan-Meier curve."
+    if test.entry is not None:
+        caption = (
+            "Kaplan-Meier curve of the test subjects, who are at risk once under observation, and "
+            "what the models expect: from the mean predicted hazards of those at risk at each time."
+        )
     pictures = [
         Picture(
             draw_svg(
@@ -171,13 +186,14 @@ def curves_section(material: Material) -> Section:
                     material.predictions,
                     test.time,
                     test.event,
+                    entry=test.entry,
                     time_unit=material.time_unit,
                 ),
                 width=4.8,
                 height=height_with_legend(1 + len(material.predictions)),
                 label="mean predicted survival",
             ),
-            "Mean predicted survival of the test subjects, over their Kaplan-Meier curve.",
+            caption,
         )
     ]
     if dataset is not None and _last_cut(material, dataset) > 0:
@@ -207,6 +223,8 @@ def curves_section(material: Material) -> Section:
 
 def _last_cut(material: Material, dataset: Dataset) -> float:
     """Return the last time of the Brier score over time, 0 where there is none."""
+    if dataset.splits.test.entry is not None:
+        return 0.0
     if (material.runs["evaluation"] == "published").all():
         return dataset.grid.horizon
     return last_usable_cut(material, dataset, material.least_at_risk)

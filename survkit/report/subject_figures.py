@@ -103,8 +103,8 @@ def _labels(data: SurvivalData) -> IntArray:
 
 
 def _draw_survival(axes: Axes, data: SurvivalData, rows: IntArray, **line: Any) -> None:
-    if data.true_time is None:
-        time, event = data.time[rows], data.event[rows]
+    own = data.subset(rows)
+    if own.true_time is None:
+        draw_kaplan_meier(axes, own.time, own.event, own.entry, band=False, **line)
     else:
-        time, event = data.true_time[rows], np.ones(len(rows), bool)
-    draw_kaplan_meier(axes, time, event, band=False, **line)
+        draw_kaplan_meier(axes, own.true_time, np.ones(len(own), bool), band=False, **line)

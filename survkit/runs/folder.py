@@ -239,6 +239,7 @@ class RunFolder:
             "cumulative_incidence": prediction.cumulative_incidence,
             "cause": data.cause,
             "cause_names": np.array(data.cause_names) if data.cause_names else None,
+            "entry": data.entry,
         }
         buffer = io.BytesIO()
         present: dict[str, Any] = {name: a for name, a in arrays.items() if a is not None}

@@ -178,11 +178,12 @@ def average_predictions(
 
 
 def same_outcomes(one: SurvivalData, other: SurvivalData) -> bool:
-    """Whether two sets of subjects have the same times, events and causes, in the same order."""
-    return one.cause_names == other.cause_names and all(
-        np.array_equal(getattr(one, name), getattr(other, name))
-        for name in ("time", "event", *(["cause"] if one.cause_names else []))
-    )
+    """Whether two sets of subjects have the same outcomes and entries, in the same order."""
+    if one.cause_names != other.cause_names or (one.entry is None) != (other.entry is None):
+        return False
+    names = ["time", "event", *(["cause"] if one.cause_names else [])]
+    names += [] if one.entry is None else ["entry"]
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 def with_features(outcomes: SurvivalData, dataset: Dataset) -> SurvivalData:

@@ -147,5 +147,6 @@ def _as_predictions(
             subject_id=arrays.get("subject_id"),
             cause=arrays.get("cause"),
             cause_names=tuple(np.atleast_1d(names).tolist()),
+            entry=arrays.get("entry"),
         ),
     )

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     Attributes
     ----------
     features : Tensor, shape (n, p), float32
-    label : Tensor, shape (n,), int64 or float32
+    label : Tensor, shape (n,) or (n, columns), int64 or float32
         What the loss knows of each time, from the objective's `labels`.
     event : Tensor, shape (n,), bool or int64
         Its cause, 1 to C or 0, where there are several.

@@ -13,7 +13,12 @@ from survkit.heads.start import class_masses
 from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
 from survkit.training.network import SurvivalNetwork
 from survkit.training.normal_scores import NormalScores
-from survkit.training.objective import HEAD_OBJECTIVES, Objective
+from survkit.training.objective import (
+    HEAD_OBJECTIVES,
+    Objective,
+    class_labels,
+    warn_of_lost_events,
+)
 from survkit.training.parameters import (
     BACKBONE_PARAMETERS,
     INPUT_PARAMETERS,
@@ -143,6 +148,7 @@ class NeuralSurvivalModel:
             if self.device.type == "cpu":  # not the numbers that the weights start from
                 dropout.set_state(torch.get_rng_state())
         metrics = self.validation_metrics
+        warn_of_lost_events(train, self.grid, monitor)
 
         def of_validation() -> Mapping[str, float] | None:
             if metrics is None:
@@ -175,10 +181,10 @@ class NeuralSurvivalModel:
     def _start_from_rows(self, train: SurvivalData) -> None:
         """Let the head begin with the training rows' own curve, where that is asked for."""
         if self.parameters.get("initial_curve") == "kaplan_meier":
-            event_class = self.grid.classify(train.time)
-            event = train.event if train.cause is None else train.cause
+            event_class, event = class_labels(train, self.grid)
             sizes = (self.grid.num_classes, train.num_causes)
-            masses = class_masses(event_class, event, *sizes)
+            classes = event_class.reshape(len(train), -1).astype(np.int64).T
+            masses = class_masses(classes[0], event, *sizes, *classes[1:])
             start = as_tensor(masses.astype(np.float32)).to(self.device)
             cast(Any, self.network.head).start_at(start)
 

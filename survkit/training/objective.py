@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ from survkit.training.losses import (
     negative_log_likelihood,
 )
 from survkit.training.parameters import head_parameters
-from survkit.types import BoolArray, SurvivalData, TimeGrid
+from survkit.types import BoolArray, FitMonitor, SurvivalData, TimeGrid
 
 Labels = tuple[NDArray[np.int64] | NDArray[np.float32], BoolArray | NDArray[np.int64]]
 
@@ -57,7 +58,8 @@ class Objective:
         (hidden_dim, num_classes, parameters) -> the module that follows the backbone.
     labels : callable
         (data, grid) -> label (n,), int64 or float32, and event (n,), bool: what the loss compares
-        with. Where there are several causes, the event is its cause, int64, or 0.
+        with. Where there are several causes, the event is its cause, int64, or 0. A label may have
+        several columns.
     loss : callable
         (output, label, event) -> mean loss, shape (...), of what the network makes of subjects
         whose outcomes have shape (..., n). Networks that train together add a leading dimension.
@@ -107,16 +109,49 @@ class Objective:
 
 
 def class_labels(data: SurvivalData, grid: TimeGrid) -> Labels:
-    """Label each time by its class on the grid, and each event by its cause where it has one."""
-    return grid.classify(data.time), data.event if data.cause is None else data.cause
+    """Label each time by its class on the grid, and each event by its cause where it has one.
+
+    Where subjects come under observation late, labels are of shape (n, 2), with the first class in
+    which each is at risk (see `TimeGrid.classify_entry`). An event before that class counts as
+    censored in it, which says nothing: given that the subject is at risk there, it is certain.
+    """
+    event_class, event = grid.classify(data.time), data.event if data.cause is None else data.cause
+    if data.entry is None:
+        return event_class, event
+    first_class = grid.classify_entry(data.entry)
+    known = event_class >= first_class
+    classes = np.stack([np.maximum(event_class, first_class), first_class], axis=1)
+    return classes, event * known
+
+
+def warn_of_lost_events(data: SurvivalData, grid: TimeGrid, monitor: FitMonitor | None) -> None:
+    """Warn of events in the class of the subject's entry, which the likelihood cannot use."""
+    if data.entry is None or monitor is None:
+        return
+    late = grid.classify(data.time) < grid.classify_entry(data.entry)
+    lost = int(np.count_nonzero(late & data.event))
+    if lost:
+        monitor.warn(
+            f"{lost:,} of {int(data.event.sum()):,} training events come in the interval of the "
+            "time grid in which the subject comes under observation, and say nothing there; more "
+            "--time_bins use more of them"
+        )
 
 
 def class_loss(
     output: HeadOutput, event_class: Tensor, event: Tensor, num_causes: int = 1
 ) -> Tensor:
-    """Return the mean negative log-likelihood under a head's mixture."""
-    scores = output.class_scores
-    return negative_log_likelihood(scores, output.log_gates, event_class, event, num_causes)
+    """Return the mean negative log-likelihood under a head's mixture.
+
+    Where labels have the first class at risk too, it is conditional on no event before it.
+    """
+    scores, gates = output.class_scores, output.log_gates
+    if event_class.ndim == event.ndim:
+        return negative_log_likelihood(scores, gates, event_class, event, num_causes)
+    event_class, first_class = event_class.unbind(-1)
+    loss = negative_log_likelihood(scores, gates, event_class, event, num_causes)
+    nobody = torch.zeros_like(event)
+    return loss - negative_log_likelihood(scores, gates, first_class, nobody, num_causes)
 
 
 def class_survival(output: HeadOutput, num_causes: int = 1) -> Curves:
@@ -198,7 +233,7 @@ def _of_head(name: str, num_causes: int = 1) -> Objective:
         labels=class_labels,
         loss=partial(class_loss, num_causes=num_causes),
         parameters=head_parameters(name),
-        for_causes=partial(_of_head, name),
+        for_causes=partial(_of_head, name) if HEADS[name].has_causes else None,
     )
     if not HEADS[name].is_mixture:
         return likelihood(survival=partial(class_survival, num_causes=num_causes))

@@ -4,7 +4,12 @@ Nothing but numpy is needed here, so that any module can use these types at no c
 """
 
 from survkit.types.arrays import BoolArray, Float64Array, FloatArray, IntArray
-from survkit.types.data import CategoricalColumn, Splits, SurvivalData, check_features
+from survkit.types.data import (
+    CategoricalColumn,
+    Splits,
+    SurvivalData,
+    check_features,
+)
 from survkit.types.errors import InputError, NotFiniteError
 from survkit.types.grid import Knots, TimeGrid
 from survkit.types.model import FitMonitor, FitSummary, SurvivalModel

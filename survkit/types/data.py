@@ -55,14 +55,18 @@ class SurvivalData:
         there is one cause.
     cause_names : sequence of str, length C, optional
         The names of the causes, in the order of their numbers; at least two.
+    entry : array, shape (n,), float64, optional
+        The time from which each subject is observed, where some come under observation late (left
+        truncation): those with an earlier event are not in the data. Below the subject's own time;
+        0 for a subject observed from the start. A subject is at risk at t where entry < t <= time.
 
     Raises
     ------
     InputError
         For no rows, wrong lengths or shapes, NaN or infinite values, times that are negative or
-        outside `SMALLEST` to `LARGEST`, codes outside a column's cardinality, or causes that do
-        not agree with the events or with their names; the message names the column and the first
-        bad row.
+        outside `SMALLEST` to `LARGEST`, codes outside a column's cardinality, causes that do not
+        agree with the events or with their names, or entries that are not before the times; the
+        message names the column and the first bad row.
     """
 
     features: NDArray[np.float32]
@@ -75,6 +79,7 @@ class SurvivalData:
     subject_id: NDArray[np.int64] | None = None
     cause: NDArray[np.int64] | None = None
     cause_names: tuple[str, ...] = ()
+    entry: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         features = np.asarray(self.features, dtype=np.float32)
@@ -90,7 +95,7 @@ class SurvivalData:
         self._set("categorical", tuple(CategoricalColumn(*map(int, c)) for c in self.categorical))
         self._set("cause_names", tuple(map(str, self.cause_names)))
         optional = {"label": np.int64, "true_time": np.float64, "subject_id": np.int64}
-        for name, dtype in {**optional, "cause": np.int64}.items():
+        for name, dtype in {**optional, "cause": np.int64, "entry": np.float64}.items():
             value = getattr(self, name)
             if value is not None:
                 self._set(name, np.asarray(value, dtype=dtype))
@@ -107,10 +112,11 @@ class SurvivalData:
             value = getattr(self, name)
             if value is not None and value.shape != (n,):
                 raise InputError(f"{name} has shape {value.shape}, but features has {n} rows")
-        for name in ("time", "true_time"):
+        for name in ("time", "true_time", "entry"):
             value = getattr(self, name)
             if value is not None:
                 check_times(name, value)
+        check_entry(self.entry, self.time)
         check_causes(self.cause, self.cause_names, self.event)
         check_features(self.features, self.categorical, self.feature_names)
 
@@ -126,6 +132,17 @@ class SurvivalData:
         latest = np.zeros(of_subject.max() + 1)
         np.maximum.at(latest, of_subject, self.time)
         return np.sort(latest)
+
+    @cached_property
+    def _first_entries(self) -> NDArray[np.float64]:
+        """The entry of each subject, sorted; the earliest where a subject has several rows."""
+        entry = np.zeros(len(self)) if self.entry is None else self.entry
+        if self.subject_id is None:
+            return np.sort(entry)
+        of_subject = np.unique(self.subject_id, return_inverse=True)[1]
+        earliest = np.full(of_subject.max() + 1, np.inf)
+        np.minimum.at(earliest, of_subject, entry)
+        return np.sort(earliest)
 
     @property
     def num_causes(self) -> int:
@@ -155,9 +172,16 @@ class SurvivalData:
         return len(self._last_times)
 
     def at_risk(self, times: ArrayLike) -> NDArray[np.int64]:
-        """Count the subjects still at risk at each of k times, whose own is later; shape (k,)."""
-        later = np.searchsorted(self._last_times, np.atleast_1d(times), side="right")
-        return np.asarray(self.num_subjects - later)
+        """Count the subjects still at risk at each of k times, whose own is later; shape (k,).
+
+        Subjects who enter after it are not at risk yet.
+        """
+        times = np.atleast_1d(times)
+        later = np.searchsorted(self._last_times, times, side="right")
+        if self.entry is None:
+            return np.asarray(self.num_subjects - later)
+        entered = np.searchsorted(self._first_entries, times, side="right")
+        return np.asarray(entered - later)
 
     def subset(self, rows: IntArray | BoolArray) -> SurvivalData:
         """Return the rows chosen by an index or boolean array."""
@@ -167,7 +191,26 @@ class SurvivalData:
         )
 
 
-_PER_ROW = ("event", "time", "label", "true_time", "subject_id", "cause")
+_PER_ROW = ("event", "time", "label", "true_time", "subject_id", "cause", "entry")
+
+
+def check_entry(entry: NDArray[np.float64] | None, time: NDArray[np.float64]) -> None:
+    """Check that entries (n,) are 0, for those observed from the start, or before the times (n,).
+
+    Raises
+    ------
+    InputError
+        Naming the first bad row.
+    """
+    if entry is None:
+        return
+    bad = (entry > 0) & (entry >= time)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"entry is {entry[row]} in row {row}, whose time is {time[row]}; a subject comes under "
+            "observation before its own time"
+        )
 
 
 def check_causes(

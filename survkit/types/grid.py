@@ -124,6 +124,17 @@ class TimeGrid:
             rounding = rounding + SINGLE_ROUNDING * (self.horizon != round(self.horizon))
         return np.where(np.abs(time - nearest) <= rounding * nearest, nearest, time)
 
+    def snap_entry(
+        self, entry: NDArray[np.float64] | None, time: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """Return entries (n,) as `snap` brings them, before snapped times (n,); None for none.
+
+        A subject stays at risk at its own event, whatever rounding does to the two.
+        """
+        if entry is None:
+            return None
+        return np.where(entry > 0, np.minimum(self.snap(entry), np.nextafter(time, 0.0)), 0.0)
+
     def classify(self, time: ArrayLike) -> NDArray[np.int64]:
         """Return the class, 0 to m, of each time (any shape), as `snap` brings it to the cuts."""
         time = self.snap(time)
@@ -131,3 +142,16 @@ class TimeGrid:
             classes = np.searchsorted(self.cuts, time, side="right") - 1
             return np.where(time > self.horizon, len(self.cuts), classes).astype(np.int64)
         return np.searchsorted(self.cuts, time, side="left").astype(np.int64)
+
+    def classify_entry(self, entry: ArrayLike) -> NDArray[np.int64]:
+        """Return the first class, 0 to m, in which a subject is at risk, for its entry (any shape).
+
+        It is the class after that of the entry, 0 for entry 0. In the class of the entry itself a
+        subject is observed for a part of the interval only, and is not at risk; neither is a
+        censored subject in its last class. So an estimate of a class's hazard compares events with
+        those who were observed from the start of its interval. An event in the class of the entry
+        is lost to it, which a grid with more cuts avoids.
+        """
+        entry = np.asarray(entry, dtype=np.float64)
+        after = np.minimum(self.classify(entry) + 1, self.num_classes - 1)
+        return np.where(entry > 0, after, 0)

