@@ -70,11 +70,14 @@ def as_outcome(y: Any, *, causes: bool = False) -> tuple[BoolArray | IntArray, F
 
 
 def _causes(values: NDArray[Any], of_event: str) -> IntArray | None:
-    """Return the causes 0, 1, ..., C of events, or None where there are not several."""
+    """Return the causes 0, 1, ..., C of events, or None where there are not several.
+
+    Without a censored row they are not taken for causes: R codes censoring 1 and the event 2.
+    """
     if values.dtype.kind not in "iuf" or not (values == np.floor(values)).all():
         return None
     found = np.unique(values)
-    if found[0] < 0 or found[-1] < 2:
+    if found[0] != 0 or found[-1] < 2:
         return None
     missing = np.setdiff1d(np.arange(found[-1] + 1), found)
     if len(missing):

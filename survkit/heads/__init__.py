@@ -54,7 +54,10 @@ ROUTER_PARAMETERS = (
 HEADS: dict[str, HeadEntry] = {
     "mtlr": HeadEntry("survkit.heads.mtlr:MTLRHead", has_start=True, has_causes=True),
     "fixed_moe": HeadEntry(
-        "survkit.heads.fixed_moe:FixedMoEHead", ROUTER_PARAMETERS, has_start=True
+        "survkit.heads.fixed_moe:FixedMoEHead",
+        ROUTER_PARAMETERS,
+        has_start=True,
+        has_causes=True,
     ),
     "adjustable_moe": HeadEntry(
         "survkit.heads.adjustable_moe:AdjustableMoEHead",
