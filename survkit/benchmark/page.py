@@ -89,7 +89,7 @@ def _page(material: Material, group: str) -> str:
     if not failed.empty:
         sentence = f"{len(failed)} of {len(cells)} runs have no record; their models are left out "
         boxes.append(
-            Box("Not complete:", f"{sentence}of the ranks on those datasets.", see="The runs")
+            Box("Not complete:", f"{sentence}of the ranks on those datasets", see="The runs")
         )
     if leaks := _leaks(material.facts):
         boxes.append(Box("Known leaks,", "on which results rest:", leaks))

@@ -77,6 +77,15 @@ def canonical(config: TrainConfig) -> TrainConfig:
     return replace(config, moe_value_dim=_value_dim(config))
 
 
+def not_filled_in(config: TrainConfig) -> TrainConfig:
+    """Return a canonical configuration without what `canonical` filled in from other flags.
+
+    So that these may change: a width for 10 experts does not split into 15 chunks.
+    """
+    without = replace(config, moe_value_dim=None)
+    return without if _value_dim(without) == config.moe_value_dim else config
+
+
 def _value_dim(config: TrainConfig) -> int | None:
     """Return `moe_value_dim`, filled in where neither it nor `hidden_dim` is the width.
 

@@ -16,7 +16,7 @@ from survkit.launch.jobs import Job
 from survkit.models.registry import MODELS
 from survkit.models.search_spaces import Space
 from survkit.report.differences import higher_is_better
-from survkit.runs.flags import is_read
+from survkit.runs.flags import is_read, not_filled_in
 from survkit.runs.identity import resolved
 from survkit.search.limits import Limits
 from survkit.search.space import as_plain, contains
@@ -142,7 +142,7 @@ class Search(NamedTuple):
         ]
 
     def _config(self, parameters: Mapping[str, Any], **own: Any) -> TrainConfig:
-        return replace(self.base, **{**parameters, **own})
+        return replace(not_filled_in(self.base), **{**parameters, **own})
 
     def _job(self, group: str, name: str, config: TrainConfig) -> Job:
         run = PlannedRun(f"{self.name} {name}".lstrip(), config, kind=self.kind)

@@ -10,7 +10,7 @@ import pytest
 from survkit.configs.train import TrainConfig
 from survkit.datasets import DATASETS
 from survkit.models.registry import MODELS
-from survkit.runs.flags import canonical
+from survkit.runs.flags import canonical, not_filled_in
 from survkit.runs.identity import run_id
 from survkit.train import main as train
 
@@ -86,3 +86,16 @@ def test_the_width_of_a_value_that_is_not_the_hidden_layers_is_filled_in() -> No
     for changes in ({"hidden_dim": 160}, {"moe_chunk_value_dim": False}, {"model": "mtlr"}):
         assert canonical(replace(defaults, **changes)).moe_value_dim is None
     assert canonical(replace(defaults, moe_value_dim=125)).moe_value_dim == 125
+
+
+@pytest.mark.parametrize("experts", range(2, 21))
+def test_what_is_filled_in_from_other_flags_changes_with_them(experts: int) -> None:
+    """As a search may vary them: a width for 10 experts does not split into 15 chunks."""
+    base = canonical(TrainConfig(dataset="synthetic", mixture_components=10, hidden_dim=128))
+    assert base.moe_value_dim == 130
+    varied = canonical(replace(not_filled_in(base), mixture_components=experts))
+    width = varied.moe_value_dim or varied.hidden_dim
+    assert width % experts == 0
+    assert width - varied.hidden_dim < experts
+    given = canonical(replace(base, moe_value_dim=260))
+    assert not_filled_in(given) == given
