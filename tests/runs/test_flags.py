@@ -91,7 +91,8 @@ def test_the_width_of_a_value_that_is_not_the_hidden_layers_is_filled_in() -> No
 @pytest.mark.parametrize("experts", range(2, 21))
 def test_what_is_filled_in_from_other_flags_changes_with_them(experts: int) -> None:
     """As a search may vary them: a width for 10 experts does not split into 15 chunks."""
-    base = canonical(TrainConfig(dataset="synthetic", mixture_components=10, hidden_dim=128))
+    sizes = {"mixture_components": 10, "hidden_dim": 128}
+    base = canonical(TrainConfig(dataset="synthetic", model="personalized_moe", **sizes))
     assert base.moe_value_dim == 130
     varied = canonical(replace(not_filled_in(base), mixture_components=experts))
     width = varied.moe_value_dim or varied.hidden_dim
