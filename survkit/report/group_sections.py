@@ -177,7 +177,8 @@ def _profile(material: Material, weights: FloatArray) -> pd.DataFrame | None:
 
 
 def _profile_picture(model: str, profile: pd.DataFrame | None) -> list[Picture]:
-    if profile is None:
+    # Between groups in which no feature varies there is no standardised difference.
+    if profile is None or profile["difference"].isna().all():
         return []
     features = min(PROFILE_FEATURES, profile["feature"].nunique())
     svg = draw_svg(

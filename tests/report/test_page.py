@@ -14,6 +14,7 @@ import pytest
 from survkit.report import load_runs
 from survkit.report.__main__ import main
 from survkit.report.differences import Resampled
+from survkit.report.group_sections import _profile_picture
 from survkit.report.material import gather, group_state
 from survkit.report.page import tidy_comparison, write_report
 from survkit.report.sections import _answer
@@ -297,3 +298,9 @@ def test_an_ensemble_and_a_run_without_its_checkpoint(log_dir: Path, tmp_path: P
     named = ["--log_dir", str(tmp_path), "--group", "some", "--reference", "mtlr_ensemble"]
     assert main([*named, "--bootstrap", "20"]) == 0
     assert "not compared: mtlr those of mtlr_ensemble averaged over its seeds" in read(group)
+
+
+def test_groups_without_a_difference_have_no_picture_of_their_features() -> None:
+    """As where one expert has a single subject and no feature varies among the others."""
+    rows = {"expert": [1, 2], "feature": ["age", "age"], "difference": [np.nan, np.nan]}
+    assert _profile_picture("fixed_moe", pd.DataFrame(rows)) == []
