@@ -101,8 +101,10 @@ class Bart:
         Raises
         ------
         InputError
-            As in `training_rows`, `resolve_rules`, `resolve_prior` and `run_chains`.
+            As in `FeatureColumns.of`, `training_rows`, `resolve_rules`, `resolve_prior` and
+            `run_chains`.
         """
+        columns = FeatureColumns.of(data)
         rows = training_rows(
             data.time, data.event, scale=scale, weights=weights, max_times=max_times
         )
@@ -119,7 +121,7 @@ class Bart:
         size = estimate_size(problem, self.settings, jobs=jobs)
         print(f"BART ({self.settings.backend}): {size}", flush=True)
         forests = run_chains(problem, self.settings, jobs=jobs)
-        self._fitted = Fitted(FeatureColumns.of(data), rows.times, forests)
+        self._fitted = Fitted(columns, rows.times, forests)
         self.convergence = self._check_convergence(data)
         return self
 

@@ -148,7 +148,7 @@ class AalenJohansen:
         self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
     ) -> Self:
         """Estimate the curves on the training rows, with or without events of each cause."""
-        self.columns = FeatureColumns.of(train)
+        self.columns = FeatureColumns.of(train, takes_entry=True)
         cause = train.event.astype(np.int64) if train.cause is None else train.cause
         time = self.grid.snap(train.time)
         entry = self.grid.snap_entry(train.entry, time)

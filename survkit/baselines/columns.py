@@ -19,8 +19,16 @@ class FeatureColumns(NamedTuple):
     categorical: tuple[CategoricalColumn, ...]
 
     @classmethod
-    def of(cls, data: SurvivalData) -> Self:
-        """Return the columns of survival data."""
+    def of(cls, data: SurvivalData, *, takes_entry: bool = False) -> Self:
+        """Return the columns of the rows that a model is fitted on.
+
+        Raises
+        ------
+        InputError
+            For subjects who come under observation late, unless the model corrects for it.
+        """
+        if not takes_entry:
+            data.check_observed_from_start()
         return cls(data.feature_names, data.categorical)
 
     def check(self, features: NDArray[np.float32]) -> None:

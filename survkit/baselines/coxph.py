@@ -91,7 +91,7 @@ class CoxPH:
             down, which it names where it can.
         """
         require_events(train, 1, self.name)
-        self.columns = FeatureColumns.of(train)
+        self.columns = FeatureColumns.of(train, takes_entry=True)
         matrix = self.columns.one_hot(train.features).astype(np.float64)
         self.center = matrix.mean(axis=0)
         varying = varying_columns(matrix)

@@ -52,7 +52,7 @@ class KaplanMeier:
         """Estimate the curve on the training rows, with or without events."""
         from sksurv.nonparametric import kaplan_meier_estimator
 
-        self.columns = FeatureColumns.of(train)
+        self.columns = FeatureColumns.of(train, takes_entry=True)
         time = self.grid.snap(train.time)
         entry = self.grid.snap_entry(train.entry, time)
         if entry is None:

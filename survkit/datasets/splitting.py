@@ -143,7 +143,7 @@ def split_rows(
 
 
 def _of_subjects(event: Events, subject: NDArray[np.int64], count: int) -> Rows:
-    """Return the events of so many subjects, from those of their rows."""
+    """Return for each of `count` subjects the largest event code among its rows."""
     of_subject = np.zeros(count, np.int64)
     np.maximum.at(of_subject, subject, event)
     return of_subject

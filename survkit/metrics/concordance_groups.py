@@ -67,12 +67,11 @@ def _of_late(problem: Problem) -> list[MetricGroup]:
         return [undefined_group(dict.fromkeys(names, LATE_ENTRY))]
     pairs = pairs_at_risk(problem.time, problem.event, entry)
     curve, risk = problem.curve, -problem.median
-    rows = np.arange(len(risk))
     at = np.minimum(np.searchsorted(curve.times, problem.time), len(curve.times) - 1)
     of_curves = -curve.survival[:, at[pairs.anchors]].T
     wins = [
         pairs.wins(np.broadcast_to(risk, of_curves.shape), risk[pairs.anchors]),
-        pairs.wins(of_curves, of_curves[np.arange(len(pairs.anchors)), rows[pairs.anchors]]),
+        pairs.wins(of_curves, of_curves[np.arange(len(pairs.anchors)), pairs.anchors]),
     ]
     metrics = [Metric(name, pairs.subjects, if_undefined=_NO_PAIRS_AT_RISK) for name in names[::2]]
     return [

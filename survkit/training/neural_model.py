@@ -357,6 +357,8 @@ def fit_together(
         )
     for model in models:
         model._learn_for(train.num_causes)
+        if not model.objective.takes_entry:
+            train.check_observed_from_start()
     trainings = [
         model._new_training(train, validation, monitor)
         for model, monitor in zip(models, monitors, strict=True)

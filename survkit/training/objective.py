@@ -80,6 +80,8 @@ class Objective:
     for_causes : callable, optional
         (number of causes C) -> the objective of the same network for C competing causes. None for
         a network that knows one cause only.
+    takes_entry : bool
+        Whether the labels and the loss correct for subjects who come under observation late.
     """
 
     build_head: Callable[[int, int, Mapping[str, Any]], nn.Module]
@@ -92,6 +94,7 @@ class Objective:
     evaluation_rows: int | None = EVALUATION_ROWS
     training_loss: Callable[[Any, Tensor, Tensor, Mapping[str, Any]], Tensor] | None = None
     for_causes: Callable[[int], Objective] | None = None
+    takes_entry: bool = False
 
     def minimised(
         self,
@@ -234,6 +237,7 @@ def _of_head(name: str, num_causes: int = 1) -> Objective:
         loss=partial(class_loss, num_causes=num_causes),
         parameters=head_parameters(name),
         for_causes=partial(_of_head, name) if HEADS[name].has_causes else None,
+        takes_entry=True,
     )
     if not HEADS[name].is_mixture:
         return likelihood(survival=partial(class_survival, num_causes=num_causes))

@@ -149,6 +149,20 @@ class SurvivalData:
         """Number of causes C of the event, at least 1."""
         return len(self.cause_names) or 1
 
+    def check_observed_from_start(self) -> None:
+        """Refuse subjects who come under observation late, for a model that ignores their entry.
+
+        Raises
+        ------
+        InputError
+            Where there are entries.
+        """
+        if self.entry is not None:
+            raise InputError(
+                "subjects come under observation late (entry), which this model does not correct "
+                "for; kaplan_meier, aalen_johansen, coxph and the heads do"
+            )
+
     def of_cause(self, cause: int) -> SurvivalData:
         """Return the data of one cause, 1 to C, with events of any other counted as censored.
 

@@ -127,9 +127,10 @@ class TimeGrid:
     def snap_entry(
         self, entry: NDArray[np.float64] | None, time: NDArray[np.float64]
     ) -> NDArray[np.float64] | None:
-        """Return entries (n,) as `snap` brings them, before snapped times (n,); None for none.
+        """Return entries (n,) rounded as `snap` does, but before the snapped times (n,).
 
-        A subject stays at risk at its own event, whatever rounding does to the two.
+        Each subject is then at risk at its own time, even where both round to one cut. None gives
+        None.
         """
         if entry is None:
             return None

@@ -19,6 +19,7 @@ from survkit.models.cause_specific import CauseSpecificModel
 from survkit.models.registry import MODELS, refuse_late_entry
 from survkit.types import InputError, SurvivalData, TimeGrid
 from tests.late_entry import at_risk, late_data
+from tests.models.model_fixtures import PARAMETERS
 from tests.training.training_fixtures import RecordingMonitor
 
 GRID = TimeGrid(np.linspace(0, 4, 21))
@@ -111,3 +112,11 @@ def test_other_models_are_refused_by_name() -> None:
             continue
         with pytest.raises(InputError, match=f"{name} does not correct.*kaplan_meier"):
             refuse_late_entry(name, late=True)
+
+
+@pytest.mark.parametrize("name", [n for n, entry in MODELS.items() if not entry.takes_entry])
+def test_a_fit_that_would_ignore_entries_is_refused(name: str) -> None:
+    data = late_data(60, 1)
+    model = MODELS[name].build(grid=GRID, parameters=PARAMETERS, seed=42)
+    with pytest.raises(InputError, match="which this model does not correct for"):
+        model.fit(data, data)

@@ -208,7 +208,7 @@ def test_losses_and_gradients_of_a_stack_are_those_of_pycox(
 def test_the_loss_of_competing_causes_is_that_of_pycox(
     causes: int, scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for what is added before a logarithm is taken, which pycox does in another place."""
+    """Both without the epsilon in the logarithm, which pycox adds in another place."""
     monkeypatch.setattr("survkit.baselines.pycox_losses.PYCOX_EPSILON", 0.0)
     losses = pycox().models.loss
     rng = torch.Generator().manual_seed(1)

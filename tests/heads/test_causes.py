@@ -150,6 +150,6 @@ def test_experts_lean_to_bands_of_time_and_heads_start_at_the_masses() -> None:
         model.start_at(masses.float())
         with torch.no_grad():
             mean = model(torch.randn(200, HIDDEN)).log_probs.exp().mean(0)
-        # Exact but for the noise of prototypes, and the warps that Adjustable starts from.
+        # Prototypes start with noise, and the Adjustable MoE with warps that are not the identity.
         largest = {"fixed_moe": 0.03, "adjustable_moe": 0.1}.get(name, 1e-6)
         assert (mean - masses).abs().max() < largest

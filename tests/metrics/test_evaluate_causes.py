@@ -40,7 +40,7 @@ def test_each_cause_has_metrics_beside_those_of_any_event():
     for name, details in result.details.items():
         assert 0 < details["n_used"] <= 80, name
         assert 1 <= details["max_weight"] <= 20**2, name
-    # Of any event they are as without causes, but for the likelihood.
+    # Metrics of an event of any cause are those of data without causes, except the likelihood.
     plain = SurvivalPrediction(prediction.times, prediction.survival)
     for alone in ((plain, data), (prediction, replace(data, cause=None, cause_names=()))):
         other = run((*alone, *rest))
