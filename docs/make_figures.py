@@ -33,8 +33,9 @@ from survkit.metrics.censoring import kaplan_meier
 from survkit.models.cause_specific import CauseSpecificModel
 from survkit.models.registry import MODELS
 from survkit.pages.palette import COLOURS, draw_survival
-from survkit.report.cause_figures import draw_aalen_johansen, stacked_incidences
+from survkit.report.cause_figures import stacked_incidences
 from survkit.report.expert_figures import expert_prototypes
+from survkit.report.observed_curves import aalen_johansen_curve
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
 
@@ -253,9 +254,8 @@ def write_competing_risks(path: Path) -> None:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(11.7, 3.6), layout="constrained")
         first, *others = figure.subplots(1, 3)
-        draw_aalen_johansen(
-            first, table.time, table.cause, 1, label="Aalen-Johansen, 95 %", color=COLOURS[0]
-        )
+        observed = aalen_johansen_curve(table.time, table.cause, 1)
+        observed.draw(first, label="Aalen-Johansen, 95 %", color=COLOURS[0])
         censored = kaplan_meier(table.time, table.cause == 1)
         first.step(
             censored.times,

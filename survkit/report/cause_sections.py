@@ -8,11 +8,8 @@ import numpy as np
 
 from survkit.pages.document import Picture, Section
 from survkit.pages.svg import draw_svg, height_with_legend
-from survkit.report.cause_figures import (
-    cause_calibration_over_time,
-    incidence_curves,
-    stacked_incidences,
-)
+from survkit.report.calibration_figures import cause_calibration_over_time
+from survkit.report.cause_figures import incidence_curves, stacked_incidences
 from survkit.report.material import Material
 from survkit.runs.metric_text import MetricTime
 

@@ -7,7 +7,8 @@ draws on `axes`, or on its own where not given, and returns them; `time_unit` is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,12 @@ from survkit.pages.palette import (
     new_axes,
     style,
 )
-from survkit.report.figures import count_at_risk, draw_kaplan_meier
+from survkit.report.cause_figures import label_incidence
+from survkit.report.figures import count_at_risk
+from survkit.report.observed_curves import ObservedCurve, incidence_of, survival_of
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import curves_from_class_probabilities
-from survkit.types import FloatArray, InputError, IntArray, SurvivalData, SurvivalModel
+from survkit.types import BoolArray, FloatArray, InputError, IntArray, SurvivalData, SurvivalModel
 
 BANDS_UP_TO = 4
 """Most curves that are shown with their intervals: more would hide each other."""
@@ -83,24 +86,62 @@ def kaplan_meier_by_expert(
         Where to draw; new axes where not given.
     """
     axes = new_axes(axes, 6, 4.8)
-    everybody = f"all (n = {len(data)})"
-    draw_kaplan_meier(axes, data.time, data.event, data.entry, label=everybody, band=False)
+    _draw_by_expert(axes, expert_weights, data, data.event, survival_of)
+    return count_at_risk(label_survival(axes, time_unit), data.time, data.entry)
+
+
+def aalen_johansen_by_expert(
+    expert_weights: FloatArray,
+    data: SurvivalData,
+    cause: int,
+    *,
+    time_unit: str = "",
+    axes: Axes | None = None,
+) -> Axes:
+    """Draw the cumulative incidence of a cause among each expert's subjects, and all subjects.
+
+    Experts without subjects have no curve; up to four curves have their 95 % interval. Below the
+    time axis stands how many subjects are still at risk.
+
+    Parameters
+    ----------
+    expert_weights : array, shape (n, E)
+        The router's weights.
+    data : SurvivalData
+        The outcomes of the n subjects.
+    cause : int
+        The cause, from 1.
+    time_unit : str
+        For the axis label.
+    axes : Axes, optional
+        Where to draw; new axes where not given.
+    """
+    axes = new_axes(axes, 6, 4.8)
+    event = np.asarray(data.cause == cause)
+    _draw_by_expert(axes, expert_weights, data, event, partial(incidence_of, cause=cause))
+    return label_incidence(axes, data, cause, time_unit)
+
+
+def _draw_by_expert(
+    axes: Axes,
+    expert_weights: FloatArray,
+    data: SurvivalData,
+    event: BoolArray,
+    curve_of: Callable[[SurvivalData], ObservedCurve],
+) -> None:
+    """Draw a curve of all subjects and of each expert's, with their numbers and of events (n,)."""
+    curve_of(data).draw(axes, label=f"all (n = {len(data)})", band=False)
     chosen = chosen_expert(expert_weights)
     present = np.unique(chosen)
     for expert in present:
         rows = chosen == expert
-        events = int(data.event[rows].sum())
-        draw_kaplan_meier(
+        curve_of(data.subset(rows)).draw(
             axes,
-            data.time[rows],
-            data.event[rows],
-            None if data.entry is None else data.entry[rows],
-            label=f"expert {expert + 1} (n = {rows.sum()}, {events} events)",
+            label=f"expert {expert + 1} (n = {rows.sum()}, {int(event[rows].sum())} events)",
             band=len(present) <= BANDS_UP_TO,
             linewidth=1.4,
             **style(int(expert)),
         )
-    return count_at_risk(label_survival(axes, time_unit), data.time, data.entry)
 
 
 def expert_prototypes(

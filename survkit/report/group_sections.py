@@ -13,8 +13,8 @@ from survkit.metrics.clustering import chosen_expert, expert_load, router_entrop
 from survkit.models.calibrated import without_calibration
 from survkit.pages.document import Picture, Section
 from survkit.pages.svg import draw_svg, height_with_legend
-from survkit.report.cause_figures import aalen_johansen_by_expert
 from survkit.report.expert_figures import (
+    aalen_johansen_by_expert,
     expert_load_bars,
     expert_prototypes,
     kaplan_meier_by_expert,

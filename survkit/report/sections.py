@@ -11,8 +11,9 @@ from survkit.metrics.outcomes import LATE_ENTRY
 from survkit.pages.document import Picture, Section
 from survkit.pages.svg import draw_svg, height_with_legend
 from survkit.pages.text_tables import TextTable
+from survkit.report.calibration_figures import calibration_over_time
 from survkit.report.differences import best_models, excludes_zero, paired_differences
-from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
+from survkit.report.figures import brier_over_time, survival_curves
 from survkit.report.material import Material
 from survkit.report.missing import metric_times, recorded_metrics
 from survkit.report.notes import (

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from survkit.metrics.clustering import chosen_expert
 from survkit.pages.palette import GREY, draw_survival, label_survival, new_axes, style
-from survkit.report.figures import draw_kaplan_meier
+from survkit.report.observed_curves import kaplan_meier_curve, survival_of
 from survkit.types import InputError, IntArray, SurvivalData, SurvivalPrediction
 
 
@@ -105,6 +105,7 @@ def _labels(data: SurvivalData) -> IntArray:
 def _draw_survival(axes: Axes, data: SurvivalData, rows: IntArray, **line: Any) -> None:
     own = data.subset(rows)
     if own.true_time is None:
-        draw_kaplan_meier(axes, own.time, own.event, own.entry, band=False, **line)
+        survival_of(own).draw(axes, band=False, **line)
     else:
-        draw_kaplan_meier(axes, own.true_time, np.ones(len(own), bool), band=False, **line)
+        truth = kaplan_meier_curve(own.true_time, np.ones(len(own), bool))
+        truth.draw(axes, band=False, **line)

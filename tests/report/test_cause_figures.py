@@ -10,13 +10,10 @@ import pytest
 from matplotlib.axes import Axes
 from sksurv.datasets import load_bmt
 
-from survkit.report.cause_figures import (
-    aalen_johansen,
-    aalen_johansen_by_expert,
-    cause_calibration_over_time,
-    incidence_curves,
-    stacked_incidences,
-)
+from survkit.report.calibration_figures import cause_calibration_over_time
+from survkit.report.cause_figures import incidence_curves, stacked_incidences
+from survkit.report.expert_figures import aalen_johansen_by_expert
+from survkit.report.observed_curves import aalen_johansen_curve
 from survkit.types import SurvivalData, SurvivalPrediction
 
 NAMES = ("mortality", "relapse")
@@ -63,7 +60,7 @@ def test_aalen_johansen_has_the_published_values(bmt: SurvivalData) -> None:
     """At 72 months, by R's cmprsk in the documentation of scikit-survival."""
     assert bmt.cause is not None
     for number, expected in ((1, 0.2728), (2, 0.4813)):
-        curve = aalen_johansen(bmt.time, bmt.cause, number)
+        curve = aalen_johansen_curve(bmt.time, bmt.cause, number)
         at = np.searchsorted(curve.times, 72, side="right") - 1
         assert curve.times[0] == 0
         now = (bmt.time == 0) & (bmt.cause == number)
@@ -75,9 +72,9 @@ def test_aalen_johansen_has_the_published_values(bmt: SurvivalData) -> None:
 def test_a_cause_that_never_occurs_has_an_incidence_of_zero(bmt: SurvivalData) -> None:
     assert bmt.cause is not None
     only_second = np.where(bmt.cause == 2, 2, 0)
-    assert aalen_johansen(bmt.time, only_second, 1).value.max() == 0
-    second = aalen_johansen(bmt.time, only_second, 2)
-    alone = aalen_johansen(bmt.time, (only_second == 2).astype(np.int64), 1)
+    assert aalen_johansen_curve(bmt.time, only_second, 1).value.max() == 0
+    second = aalen_johansen_curve(bmt.time, only_second, 2)
+    alone = aalen_johansen_curve(bmt.time, (only_second == 2).astype(np.int64), 1)
     np.testing.assert_array_equal(second.value, alone.value)
 
 
@@ -113,7 +110,7 @@ def test_calibration_of_a_cause_is_against_aalen_johansen_in_tenths(
     predicted, observed = axes.lines[1].get_data()
     first = np.argsort(1 - prediction.of_cause(1).at(24.0)[:, 0], kind="stable")[:4]
     assert bmt.cause is not None
-    curve = aalen_johansen(bmt.time[first], bmt.cause[first], 1)
+    curve = aalen_johansen_curve(bmt.time[first], bmt.cause[first], 1)
     at = np.searchsorted(curve.times, 24, side="right") - 1
     assert len(predicted) == 10
     assert observed[0] == pytest.approx(curve.value[at])

@@ -16,13 +16,14 @@ from survkit.datasets import load_dataset
 from survkit.metrics import evaluate
 from survkit.pages.svg import draw_svg
 from survkit.report import load_runs
+from survkit.report.calibration_figures import calibration_over_time
 from survkit.report.expert_figures import (
     expert_load_bars,
     expert_prototypes,
     kaplan_meier_by_expert,
     router_heatmap,
 )
-from survkit.report.figures import brier_over_time, calibration_over_time, survival_curves
+from survkit.report.figures import brier_over_time, survival_curves
 from survkit.report.profiles import (
     cohort_profile,
     profile_heatmap,

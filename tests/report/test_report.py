@@ -13,7 +13,8 @@ from sksurv.nonparametric import kaplan_meier_estimator
 
 from survkit.report import load_runs
 from survkit.report.__main__ import main
-from survkit.report.figures import calibration_curves, survival_curves
+from survkit.report.calibration_figures import calibration_curves
+from survkit.report.figures import survival_curves
 from survkit.report.tables import comparison_table
 from survkit.runs.metric_text import result_summary
 from survkit.types import InputError, SurvivalPrediction
