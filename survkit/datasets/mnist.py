@@ -22,8 +22,9 @@ from survkit.datasets.assemble import (
     time_grid,
 )
 from survkit.datasets.card import Card
+from survkit.datasets.holdout import random_split
 from survkit.datasets.mnist_files import read_mnist
-from survkit.datasets.splitting import SplitRows, random_split, split_rows
+from survkit.datasets.splitting import SplitRows, split_rows
 from survkit.types import (
     LARGEST,
     SMALLEST,

@@ -17,7 +17,8 @@ from survkit.datasets.assemble import (
     time_grid,
 )
 from survkit.datasets.card import Card
-from survkit.datasets.splitting import Events, split_rows
+from survkit.datasets.holdout import Events
+from survkit.datasets.splitting import split_rows
 from survkit.system import MemoryNeed, check_memory
 from survkit.types import InputError, Splits, SurvivalData
 

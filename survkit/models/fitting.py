@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 from survkit.metrics import Outcomes, evaluate_against
 from survkit.models.cause_specific import for_causes
 from survkit.models.registry import MODELS, refuse_causes, refuse_late_entry
-from survkit.training.neural_model import NeuralSurvivalModel, check_device, fit_together
+from survkit.training.device import check_device
+from survkit.training.neural_model import NeuralSurvivalModel, fit_together
 from survkit.types import FitMonitor, InputError, SurvivalData, SurvivalModel, SurvivalPrediction
 
 

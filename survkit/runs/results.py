@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 
 import survkit
-from survkit.baselines.cox_table import hazard_ratios
-from survkit.baselines.coxph import CoxPH
 from survkit.baselines.published import leave_out_fold, renormalised
 from survkit.datasets.assemble import Dataset
 from survkit.metrics import Outcomes, evaluate_against
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.calibration import Calibration
-from survkit.models.cause_specific import CauseSpecificModel
 from survkit.models.registry import MODELS
 from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
+from survkit.runs.hazard_record import hazard_ratio_record
 from survkit.runs.metric_text import result_summary
 from survkit.runs.model_card import FILE, model_card
 from survkit.runs.record_schema import NOT_TESTED
@@ -137,7 +135,8 @@ def finish_run(
         folder.drop_unfinished()
         raise _not_finite(error, settings) from None
     _write_checkpoint(folder, model, dataset, settings)
-    effects = _effects(model, dataset, settings)
+    rows = training_rows(dataset, settings)
+    effects = hazard_ratio_record(model, rows, dataset.preprocessor)
     timing = {**seconds, "evaluate_seconds": time.perf_counter() - started}
     described = _describe(folder, dataset, model, settings)
     result = {
@@ -219,34 +218,6 @@ def _warn_of_dead_experts(folder: RunFolder, load: Sequence[float]) -> None:
             f"{experts} {', '.join(dead)} of {len(load)} {have} the largest weight for no test "
             "subject"
         )
-
-
-def _effects(model: SurvivalModel, dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hazard ratios of a Cox regression, calibrated or not; nothing for other models.
-
-    Those of competing causes are in a list, with the name of each cause.
-    """
-    inner = model.inner if isinstance(model, CalibratedModel) else model
-    rows = training_rows(dataset, settings)
-
-    def record_of(cox: CoxPH, outcomes: SurvivalData) -> dict[str, Any]:
-        record = hazard_ratios(cox, outcomes, dataset.preprocessor).record()
-        if inner is not model:
-            record["hazard_ratio_notes"].append(
-                "They are the hazard ratios before the calibration of the predicted survival."
-            )
-        return record
-
-    if isinstance(inner, CoxPH):
-        return record_of(inner, rows)
-    if not isinstance(inner, CauseSpecificModel):
-        return {}
-    of_causes = [
-        {"cause": inner.cause_names[number], **record_of(part, rows.of_cause(number + 1))}
-        for number, part in enumerate(inner.parts)
-        if isinstance(part, CoxPH)
-    ]
-    return {"cause_hazard_ratios": of_causes} if of_causes else {}
 
 
 def _predict(model: SurvivalModel, outcomes: Outcomes) -> SurvivalPrediction:

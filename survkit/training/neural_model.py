@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from survkit.heads.start import class_masses
 from survkit.training.batch import EVALUATION_ROWS, Batch, as_tensor
+from survkit.training.device import check_device
 from survkit.training.network import SurvivalNetwork
 from survkit.training.normal_scores import NormalScores
 from survkit.training.objective import (
@@ -386,24 +387,3 @@ def _never_finite(lr: float) -> InputError:
     return InputError(
         f"the loss is not finite in the first epoch; a smaller --lr than {lr} may help"
     )
-
-
-def check_device(name: str) -> torch.device:
-    """Return the torch device of that name.
-
-    Raises
-    ------
-    InputError
-        Where it is not a device, or this machine does not have it.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device).tolist()  # the meta device has no values
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first_line = str(error).partition("\n")[0]
-        count = torch.cuda.device_count()
-        present = ", ".join(["cpu", *(f"cuda:{i}" for i in range(count))])
-        raise InputError(
-            f"--device {name} cannot be used ({first_line}); this machine has {present}"
-        ) from None
-    return device
