@@ -136,6 +136,18 @@ def test_a_cause_is_explained_by_what_drives_it(
     assert "did you mean death?" in capsys.readouterr().err
 
 
+def test_one_cause_alone_is_no_risk_and_leaves_no_causes_to_explain(
+    patients: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    flags = [*TABLE, *CODED, "--csv_path", str(patients), "--cause_of_interest", "relapse"]
+    assert train([*flags, "--model", "coxph", "--log_dir", str(tmp_path), "--group", "g"]) == 0
+    assert "one minus survival is not the risk of relapse" in capsys.readouterr().err
+    path, result = run_of(tmp_path / "g", "coxph")
+    assert "cause_names" not in result
+    assert explain(["--run", str(path), "--cause", "death"]) == 2
+    assert "has no competing causes" in capsys.readouterr().err
+
+
 def test_an_ensemble_keeps_the_causes(group: Path) -> None:
     assert ensemble(["--log_dir", str(group.parent), "--group", "g", "--bootstrap", "0"]) == 0
     path, result = run_of(group, "mtlr_ensemble")

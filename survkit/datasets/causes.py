@@ -27,8 +27,8 @@ def counts_by_name(cause: NDArray[np.int64], names: Sequence[str]) -> dict[str, 
     return dict(zip(names, map(int, counts), strict=True))
 
 
-def cause_number(name: str, names: Sequence[str]) -> int:
-    """Return the number of a cause, from 1, for its name.
+def cause_number(name: str, names: Sequence[str], *, flag: str = "--cause_of_interest") -> int:
+    """Return the number of a cause, from 1, for the name that a flag gives.
 
     Raises
     ------
@@ -37,8 +37,7 @@ def cause_number(name: str, names: Sequence[str]) -> int:
     """
     if name not in names:
         raise InputError(
-            f"--cause_of_interest is '{name}'{nearest(name, names)}; the causes are "
-            f"{', '.join(names)}"
+            f"{flag} is '{name}'{nearest(name, names)}; the causes are {', '.join(names)}"
         )
     return list(names).index(name) + 1
 

@@ -12,10 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from survkit.baselines.aalen_johansen import IncidenceCurves
 from survkit.metrics.censoring import life_table
-from survkit.text import nearest
 from survkit.types import (
     Float64Array,
-    InputError,
     Knots,
     SurvivalData,
     SurvivalModel,
@@ -50,24 +48,6 @@ class CauseView:
     ) -> SurvivalPrediction:
         """Predict as the model does; parameters and errors are its own."""
         return self.inner.predict(features, times).of_cause(self.cause)
-
-
-def cause_number(name: str, cause_names: tuple[str, ...]) -> int:
-    """Return the number of a cause, from 1.
-
-    Raises
-    ------
-    InputError
-        Where it is none of them; the message has the nearest one.
-    """
-    if not cause_names:
-        raise InputError(f"--cause is '{name}', but the run has no competing causes")
-    if name not in cause_names:
-        raise InputError(
-            f"--cause is '{name}'{nearest(name, cause_names)}; the causes are "
-            f"{', '.join(cause_names)}"
-        )
-    return cause_names.index(name) + 1
 
 
 def subdistribution_hazard(data: SurvivalData, cause: int) -> Float64Array:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
+from survkit.datasets.causes import cause_number
 from survkit.explain.cause_view import (
     CauseView,
-    cause_number,
     hazard_with_entries,
     subdistribution_hazard,
 )
@@ -85,7 +85,11 @@ def open_run(
         For a run or data that cannot be used, or a cause that the run does not have.
     """
     fitted = load_fitted(run)
-    number = None if cause is None else cause_number(cause, fitted.cause_names)
+    number = None
+    if cause is not None:
+        if not fitted.cause_names:
+            raise InputError(f"--cause is '{cause}', but {run} has no competing causes")
+        number = cause_number(cause, fitted.cause_names, flag="--cause")
     configuration = dict(fitted.config)
     if data_dir is not None:
         configuration["data_dir"] = str(data_dir)

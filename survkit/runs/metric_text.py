@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from survkit.datasets.card import counts_text
+from survkit.datasets.causes import cause_counts
 from survkit.metrics.names import split_cause
 from survkit.types import SurvivalData
 
@@ -149,12 +151,7 @@ def cause_metrics(names: Iterable[str]) -> tuple[str, ...]:
 
 def causes_text(data: SurvivalData) -> str:
     """Return how many events each competing cause has, as a sentence."""
-    assert data.cause is not None
-    counts = [
-        f"{int((data.cause == number).sum()):,} {name}"
-        for number, name in enumerate(data.cause_names, 1)
-    ]
-    return f"Events by cause: {', '.join(counts)}."
+    return f"Events by cause: {counts_text(cause_counts(data))}."
 
 
 def times_of(details: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]) -> list[MetricTime]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
-from survkit.explain.cause_view import CauseView, cause_number, subdistribution_hazard
+from survkit.explain.cause_view import CauseView, subdistribution_hazard
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.calibration import Calibration
 from survkit.models.ensemble import EnsembleModel
 from survkit.runs.predictions import average_prediction
 from survkit.types import InputError, SurvivalPrediction
-from tests.models.competing_fixtures import CAUSES, GRID, TRAIN, VALIDATION, fitted
+from tests.models.competing_fixtures import GRID, TRAIN, VALIDATION, fitted
 
 FEATURES = VALIDATION.features[:20]
 
@@ -45,7 +43,7 @@ def test_calibration_keeps_the_shares_of_causes() -> None:
 
 def test_a_view_of_a_cause_predicts_one_minus_its_incidence() -> None:
     model = fitted("coxph")
-    view = CauseView(model, cause_number("death", CAUSES))
+    view = CauseView(model, 2)
     times = np.array([0.5, 1.0])
     np.testing.assert_array_equal(
         view.predict(FEATURES, times).survival, 1 - incidence(model.predict(FEATURES, times))[:, 1]
@@ -54,17 +52,3 @@ def test_a_view_of_a_cause_predicts_one_minus_its_incidence() -> None:
     curve = incidence(fitted("aalen_johansen").predict(FEATURES, np.unique(TRAIN.time)[-1:]))
     assert hazard.shape == np.unique(TRAIN.time).shape
     assert 1 - np.exp(-hazard[-1]) == pytest.approx(curve[0, 1, -1])
-
-
-@pytest.mark.parametrize(
-    ("name", "known", "message"),
-    [
-        ("deth", CAUSES, "--cause is 'deth' (did you mean death?); the causes are relapse, death"),
-        ("death", (), "the run has no competing causes"),
-    ],
-)
-def test_a_cause_that_is_not_there_is_refused(
-    name: str, known: tuple[str, ...], message: str
-) -> None:
-    with pytest.raises(InputError, match=re.escape(message)):
-        cause_number(name, known)
