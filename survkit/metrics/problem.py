@@ -49,13 +49,9 @@ class Problem:
 
         There are none either where the data do not tell causes apart.
         """
-        prediction = self.prediction
-        if prediction.cumulative_incidence is None or self.outcomes.data.cause is None:
+        if self.outcomes.data.cause is None:
             return None
-        times = _times_of_cuts(prediction, self.outcomes.grid)
-        if np.array_equal(times, prediction.times):
-            return prediction.cumulative_incidence
-        return prediction.cumulative_incidence_at(times)
+        return incidence_at_cuts(self.prediction, self.outcomes.grid)
 
     @cached_property
     def causes(self) -> list[Problem]:
@@ -219,6 +215,19 @@ def survival_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[
     if np.array_equal(times, prediction.times):
         return prediction.survival
     return prediction.at(times)
+
+
+def incidence_at_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[np.float64] | None:
+    """Predicted cumulative incidences at the grid's cuts, (n, C, m); None for one cause.
+
+    Times and errors are those of `survival_at_cuts`.
+    """
+    if prediction.cumulative_incidence is None:
+        return None
+    times = _times_of_cuts(prediction, grid)
+    if np.array_equal(times, prediction.times):
+        return prediction.cumulative_incidence
+    return prediction.cumulative_incidence_at(times)
 
 
 def _times_of_cuts(prediction: SurvivalPrediction, grid: TimeGrid) -> NDArray[np.float64]:

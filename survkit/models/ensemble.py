@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from survkit.metrics.problem import survival_at_cuts
+from survkit.metrics.problem import incidence_at_cuts, survival_at_cuts
 from survkit.models.states import rebuild_registered
 from survkit.types import (
     FitMonitor,
@@ -111,31 +111,32 @@ class EnsembleModel:
             For members that predict different numbers of causes.
         """
         asked = self.grid.cuts if times is None else as_times(times, self.grid.horizon)
-        total: NDArray[np.float64] | float = 0.0
-        causes, step = set(), times is not None
+        survival, step = np.zeros((len(features), len(asked))), times is not None
+        incidences: list[NDArray[np.float64]] = []
         for member, weight in zip(self.members, self.weights, strict=True):
             prediction = member.predict(features, None if times is None else asked)
-            causes.add(prediction.num_causes)
-            if len(causes) > 1:
-                raise InputError(f"the members predict different numbers of causes: {causes}")
             step = step and prediction.step
-            total = total + weight * self._curves(prediction, at_cuts=times is None)
-        survival, *incidence = np.asarray(total)
+            at, of_causes = prediction.survival, prediction.cumulative_incidence
+            if times is None:
+                at = survival_at_cuts(prediction, self.grid)
+                of_causes = incidence_at_cuts(prediction, self.grid)
+            survival += weight * at
+            if of_causes is not None:
+                incidences.append(weight * of_causes)
         return SurvivalPrediction(
             asked,
             np.minimum(survival, 1.0),  # rounding
             step=step,
-            cumulative_incidence=np.stack(incidence, axis=1) if incidence else None,
+            cumulative_incidence=self._sum(incidences),
         )
 
-    def _curves(self, prediction: SurvivalPrediction, *, at_cuts: bool) -> NDArray[np.float64]:
-        """Return survival and the cumulative incidence of each cause, (1 or 1 + C, n, t)."""
-        causes = range(1, prediction.num_causes + 1) if prediction.num_causes > 1 else ()
-        curves = [prediction, *map(prediction.of_cause, causes)]
-        survival, *without = (
-            survival_at_cuts(curve, self.grid) if at_cuts else curve.survival for curve in curves
-        )
-        return np.stack([survival, *(1.0 - each for each in without)])
+    def _sum(self, incidences: Sequence[NDArray[np.float64]]) -> NDArray[np.float64] | None:
+        if not incidences:
+            return None
+        causes = {each.shape[1] for each in incidences}
+        if len(causes) > 1 or len(incidences) < len(self.members):
+            raise InputError("the members predict different numbers of causes")
+        return np.asarray(sum(incidences))
 
     def state(self) -> dict[str, Any]:
         """Return the fitted members and their weights as arrays and plain values."""

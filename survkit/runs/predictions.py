@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
-from survkit.metrics.problem import survival_at_cuts
+from survkit.metrics.problem import incidence_at_cuts, survival_at_cuts
 from survkit.runs.identity import EARLIER
 from survkit.runs.read import read_predictions
 from survkit.runs.record_files import read_config
@@ -133,19 +132,18 @@ def average_prediction(
     InputError
         For a prediction that ends before the grid's horizon.
     """
-    times = predictions[0].times if grid is None else grid.cuts
-
-    def mean(curves: Sequence[SurvivalPrediction]) -> NDArray[np.float64]:
-        at = [c.at(times) if grid is None else survival_at_cuts(c, grid) for c in curves]
-        return np.asarray(np.mean(at, axis=0))
-
-    causes = {prediction.num_causes for prediction in predictions}
-    incidence = None
-    if causes != {1}:
-        numbers = range(1, min(causes) + 1)
-        without = [mean([prediction.of_cause(c) for prediction in predictions]) for c in numbers]
-        incidence = 1 - np.stack(without, axis=1)
-    return SurvivalPrediction(times, mean(predictions), cumulative_incidence=incidence)
+    if grid is None:
+        times = predictions[0].times
+        predictions = [prediction.read(times) for prediction in predictions]
+        curves = [prediction.survival for prediction in predictions]
+        incidences = [prediction.cumulative_incidence for prediction in predictions]
+    else:
+        times = grid.cuts
+        curves = [survival_at_cuts(prediction, grid) for prediction in predictions]
+        incidences = [incidence_at_cuts(prediction, grid) for prediction in predictions]
+    known = [each for each in incidences if each is not None]
+    incidence = np.mean(known, axis=0) if len(known) == len(predictions) else None
+    return SurvivalPrediction(times, np.mean(curves, axis=0), cumulative_incidence=incidence)
 
 
 def average_predictions(
