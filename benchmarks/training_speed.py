@@ -68,7 +68,7 @@ class EpochClock:
     def log(self, epoch: int, values: Mapping[str, float]) -> None:
         self.ends.append(time.perf_counter())
 
-    def save(self, state: Mapping[str, Any]) -> None:
+    def save(self, state: Mapping[str, Any], *, always: bool = False) -> None:
         pass
 
     def load(self) -> None:
