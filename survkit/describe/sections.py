@@ -1,4 +1,4 @@
-"""The parts of a description: what was understood, Table 1, missing values, follow-up, survival."""
+"""The parts of a description: what was understood, Table 1, follow-up, survival, incidences."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 
 from survkit.datasets.assemble import Dataset
 from survkit.describe.cohort import Cohort
+from survkit.describe.cumulative_incidence import (
+    cause_curves,
+    cause_curves_by_group,
+    incidence_section,
+)
 from survkit.describe.follow_up import follow_up_table
 from survkit.describe.numbers import percent
 from survkit.describe.survival_tables import (
@@ -58,7 +63,20 @@ def sections(cohort: Cohort, *, pictures: bool = True) -> list[Section]:
                 pictures=pictures,
             )
         )
-    return parts
+    return [*parts, *_incidence_sections(cohort, pictures=pictures)]
+
+
+def _incidence_sections(cohort: Cohort, *, pictures: bool) -> list[Section]:
+    """Return the parts on cumulative incidences; none where the event has one cause."""
+    times = round_times(float(cohort.time.max()), cohort.unit)
+    curves = {"Cumulative incidence": cause_curves(cohort)}
+    if cohort.groups is not None:
+        curves[f"Cumulative incidence by {cohort.groups.column}"] = cause_curves_by_group(cohort)
+    return [
+        incidence_section(title, own, times, cohort, pictures=pictures)
+        for title, own in curves.items()
+        if own
+    ]
 
 
 def understood_section(cohort: Cohort) -> Section:

@@ -89,15 +89,15 @@ def survival_table(
     }
     for time in times[1:]:
         head = f"at {time_text(time, cohort.unit)}"
-        columns[head] = [_survival_text(each.curve.at(time)) for each in curves]
+        columns[head] = [share_text(each.curve.at(time)) for each in curves]
     frame = pd.DataFrame(columns, index=pd.Index([each.name for each in curves]))
     notes = (
         "Kaplan-Meier estimates with 95 % intervals: Greenwood's variance on the scale of "
         "log(-log S); the median's by Brookmeyer and Crowley (1982). There is no "
         f"estimate after a group's longest time ({DASH}).",
-        *_late_entry(cohort),
+        *late_entry_notes(cohort),
         *_few_at_risk(curves, cohort),
-        *_repeated(cohort),
+        *repeated_notes(cohort),
     )
     return TextTable("Median survival, and survival at round times", frame, notes=notes)
 
@@ -158,15 +158,17 @@ def _median_text(median: Estimate) -> str:
     return f"{reached(median.value, '')} ({reached(median.low, '')} to {reached(median.high, '')})"
 
 
-def _survival_text(survival: Estimate) -> str:
-    if np.isnan(survival.value):
+def share_text(share: Estimate) -> str:
+    """Return a share with its interval in percent, a dash where there is no estimate."""
+    if np.isnan(share.value):
         return DASH
-    if np.isnan(survival.low):
-        return f"{survival.value:.1%}"
-    return f"{survival.value:.1%} ({survival.low:.1%} to {survival.high:.1%})"
+    if np.isnan(share.low):
+        return f"{share.value:.1%}"
+    return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
 
 
-def _late_entry(cohort: Cohort) -> tuple[str, ...]:
+def late_entry_notes(cohort: Cohort) -> tuple[str, ...]:
+    """Return what late entry means for a curve; empty where all are observed from the start."""
     if cohort.entry is None:
         return ()
     return (
@@ -202,7 +204,8 @@ def _groups_text(names: list[str], total: int) -> str:
     return f"all {total} groups" if len(names) == total else f"{len(names)} of {total} groups"
 
 
-def _repeated(cohort: Cohort) -> tuple[str, ...]:
+def repeated_notes(cohort: Cohort) -> tuple[str, ...]:
+    """Return what several rows a subject mean for intervals; empty where each has one."""
     if not cohort.repeated:
         return ()
     return ("Rows of the same subject are taken as independent, so the intervals are too narrow.",)
