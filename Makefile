@@ -40,6 +40,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --quiet -m "not slow" tests/test_package.py
 
 # The documentation site, docs/_build/html/index.html, which opens offline.
 docs: $(INSTALLED)

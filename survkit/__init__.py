@@ -1,3 +1,96 @@
-"""Survival analysis with mixture-of-experts heads."""
+"""Survival analysis with mixture-of-experts heads.
+
+What is listed in `survkit.__all__` is the public interface. It is imported when it is first used,
+so that importing survkit costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from survkit.bart.model import Bart
+    from survkit.datasets import load_dataset
+    from survkit.estimators import (
+        AdjustableMoESurvival,
+        CoxnetSurvival,
+        DeepCoxMixturesSurvival,
+        DeepSurvivalMachinesSurvival,
+        DeepWeibullSurvival,
+        ExtraTreesSurvival,
+        FixedMoESurvival,
+        GradientBoostingSurvival,
+        MTLRSurvival,
+        PersonalizedMoESurvival,
+        SurvivalBoostSurvival,
+        WeibullAFTSurvival,
+        XGBAFTSurvival,
+        XGBCoxSurvival,
+    )
+    from survkit.explain import SurvLimeExplainer
+    from survkit.metrics import Evaluation, Outcomes, evaluate
+    from survkit.runs.read import FittedRun, load_fitted
+    from survkit.runs.table import load_runs
+    from survkit.types import InputError, Splits, SurvivalData, SurvivalPrediction, TimeGrid
+
+__all__ = [
+    "AdjustableMoESurvival",
+    "Bart",
+    "CoxnetSurvival",
+    "DeepCoxMixturesSurvival",
+    "DeepSurvivalMachinesSurvival",
+    "DeepWeibullSurvival",
+    "Evaluation",
+    "ExtraTreesSurvival",
+    "FittedRun",
+    "FixedMoESurvival",
+    "GradientBoostingSurvival",
+    "InputError",
+    "MTLRSurvival",
+    "Outcomes",
+    "PersonalizedMoESurvival",
+    "Splits",
+    "SurvLimeExplainer",
+    "SurvivalBoostSurvival",
+    "SurvivalData",
+    "SurvivalPrediction",
+    "TimeGrid",
+    "WeibullAFTSurvival",
+    "XGBAFTSurvival",
+    "XGBCoxSurvival",
+    "evaluate",
+    "load_dataset",
+    "load_fitted",
+    "load_runs",
+]
+
+_MODULES = {
+    "Bart": "survkit.bart.model",
+    "Evaluation": "survkit.metrics",
+    "FittedRun": "survkit.runs.read",
+    "InputError": "survkit.types",
+    "Outcomes": "survkit.metrics",
+    "Splits": "survkit.types",
+    "SurvLimeExplainer": "survkit.explain",
+    "SurvivalData": "survkit.types",
+    "SurvivalPrediction": "survkit.types",
+    "TimeGrid": "survkit.types",
+    "evaluate": "survkit.metrics",
+    "load_dataset": "survkit.datasets",
+    "load_fitted": "survkit.runs.read",
+    "load_runs": "survkit.runs.table",
+}
+"""Where a public name is, unless it is an estimator."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'survkit' has no attribute '{name}'")
+    return getattr(import_module(_MODULES.get(name, "survkit.estimators")), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

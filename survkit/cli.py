@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TextIO, cast
 
+from survkit.extras import how_to_install
 from survkit.text import one_line
 from survkit.types import InputError
 
@@ -81,6 +82,12 @@ def _run(prog: str, command: Callable[[], int | None]) -> int:
         if isinstance(error, PrunedError):
             return PRUNED
         return RUNS_ELSEWHERE if isinstance(error, RunsElsewhereError) else BAD_INPUT
+    except ModuleNotFoundError as error:
+        install = how_to_install(error.name or "")
+        if install is None:
+            raise
+        print(f"{prog}: error: {error.name} is not installed; {install}", file=sys.stderr)
+        return BAD_INPUT
     except (KeyboardInterrupt, _Terminated) as stop:
         print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED

@@ -20,6 +20,7 @@ from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.launch import LaunchConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
+from survkit.extras import require
 from survkit.launch.jobs import Job, JobSource, Outcome, join_seeds
 from survkit.launch.overview import Overview, closing_table
 from survkit.runs.flags import registry_names
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
     from survkit.launch.plan import Plan
 
 PROG = "survkit.grid_search"
+
+RUNNER_PACKAGES = {
+    "prefect": ("prefect", "rich"),
+    "process": ("rich",),
+    "dask": ("prefect", "prefect_dask", "rich"),
+    "slurm": ("simple_slurm", "rich"),
+}
+"""What each runner needs of the extra `launch`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,6 +78,8 @@ def grid_search(given: Given) -> int:
     from survkit.launch.plan import plan_sweeps
 
     config: BatchRunConfig = build_config(BatchRunConfig, given.values)
+    if not config.dry_run:
+        require_runner(config)
     plan = plan_sweeps(config, given.values, of_files=set(given.of_files) - set(given.typed))
     _show(plan)
     jobs = plan.jobs
@@ -83,6 +94,11 @@ def grid_search(given: Given) -> int:
     outcomes, exit_status = run_jobs(jobs, config, Overview(len(plan.jobs)), prog=PROG)
     print(closing_table([*plan.skipped, *outcomes]))
     return exit_status
+
+
+def require_runner(config: LaunchConfig) -> None:
+    """Refuse a runner whose packages are not installed."""
+    require(RUNNER_PACKAGES[config.runner], f"--runner {config.runner}")
 
 
 def run_jobs(
@@ -103,6 +119,7 @@ def run_jobs(
         How each run ended, and the exit status of the command `prog`: 0, or 1 where a run failed,
         or 130 and 143 where Ctrl-C or SIGTERM stopped it.
     """
+    require_runner(config)
     with _signals_stop(prog) as stop:
         outcomes = _launch(jobs, config, stop, overview, source)
     if stop.exit_status:

@@ -17,6 +17,8 @@ from survkit.cli import RunsElsewhereError, run_command
 from survkit.configs.args_file import build_config, given_flags
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
+from survkit.extras import require
+from survkit.models.registry import MODELS, refuse_causes, refuse_late_entry
 from survkit.runs.flags import canonical, refuse_unread, registry_names
 from survkit.runs.identity import RunFinder, configuration_id, resolved, run_id
 from survkit.types import InputError
@@ -70,15 +72,17 @@ def train(
         Where the only problem is that another process trains some of the seeds.
     """
     started = time.perf_counter()
+    config = canonical(config)
+    require(MODELS[config.model].packages, f"--model {config.model}")
+    if wandb_config.mode in ("online", "offline"):
+        require(("wandb",), f"--mode {wandb_config.mode}")
     from survkit.datasets import load_configured
     from survkit.datasets.splitting import check_event_in_each_part
     from survkit.models.fitting import use_device
-    from survkit.models.registry import MODELS, refuse_causes, refuse_late_entry
     from survkit.models.size import check_size
     from survkit.runs.results import say_complete, show
     from survkit.training.tracking import WandbProcess
 
-    config = canonical(config)
     device = use_device(config.device)
     dataset = (load or load_configured)(asdict(config))
     if dataset.schema is not None:

@@ -182,7 +182,7 @@ def _experiment_files(argv: Sequence[str]) -> list[str]:
 
 
 def _read_words(path: Path, parser: Parser) -> list[str]:
-    text = read_text(path, "the args file")
+    text = read_text(path, "the args file", suffix=".args")
     words: list[str] = []
     for number, line in enumerate(text.split("\n"), start=1):
         try:

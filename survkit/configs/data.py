@@ -20,7 +20,8 @@ _csv = partial(option, topic="Your own table (--dataset csv)")
 _synthetic = partial(option, topic="Synthetic data")
 
 
-def _data_dir() -> str:
+def default_data_dir() -> str:
+    """Return the folder of data files where none is named: $SURVKIT_DATA_DIR, or ./data."""
     return os.environ.get("SURVKIT_DATA_DIR", "./data")
 
 
@@ -30,7 +31,7 @@ class DataConfig:
 
     dataset: str = _data("support2", "one of {datasets}")
     data_dir: str = _data(
-        _data_dir,
+        default_data_dir,
         "folder of the data files",
         is_path=True,
         identity=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import survkit
 from survkit.types import InputError
 
 MAX_BYTES = 2**18
@@ -14,8 +15,37 @@ _OPEN_PIPES = ("/dev/fd/", "/dev/stdin", "/proc/")
 """Where a shell puts what `<(command)` writes: those pipes have a writer."""
 
 
-def read_text(path: Path, what: str) -> str:
-    """Return the text of a file.
+def shipped_folder() -> Path:
+    """Return the folder of the args files and sweeps that come with survkit.
+
+    It is `survkit/args` in an installed package, and `args` beside it in a checkout.
+    """
+    package = Path(survkit.__file__).parent
+    installed = package / "args"
+    return installed if installed.is_dir() else package.parent / "args"
+
+
+def find_file(path: Path, suffix: str) -> Path:
+    """Return a file of the user's, or the one of that name that comes with survkit.
+
+    Where there is no such file, "support2", "support2.args" and "args/support2.args" stand for
+    survkit's own.
+
+    Parameters
+    ----------
+    path : Path
+        What the user gave.
+    suffix : str
+        What the name may lack, such as ".args".
+    """
+    if path.parent not in (Path(), Path("args")) or path.exists():
+        return path
+    shipped = shipped_folder() / (path.name if path.suffix else f"{path.name}{suffix}")
+    return shipped if shipped.is_file() else path
+
+
+def read_text(path: Path, what: str, *, suffix: str) -> str:
+    """Return the text of a file, which may be one that comes with survkit (see `find_file`).
 
     Parameters
     ----------
@@ -23,6 +53,8 @@ def read_text(path: Path, what: str) -> str:
         A regular file, or a pipe that a shell has opened.
     what : str
         What messages call it, such as "the args file".
+    suffix : str
+        How the names of such files end.
 
     Raises
     ------
@@ -30,7 +62,7 @@ def read_text(path: Path, what: str) -> str:
         For a path that is no file, a file that cannot be read or is too large, and what is not
         UTF-8 text.
     """
-    content = _read(path, what)
+    content = _read(find_file(path, suffix), what)
     if len(content) > MAX_BYTES:
         raise InputError(
             f"{what} {path} is larger than {MAX_BYTES // 2**10} KiB; is it the right file?"

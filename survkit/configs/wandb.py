@@ -18,7 +18,7 @@ class WandbConfig:
     mode: Literal["online", "offline", "disabled"] | None = _wandb(
         None,
         "where the mirror goes",
-        shown_default="online where an API key is configured, else offline",
+        shown_default="online where an API key is configured, else offline; disabled without wandb",
     )
     entity: str | None = _wandb(None, "user or team that owns the project")
     project: str = _wandb("survkit", "project to log to")

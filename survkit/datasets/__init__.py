@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from survkit.configs.data import default_data_dir
 from survkit.datasets.collections.index import did_you_mean, find_set
 from survkit.text import nearest
 from survkit.types import InputError
@@ -195,7 +196,7 @@ def load_parameters(name: str) -> tuple[str, ...]:
 def load_dataset(
     name: str,
     *,
-    data_dir: Path | str,
+    data_dir: Path | str | None = None,
     stratified_split: bool | None = None,
     split_seed: int = 42,
     split: Literal["holdout", "folds"] = "holdout",
@@ -215,8 +216,9 @@ def load_dataset(
     ----------
     name : str
         A key of `DATASETS` or `ALIASES`, or a set of a collection, such as "survset:nki70".
-    data_dir : Path
-        Folder of data files, for the datasets that have any.
+    data_dir : Path, optional
+        Folder of data files, for the datasets that have any; $SURVKIT_DATA_DIR, or ./data, by
+        default.
     stratified_split : bool, optional
         Whether each split has its share of the events; by default below 2,000 rows. SUPPORT2
         keeps its published split unless asked, Survival MNIST and sepsis always do.
@@ -248,7 +250,7 @@ def load_dataset(
             f"it takes {', '.join(entry.parameters) or 'none'}"
         )
     if "data_dir" in entry.parameters:
-        parameters["data_dir"] = data_dir
+        parameters["data_dir"] = default_data_dir() if data_dir is None else data_dir
     if entry.downloads:
         parameters["download"] = download
     dataset: Dataset = entry.loader(

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from survkit.configs.text_file import read_text
+from survkit.configs.text_file import find_file, read_text
 from survkit.experiments.sweep import AFTER, NAME, Sweep
 from survkit.text import cut, nearest, one_line, shown
 from survkit.types import LARGEST, InputError
@@ -103,7 +103,7 @@ def read_yaml(path: Path, what: str) -> Any:
     InputError
         For a file that cannot be read, or is not YAML; the message says the line.
     """
-    text = read_text(path, what)
+    text = read_text(path, what, suffix=".yaml")
     try:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
@@ -120,7 +120,7 @@ def read_sweep(path: str | Path) -> Sweep:
     InputError
         For a file that cannot be read, is not YAML or has other keys; the message says the line.
     """
-    path = Path(path)
+    path = find_file(Path(path), ".yaml")
     content = read_mapping(path, "the sweep", Sweep._fields)
     _check_parts(path, content)
     if content.get("experiment_args") is not None:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.explain.paper_datasets import PaperDataset
+from survkit.extras import require
 from survkit.types import Float64Array, InputError, IntArray
 
 COX_ALPHA = 1e-4
@@ -121,13 +122,8 @@ def concordance(model: Any, data: PaperDataset, inputs: pd.DataFrame, test: IntA
 
 def _xgboost(data: PaperDataset, inputs: pd.DataFrame, train: IntArray) -> Any:
     """Fit XGBoost's accelerated failure time model with a normal error of scale 1."""
-    try:
-        import xgboost
-    except ImportError:
-        raise InputError(
-            "the model 'xgb' needs the package xgboost, which is not installed; "
-            "install requirements-dev.txt"
-        ) from None
+    require(("xgboost",), "the model 'xgb'")
+    import xgboost
 
     time = np.maximum(data.time[train], 0.5)  # half a day for time 0, whose logarithm is infinite
     matrix = xgboost.DMatrix(inputs.iloc[train])

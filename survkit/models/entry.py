@@ -44,6 +44,8 @@ class ModelEntry(NamedTuple):
     takes_entry : bool
         Whether it corrects for subjects who come under observation late (`SurvivalData.entry`);
         others are refused where there are any.
+    packages : tuple of str
+        Packages of an extra (see `survkit.extras`) that it needs.
     """
 
     path: str
@@ -56,6 +58,7 @@ class ModelEntry(NamedTuple):
     search_space: search_spaces.Space = search_spaces.NONE
     causes: Literal["own", "each", ""] = ""
     takes_entry: bool = False
+    packages: tuple[str, ...] = ()
 
     def resolve(
         self, parameters: Mapping[str, Any], train: SurvivalData, grid: TimeGrid

@@ -148,6 +148,7 @@ MODELS: dict[str, ModelEntry] = {
         memory="survkit.baselines.xgb_models:memory_need",
         search_space=search_spaces.XGBOOST,
         causes="each",
+        packages=("xgboost",),
     ),
     "xgb_aft": ModelEntry(
         "survkit.baselines.xgb_models:XGBAft",
@@ -156,6 +157,7 @@ MODELS: dict[str, ModelEntry] = {
         memory="survkit.baselines.xgb_models:memory_need",
         search_space=search_spaces.XGBOOST,
         causes="each",
+        packages=("xgboost",),
     ),
     "survivalboost": ModelEntry(
         "survkit.baselines.survivalboost:SurvivalBoost",
@@ -167,6 +169,7 @@ MODELS: dict[str, ModelEntry] = {
         memory="survkit.baselines.survivalboost:memory_need",
         search_space=search_spaces.SURVIVALBOOST,
         causes="own",
+        packages=("hazardous",),
     ),
     "deepsurv": _pycox("deepsurv"),
     "deephit": _pycox("deephit", causes="own"),
@@ -207,6 +210,7 @@ MODELS: dict[str, ModelEntry] = {
         data_defaults="survkit.bart.defaults:data_defaults",
         memory="survkit.bart.defaults:memory_need",
         search_space=search_spaces.BART,
+        packages=("stochtree", "pymc_bart"),
     ),
 }
 

@@ -13,6 +13,7 @@ from survkit.configs.args_file import given_flags
 from survkit.configs.search import SearchConfig
 from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
+from survkit.extras import require
 from survkit.runs.flags import registry_names
 
 PROG = "survkit.search"
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             description=str(__doc__),
             words=registry_names(),
         )
+        require(("optuna",), "a search")
         from survkit.search.run import search  # with optuna and torch
 
         return search(given)

@@ -19,6 +19,7 @@ from urllib.parse import urlparse
 
 from tqdm import tqdm
 
+from survkit.extras import is_installed
 from survkit.training.wandb_process import NETWORK_SECONDS, failure
 from survkit.types import InputError
 
@@ -40,7 +41,12 @@ POLL_SECONDS = 0.01
 
 
 def default_mode() -> Mode:
-    """Return online where an API key is configured ($WANDB_API_KEY or .netrc), else offline."""
+    """Return online where an API key is configured ($WANDB_API_KEY or .netrc), else offline.
+
+    Where wandb is not installed, runs are not mirrored.
+    """
+    if not is_installed("wandb"):
+        return "disabled"
     if os.environ.get("WANDB_API_KEY"):
         return "online"
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""

