@@ -142,8 +142,10 @@ def test_other_data_than_the_card_describes_are_refused(tmp_path, monkeypatch):
 
 
 def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(packages.DISTRIBUTIONS, "survset", "survset-that-nobody-has")
-    with pytest.raises(InputError, match="pip install survset-that-nobody-has"):
+    monkeypatch.setattr("survkit.extras.find_spec", lambda _: None)
+    with pytest.raises(
+        InputError, match=r"survset:NAME needs SurvSet; pip install 'survkit\[data\]'"
+    ):
         load_dataset("survset:breast", data_dir=tmp_path)
 
 

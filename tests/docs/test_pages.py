@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,43 @@ CONFIGS = {
     "predict": (PredictConfig,),
     "report": (ReportConfig,),
 }
+OF_OTHER_PROGRAMS = {
+    "sbatch": "comment constraint cpus-per-task exclude format gres job-name kill-on-invalid-dep "
+    "mem open-mode output parsable signal",
+    "jupyter": "timeout",
+    "pip": "no-deps",
+}
+"""Flags in the documentation that are no flags of survkit."""
+
+_FLAG = re.compile(r"(?<![\w-])--[a-z][\w-]*\w")
 _COMMAND = re.compile(r"(?:python -m survkit\.(\w+)(?![\w.])|\./run_\w+\.sh)(.*)")
+
+
+def known_flags() -> set[str]:
+    """Return the flags of all commands, of the benchmarks' scripts and of other programs."""
+    of_commands = {
+        field.name
+        for configs in CONFIGS.values()
+        for config in configs
+        for field in dataclasses.fields(config)
+    }
+    scripts = [path.read_text("utf-8") for path in (ROOT / "benchmarks").glob("*.py")]
+    of_scripts = re.findall(r'add_argument\(\s*"--([\w-]+)"', "".join(scripts))
+    words = {*of_commands, *of_scripts, "help", "version", "experiment_args"}
+    words |= {f"no_{name}" for name in of_commands} | {"flag", "no_flag"}
+    words |= {word for flags in OF_OTHER_PROGRAMS.values() for word in flags.split()}
+    return {f"--{word}" for word in words}
+
+
+def test_every_flag_that_a_page_names_exists() -> None:
+    pages = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+    named = {
+        (flag, page.name)
+        for page in pages
+        if page.name != "migration.md"  # it names those of the earlier code
+        for flag in _FLAG.findall(page.read_text("utf-8"))
+    }
+    assert {(flag, page) for flag, page in named if flag not in known_flags()} == set()
 
 
 @pytest.mark.slow
