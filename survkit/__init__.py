@@ -15,20 +15,29 @@ if TYPE_CHECKING:
     from survkit.bart.model import Bart
     from survkit.datasets import load_dataset
     from survkit.estimators import (
+        AalenJohansenSurvival,
         AdjustableMoESurvival,
+        BARTSurvival,
         CoxnetSurvival,
+        CoxPHSurvival,
         DeepCoxMixturesSurvival,
+        DeepHitSurvival,
         DeepSurvivalMachinesSurvival,
+        DeepSurvSurvival,
         DeepWeibullSurvival,
         ExtraTreesSurvival,
         FixedMoESurvival,
         GradientBoostingSurvival,
+        KaplanMeierSurvival,
+        LogisticHazardSurvival,
         MTLRSurvival,
         PersonalizedMoESurvival,
+        RandomForestSurvival,
         SurvivalBoostSurvival,
         WeibullAFTSurvival,
         XGBAFTSurvival,
         XGBCoxSurvival,
+        estimator_class,
     )
     from survkit.explain import SurvLimeExplainer
     from survkit.metrics import Evaluation, Outcomes, evaluate
@@ -37,10 +46,15 @@ if TYPE_CHECKING:
     from survkit.types import InputError, Splits, SurvivalData, SurvivalPrediction, TimeGrid
 
 __all__ = [
+    "AalenJohansenSurvival",
     "AdjustableMoESurvival",
+    "BARTSurvival",
     "Bart",
+    "CoxPHSurvival",
     "CoxnetSurvival",
     "DeepCoxMixturesSurvival",
+    "DeepHitSurvival",
+    "DeepSurvSurvival",
     "DeepSurvivalMachinesSurvival",
     "DeepWeibullSurvival",
     "Evaluation",
@@ -49,9 +63,12 @@ __all__ = [
     "FixedMoESurvival",
     "GradientBoostingSurvival",
     "InputError",
+    "KaplanMeierSurvival",
+    "LogisticHazardSurvival",
     "MTLRSurvival",
     "Outcomes",
     "PersonalizedMoESurvival",
+    "RandomForestSurvival",
     "Splits",
     "SurvLimeExplainer",
     "SurvivalBoostSurvival",
@@ -61,6 +78,7 @@ __all__ = [
     "WeibullAFTSurvival",
     "XGBAFTSurvival",
     "XGBCoxSurvival",
+    "estimator_class",
     "evaluate",
     "load_dataset",
     "load_fitted",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from sklearn.utils.estimator_checks import (
 )
 from sksurv.datasets import load_gbsg2
 from sksurv.metrics import concordance_index_censored
+from sksurv.nonparametric import kaplan_meier_estimator
 from sksurv.preprocessing import OneHotEncoder
 from sksurv.util import Surv
 
@@ -36,20 +38,29 @@ import survkit
 from survkit import estimators
 from survkit.configs.train import TrainConfig
 from survkit.estimators import (
+    AalenJohansenSurvival,
     AdjustableMoESurvival,
+    BARTSurvival,
     CoxnetSurvival,
+    CoxPHSurvival,
     DeepCoxMixturesSurvival,
+    DeepHitSurvival,
     DeepSurvivalMachinesSurvival,
+    DeepSurvSurvival,
     DeepWeibullSurvival,
     ExtraTreesSurvival,
     FixedMoESurvival,
     GradientBoostingSurvival,
+    KaplanMeierSurvival,
+    LogisticHazardSurvival,
     MTLRSurvival,
     PersonalizedMoESurvival,
+    RandomForestSurvival,
     SurvivalBoostSurvival,
     WeibullAFTSurvival,
     XGBAFTSurvival,
     XGBCoxSurvival,
+    estimator_class,
 )
 from survkit.estimators.inputs import hold_out
 from survkit.estimators.outcomes import as_outcome
@@ -66,11 +77,16 @@ NETWORKS = [
     DeepWeibullSurvival(**SMALL),
     DeepSurvivalMachinesSurvival(**SMALL),
     DeepCoxMixturesSurvival(**SMALL),
+    DeepSurvSurvival(**SMALL),
+    DeepHitSurvival(**SMALL),
+    LogisticHazardSurvival(**SMALL),
 ]
 EVERY = [
     *NETWORKS,
+    CoxPHSurvival(),
     CoxnetSurvival(folds=3),
     WeibullAFTSurvival(),
+    RandomForestSurvival(n_estimators=5, time_bins=12),
     ExtraTreesSurvival(n_estimators=5, time_bins=12),
     GradientBoostingSurvival(n_estimators=5),
     XGBCoxSurvival(n_estimators=5),
@@ -119,6 +135,7 @@ class CheckedXGB(PlainOutcome, XGBAFTSurvival):
 # check_array_api_input, which runs only where SCIPY_ARRAY_API is set; check_estimators_nan_inf, as
 # missing values are allowed; the checks of sample weights, classifiers, regressors, transformers.
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")  # some checks give no sensible rows
 @parametrize_with_checks(
     [
         CheckedMTLR(hidden_dim=4, epochs=2),
@@ -167,21 +184,33 @@ def known(estimator: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     return {name: v for name, v in parameters.items() if name in estimator.get_params()}
 
 
-def test_every_model_without_an_estimator_of_its_library_has_one() -> None:
+def test_every_model_has_an_estimator() -> None:
     from survkit.models.registry import MODELS
 
-    found = {getattr(estimators, name).model_name for name in estimators.__all__}
-    of_libraries = {
-        "kaplan_meier",
-        "aalen_johansen",
-        "coxph",
-        "rsf",
-        "deepsurv",
-        "deephit",
-        "logistic_hazard",
-        "bart",
-    }
-    assert found == {*MODELS} - of_libraries
+    classes = {n: c for n, c in vars(estimators).items() if n in estimators.__all__}
+    named = {c.model_name: c for n, c in classes.items() if n.endswith("Survival")}
+    assert set(named) == set(MODELS)
+    assert all(estimator_class(model) is found for model, found in named.items())
+
+
+def test_a_model_that_a_user_adds_has_an_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
+    from survkit.models.registry import MODELS
+
+    entry = MODELS["gbsa"]
+    monkeypatch.setitem(MODELS, "my_trees", entry)
+    made = estimator_class("my_trees")
+    assert made.__name__ == "MyTreesSurvival"
+    like = GradientBoostingSurvival(n_estimators=5)
+    assert made().get_params() == GradientBoostingSurvival().get_params()
+    features, outcome = numbers()
+    model = made(n_estimators=5).fit(features, outcome)
+    np.testing.assert_array_equal(
+        model.predict(features), like.fit(features, outcome).predict(features)
+    )
+    monkeypatch.setitem(MODELS, "my_mixture", MODELS["personalized_moe"])
+    assert "moe_value_dim" in estimator_class("my_mixture")().get_params()
+    restored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(restored.predict(features), model.predict(features))
 
 
 @every_estimator
@@ -189,7 +218,7 @@ def test_parameters_have_the_names_and_defaults_of_the_flags(estimator: Any) -> 
     from survkit.models.registry import MODELS
 
     flags = {field.name: field.default for field in fields(TrainConfig)}
-    own = {"validation_fraction", "random_state"}
+    own = {"validation_fraction", "random_state", "verbose", "warm_start"}
     of_model = MODELS[estimator.model_name].parameters
     flag_of = {keyword: flag for flag, keyword in of_model.items()}
     given = type(estimator)().get_params()
@@ -280,6 +309,77 @@ def test_the_documentations_examples_run() -> None:
         exec(example, names)
     assert 0.6 < names["search"].best_score_ < 0.75
     assert len(names["explanation"]) == 5
+
+
+def test_other_rows_may_decide_when_a_fit_stops() -> None:
+    features, outcome = numbers(120)
+    model = MTLRSurvival(**SMALL).fit(features[:80], outcome[:80], eval_set=numbers(40, seed=1))
+    everything = MTLRSurvival(**SMALL, validation_fraction=0).fit(features[:80], outcome[:80])
+    # Both train on all 80 rows; only the rows that the loss is validated on differ.
+    same = ["train_loss", "gradient_norm"]
+    pd.testing.assert_frame_equal(model.history_[same], everything.history_[same])
+    differ = model.history_["validation_loss"] != everything.history_["validation_loss"]
+    assert differ.all()
+    with pytest.raises(InputError, match=r"the eval_set has 40 rows of X and 39 of y"):
+        model.fit(features, outcome, eval_set=(features[:40], outcome[:39]))
+    with pytest.raises(InputError, match=r"WeibullAFTSurvival looks at no other rows"):
+        WeibullAFTSurvival().fit(features, outcome, eval_set=(features, outcome))
+
+
+def test_a_warm_start_goes_on_where_the_last_fit_ended() -> None:
+    features, outcome = numbers()
+    longer = {**SMALL, "epochs": 6, "dropout": 0.2}
+    at_once = MTLRSurvival(**longer).fit(features, outcome)
+    in_two = MTLRSurvival(**{**longer, "epochs": 2}, warm_start=True).fit(features, outcome)
+    assert in_two.n_iter_ == 2
+    in_two.set_params(epochs=6).fit(features, outcome)
+    assert list(in_two.history_["epoch"]) == [1, 2, 3, 4, 5, 6]
+    pd.testing.assert_frame_equal(in_two.history_, at_once.history_)
+    np.testing.assert_array_equal(in_two.predict(features), at_once.predict(features))
+
+
+def test_progress_is_shown_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    MTLRSurvival(**SMALL).fit(*numbers())
+    assert capsys.readouterr().err == ""
+    MTLRSurvival(**SMALL, verbose=True).fit(*numbers())
+    assert "3/3" in capsys.readouterr().err
+
+
+def test_outcomes_by_name_and_as_two_arrays() -> None:
+    features, outcome = numbers()
+    expected = CoxPHSurvival().fit(features, outcome).predict(features)
+    event, time = outcome["event"], outcome["time"]
+    for y in (
+        pd.DataFrame({"time": time, "event": event}),
+        pd.DataFrame({"dead": event, "days": time}),
+        np.rec.fromarrays([time, event], names="Time,Event"),
+        (event, time),
+        (pd.Series(event), list(time)),
+    ):
+        np.testing.assert_array_equal(CoxPHSurvival().fit(features, y).predict(features), expected)
+
+
+def test_curves_for_everybody() -> None:
+    features, outcome = numbers()
+    km = KaplanMeierSurvival().fit(features, outcome)
+    times, survival = kaplan_meier_estimator(outcome["event"], outcome["time"])
+    found = km.predict_survival_function(features[:1], return_array=True)[0]
+    at = np.searchsorted(times, km.unique_times_, side="right") - 1
+    np.testing.assert_allclose(found, survival[at], atol=1e-12)
+    aj = AalenJohansenSurvival().fit(features, outcome)
+    np.testing.assert_allclose(
+        aj.predict_survival_function(features[:1], return_array=True)[0], found, atol=1e-12
+    )
+
+
+@pytest.mark.slow
+def test_bart_as_an_estimator() -> None:
+    small = {"trees": 10, "tune": 20, "draws": 20, "chains": 2, "cores": 1, "time_bins": 6}
+    features, outcome = numbers(150)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # so short a chain has not converged
+        model = BARTSurvival(**small).fit(features, outcome)
+    assert model.score(*numbers(100, seed=1)) > 0.7
 
 
 def test_random_states_of_every_kind_are_taken() -> None:

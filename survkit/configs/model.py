@@ -227,8 +227,8 @@ class ModelConfig(DataConfig):
     )
     bart_regrow: int | None = _bart(
         None,
-        "trees that every iteration besides grows anew (stochtree): chains of many rows come "
-        "together, but only approximate the posterior",
+        "trees that are also grown anew in every iteration (stochtree): with many rows the chains "
+        "agree sooner, but only approximate the posterior",
         at_least=0,
         at_most=100_000,
         neutral=0,
@@ -245,7 +245,7 @@ class ModelConfig(DataConfig):
     )
     bart_max_rows: int | None = _bart(
         None,
-        "merge intervals of the grid until there are no more rows of person-period data",
+        "merge intervals of the grid until there are at most so many rows of person-period data",
         at_least=1,
         at_most=10**9,
         neutral=200_000,

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -24,6 +25,7 @@ from survkit.configs.train import TrainConfig
 from survkit.datasets.assemble import time_grid
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.estimators.curves import CurvePredictions, function_times
+from survkit.estimators.fit_monitor import EstimatorMonitor
 from survkit.estimators.inputs import (
     as_pandas,
     as_table,
@@ -37,9 +39,12 @@ from survkit.models.cause_specific import for_causes
 from survkit.models.registry import MODELS
 from survkit.models.states import rebuild_registered
 from survkit.types import (
+    BoolArray,
     FitSummary,
     Float64Array,
+    FloatArray,
     InputError,
+    IntArray,
     SurvivalData,
     SurvivalModel,
     SurvivalPrediction,
@@ -57,12 +62,13 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
     quantile_event_times: bool | None = None
     labeling_floor_mode: bool = False
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any, *, eval_set: tuple[Any, Any] | None = None) -> Self:  # noqa: N803
         """Fit the model.
 
         Everything given is training data: imputing, scaling, the codes of categories, the time
         grid and `unique_times_` come from all rows. Where there is a `validation_fraction`, that
-        share of the rows is held out and decides when the fit stops, and nothing else.
+        share of the rows is held out and decides when the fit stops, and nothing else; the rows of
+        an `eval_set` decide it in their place.
 
         Parameters
         ----------
@@ -71,10 +77,13 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
             or pandas' categories, and those of an array of objects that are not numbers. Missing
             values (NaN, None) are imputed and indicated as by
             `survkit.datasets.preprocessing.Preprocessor`; a warning names what it leaves out.
-        y : structured array, shape (n,), or DataFrame or array, shape (n, 2)
+        y : structured array, shape (n,), DataFrame or array, shape (n, 2), or two arrays
             Whether the event was seen, and the time of the event or of censoring, a number in a
-            unit of your choosing; names do not matter. Of competing causes the first says which:
+            unit of your choosing. Fields or columns that are called `event` and `time` may come in
+            any order. Of competing causes the first says which:
             0 for censored rows, else 1, 2, ..., C.
+        eval_set : tuple of X and y, optional
+            Other rows, with the columns of X, which decide when the fit stops.
 
         Raises
         ------
@@ -96,25 +105,35 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
                 quantile_event_times=self.quantile_event_times,
                 labeling_floor_mode=self.labeling_floor_mode,
             )
+            parameters |= entry.resolve(parameters, data, grid)
             seed, device = self._seed(random), self._device()
 
             def build() -> SurvivalModel:
                 return entry.build(grid=grid, parameters=parameters, seed=seed, device=device)
 
             model = for_causes(data.num_causes, entry, build)
-            with _one_thread():
-                model.fit(*self._rows(data, random))
+            rows, monitor = self._rows(data, eval_set, random), self._monitor(parameters)
+            with _one_thread(), closing(monitor):
+                model.fit(*rows, monitor=monitor)
         # On the CPU, wherever it was trained, so that a pickle opens on any machine.
         self.model_ = rebuild_registered(model.state())
-        self._note_fit(model.fit_summary)
+        self._note_fit(model.fit_summary, monitor)
         return self
 
+    def _monitor(self, parameters: Mapping[str, Any]) -> EstimatorMonitor:
+        """Return what follows the fit; a model without epochs has nothing to show."""
+        return EstimatorMonitor(epochs=0, verbose=False, keeps_state=False)
+
     def _rows(
-        self, data: SurvivalData, random: np.random.RandomState
+        self, data: SurvivalData, eval_set: tuple[Any, Any] | None, random: np.random.RandomState
     ) -> tuple[SurvivalData, SurvivalData]:
         """Return the rows to train on and those that decide when the fit stops."""
         fraction = getattr(self, "validation_fraction", None)
-        if fraction is None:  # a model that looks at no other rows
+        if eval_set is not None:
+            if fraction is None:
+                raise InputError(f"{type(self).__name__} looks at no other rows; omit eval_set")
+            return data, self._evaluation_data(*eval_set)
+        if not fraction:  # a model that looks at no other rows, or whose own loss decides
             return data, data
         train, held_out = hold_out(data.event, fraction, random)
         return data.subset(train), data.subset(held_out)
@@ -128,7 +147,7 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
     def _device(self) -> str:
         return "cpu"
 
-    def _note_fit(self, summary: FitSummary) -> None:
+    def _note_fit(self, summary: FitSummary, monitor: EstimatorMonitor) -> None:
         """Keep what the fit says of itself."""
 
     def _training_data(self, X: Any, y: Any) -> SurvivalData:  # noqa: N803
@@ -150,13 +169,19 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
         self.boolean_columns_ = boolean_columns(table, categorical)
         self.preprocessor_ = Preprocessor.fit(table, categorical=categorical)
         _warn(self.preprocessor_.warnings)
-        several = seen.dtype != np.bool_
-        self.n_causes_ = int(seen.max()) if several else 1
+        self.n_causes_ = int(seen.max()) if seen.dtype != np.bool_ else 1
         self.unique_times_ = function_times(time, event)
         self.largest_time_ = float(time.max())
+        return self._data(self.preprocessor_.transform(table)[0], seen, time)
+
+    def _data(
+        self, features: NDArray[np.float32], seen: BoolArray | IntArray, time: FloatArray
+    ) -> SurvivalData:
+        """Return encoded rows (n, p) with their outcomes (n,)."""
+        several = self.n_causes_ > 1
         return SurvivalData(
-            features=self.preprocessor_.transform(table)[0],
-            event=event,
+            features=features,
+            event=np.asarray(seen > 0),
             time=as_written(time),
             feature_names=self.preprocessor_.feature_names,
             categorical=self.preprocessor_.categorical,
@@ -164,14 +189,32 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
             cause_names=tuple(f"cause_{c + 1}" for c in range(self.n_causes_ * several)),
         )
 
+    def _evaluation_data(self, X: Any, y: Any) -> SurvivalData:  # noqa: N803
+        """Return other rows, encoded as those of the fit."""
+        features = self._features(X)
+        seen, time = as_outcome(as_pandas(y), causes=bool(MODELS[self.model_name].causes))
+        if len(features) != len(seen):
+            raise InputError(
+                f"the eval_set has {len(features)} rows of X and {len(seen)} of y; there must be "
+                "one outcome per row"
+            )
+        if int(seen.max()) > self.n_causes_:
+            raise InputError(
+                f"the eval_set has the cause {int(seen.max())}; the rows to fit have "
+                f"{self.n_causes_}"
+            )
+        return self._data(features, seen, time)
+
     def _parameters(self, flags: Mapping[str, str]) -> dict[str, Any]:
         """Return a value for every flag: the estimator's parameters, checked, and defaults.
 
         `flags` has those that are called otherwise here.
         """
         fraction = getattr(self, "validation_fraction", None)
-        if fraction is not None and not 0 < fraction < 1:
-            raise InputError(f"validation_fraction is {fraction}; it must be above 0 and below 1")
+        if fraction is not None and not 0 <= fraction < 1:
+            raise InputError(
+                f"validation_fraction is {fraction}; it must be at least 0 and below 1"
+            )
         flag_of = {keyword: flag for flag, keyword in flags.items()}
         known = {field.name for field in fields(TrainConfig)}
         named = {flag_of.get(name, name): v for name, v in self.get_params(deep=False).items()}
@@ -182,6 +225,11 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
 
     def _predict(self, X: Any, times: Float64Array | None = None) -> SurvivalPrediction:  # noqa: N803
         check_is_fitted(self)
+        features = self._features(X)
+        return self.model_.predict(features, self.model_.knots.times if times is None else times)
+
+    def _features(self, X: Any) -> NDArray[np.float32]:  # noqa: N803
+        """Return other rows as the model reads them, with warnings of what is new in them."""
         X = as_pandas(X)  # noqa: N806
         table = as_table(X)
         validate_data(self, X, reset=False, skip_check_array=True)
@@ -193,7 +241,7 @@ class SurvivalEstimator(CurvePredictions, SurvivalAnalysisMixin, BaseEstimator):
         booleans: frozenset[str] = getattr(self, "boolean_columns_", frozenset())
         features, notes = self.preprocessor_.transform(with_kinds(table, values, booleans))
         _warn(notes)
-        return self.model_.predict(features, self.model_.knots.times if times is None else times)
+        return features
 
     def score(self, X: Any, y: Any) -> float:  # noqa: N803
         """Return Harrell's concordance of the risk scores with outcomes as in `fit`.

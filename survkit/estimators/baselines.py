@@ -10,6 +10,44 @@ import numpy as np
 from survkit.estimators.base import SurvivalEstimator
 
 
+class KaplanMeierSurvival(SurvivalEstimator):
+    """The Kaplan-Meier curve of the rows, for everybody.
+
+    All parameters and attributes are those of `WeibullAFTSurvival`.
+    """
+
+    model_name = "kaplan_meier"
+
+
+class AalenJohansenSurvival(SurvivalEstimator):
+    """The Aalen-Johansen cumulative incidences of the rows, for everybody.
+
+    All parameters and attributes are those of `WeibullAFTSurvival`.
+    """
+
+    model_name = "aalen_johansen"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CoxPHSurvival(SurvivalEstimator):
+    """Cox regression with an elastic net penalty.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight of the penalty.
+    l1_ratio : float
+        Share of the L1 norm in it, above 0.
+
+    All further parameters and attributes are those of `WeibullAFTSurvival`.
+    """
+
+    model_name = "coxph"
+
+    alpha: float = 1e-3
+    l1_ratio: float = 0.5
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class WeibullAFTSurvival(SurvivalEstimator):
     """Weibull regression: features act on the scale of a Weibull distribution.
@@ -29,12 +67,14 @@ class WeibullAFTSurvival(SurvivalEstimator):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Seeded(SurvivalEstimator):
+class SeededSurvival(SurvivalEstimator):
+    """What the estimators with a seed share."""
+
     random_state: int | np.random.RandomState | None = 42
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class CoxnetSurvival(_Seeded):
+class CoxnetSurvival(SeededSurvival):
     """Cox regression whose elastic net penalty is chosen by cross-validation.
 
     Parameters
@@ -59,8 +99,8 @@ class CoxnetSurvival(_Seeded):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ExtraTreesSurvival(_Seeded):
-    """A forest of survival trees whose splits are drawn at random.
+class RandomForestSurvival(SeededSurvival):
+    """A random survival forest (Ishwaran et al. 2008).
 
     Parameters
     ----------
@@ -71,20 +111,29 @@ class ExtraTreesSurvival(_Seeded):
     max_features : str
         Columns that are tried at each split: "sqrt", "log2", "all" or a whole number in a string.
     random_state : int, RandomState or None
-        Seed of the splits.
+        Seed of the rows, columns and splits drawn.
 
     All further parameters and attributes are those of `WeibullAFTSurvival`.
     """
 
-    model_name = "extra_survival_trees"
+    model_name = "rsf"
 
     n_estimators: int = 100
     min_samples_split: int = 6
     max_features: str = "sqrt"
 
 
+class ExtraTreesSurvival(RandomForestSurvival):
+    """A forest of survival trees whose splits are drawn at random.
+
+    All parameters and attributes are those of `RandomForestSurvival`.
+    """
+
+    model_name = "extra_survival_trees"
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class GradientBoostingSurvival(_Seeded):
+class GradientBoostingSurvival(SeededSurvival):
     """Gradient boosting of the Cox partial likelihood.
 
     Parameters
@@ -116,7 +165,7 @@ class GradientBoostingSurvival(_Seeded):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class XGBCoxSurvival(_Seeded):
+class XGBCoxSurvival(SeededSurvival):
     """XGBoost on the Cox partial likelihood, with Breslow's baseline hazard.
 
     Parameters
@@ -177,7 +226,7 @@ class XGBAFTSurvival(XGBCoxSurvival):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SurvivalBoostSurvival(_Seeded):
+class SurvivalBoostSurvival(SeededSurvival):
     """Boosted trees that classify at random times who has had the event (Alberge et al. 2025).
 
     Parameters
@@ -207,3 +256,50 @@ class SurvivalBoostSurvival(_Seeded):
     min_samples_leaf: int = 50
     horizons: int = 3
     ipcw: Literal["alternating", "kaplan-meier"] = "alternating"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BARTSurvival(SeededSurvival):
+    """Bayesian additive regression trees in discrete time (Sparapani et al. 2016).
+
+    Parameters
+    ----------
+    backend : {"stochtree", "pymc"}
+        What samples the trees.
+    leaf_deviation : {"prior", "learned"}
+        Whether the deviation of the leaves stays at its prior.
+    trees : int
+        Number of trees.
+    tune, draws : int, optional
+        Iterations of a chain that are dropped and kept; by the number of rows where not given.
+    sweeps : int, optional
+        Updates of every tree in one iteration (stochtree).
+    regrow : int, optional
+        Trees that are also grown anew in every iteration (stochtree).
+    chains : int
+        Number of chains.
+    cores : int, optional
+        Chains that run at a time; all processors where not given.
+    max_rows : int, optional
+        Intervals of the grid are merged until there are at most so many rows of person-period data.
+    subsample : int, optional
+        Subjects to fit on, drawn at random; all where not given.
+    random_state : int, RandomState or None
+        Seed of the chains.
+
+    All further parameters and attributes are those of `WeibullAFTSurvival`.
+    """
+
+    model_name = "bart"
+
+    backend: Literal["stochtree", "pymc"] = "stochtree"
+    leaf_deviation: Literal["prior", "learned"] = "prior"
+    trees: int = 50
+    tune: int | None = None
+    draws: int | None = None
+    sweeps: int | None = None
+    regrow: int | None = None
+    chains: int = 4
+    cores: int | None = None
+    max_rows: int | None = None
+    subsample: int | None = None

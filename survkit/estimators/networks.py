@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 
 from survkit.estimators.base import SurvivalEstimator
+from survkit.estimators.fit_monitor import EstimatorMonitor
 from survkit.types import FitSummary, Float64Array
 
 
@@ -30,13 +33,27 @@ class NeuralSurvival(SurvivalEstimator):
     validation_fraction: float = 0.1
     random_state: int | np.random.RandomState | None = 42
     device: str | None = None
+    verbose: bool = False
+    warm_start: bool = False
 
     def _device(self) -> str:
         return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
-    def _note_fit(self, summary: FitSummary) -> None:
+    def _monitor(self, parameters: Mapping[str, Any]) -> EstimatorMonitor:
+        before = getattr(self, "_state", None) if self.warm_start else None
+        return EstimatorMonitor(
+            epochs=parameters["epochs"],
+            verbose=self.verbose,
+            keeps_state=self.warm_start,
+            state=before,
+            history=None if before is None else self.history_.to_dict("records"),
+        )
+
+    def _note_fit(self, summary: FitSummary, monitor: EstimatorMonitor) -> None:
         self.n_iter_ = summary.epochs_trained
         self.best_epoch_ = summary.best_epoch
+        self.history_ = pd.DataFrame(monitor.history)
+        self._state = monitor.state
 
 
 class ExpertWeights(NeuralSurvival):
@@ -101,12 +118,18 @@ class MTLRSurvival(NeuralSurvival):
     early_stopping_patience : int
         Epochs without a lower loss of the held-out rows before training stops.
     validation_fraction : float
-        Share of the rows held out for that, the same of those with and without an event.
+        Share of the rows held out for that, the same of those with and without an event. With 0
+        all rows are trained on, and their own loss decides.
     random_state : int, RandomState or None
         Seed of the rows held out, of initialisation and of the data's order.
     device : str, optional
         Torch device to train on; cuda where there is one, else the CPU, where not given.
         Predictions are made on the CPU.
+    verbose : bool
+        Whether to show a progress bar with the losses.
+    warm_start : bool
+        Go on from where the last fit ended, up to `epochs` epochs in all. A fit that had stopped
+        early stays as it is.
 
     Attributes
     ----------
@@ -117,6 +140,8 @@ class MTLRSurvival(NeuralSurvival):
         The largest time given to `fit`, of an event or of censoring: where curves end.
     n_iter_, best_epoch_ : int
         Epochs trained, and the one whose weights are kept (counted from 1).
+    history_ : DataFrame
+        A row for each epoch: losses, the norm of the gradient, temperatures.
     n_features_in_, feature_names_in_
         As in scikit-learn.
     preprocessor_ : survkit.datasets.preprocessing.Preprocessor
@@ -265,3 +290,30 @@ class DeepCoxMixturesSurvival(ExpertWeights):
 
     dcm_components: int = 3
     dcm_intervals: int | None = None
+
+
+class DeepSurvSurvival(NeuralSurvival):
+    """DeepSurv (Katzman et al. 2018): a network in place of the linear predictor of Cox regression.
+
+    All parameters and attributes are those of `MTLRSurvival`.
+    """
+
+    model_name = "deepsurv"
+
+
+class DeepHitSurvival(NeuralSurvival):
+    """DeepHit (Lee et al. 2018): the likelihood of the time classes, and a ranking loss.
+
+    All parameters and attributes are those of `MTLRSurvival`.
+    """
+
+    model_name = "deephit"
+
+
+class LogisticHazardSurvival(NeuralSurvival):
+    """Logistic hazard (Gensheimer & Narasimhan 2019): a probability of the event for each class.
+
+    All parameters and attributes are those of `MTLRSurvival`.
+    """
+
+    model_name = "logistic_hazard"

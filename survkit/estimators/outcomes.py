@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -33,8 +33,9 @@ def as_outcome(y: Any, *, causes: bool = False) -> tuple[BoolArray | IntArray, F
 
     Parameters
     ----------
-    y : structured array of two fields, DataFrame of two columns, or array of shape (n, 2)
-        Event first, time second; names do not matter. Events are True/False or 1/0.
+    y : structured array of two fields, DataFrame of two columns, array (n, 2), or two arrays
+        Event first, time second, unless fields or columns are called `time` and `event`. Events
+        are True/False or 1/0.
     causes : bool
         Whether events may have several causes: 0 for censored rows, else 1, 2, ..., C.
 
@@ -51,11 +52,16 @@ def as_outcome(y: Any, *, causes: bool = False) -> tuple[BoolArray | IntArray, F
         numbers, such as dates and durations; the message names the row.
     """
     if isinstance(y, pd.DataFrame) and y.shape[1] == 2:
-        event, time = (y.iloc[:, column].to_numpy() for column in (0, 1))
-        of_event, of_time = (f" (column '{name}')" for name in y.columns)
+        order = _event_first(list(y.columns))
+        event, time = (y.iloc[:, column].to_numpy() for column in order)
+        of_event, of_time = (f" (column '{y.columns[column]}')" for column in order)
     elif isinstance(y, np.ndarray) and y.dtype.names and len(y.dtype.names) == 2:
-        event, time = (y[name] for name in y.dtype.names)
-        of_event, of_time = (f" (field '{name}')" for name in y.dtype.names)
+        names = [y.dtype.names[field] for field in _event_first(y.dtype.names)]
+        event, time = (y[name] for name in names)
+        of_event, of_time = (f" (field '{name}')" for name in names)
+    elif _is_two_columns(y):
+        event, time = map(as_array, y)
+        of_event = of_time = ""
     else:
         event, time = _as_pairs(y).T
         of_event = of_time = ""
@@ -67,6 +73,23 @@ def as_outcome(y: Any, *, causes: bool = False) -> tuple[BoolArray | IntArray, F
     else:
         seen = cause
     return seen, _times(np.asarray(time), lambda row: f"the time in row {row} of y{of_time}")
+
+
+def _event_first(names: Sequence[Any]) -> tuple[int, int]:
+    """Return the places of the event and the time among two names."""
+    said = [str(name).casefold() for name in names]
+    return (1, 0) if said == ["time", "event"] else (0, 1)
+
+
+def _is_two_columns(y: Any) -> bool:
+    """Whether y is a tuple of the events and the times, and not of two rows."""
+    return (
+        isinstance(y, tuple)
+        and len(y) == 2
+        and all(getattr(part, "ndim", None) == 1 or isinstance(part, list) for part in y)
+        and len(y[0]) == len(y[1])
+        and (len(y[0]) != 2 or all(hasattr(part, "dtype") for part in y))
+    )
 
 
 def _causes(values: NDArray[Any], of_event: str) -> IntArray | None:
