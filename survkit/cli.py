@@ -89,7 +89,7 @@ def _run(prog: str, command: Callable[[], int | None]) -> int:
         print(f"{prog}: error: {error.name} is not installed; {install}", file=sys.stderr)
         return BAD_INPUT
     except (KeyboardInterrupt, _Terminated) as stop:
-        print(f"{prog}: interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"{prog}: interrupted; run the same command to continue", file=sys.stderr)
         return INTERRUPTED if isinstance(stop, KeyboardInterrupt) else TERMINATED
 
 

@@ -247,7 +247,7 @@ def _mirror(run: _Run, config: WandbConfig, process: WandbProcess) -> WandbMirro
 
 
 def _raise_worst(problems: Sequence[InputError]) -> None:
-    """Raise what the person at the keyboard has to mend, before what only has to be waited for."""
+    """Raise what the user must correct before what needs only waiting."""
     to_mend = [error for error in problems if not isinstance(error, RunsElsewhereError)]
     if to_mend:
         raise InputError("; ".join(dict.fromkeys(map(str, to_mend))))

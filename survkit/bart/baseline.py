@@ -71,7 +71,7 @@ class BartBaseline:
     def fit(
         self, train: SurvivalData, validation: SurvivalData, *, monitor: FitMonitor | None = None
     ) -> Self:
-        """Sample the posterior; what is changed about the data, and no convergence, are warned of.
+        """Sample the posterior; warn of changes to the data and of chains that do not converge.
 
         Raises
         ------
@@ -91,8 +91,8 @@ class BartBaseline:
             )
         if (interval == interval[0]).all():
             raise InputError(
-                "bart: every training time falls in the same interval of the time grid, and it "
-                "needs two at least; more --time_bins, or --quantile_event_times, may part them"
+                "bart: every training time falls in the same interval of the time grid, and at "
+                "least two are needed; more --time_bins or --quantile_event_times may separate them"
             )
         scale = choose_scale(interval, max_rows)
         if scale > 1:

@@ -231,7 +231,7 @@ def _outcome(job: Job, ended: Ended, header: str, *, stopped: bool) -> Outcome:
         name = signal.Signals(-ended.exit_status).name
         note = f"killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
     elif ended.exit_status == 0:
-        note = f"ended well, but there is no record at {job.folder}"
+        note = f"finished without an error, but left no record at {job.folder}"
     elif (note := last_line(job.log)) == header:
         note = f"ended with exit status {ended.exit_status}"
     return Outcome(job, status, ended.seconds, ended.peak_memory_mb, note, ended.exit_status)

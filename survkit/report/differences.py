@@ -191,8 +191,8 @@ def best_models(resampled: Mapping[str, Resampled], metrics: Sequence[str]) -> p
     -------
     DataFrame
         A row a metric that at least two models have: metric, best, value, low, high, second,
-        difference, difference_low, difference_high (best less second), and `level`, the models
-        whose interval of the difference to the best includes zero.
+        difference, difference_low, difference_high (the best minus the second), and `level`, the
+        models whose interval of the difference to the best includes zero.
     """
     rows: list[tuple[Any, ...]] = []
     for j, metric in enumerate(metrics):

@@ -118,7 +118,11 @@ def _facts(
     empty = [str(expert) for expert in unrouted_experts(expert_load(first))]
     facts = [
         f"{experts} experts, seed {seed_text(runs['seed'].iloc[0])}. "
-        + (f"Chosen by no test subject: expert {', '.join(empty)}. " if empty else "")
+        + (
+            f"Unused experts, which are first choice for no test subject: {', '.join(empty)}. "
+            if empty
+            else ""
+        )
         + f"Mean entropy of the weights {router_entropy(first).mean():.2f} of at most "
         f"{np.log(experts):.2f} nats."
     ]

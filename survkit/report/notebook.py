@@ -108,7 +108,7 @@ def find_dataset(run: str | Path, data_dir: str | Path | None = None) -> Dataset
         return load_recorded_dataset(run, data_dir)
     except NotAtHandError as error:
         raise NothingToShowError(
-            f"The data of {run} are not at hand: {error}.\n"
+            f"The data of {run} cannot be read: {error}.\n"
             "The environment variable SURVKIT_DATA_DIR names the folder of the data files."
         ) from None
 

@@ -68,7 +68,7 @@ def tidy_comparison(material: Material) -> pd.DataFrame:
         model, metric, runs, mean, standard_deviation (over seeds), time and at_risk (of a metric
         at one time, with the test subjects still at risk then), value, low, high (of the
         predictions averaged over seeds), reference, difference, difference_low, difference_high;
-        value to high and the differences are NaN where the dataset is not at hand, and for a
+        value to high and the differences are NaN where the dataset is missing, and for a
         model that repeats another's predictions. Shares are in percent.
     """
     times = {time.suffix: time for time in material.times}

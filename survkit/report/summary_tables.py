@@ -47,18 +47,25 @@ def best_table(
         level = ", ".join(row["level"]) or "none"
         rows[head(metric)] = [best_name, value, second, difference, level]
         bold.append([sure, False, False, sure, False])
-    columns = ["best", "value (95 %)", "second", "best less second (95 %)", "level with the best"]
+    columns = [
+        "best",
+        "value (95 %)",
+        "second",
+        "difference (95 %)",
+        "not distinguishable from the best",
+    ]
     text = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("metric")
     return TextTable(
         "Best model by each metric",
         text,
         pd.DataFrame(bold, text.index, text.columns),
         (
-            "Each model's predictions are averaged over its seeds. Level with the best: the 95 % "
-            "interval of the difference includes zero. Bold: the best and the second are not "
-            f"level. Intervals: paired bootstrap of the {test_subjects} test subjects. They hold "
-            "the fitted models fixed, are not adjusted for the number of comparisons, and do not "
-            "allow for the best being chosen on the same subjects.",
+            "Each model's predictions are averaged over its seeds. Difference: the best minus the "
+            "second. A model is not distinguishable from the best where the 95 % interval of their "
+            "difference includes zero. Bold: the interval for the second excludes zero. Intervals "
+            f"are from a paired bootstrap of the {test_subjects} test subjects. They hold the "
+            "fitted models fixed, are not adjusted for the number of comparisons, and ignore that "
+            "the best model was chosen on the same subjects.",
             SHARES_NOTE,
             *notes,
         ),

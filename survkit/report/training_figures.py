@@ -58,7 +58,9 @@ def learning_curves(
     for number, (name, history) in enumerate(histories.items()):
         for column in ("epoch", "train_loss", "validation_loss"):
             if column not in history:
-                raise InputError(f"the history of {name} has no {column}; it was not trained so")
+                raise InputError(
+                    f"the history of {name} has no column '{column}'; only networks record one"
+                )
         colour = COLOURS[number % len(COLOURS)]
         epoch, validation = history["epoch"], history["validation_loss"]
         axes.plot(epoch, history["train_loss"], color=colour, linewidth=1, linestyle=":")

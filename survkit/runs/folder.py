@@ -135,7 +135,7 @@ class RunFolder:
     def load(self) -> Mapping[str, Any] | None:
         """Return the state of an interrupted fit and cut the history back to its epoch.
 
-        A state that is damaged, of another version or of another run is warned of, and the fit
+        Where it is damaged, of another version or of another run, a warning says so and the fit
         starts again from the beginning.
         """
         state = self._unfinished() if self._last_path.exists() else None

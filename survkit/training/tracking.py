@@ -90,7 +90,7 @@ class WandbProcess:
             self._end(kill=not alive)
 
     def open(self, run_id: str, warn: Callable[[str], None], content: Mapping[str, Any]) -> None:
-        """Open a run; what goes wrong with it later is told no later than when it is closed."""
+        """Open a run; later errors are reported when it is closed at the latest."""
         self._open[run_id] = warn
         if self._process is None and not self._failure:
             try:
@@ -225,7 +225,7 @@ class WandbMirror:
     job_type, tags, notes : str, sequence of str, str, optional
         What else is said of the run there.
     run_id : str
-        Identifier of the run; a resumed run goes on under the same one.
+        Identifier of the run; a resumed run keeps it.
     config : mapping
         The resolved configuration.
     folder : Path

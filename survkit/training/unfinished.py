@@ -84,7 +84,7 @@ class Training:
     def restore(self, parameters: Mapping[str, Any]) -> None:
         """Continue where an interrupted training stopped, if there is one.
 
-        A state that cannot be one of this training is warned of, and it begins from the start.
+        Where the state cannot be one of this training, a warning says so and it starts again.
         """
         saved = self.monitor.load() if self.monitor else None
         if self.monitor is None or saved is None:

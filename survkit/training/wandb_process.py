@@ -86,7 +86,7 @@ class MirroredRun:
     def _attempt(self, action: Callable[[], Any]) -> Any:
         try:
             return action()
-        except Exception as error:  # whatever wandb raises, the run itself goes on
+        except Exception as error:  # of any kind: the run itself continues
             self._warn(failure(error))
             self._run = None
             return None
@@ -95,7 +95,7 @@ class MirroredRun:
 def failure(reason: object) -> str:
     """Return the warning of a mirror that failed, with the first line of why."""
     first_line = str(reason).partition("\n")[0]
-    return f"Weights & Biases failed, the run itself goes on: {first_line}"
+    return f"Weights & Biases failed, but the run continues: {first_line}"
 
 
 def _start(
@@ -173,7 +173,7 @@ def _say_alive(answers: int) -> None:
 
 
 def main() -> None:
-    """Serve standard input; whatever a library prints goes to standard error."""
+    """Serve standard input; what libraries print goes to standard error."""
     collect_garbage_rarely()
     lines, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.dup(1)
     # Processes of Weights & Biases inherit neither: the pipes end with this one.

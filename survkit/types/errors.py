@@ -1,4 +1,4 @@
-"""What a person is told where something cannot be used."""
+"""The errors that a user can correct."""
 
 from __future__ import annotations
 

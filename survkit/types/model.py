@@ -55,7 +55,7 @@ class FitSummary(NamedTuple):
 
 
 class SurvivalModel(Protocol):
-    """What every model of survkit offers, whatever fits it."""
+    """What every model of survkit offers."""
 
     grid: TimeGrid
     fit_summary: FitSummary

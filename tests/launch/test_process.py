@@ -83,7 +83,7 @@ def test_an_exit_without_a_record_is_a_failure(
     outcome = run_job(job, PLACE)
     assert outcome is not None
     assert outcome.status is Status.FAILED
-    assert outcome.note == f"ended well, but there is no record at {job.folder}"
+    assert outcome.note == f"finished without an error, but left no record at {job.folder}"
 
 
 def test_the_peak_memory_is_that_of_the_job_not_of_a_larger_launcher(

@@ -187,7 +187,7 @@ def test_learning_curves_mark_the_epoch_that_was_kept(axes: Axes, log_dir: Path)
 
 def test_a_history_without_losses_is_refused(tmp_path: Path) -> None:
     assert read_history(tmp_path).empty
-    with pytest.raises(InputError, match="the history of a has no epoch"):
+    with pytest.raises(InputError, match="the history of a has no column 'epoch'"):
         learning_curves({"a": pd.DataFrame()})
     (tmp_path / "history.jsonl").write_text('{"epoch": 1}\n{"epo')  # half written
     assert read_history(tmp_path)["epoch"].tolist() == [1]

@@ -80,7 +80,7 @@ def test_data_that_are_not_at_hand_are_told(log_dir: Path, tmp_path: Path) -> No
     run = Path(load_runs(log_dir)["path"].iloc[0])
     assert find_dataset(run, "elsewhere").name == "synthetic"
     shutil.copy(run / "result.json", tmp_path)
-    with pytest.raises(NothingToShowError, match=r"not at hand: .*config.json is missing"):
+    with pytest.raises(NothingToShowError, match=r"cannot be read: .*config.json is missing"):
         find_dataset(tmp_path)
 
 

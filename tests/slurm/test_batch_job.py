@@ -125,7 +125,7 @@ def test_a_training_that_leaves_no_record_has_failed(
     train_by(monkeypatch, tmp_path, "exit 0")
     status, output = finish(job)
     assert status == 1
-    assert output.endswith(f"ended well, but there is no record at {job.folder}\n")
+    assert output.endswith(f"finished without an error, but left no record at {job.folder}\n")
 
 
 def test_a_training_that_is_killed_is_said_to_be(

@@ -142,7 +142,7 @@ def test_an_unreachable_server_costs_seconds_and_a_warning(
     online.finish(RESULT)
     assert time.monotonic() - started < 30
     assert len(warnings) == 2
-    assert warnings[0].startswith("Weights & Biases failed, the run itself goes on: ")
+    assert warnings[0].startswith("Weights & Biases failed, but the run continues: ")
     assert warnings[1] == "Weights & Biases: logging offline instead"
     (log,) = tmp_path.glob("wandb/offline-run-*/run-0123abcd.wandb")
     wait_until_written(log)
@@ -159,7 +159,7 @@ def test_a_mirror_whose_process_dies_costs_one_warning(
     mirroring.wait()
     offline.log(1, {"train_loss": 2.0})
     offline.finish(RESULT)
-    assert warnings == ["Weights & Biases failed, the run itself goes on: its process has died"]
+    assert warnings == ["Weights & Biases failed, but the run continues: its process has died"]
 
 
 def child_of(others: set[psutil.Process]) -> psutil.Process:
@@ -167,7 +167,7 @@ def child_of(others: set[psutil.Process]) -> psutil.Process:
     return mirroring
 
 
-SILENT = "Weights & Biases failed, the run itself goes on: its process was silent for 2 s"
+SILENT = "Weights & Biases failed, but the run continues: its process was silent for 2 s"
 
 
 @pytest.mark.parametrize("when", ["open", "log", "finish", "exit"])
@@ -220,7 +220,7 @@ def test_a_mirror_that_does_not_keep_up_is_given_up_at_once(
     assert time.monotonic() - started < 8
     offline.finish(RESULT)
     assert warnings == [
-        "Weights & Biases failed, the run itself goes on: its process is 1 MiB behind"
+        "Weights & Biases failed, but the run continues: its process is 1 MiB behind"
     ]
     assert not mirroring.is_running()
 
@@ -241,7 +241,7 @@ def test_a_mirror_that_is_alive_but_never_closes_its_run_is_given_up(
     hanging.finish(RESULT)
     assert time.monotonic() - started < 6
     reason = "its process did not close the run in 3 s"
-    assert warnings == [f"Weights & Biases failed, the run itself goes on: {reason}"]
+    assert warnings == [f"Weights & Biases failed, but the run continues: {reason}"]
 
 
 def test_a_training_whose_mirror_is_suspended_ends_on_a_signal(tmp_path: Path) -> None:
