@@ -153,6 +153,23 @@ def as_categories(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
     return position[np.asarray(codes)], unique
 
 
+def values_of(column: pd.Series, *, categorical: bool) -> tuple[NDArray[np.int64], list[str]]:
+    """Return each row's place among a column's different values (-1 = missing), and the values.
+
+    Values that are all numbers come in the order of the numbers, others in that of their text.
+    """
+    if not categorical:
+        column = pd.Series(as_numbers(column))
+    codes, texts = as_categories(column)
+    try:
+        order = sorted(range(len(texts)), key=lambda i: float(texts[i]))
+    except ValueError:
+        return codes, texts
+    place = np.empty(len(order) + 1, dtype=np.int64)
+    place[order], place[-1] = np.arange(len(order)), -1
+    return place[codes], [texts[i] for i in order]
+
+
 def _category_text(value: object) -> str:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.csv_table import CsvTable
-from survkit.datasets.tables import RawTable, as_categories, as_numbers
+from survkit.datasets.tables import RawTable, values_of
 from survkit.pages.labels import shortened_apart
 from survkit.text import nearest
 from survkit.types import BoolArray, InputError
@@ -207,20 +206,3 @@ def _why_not(dataset: Dataset | CsvTable, by: str) -> str:
         return f", which is left out: {why}"
     known = list(map(str, dataset.raw.features)) if dataset.raw is not None else []
     return f"{nearest(by, known)}, but the columns are {', '.join(known)}"
-
-
-def values_of(column: pd.Series, *, categorical: bool) -> tuple[NDArray[np.int64], list[str]]:
-    """Return each row's place among a column's different values (-1 = missing), and the values.
-
-    Values that are all numbers come in the order of the numbers, others in that of their text.
-    """
-    if not categorical:
-        column = pd.Series(as_numbers(column))
-    codes, texts = as_categories(column)
-    try:
-        order = sorted(range(len(texts)), key=lambda i: float(texts[i]))
-    except ValueError:
-        return codes, texts
-    place = np.empty(len(order) + 1, dtype=np.int64)
-    place[order], place[-1] = np.arange(len(order)), -1
-    return place[codes], [texts[i] for i in order]

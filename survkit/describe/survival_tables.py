@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from survkit.describe.cohort import Cohort
 from survkit.describe.follow_up import NOT_REACHED, reached
-from survkit.describe.kaplan_meier import Curve, Estimate, kaplan_meier_curve, log_rank_test
+from survkit.describe.kaplan_meier import Curve, Estimate, kaplan_meier_curve
 from survkit.describe.numbers import DASH
+from survkit.metrics.log_rank import log_rank_test
 from survkit.pages.text_tables import TextTable
 from survkit.runs.metric_text import short_unit, time_text
 

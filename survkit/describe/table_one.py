@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets.tables import as_numbers
-from survkit.describe.cohort import Cohort, values_of
+from survkit.datasets.tables import as_numbers, values_of
+from survkit.describe.cohort import Cohort
 from survkit.describe.differences import of_categories, of_numbers
 from survkit.describe.numbers import DASH, SPACE, count_text, number_texts, share_text
 from survkit.pages.text_tables import TextTable

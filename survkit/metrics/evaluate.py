@@ -150,7 +150,7 @@ def evaluate_against(
     groups = metric_groups(problem, mean_metrics(problem, point_error), null_draws, seed)
     evaluation = Evaluation()
     for group in groups:
-        _record(evaluation, group, group.compute(once_each(len(prediction)))[0])
+        record_values(evaluation, group, group.compute(once_each(len(prediction)))[0])
     if prediction.expert_weights is not None:
         _record_experts(evaluation, prediction.expert_weights)
     if bootstrap:
@@ -179,7 +179,10 @@ def renormalise_beyond_horizon(prediction: SurvivalPrediction) -> SurvivalPredic
     return replace(prediction, survival=survival)
 
 
-def _record(evaluation: Evaluation, group: MetricGroup, values: NDArray[np.float64]) -> None:
+def record_values(
+    evaluation: Evaluation, group: MetricGroup, values: NDArray[np.float64]
+) -> None:
+    """Note the values (q,) of a group's metrics in an evaluation, with their details."""
     for metric, value in zip(group.metrics, values, strict=True):
         evaluation.values[metric.name] = float(value)
         details: dict[str, Any] = {"n_used": metric.n_used, "max_weight": metric.max_weight}
@@ -213,10 +216,11 @@ def _record_intervals(
             values.append(group.compute(counts))
     for group, values in zip(groups, chunks, strict=True):
         for metric, resampled in zip(group.metrics, np.concatenate(values).T, strict=True):
-            _record_interval(evaluation, metric.name, resampled)
+            record_interval(evaluation, metric.name, resampled)
 
 
-def _record_interval(evaluation: Evaluation, name: str, resampled: NDArray[np.float64]) -> None:
+def record_interval(evaluation: Evaluation, name: str, resampled: NDArray[np.float64]) -> None:
+    """Note the bootstrap interval of a metric from its values in the resamples, shape (b,)."""
     biased = raised_by_resampling(name)
     estimate = cast(float, evaluation.values[name]) if biased else None
     interval = bootstrap_interval(resampled, estimate)

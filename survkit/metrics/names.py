@@ -16,8 +16,12 @@ OVER_CUTS = (
     "ece_true",
     "km_calibration",
     "aj_calibration",
+    "calibration_in_the_large",
 )
 """Metrics over cuts 1..K."""
+
+HIGHER_IS_BETTER = ("concordance", "auc", "accuracy", "purity", "ari", "nmi", "d_calibration_p")
+"""First words of the metrics of which more is better; of all others less is."""
 
 RAISED_BY_RESAMPLING = ("ece", "km_calibration", "aj_calibration", "purity", "ari", "nmi")
 """First words of the metrics that repeated subjects push upwards."""
@@ -34,6 +38,11 @@ def split_cause(metric: str) -> tuple[str, str]:
 def of_cause(cause: str, plain: str) -> str:
     """Return the name of a metric of a cause; the plain name for all causes, ""."""
     return f"{cause}/{plain}" if cause else plain
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more of a metric is better."""
+    return split_cause(metric)[1].startswith(HIGHER_IS_BETTER)
 
 
 def raised_by_resampling(metric: str) -> bool:

@@ -104,6 +104,9 @@ class Outcomes:
         event would be perfect. Not used by the published convention.
     evaluation_times : tuple of float
         Further times of metrics, in the data's unit.
+    last_time : float
+        Metrics over several cuts use none after it, so that those of different subjects can end
+        at one time. Not used by the published convention.
 
     Raises
     ------
@@ -119,6 +122,7 @@ class Outcomes:
     convention: Convention = "standard"
     min_at_risk: int = MIN_AT_RISK
     evaluation_times: tuple[float, ...] = ()
+    last_time: float = np.inf
 
     @property
     def is_late(self) -> bool:
@@ -160,9 +164,9 @@ class Outcomes:
     @cached_property
     def weights(self) -> CensoringWeights:
         """Weights under the chosen convention; none beyond time 0 where subjects enter late."""
-        return self._weights(self.grid.cuts)
+        return self._weights(self.grid.cuts, self.last_time)
 
-    def _weights(self, cuts: FloatArray) -> CensoringWeights:
+    def _weights(self, cuts: FloatArray, last_time: float = np.inf) -> CensoringWeights:
         if self.is_late:
             nowhere = np.zeros(len(cuts), dtype=np.bool_)
             known = self.time, self.data.event, cuts, self.censoring
@@ -173,7 +177,7 @@ class Outcomes:
             cuts,
             self.censoring,
             self.convention,
-            usable=self._snapped.at_risk(cuts) >= self.min_at_risk,
+            usable=(self._snapped.at_risk(cuts) >= self.min_at_risk) & (cuts <= last_time),
         )
 
     @cached_property
@@ -306,7 +310,7 @@ class Outcomes:
 
     def weights_at(self, point: TimePoint) -> NDArray[np.float64]:
         """Weight of each subject at a usable time, shape (n,)."""
-        if point.cut is not None:
+        if point.cut is not None and point.cut <= self.weights.last_cut:
             return self.at_cuts[:, point.cut]
         cuts = np.array([point.time])
         return weights_at_cuts(self.time, cuts, self._weights(cuts))[:, 0]

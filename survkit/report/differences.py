@@ -14,13 +14,10 @@ from survkit.metrics.censoring import Convention
 from survkit.metrics.mean_metrics import mean_metrics
 from survkit.metrics.metric_group import MetricGroup
 from survkit.metrics.metric_groups import metric_groups
-from survkit.metrics.names import raised_by_resampling, split_cause, within_range
+from survkit.metrics.names import higher_is_better, raised_by_resampling, within_range
 from survkit.metrics.outcomes import MIN_AT_RISK, Outcomes
 from survkit.metrics.problem import problem_of
 from survkit.types import SurvivalData, SurvivalPrediction, TimeGrid
-
-HIGHER_IS_BETTER = ("concordance", "auc", "accuracy", "purity", "ari", "nmi", "d_calibration_p")
-"""First words of the metrics of which more is better; of all others less is."""
 
 _DIFFERENCE = ("difference", "difference_low", "difference_high")
 
@@ -41,11 +38,6 @@ class Resampled(NamedTuple):
 
     estimate: NDArray[np.float64]
     resamples: NDArray[np.float64]
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether more of a metric is better."""
-    return split_cause(metric)[1].startswith(HIGHER_IS_BETTER)
 
 
 def resample_metrics(

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from survkit.metrics.names import split_cause
+from survkit.metrics.names import higher_is_better, split_cause
 from survkit.pages.text_tables import TextTable
-from survkit.report.differences import excludes_zero, higher_is_better
+from survkit.report.differences import excludes_zero
 from survkit.runs.metric_text import decimals, format_mean, scale_of
 
 SHARES_NOTE = "Concordance, Brier, AUC, accuracy and calibration errors are in percent."

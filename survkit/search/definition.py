@@ -13,9 +13,9 @@ from survkit.configs.wandb import WandbConfig
 from survkit.experiments import PlannedRun
 from survkit.launch.job_maker import JobMaker
 from survkit.launch.jobs import Job
+from survkit.metrics.names import higher_is_better
 from survkit.models.registry import MODELS
 from survkit.models.search_spaces import Space
-from survkit.report.differences import higher_is_better
 from survkit.runs.flags import is_read, not_filled_in
 from survkit.runs.identity import resolved
 from survkit.search.limits import Limits

@@ -15,9 +15,9 @@ from sksurv.util import Surv
 
 from survkit.describe.kaplan_meier import (
     kaplan_meier_curve,
-    log_rank_test,
     reverse_kaplan_meier,
 )
+from survkit.metrics.log_rank import log_rank_test
 
 RNG = np.random.default_rng(5)
 TIME = np.ceil(RNG.exponential(20, 200)) - 1  # ties, and some times of 0

@@ -9,10 +9,11 @@ import pytest
 from lifelines import KaplanMeierFitter
 
 from survkit.baselines.aalen_johansen import IncidenceCurves
-from survkit.describe.kaplan_meier import kaplan_meier_curve, log_rank_test
+from survkit.describe.kaplan_meier import kaplan_meier_curve
 from survkit.metrics import evaluate
 from survkit.metrics.censoring import censoring_distribution, kaplan_meier, life_table
 from survkit.metrics.late_entry import expected_curves
+from survkit.metrics.log_rank import log_rank_test
 from survkit.metrics.outcomes import KNOWN_OF_LATE, LATE_ENTRY
 from survkit.types import InputError, SurvivalData, SurvivalPrediction, TimeGrid
 from tests.late_entry import at_risk, late_data

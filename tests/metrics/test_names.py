@@ -1,11 +1,11 @@
 from survkit.metrics.names import (
+    higher_is_better,
     of_cause,
     raised_by_resampling,
     split_cause,
     stands_over_cuts,
     within_range,
 )
-from survkit.report.differences import higher_is_better
 
 
 def test_what_is_said_of_a_metric_is_said_of_that_of_a_cause():
