@@ -81,6 +81,7 @@ def train(
     from survkit.models.fitting import use_device
     from survkit.models.size import check_size
     from survkit.runs.results import say_complete, show
+    from survkit.runs.subgroups import check_subgroups
     from survkit.training.tracking import WandbProcess
 
     device = use_device(config.device)
@@ -91,6 +92,7 @@ def train(
     late = dataset.splits.train.entry is not None
     refuse_late_entry(config.model, late=late, calibrate=config.calibrate)
     check_size(asdict(config), dataset, num_seeds=len(config.seeds or [config.seed]))
+    check_subgroups(dataset, config.subgroups)
     config = resolved(replace(config, device=device), dataset)
     with ExitStack() as contexts:
         runs, problems = _lock(config, dataset, contexts)
@@ -102,7 +104,7 @@ def train(
             else:
                 run.folder.drop_unfinished()  # a kill may have left it
                 say_complete(run.folder, result, time_unit=dataset.card.time_unit)
-                show(run.folder, result)
+                show(run.folder, _with_subgroups(run, result, dataset))
         if unfinished:
             check_event_in_each_part(dataset.splits, stratified=bool(dataset.split.stratified))
         wandb = contexts.enter_context(WandbProcess())
@@ -146,6 +148,17 @@ def _lock(
             made_of = {"data_sha256": dataset.sha256, "run_id": identifier}
             runs.append(_Run(of_seed, folder, {**asdict(of_seed), **made_of}))
     return runs, problems
+
+
+def _with_subgroups(run: _Run, result: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Return a complete record's result with the subgroups that are asked for."""
+    if not run.config.subgroups:
+        return result
+    from survkit.runs.added_subgroups import add_subgroups
+    from survkit.runs.results import evaluated_outcomes
+
+    outcomes, specs = evaluated_outcomes(dataset, run.settings), run.config.subgroups
+    return add_subgroups(run.folder, result, dataset, run.settings, outcomes, specs)
 
 
 def _train_stack(

@@ -9,6 +9,7 @@ from typing import Literal
 from survkit.configs.groups import check_group
 from survkit.configs.model import ModelConfig
 from survkit.configs.options import option
+from survkit.configs.subgroups import check_subgroup_names
 from survkit.types import InputError
 
 _optimisation = partial(option, topic="Optimisation")
@@ -86,6 +87,12 @@ class TrainConfig(ModelConfig):
     bootstrap: int = _evaluation(
         1000, "bootstrap samples for the test intervals", at_least=0, at_most=1_000_000
     )
+    subgroups: tuple[str, ...] = _evaluation(
+        (),
+        "columns whose subgroups of the test rows are scored and compared, as sex age:50,65 "
+        "expert; a complete record gets them without training",
+        identity=False,
+    )
 
     seed: int = _run(
         42,
@@ -135,6 +142,7 @@ class TrainConfig(ModelConfig):
             raise InputError(f"--seeds names a seed twice: {' '.join(map(str, self.seeds))}")
         if self.loss_limits and len(self.seeds or ()) > 1:
             raise InputError("--loss_limits is for one seed, and --seeds names several")
+        check_subgroup_names(self.subgroups)
         if len(set(self.evaluation_times)) < len(self.evaluation_times):
             raise InputError(
                 "--evaluation_times names a time twice: "

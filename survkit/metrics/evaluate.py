@@ -179,9 +179,7 @@ def renormalise_beyond_horizon(prediction: SurvivalPrediction) -> SurvivalPredic
     return replace(prediction, survival=survival)
 
 
-def record_values(
-    evaluation: Evaluation, group: MetricGroup, values: NDArray[np.float64]
-) -> None:
+def record_values(evaluation: Evaluation, group: MetricGroup, values: NDArray[np.float64]) -> None:
     """Note the values (q,) of a group's metrics in an evaluation, with their details."""
     for metric, value in zip(group.metrics, values, strict=True):
         evaluation.values[metric.name] = float(value)

@@ -18,7 +18,7 @@ from survkit.metrics.names import of_cause, split_cause, stands_over_cuts
 from survkit.metrics.observed_expected import observed_expected_groups
 from survkit.metrics.outcomes import Outcomes
 from survkit.metrics.problem import problem_of
-from survkit.types import FloatArray, InputError, IntArray, SurvivalPrediction
+from survkit.types import FloatArray, InputError, SurvivalPrediction
 
 NULL_METRICS = ("ece_null_mean", "ece_null_p95")
 """What a calibrated model's `ece_equal_mass` would be in a subgroup of that size."""
@@ -36,6 +36,8 @@ class Grouping:
         The subgroups; one may have no rows.
     codes : array, shape (n,), int64
         Each row's place in `names`.
+    spec : str
+        What was asked for, such as "age:65"; the column where not given.
 
     Raises
     ------
@@ -46,9 +48,11 @@ class Grouping:
     column: str
     names: tuple[str, ...]
     codes: NDArray[np.int64]
+    spec: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", np.asarray(self.codes, dtype=np.int64))
+        object.__setattr__(self, "spec", self.spec or self.column)
         if len(set(self.names)) < len(self.names):
             raise InputError(f"subgroups of '{self.column}' must have different names")
         if ((self.codes < 0) | (self.codes >= len(self.names))).any():
@@ -133,7 +137,7 @@ def make_pairs(
 ) -> dict[int, Pair]:
     """Return each subgroup with all others, by its place; none where there is one subgroup."""
 
-    def part(rows: IntArray, last_time: float = np.inf) -> Part:
+    def part(rows: NDArray[np.int64], last_time: float = np.inf) -> Part:
         over_cuts = [metric for metric in metrics if stands_over_cuts(metric)]
         names = metrics if last_time == np.inf else over_cuts
         return make_part(prediction, replace(outcomes, last_time=last_time), rows, names)
@@ -157,7 +161,10 @@ def make_pairs(
 
 
 def make_part(
-    prediction: SurvivalPrediction, outcomes: Outcomes, rows: IntArray, metrics: Sequence[str]
+    prediction: SurvivalPrediction,
+    outcomes: Outcomes,
+    rows: NDArray[np.int64],
+    metrics: Sequence[str],
 ) -> Part:
     """Return the part of some rows with the values of metrics.
 

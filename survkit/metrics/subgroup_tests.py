@@ -144,7 +144,7 @@ def _test(own: Part, rest: Part, metric: str, seed: int) -> _Test:
     one, other = own.value(metric), rest.value(metric)
     why = _why_undefined(own, rest, metric)
     if why:
-        return _Test(one, other, *[math.nan] * 4, worse=False, reason=why)
+        return _Test(one, other, math.nan, math.nan, math.nan, math.nan, False, why)
     if _is_calibration_error(metric):
         one, other = _at_equal_size(own, rest, metric, seed)
     difference = float(_scaled(metric, one) - _scaled(metric, other))

@@ -72,8 +72,8 @@ class SubgroupScores:
 
     Parameters
     ----------
-    column : str
-        What makes the subgroups.
+    spec, column : str
+        What was asked for, and the column that makes the subgroups.
     metrics : tuple of str
         The metrics, those of competing causes after those of all.
     subgroups : tuple of Subgroup
@@ -87,6 +87,7 @@ class SubgroupScores:
         Why the column makes no subgroups here; "" where it does.
     """
 
+    spec: str
     column: str
     metrics: tuple[str, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
@@ -169,6 +170,7 @@ def score_subgroups(
     for part in parts:
         part.record_intervals()
     return SubgroupScores(
+        grouping.spec,
         grouping.column,
         metrics,
         tuple(map(_subgroup, grouping.names, own)),

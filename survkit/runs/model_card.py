@@ -24,6 +24,8 @@ from survkit.runs.metric_text import (
     times_note,
     times_of,
 )
+from survkit.runs.subgroup_text import worst_text
+from survkit.runs.subgroups import recorded_subgroups
 from survkit.shell import shell_command
 from survkit.types import SurvivalData
 
@@ -64,6 +66,7 @@ def model_card(
         "Model": _model(config, result),
         "Test metrics": _metrics(result, dataset.splits.test),
         "Calibration": _calibration(result),
+        **({"Subgroups": _subgroups(result)} if result.get("subgroups") else {}),
         **({"Experts": _experts(result)} if result["test"].get("expert_load") else {}),
         **({"Hazard ratios": _hazard_ratios(result)} if "hazard_ratios" in result else {}),
         **{
@@ -273,6 +276,22 @@ def _calibration(result: Mapping[str, Any]) -> list[str]:
     if result.get("calibration"):
         lines.append(Calibration(**result["calibration"]).describe())
     return lines
+
+
+def _subgroups(result: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for own in recorded_subgroups(result):
+        names = ", ".join(
+            f"{markdown_code(each.name)} ({each.subjects:,} test subjects, {each.events:,} events)"
+            for each in own.subgroups
+        )
+        listed = f"{markdown_code(own.spec)}: {names}. " if names else ""
+        lines.append(f"{listed}{markdown_text(worst_text(result['model'], own))}")
+    return [
+        *_bullets(lines),
+        "",
+        "`result.json` has all metrics of each subgroup, and its differences to the others.",
+    ]
 
 
 def _experts(result: Mapping[str, Any]) -> list[str]:

@@ -124,6 +124,29 @@ _CALIBRATION = _only(
     **dict.fromkeys(("n_used", "n_impossible"), _is_count),
 )
 
+_SUBGROUP = _fields(
+    name=_is_text,
+    **dict.fromkeys(("rows", "subjects", "events"), _is_count),
+    events_of_cause=_list_of(_is_count),
+    follow_up=_NUMBER_OR_NONE,
+    values=_are_metrics,
+    intervals=_mapping_of(_is_interval),
+    details=_mapping_of(_is_details),
+)
+_COMPARISON_NUMBERS = ("own", "rest", "difference", "low", "high", "p", "adjusted")
+_COMPARISON_KINDS: dict[str, Holds] = {
+    **dict.fromkeys(("subgroup", "metric", "reason"), _is_text),
+    **dict.fromkeys(_COMPARISON_NUMBERS, _NUMBER_OR_NONE),
+    "worse": _is_flag,
+}
+_SUBGROUP_SCORES = _fields(
+    **dict.fromkeys(("spec", "column", "note"), _is_text),
+    metrics=_TEXTS,
+    censoring_p=_NUMBER_OR_NONE,
+    subgroups=_list_of(_SUBGROUP),
+    comparisons=_list_of(_only(_fields(**_COMPARISON_KINDS), **_COMPARISON_KINDS)),
+)
+
 NOT_TESTED = {"evaluate_test": False}
 """What a result holds in place of its test metrics where the test rows were left out."""
 
@@ -159,6 +182,7 @@ _KNOWN: dict[str, Holds] = {
     "hazard_ratios": _list_of(_HAZARD_RATIO),
     "proportional_hazards": _list_of(_is_hazards_test),
     "leak_checks": _list_of(_LEAK_CHECK),
+    "subgroups": _list_of(_SUBGROUP_SCORES),
     "files": _mapping_of(_fields(size=_is_count, sha256=_is_text)),
     "sha256": _is_text,
 }

@@ -22,6 +22,13 @@ from survkit.runs.hazard_record import hazard_ratio_record
 from survkit.runs.metric_text import result_summary
 from survkit.runs.model_card import FILE, model_card
 from survkit.runs.record_schema import NOT_TESTED
+from survkit.runs.subgroup_text import scores_text
+from survkit.runs.subgroups import (
+    SUBGROUPS,
+    recorded_subgroups,
+    score_requested,
+    subgroups_record,
+)
 from survkit.system import peak_memory_mb
 from survkit.text import one_line
 from survkit.types import (
@@ -130,7 +137,7 @@ def finish_run(
     """
     started = time.perf_counter()
     try:
-        metrics = _evaluate(folder, model, settings, outcomes)
+        metrics = _evaluate(folder, model, dataset, settings, outcomes)
     except NotFiniteError as error:
         folder.drop_unfinished()
         raise _not_finite(error, settings) from None
@@ -189,6 +196,7 @@ def _write_checkpoint(
 def _evaluate(
     folder: RunFolder,
     model: SurvivalModel,
+    dataset: Dataset,
     settings: Mapping[str, Any],
     outcomes: Mapping[str, Outcomes],
 ) -> dict[str, Any]:
@@ -206,6 +214,10 @@ def _evaluate(
         parts[split], parts[f"{split}_details"] = evaluation.values, evaluation.details
         if resamples:
             parts[f"{split}_interval"] = evaluation.intervals
+        if split == "test" and settings.get(SUBGROUPS):
+            specs = settings[SUBGROUPS]
+            known = {"dataset": dataset, "specs": specs, "bootstrap": resamples}
+            parts[SUBGROUPS] = subgroups_record(score_requested(prediction, of_split, **known))
     _warn_of_dead_experts(folder, parts.get("test", {}).get("expert_load", ()))
     return parts
 
@@ -315,4 +327,6 @@ def show(folder: RunFolder, result: dict[str, Any]) -> None:
     if result.get("calibration"):
         print(Calibration(**result["calibration"]).describe())
     print(result_summary(result))
+    if scores := recorded_subgroups(result):
+        print(f"\n{scores_text(result['model'], scores, result['time_unit'])}\n")
     print(f"record: {one_line(str(folder.path))}")
