@@ -8,6 +8,7 @@ from typing import Literal
 
 from survkit.configs.groups import check_group
 from survkit.configs.options import option, validate
+from survkit.configs.subgroups import check_subgroup_names
 from survkit.types import InputError
 
 _members = partial(option, topic="Members")
@@ -208,6 +209,12 @@ class ReportConfig:
         at_least=0,
         at_most=1_000_000,
     )
+    subgroups: tuple[str, ...] = _report(
+        (),
+        "columns whose subgroups of the test subjects are scored and compared, as sex age:50,65 "
+        "expert",
+        shown_default="those of the runs' records",
+    )
     data_dir: str | None = _report(
         None, "folder of the data files", shown_default="that of the runs, or $SURVKIT_DATA_DIR"
     )
@@ -217,3 +224,4 @@ class ReportConfig:
         if self.group is None:
             raise InputError("--group is needed: a subfolder of --log_dir")
         check_group(self.group)
+        check_subgroup_names(self.subgroups)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,14 +32,6 @@ MAX_CATEGORIES = 50
 """More categories make neither a table nor a figure that can be read."""
 
 
-class _Column(NamedTuple):
-    """The values of a column in all rows, the test rows among them, and whether they are texts."""
-
-    values: pd.Series
-    test: NDArray[np.int64]
-    is_categorical: bool
-
-
 def column_grouping(dataset: Dataset, spec: str) -> Grouping:
     """Return the subgroups of the test rows that a column makes.
 
@@ -60,11 +51,38 @@ def column_grouping(dataset: Dataset, spec: str) -> Grouping:
         or a column of many numbers without cuts.
     """
     name, cuts = _parsed(spec, column_names(dataset))
-    column = _column(dataset, name)
-    if cuts:
-        names, codes = _between_cuts(name, column, cuts)
-    else:
-        names, codes = _by_value(name, column)
+    if name not in column_names(dataset):
+        raise InputError(f"--subgroups names '{cut(name)}'{_why_not(dataset, name)}")
+    values, is_categorical = _column(dataset, name)
+    names, codes = _groups(name, values, cuts, is_categorical=is_categorical)
+    if dataset.raw is not None and dataset.rows is not None:
+        codes = codes[np.asarray(dataset.rows.test)]
+    return Grouping(name, *_with_missing(names, codes), spec=spec)
+
+
+def table_grouping(features: pd.DataFrame, categorical: Collection[str], spec: str) -> Grouping:
+    """Return the subgroups of all rows of a table that one of its columns makes.
+
+    Parameters
+    ----------
+    features : DataFrame, n rows
+        The table, missing values as NaN.
+    categorical : collection of str
+        The columns that hold categories.
+    spec : str
+        As in `column_grouping`.
+
+    Raises
+    ------
+    InputError
+        As `column_grouping`.
+    """
+    known = list(map(str, features))
+    name, cuts = _parsed(spec, known)
+    if name not in known:
+        raise InputError(f"--subgroups names '{cut(name)}'{_among(name, known)}")
+    values = features.iloc[:, known.index(name)]
+    names, codes = _groups(name, values, cuts, is_categorical=name in categorical)
     return Grouping(name, *_with_missing(names, codes), spec=spec)
 
 
@@ -115,60 +133,47 @@ def _parsed(spec: str, known: Sequence[str]) -> tuple[str, tuple[float, ...]]:
     return name, cuts
 
 
-def _column(dataset: Dataset, name: str) -> _Column:
-    known = column_names(dataset)
-    if name not in known:
-        raise InputError(f"--subgroups names '{cut(name)}'{_why_not(dataset, name, known)}")
+def _column(dataset: Dataset, name: str) -> tuple[pd.Series, bool]:
+    """Return a known column, of all rows or (without a table) the test rows; is it categorical."""
     if dataset.raw is not None and dataset.rows is not None:
         features = dataset.raw.features
-        place = list(map(str, features)).index(name)
-        test = np.asarray(dataset.rows.test, dtype=np.int64)
-        return _Column(features.iloc[:, place], test, name in dataset.raw.categorical)
+        values = features.iloc[:, list(map(str, features)).index(name)]
+        return values, name in dataset.raw.categorical
     data = dataset.splits.test
-    test = np.arange(len(data))
     if name == LABEL and data.label is not None:
-        return _Column(pd.Series(data.label), test, True)
+        return pd.Series(data.label), True
     place = data.feature_names.index(name)
-    coded = {column for column, _ in data.categorical}
     # Single-precision 0.1 is not 0.1: as text and back it is the number that was meant.
     values = pd.Series([float(str(value)) for value in data.features[:, place]])
-    return _Column(values, test, place in coded)
+    return values, place in {column for column, _ in data.categorical}
 
 
-def _why_not(dataset: Dataset, name: str, known: Sequence[str]) -> str:
+def _why_not(dataset: Dataset, name: str) -> str:
     if (why := dataset.card.dropped_columns.get(name)) is not None:
         return f", which is left out of the features: {why}"
+    known = column_names(dataset)
     if not known:
         return (
             f", but dataset {dataset.name} keeps no table of the columns that its features were "
             "made from"
         )
+    return _among(name, known)
+
+
+def _among(name: str, known: Sequence[str]) -> str:
     shown = ", ".join(map(cut, known[:50])) + (", ..." if len(known) > 50 else "")
     return f"{nearest(name, known)}, but the columns are {shown}"
 
 
-def _between_cuts(
-    name: str, column: _Column, cuts: Sequence[float]
+def _groups(
+    name: str, values: pd.Series, cuts: Sequence[float], *, is_categorical: bool
 ) -> tuple[list[str], NDArray[np.int64]]:
-    try:
-        values = as_numbers(column.values)
-    except InputError:
-        raise InputError(
-            f"--subgroups gives cuts of column '{cut(name)}', which holds categories; name it "
-            "without cuts"
-        ) from None
-    texts = [f"{each:.15g}" for each in cuts]
-    between = [f"{low} to < {high}" for low, high in pairwise(texts)]
-    names = [f"< {texts[0]}", *between, f"≥ {texts[-1]}"]
-    own = values[column.test]
-    codes = np.searchsorted(np.asarray(cuts), own, side="right")
-    return names, np.where(np.isnan(own), -1, codes)
-
-
-def _by_value(name: str, column: _Column) -> tuple[list[str], NDArray[np.int64]]:
-    codes, names = values_of(column.values, categorical=column.is_categorical)
-    if not column.is_categorical and len(names) > MAX_NUMBERS:
-        middle = float(np.nanmedian(as_numbers(column.values)))
+    """Return the names of the subgroups, and each row's place among them (-1 = missing)."""
+    if cuts:
+        return _between_cuts(name, values, cuts)
+    codes, names = values_of(values, categorical=is_categorical)
+    if not is_categorical and len(names) > MAX_NUMBERS:
+        middle = float(np.nanmedian(as_numbers(values)))
         raise InputError(
             f"--subgroups names '{cut(name)}', a column of {len(names):,} different numbers; give "
             f"cuts, as in {cut(name)}:{middle:.4g}"
@@ -178,7 +183,23 @@ def _by_value(name: str, column: _Column) -> tuple[list[str], NDArray[np.int64]]
             f"--subgroups names '{cut(name)}', which has {len(names):,} categories; at most "
             f"{MAX_CATEGORIES} make a table that can be read"
         )
-    return names, codes[column.test]
+    return names, codes
+
+
+def _between_cuts(
+    name: str, values: pd.Series, cuts: Sequence[float]
+) -> tuple[list[str], NDArray[np.int64]]:
+    try:
+        numbers = as_numbers(values)
+    except InputError:
+        raise InputError(
+            f"--subgroups gives cuts of column '{cut(name)}', which holds categories; name it "
+            "without cuts"
+        ) from None
+    texts = [f"{each:.15g}" for each in cuts]
+    between = [f"{low} to < {high}" for low, high in pairwise(texts)]
+    codes = np.searchsorted(np.asarray(cuts), numbers, side="right")
+    return [f"< {texts[0]}", *between, f"≥ {texts[-1]}"], np.where(np.isnan(numbers), -1, codes)
 
 
 def _with_missing(

@@ -85,6 +85,8 @@ class SubgroupScores:
         p value of the log-rank test that censoring is the same in all subgroups.
     note : str
         Why the column makes no subgroups here; "" where it does.
+    grouping : Grouping or None
+        The subgroups of the rows, which a record does not hold.
     """
 
     spec: str
@@ -94,6 +96,7 @@ class SubgroupScores:
     comparisons: tuple[Comparison, ...] = ()
     censoring_p: float = np.nan
     note: str = ""
+    grouping: Grouping | None = None
 
 
 def subgroup_metrics(prediction: SurvivalPrediction, outcomes: Outcomes) -> tuple[str, ...]:
@@ -176,6 +179,7 @@ def score_subgroups(
         tuple(map(_subgroup, grouping.names, own)),
         compare(grouping, pairs, metrics, seed=seed),
         _censoring_p(outcomes, grouping),
+        grouping=grouping,
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from survkit.report.material import Material
+    from survkit.report.subgroups import ReportedSubgroups
     from survkit.runs.state import OpenRun
 
 PROG = "survkit.report"
@@ -46,7 +47,8 @@ def report(config: ReportConfig) -> None:
     from survkit.report.tables import page_metrics
 
     group_folder = Path(config.log_dir) / str(config.group)
-    material, (runs, damaged) = None, _finished_runs(config.log_dir, str(config.group))
+    material, subgroups = None, None
+    runs, damaged = _finished_runs(config.log_dir, str(config.group))
     if runs is not None:
         material = gather(
             runs,
@@ -56,6 +58,7 @@ def report(config: ReportConfig) -> None:
             resamples=config.bootstrap,
         )
         _print_comparison(material, config.metrics or None)
+        subgroups = _subgroups(material, config)
     state = group_state(group_folder, None if material is None else material.runs, damaged)
     for run in state.open:
         if run.status == "damaged":
@@ -66,7 +69,7 @@ def report(config: ReportConfig) -> None:
         raise InputError(f"no finished run in {group_folder}")
     if str(state):
         print(f"not complete: {state}")
-    for path in write_report(material, state, group_folder):
+    for path in write_report(material, state, group_folder, subgroups):
         print(f"saved {one_line(str(path))}")
 
 
@@ -85,6 +88,22 @@ def _print_comparison(material: Material, metrics: Sequence[str] | None) -> None
         print(note)
     for note in later_cuts(material):
         print(note)
+
+
+def _subgroups(material: Material, config: ReportConfig) -> ReportedSubgroups | None:
+    """Score the subgroups that are asked for, and print for whom each model does worst."""
+    from survkit.report.subgroups import asked_subgroups, reported_subgroups
+    from survkit.runs.subgroup_text import worst_text
+
+    specs = asked_subgroups(material.runs, config.subgroups)
+    subgroups = reported_subgroups(material, specs, bootstrap=config.bootstrap)
+    if subgroups is not None and not subgroups.scored:
+        print(*subgroups.section.paragraphs)
+    scored = {} if subgroups is None else subgroups.scored
+    for model, several in scored.items():
+        for scores in several:
+            print(worst_text(model, scores))
+    return subgroups
 
 
 def _finished_runs(log_dir: str, group: str) -> tuple[pd.DataFrame | None, list[OpenRun]]:

@@ -52,7 +52,7 @@ def calibration_curves(
     axes = new_axes(axes, 4.2, 4.8)
     axes.set_title(_by_time(at, int(np.count_nonzero(time > at)), time_unit))
     lines = {name: _event_points(p, time, event, at) for name, p in predictions.items()}
-    return _draw_calibration(axes, lines)
+    return draw_calibration(axes, lines)
 
 
 def calibration_over_time(
@@ -87,7 +87,7 @@ def calibration_over_time(
         _by_time(at, count, time_unit): _event_points(prediction, time, event, at)
         for at, count in zip(times, counts, strict=True)
     }
-    return _draw_calibration(new_axes(axes, 4.2, 5.2), lines, columns=1)
+    return draw_calibration(new_axes(axes, 4.2, 5.2), lines, columns=1)
 
 
 def cause_calibration_over_time(
@@ -132,7 +132,7 @@ def cause_calibration_over_time(
     ends = [np.nanmax(each, initial=0.0) for line in lines.values() for each in line]
     largest = min(1.0, 1.05 * max(ends, default=1.0)) or 1.0
     axes = new_axes(axes, 4.2, 5.2)
-    return _draw_calibration(axes, lines, columns=1, what=what, largest=largest)
+    return draw_calibration(axes, lines, columns=1, what=what, largest=largest)
 
 
 def _by_time(at: float, at_risk: int, time_unit: str) -> str:
@@ -140,7 +140,7 @@ def _by_time(at: float, at_risk: int, time_unit: str) -> str:
     return f"by {time_text(at, time_unit)}, {at_risk:,} at risk"
 
 
-def _draw_calibration(
+def draw_calibration(
     axes: Axes,
     lines: Mapping[str, tuple[NDArray[Any], ...]],
     columns: int = 2,
@@ -176,19 +176,50 @@ def _draw_calibration(
     return legend_below(axes, columns)
 
 
+def points_of(
+    prediction: SurvivalPrediction, data: SurvivalData, at: float, *, cause: int, most: int
+) -> tuple[NDArray[Any], ...]:
+    """Return the points of a line of `draw_calibration`.
+
+    Parameters
+    ----------
+    prediction : SurvivalPrediction
+        Of n subjects.
+    data : SurvivalData
+        Their outcomes.
+    at : float
+        The time.
+    cause : int
+        The cause, from 1; an event of any cause for 0.
+    most : int
+        Most points, up to `QUANTILE_GROUPS`.
+    """
+    if cause:
+        return _cause_points(prediction, data, cause, at, most)
+    return _event_points(prediction, data.time, data.event, at, most)
+
+
 def _event_points(
-    prediction: SurvivalPrediction, time: FloatArray, event: BoolArray, at: float
+    prediction: SurvivalPrediction,
+    time: FloatArray,
+    event: BoolArray,
+    at: float,
+    most: int = QUANTILE_GROUPS,
 ) -> tuple[NDArray[Any], ...]:
     """Return the points of an event of any cause, against Kaplan-Meier."""
 
     def observed(rows: IntArray) -> ObservedCurve:
         return kaplan_meier_curve(time[rows], event[rows]).complement
 
-    return _points(1 - prediction.at(at)[:, 0], time, event, observed, at)
+    return _points(1 - prediction.at(at)[:, 0], time, event, observed, at, most)
 
 
 def _cause_points(
-    prediction: SurvivalPrediction, data: SurvivalData, cause: int, at: float
+    prediction: SurvivalPrediction,
+    data: SurvivalData,
+    cause: int,
+    at: float,
+    most: int = QUANTILE_GROUPS,
 ) -> tuple[NDArray[Any], ...]:
     """Return the points of a cause, against Aalen-Johansen."""
     of_subject = data.cause
@@ -198,7 +229,7 @@ def _cause_points(
         return aalen_johansen_curve(data.time[rows], of_subject[rows], cause)
 
     incidence = 1 - prediction.of_cause(cause).at(at)[:, 0]
-    return _points(incidence, data.time, data.event, observed, at)
+    return _points(incidence, data.time, data.event, observed, at, most)
 
 
 def _points(
@@ -207,14 +238,15 @@ def _points(
     event: BoolArray,
     observed: Callable[[IntArray], ObservedCurve],
     at: float,
+    most: int = QUANTILE_GROUPS,
 ) -> tuple[NDArray[Any], ...]:
-    """Predicted, observed, lower and upper probability of each group, shape (10,) each.
+    """Predicted, observed, lower and upper probability of each group, shape (10,) each or fewer.
 
     The observed ones are NaN where follow-up ends before the time with subjects still at risk.
     """
     order = np.argsort(predicted, kind="stable")
     points = []
-    for rows in np.array_split(order, min(QUANTILE_GROUPS, len(order))):
+    for rows in np.array_split(order, min(QUANTILE_GROUPS, most, len(order))):
         curve, last = observed(rows), time[rows].max()
         # Once the last subjects have had the event, nothing more can happen.
         known = last >= at or event[rows][time[rows] == last].all()

@@ -27,15 +27,22 @@ from survkit.report.sections import (
     comparison_tables,
     curves_section,
 )
+from survkit.report.subgroup_tables import subgroups_frame
+from survkit.report.subgroups import ReportedSubgroups
 from survkit.runs.metric_text import causes_text, scale_of, suffix_of
 from survkit.runs.table import distinct
 
 
-def write_report(material: Material | None, state: State, group_folder: Path) -> list[Path]:
+def write_report(
+    material: Material | None,
+    state: State,
+    group_folder: Path,
+    subgroups: ReportedSubgroups | None = None,
+) -> list[Path]:
     """Write `report.html` and the table files of a group into its folder, and return their paths.
 
     The tables are comparison.md, comparison.tex and comparison.csv where there are finished runs,
-    and profiles.csv where there are mixtures.
+    profiles.csv where there are mixtures, and subgroups.csv where there are subgroups.
 
     Raises
     ------
@@ -49,10 +56,13 @@ def write_report(material: Material | None, state: State, group_folder: Path) ->
     else:
         notes = footnotes(material, state)
         tables = comparison_tables(material, notes)
-        sections, profiles = _sections(material, state, notes, tables)
+        of_subgroups = None if subgroups is None else subgroups.section
+        sections, profiles = _sections(material, state, notes, tables, of_subgroups)
         contents = _table_files(material, tables)
         if not profiles.empty:
             contents["profiles.csv"] = spreadsheet_csv(profiles)
+        if subgroups is not None and subgroups.scored:
+            contents["subgroups.csv"] = spreadsheet_csv(subgroups_frame(subgroups.scored))
     page = _render(material, state, sections, group_folder.name)
     for name, content in {"report.html": page.encode(), **contents}.items():
         write_bytes(group_folder / name, content)
@@ -88,7 +98,11 @@ def tidy_comparison(material: Material) -> pd.DataFrame:
 
 
 def _sections(
-    material: Material, state: State, notes: Footnotes, tables: list[TextTable]
+    material: Material,
+    state: State,
+    notes: Footnotes,
+    tables: list[TextTable],
+    subgroups: Section | None,
 ) -> tuple[list[Section], pd.DataFrame]:
     groups, profiles = mixture_section(material)
     sections = [
@@ -96,6 +110,7 @@ def _sections(
         calibration_section(material, notes),
         curves_section(material),
         causes_section(material, calibration_times(material)),
+        subgroups,
         hazard_ratios_section(material),
         experts_section(material),
         groups if groups.parts else None,

@@ -60,8 +60,8 @@ def difference_text(comparison: Comparison) -> str:
     metric, ends = comparison.metric, (comparison.low, comparison.high)
     if math.isnan(comparison.difference):
         return "-"
-    if _is_factor(metric):
-        factor = f"×{math.exp(comparison.difference):.2f}"
+    if is_factor(metric):
+        factor = f"factor {math.exp(comparison.difference):.2f}"
         known = not math.isnan(ends[0])
         return f"{factor} ({math.exp(ends[0]):.2f} to {math.exp(ends[1]):.2f})" if known else factor
     scaled = comparison.difference * scale_of(metric)
@@ -105,7 +105,8 @@ def worst_text(model: str, scores: SubgroupScores) -> str:
         )
     tests = num_tests(scores)
     how = (
-        f"{metric_name(worst.metric)} {_own_and_rest(worst)}, difference {difference_text(worst)}, "
+        f"{metric_name(worst.metric)} {_own_and_rest(worst)}, "
+        f"{'' if is_factor(worst.metric) else 'difference '}{difference_text(worst)}, "
         f"p = {p_text(worst.p)}, {p_text(worst.adjusted)} after Holm's method over {tests} tests"
     ).replace("= <", "<")
     who = subgroup_text(column, worst.subgroup)
@@ -204,7 +205,8 @@ def _table(scores: SubgroupScores, time_unit: str) -> list[str]:
     return [*map(str.rstrip, table), *filter(None, notes)]
 
 
-def _is_factor(metric: str) -> bool:
+def is_factor(metric: str) -> bool:
+    """Whether a metric is a ratio, whose difference is that of the logs."""
     return split_cause(metric)[1].startswith(OBSERVED_EXPECTED)
 
 
