@@ -20,7 +20,7 @@ from survkit.pages.labels import shortened_apart
 from survkit.pages.palette import COLOURS, GREY, new_axes
 from survkit.report.calibration_figures import draw_calibration, points_of
 from survkit.runs.metric_text import scale_of, time_text
-from survkit.runs.subgroup_text import is_factor, metric_name
+from survkit.runs.subgroup_text import compared_subgroups, is_factor, metric_name
 from survkit.types import SurvivalData, SurvivalPrediction
 
 MOST_LINES = 8
@@ -99,7 +99,9 @@ def subgroup_forest(
 ) -> Axes:
     """Draw each subgroup's difference to all others with its interval, a panel for each metric.
 
-    A filled point is significant after Holm's method. A difference without a p value is grey.
+    Of two subgroups the first is drawn, as the second's differences are the same the other way
+    round. A filled point is significant after Holm's method; a difference without a p value is
+    grey.
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ def subgroup_forest(
     axes = new_axes(axes, 2.0 + 1.5 * len(metrics), 1.2)
     figure = axes.figure
     assert isinstance(figure, Figure)
-    names = list(dict.fromkeys(each.subgroup for each in scores.comparisons))
+    names = compared_subgroups(scores)
     spec = axes.get_subplotspec()
     assert spec is not None
     axes.remove()

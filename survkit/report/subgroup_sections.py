@@ -20,11 +20,12 @@ from survkit.report.subgroup_figures import (
     subgroup_forest,
 )
 from survkit.report.subgroup_tables import (
+    ABOUT_DIFFERENCES,
     metrics_by_cause,
     subgroup_differences_table,
     subgroups_tables,
 )
-from survkit.runs.subgroup_text import censoring_text, worst_text
+from survkit.runs.subgroup_text import censoring_text, compared_subgroups, worst_text
 from survkit.types import SurvivalPrediction
 
 TITLE = "For whom"
@@ -101,7 +102,8 @@ def subgroups_section(
     for spec in specs:
         of_spec = {m: own for m, several in scored.items() for own in several if own.spec == spec}
         parts.append(_part(spec, predictions, outcomes, of_spec, time_unit))
-    return Section(TITLE, (ABOUT, ABOUT_BRIER, *notes), parts=tuple(parts))
+    about = (ABOUT, ABOUT_DIFFERENCES, ABOUT_BRIER, *notes)
+    return Section(TITLE, about, parts=tuple(parts))
 
 
 def _part(
@@ -164,8 +166,10 @@ def _calibration(
 def _forests(model: str, scores: SubgroupScores) -> list[Picture]:
     if not scores.comparisons:
         return []
-    names = dict.fromkeys(each.subgroup for each in scores.comparisons)
+    names = compared_subgroups(scores)
     longest = min(max(map(len, names)), LONGEST_NAME)
+    both = len(names) == 1
+    what = f"difference of {names[0]} to the others" if both else "each subgroup less all others"
     pictures = []
     for cause, metrics in metrics_by_cause(scores).items():
         of = f" of {cause}" if cause else ""
@@ -176,7 +180,7 @@ def _forests(model: str, scores: SubgroupScores) -> list[Picture]:
             label=f"differences{of} of {model} by {scores.spec}",
         )
         caption = (
-            f"{model}: each subgroup less all others{of}, with 95 % intervals; filled where "
+            f"{model}: {what}{of}, with 95 % intervals; filled where "
             "significant after Holm's method, grey where not tested."
         )
         pictures.append(Picture(svg, caption, wide=True))

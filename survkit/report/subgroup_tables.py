@@ -12,9 +12,10 @@ from survkit.metrics.observed_expected import IN_THE_LARGE
 from survkit.metrics.subgroup_tests import LEVEL, Comparison
 from survkit.metrics.subgroups import Subgroup, SubgroupScores
 from survkit.pages.labels import shortened_apart
-from survkit.pages.text_tables import TextTable
+from survkit.pages.text_tables import TextTable, transposed
 from survkit.runs.subgroup_text import (
     cell_text,
+    compared_subgroups,
     difference_text,
     follow_up_text,
     is_factor,
@@ -22,6 +23,18 @@ from survkit.runs.subgroup_text import (
     p_text,
     undefined_text,
     value_text,
+)
+from survkit.text import count_text
+
+MOST_COLUMNS = 6
+"""Subgroups up to which they are the columns of their table, and not its rows."""
+
+ABOUT_DIFFERENCES = (
+    "Differences: subgroup less all others, with the 95 % bootstrap interval, p, and in brackets p "
+    f"after Holm's method over all tests of the column; bold where the latter is below {LEVEL}. "
+    "Observed over expected is compared as a factor. Metrics over several cuts end at the last cut "
+    "that both sides can use, and calibration errors are those of equally many subjects, so a "
+    "difference need not be that of the values in the other table."
 )
 
 LONGEST_NAME = 40
@@ -48,7 +61,8 @@ def subgroups_tables(model: str, scores: SubgroupScores, time_unit: str) -> list
         text = pd.DataFrame(rows, index=pd.Index(names, name=scores.column))
         notes = () if cause else tuple(undefined_text(scores))
         of = f", {cause}" if cause else ""
-        tables.append(TextTable(f"{model}: metrics by {scores.spec}{of}", text, notes=notes))
+        table = TextTable(f"{model}: metrics by {scores.spec}{of}", text, notes=notes)
+        tables.append(transposed(table) if len(names) <= MOST_COLUMNS else table)
     return tables
 
 
@@ -87,12 +101,14 @@ def _head(metric: str) -> str:
 def subgroup_differences_table(model: str, scores: SubgroupScores) -> TextTable | None:
     """Return each subgroup's differences to all others, bold where significant; None without any.
 
+    What its cells hold is said in `ABOUT_DIFFERENCES`.
+
     Of two subgroups it has the first, as the second's differences are the same the other way round.
     """
-    names = list(dict.fromkeys(each.subgroup for each in scores.comparisons))
-    if not names:
+    shown = compared_subgroups(scores)
+    if not shown:
         return None
-    shown = names[:1] if len(names) == 2 else names
+    names = list(dict.fromkeys(each.subgroup for each in scores.comparisons))
     known = {(each.subgroup, each.metric): each for each in scores.comparisons}
     columns = [f"{name} less {names[1] if len(names) == 2 else 'others'}" for name in shown]
     heads = shortened_apart(columns, 2 * LONGEST_NAME)
@@ -115,11 +131,7 @@ def subgroup_differences_table(model: str, scores: SubgroupScores) -> TextTable 
         text,
         bold,
         (
-            "Subgroup less all others, with the 95 % bootstrap interval, p, and in brackets p "
-            f"after Holm's method over {num_tests(scores)} tests; bold where the latter is below "
-            f"{LEVEL}. Observed over expected is compared as a factor. Metrics over several cuts "
-            "end at the last cut that both sides can use, and calibration errors are those of "
-            "equally many subjects, so a difference need not be that of the values above.",
+            f"Holm's method over {count_text(num_tests(scores), 'test')}.",
             *_untested(scores, shown),
         ),
     )

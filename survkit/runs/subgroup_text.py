@@ -10,6 +10,7 @@ from survkit.metrics.observed_expected import IN_THE_LARGE, OBSERVED_EXPECTED
 from survkit.metrics.subgroup_tests import LEVEL, Comparison
 from survkit.metrics.subgroups import Subgroup, SubgroupScores, worst_comparison
 from survkit.runs.metric_text import decimals, scale_of, time_text
+from survkit.text import count_text
 
 NOT_REACHED = "not reached"
 
@@ -100,21 +101,21 @@ def worst_text(model: str, scores: SubgroupScores) -> str:
     worst = worst_comparison(scores)
     if worst is None:
         return (
-            f"{model}: no subgroup of {scores.spec} could be tested and found worse off than the "
-            "others."
+            f"{model}: no subgroup of {scores.spec} fares worse than the others by a metric that "
+            "could be tested."
         )
-    tests = num_tests(scores)
+    factor = "" if is_factor(worst.metric) else "difference "
     how = (
-        f"{metric_name(worst.metric)} {_own_and_rest(worst)}, "
-        f"{'' if is_factor(worst.metric) else 'difference '}{difference_text(worst)}, "
-        f"p = {p_text(worst.p)}, {p_text(worst.adjusted)} after Holm's method over {tests} tests"
+        f"{metric_name(worst.metric)} {_own_and_rest(worst)}, {factor}{difference_text(worst)}, "
+        f"p = {p_text(worst.p)}, {p_text(worst.adjusted)} after Holm's method over "
+        f"{count_text(num_tests(scores), 'test')}"
     ).replace("= <", "<")
     who = subgroup_text(column, worst.subgroup)
     if worst.adjusted < LEVEL:
-        return f"{model} serves {who} worst, and surely worse than the others: {how}."
+        return f"{model} does worst for {who}, significantly worse than for the others: {how}."
     return (
-        f"{model} serves no subgroup of {scores.spec} surely worse than the others. The strongest "
-        f"sign is that of {who}: {how}."
+        f"{model} does not do significantly worse for any subgroup of {scores.spec} than for the "
+        f"others. It comes nearest to it for {who}: {how}."
     )
 
 
@@ -124,11 +125,15 @@ def _own_and_rest(comparison: Comparison) -> str:
     return f"{own}{unit} against {rest}{unit}"
 
 
+def compared_subgroups(scores: SubgroupScores) -> list[str]:
+    """Return the subgroups whose differences to the others count: of two, the first."""
+    names = list(dict.fromkeys(each.subgroup for each in scores.comparisons))
+    return names[:1] if len(names) == 2 else names
+
+
 def num_tests(scores: SubgroupScores) -> int:
-    """Return over how many tests Holm's method adjusts: those of two subgroups count once."""
-    names = [each.subgroup for each in scores.comparisons]
-    different = list(dict.fromkeys(names))
-    counted = different[:1] if len(different) == 2 else different
+    """Return over how many tests Holm's method adjusts."""
+    counted = compared_subgroups(scores)
     return sum(each.subgroup in counted and not each.reason for each in scores.comparisons)
 
 
