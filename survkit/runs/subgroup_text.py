@@ -9,10 +9,14 @@ from survkit.metrics.names import split_cause
 from survkit.metrics.observed_expected import IN_THE_LARGE, OBSERVED_EXPECTED
 from survkit.metrics.subgroup_tests import LEVEL, Comparison
 from survkit.metrics.subgroups import Subgroup, SubgroupScores, worst_comparison
+from survkit.pages.labels import shortened
 from survkit.runs.metric_text import decimals, scale_of, time_text
-from survkit.text import count_text
+from survkit.text import count_text, one_line
 
 NOT_REACHED = "not reached"
+
+LONGEST_NAME = 60
+"""Characters of a name in a sentence or on the screen."""
 
 _NAMES = {
     "concordance": "concordance",
@@ -79,8 +83,12 @@ def p_text(p: float) -> str:
 
 
 def subgroup_text(column: str, name: str) -> str:
-    """Return a subgroup in a sentence, such as "age ≥ 65" or "sex F"."""
-    return f"{column} {name}"
+    """Return a subgroup in a sentence, such as "age ≥ 65" or "sex F", on one line."""
+    return f"{_shown(column)} {_shown(name)}"
+
+
+def _shown(name: str) -> str:
+    return shortened(one_line(name), LONGEST_NAME)
 
 
 def worst_text(model: str, scores: SubgroupScores) -> str:
@@ -93,15 +101,15 @@ def worst_text(model: str, scores: SubgroupScores) -> str:
     scores : SubgroupScores
         Its scores in the subgroups of a column.
     """
-    column = scores.column
+    column, spec = scores.column, _shown(scores.spec)
     if scores.note:
-        return f"{model} has no subgroups by {column}: {scores.note}."
+        return f"{model} has no subgroups by {_shown(column)}: {scores.note}."
     if not scores.comparisons:
-        return f"{model}: all subjects are in one subgroup of {scores.spec}; nothing is compared."
+        return f"{model}: all subjects are in one subgroup of {spec}; nothing is compared."
     worst = worst_comparison(scores)
     if worst is None:
         return (
-            f"{model}: no subgroup of {scores.spec} fares worse than the others by a metric that "
+            f"{model}: no subgroup of {spec} fares worse than the others by a metric that "
             "could be tested."
         )
     factor = "" if is_factor(worst.metric) else "difference "
@@ -114,7 +122,7 @@ def worst_text(model: str, scores: SubgroupScores) -> str:
     if worst.adjusted < LEVEL:
         return f"{model} does worst for {who}, significantly worse than for the others: {how}."
     return (
-        f"{model} does not do significantly worse for any subgroup of {scores.spec} than for the "
+        f"{model} does not do significantly worse for any subgroup of {spec} than for the "
         f"others. It comes nearest to it for {who}: {how}."
     )
 
@@ -195,7 +203,7 @@ def _table(scores: SubgroupScores, time_unit: str) -> list[str]:
             for metric in scores.metrics
         },
     }
-    names = [f"{scores.column} {own.name}" for own in scores.subgroups]
+    names = [subgroup_text(scores.column, own.name) for own in scores.subgroups]
     first = max(map(len, ("subgroups (test rows)", *rows)))
     widths = [
         max(len(name), *(len(cells[place]) for cells in rows.values()))
