@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ from survkit.datasets.problems import Problems, in_rows
 from survkit.datasets.schema import Schema
 from survkit.datasets.table_flags import TableFlags
 from survkit.datasets.tables import RawTable
-from survkit.datasets.values import Markers, find_decimal
+from survkit.datasets.values import Markers, find_decimal, number
 from survkit.types import InputError
 
 _MARKS = {"point": ".", "comma": ","}
@@ -159,6 +160,7 @@ def read_table(
         cause=outcome.cause,
         cause_names=outcome.cause_names,
         entry=entry,
+        others=_dropped(frame, flags.drop_columns, missing, decimal),
     )
     return table, schema, tuple(warnings)
 
@@ -285,6 +287,19 @@ def _warn_of_repeated(
             f"column '{flags.id_column}' has the same value {in_rows(list(repeated))}; if a "
             "subject has several rows, --group_column keeps them together"
         )
+
+
+def _dropped(
+    frame: pd.DataFrame, names: Sequence[str], missing: Markers, decimal: str
+) -> pd.DataFrame | None:
+    """Return the columns that are dropped: numbers where all cells are, and text otherwise."""
+    columns: dict[str, list[float] | list[str | None]] = {}
+    for name in names:
+        cells = [None if cell in missing else str(cell) for cell in frame[name]]
+        numbers = [np.nan if cell is None else number(cell, decimal) for cell in cells]
+        known = [each for each in numbers if each is not None and not np.isinf(each)]
+        columns[name] = known if len(known) == len(cells) else cells
+    return pd.DataFrame(columns) if columns else None
 
 
 def _check_features(schema: Schema, problems: Problems) -> None:

@@ -106,11 +106,13 @@ def is_expert(dataset: Dataset, spec: str) -> bool:
 def column_names(dataset: Dataset) -> list[str]:
     """Return the columns that can make subgroups of the test rows.
 
-    They are those of the raw table. Without one they are the features that were used as they are,
+    They are those of the raw table, and those that --drop_columns leaves out of the features of a
+    table of the user's own. Without one they are the features that were used as they are,
     and the known label.
     """
     if dataset.raw is not None and dataset.rows is not None:
-        return list(map(str, dataset.raw.features))
+        others = () if dataset.raw.others is None else dataset.raw.others
+        return list(map(str, (*dataset.raw.features, *others)))
     test = dataset.splits.test
     label = [] if test.label is None else [LABEL]
     return [*label, *(test.feature_names if dataset.preprocessor is None else ())]
@@ -136,7 +138,9 @@ def _parsed(spec: str, known: Sequence[str]) -> tuple[str, tuple[float, ...]]:
 def _column(dataset: Dataset, name: str) -> tuple[pd.Series, bool]:
     """Return a known column, of all rows or (without a table) the test rows; is it categorical."""
     if dataset.raw is not None and dataset.rows is not None:
-        features = dataset.raw.features
+        features, others = dataset.raw.features, dataset.raw.others
+        if others is not None and name in others:
+            return others[name], others[name].dtype != np.float64
         values = features.iloc[:, list(map(str, features)).index(name)]
         return values, name in dataset.raw.categorical
     data = dataset.splits.test

@@ -37,6 +37,9 @@ class RawTable:
         As in `SurvivalData`.
     cause_names : tuple of str
         As in `SurvivalData`.
+    others : DataFrame, n rows, optional
+        Columns that are known and make no features, for subgroups: numbers, or text (None where
+        missing). They are not part of the table's digest.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class RawTable:
     cause: NDArray[np.int64] | None = None
     cause_names: tuple[str, ...] = ()
     entry: NDArray[np.float64] | None = None
+    others: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         columns = [str(name) for name in self.features.columns]

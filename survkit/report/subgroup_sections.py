@@ -15,6 +15,7 @@ from survkit.pages.document import Picture, Section
 from survkit.pages.svg import draw_svg, height_with_legend
 from survkit.report.subgroup_figures import (
     LONGEST_NAME,
+    MOST_LINES,
     calibration_by_subgroup,
     shown_subgroups,
     subgroup_forest,
@@ -39,9 +40,10 @@ ABOUT = (
     "would have in a subgroup of that size."
 )
 
-ABOUT_BRIER = (
+ABOUT_LIMITS = (
     "Brier scores also depend on how frequent events are in a subgroup, which says nothing against "
-    "a model; they do not decide which subgroup is served worst."
+    "a model; they do not decide for whom it does worst. Concordance and AUC also depend on how far "
+    "risks are spread: a subgroup that a strong predictor cuts out has lower ones than the others."
 )
 
 
@@ -102,7 +104,7 @@ def subgroups_section(
     for spec in specs:
         of_spec = {m: own for m, several in scored.items() for own in several if own.spec == spec}
         parts.append(_part(spec, predictions, outcomes, of_spec, time_unit))
-    about = (ABOUT, ABOUT_DIFFERENCES, ABOUT_BRIER, *notes)
+    about = (ABOUT, ABOUT_DIFFERENCES, ABOUT_LIMITS, *notes)
     return Section(TITLE, about, parts=tuple(parts))
 
 
@@ -142,8 +144,9 @@ def _calibration(
     places = shown_subgroups(grouping, data, point.time, max(least, 1))
     if not places:
         return []
-    left_out = len(grouping.names) - len(places)
-    also = f" {left_out} more are not shown: too few subjects, or smaller." if left_out else ""
+    left_out = [name for place, name in enumerate(grouping.names) if place not in places]
+    why = f"too few subjects at risk, or not among the {MOST_LINES} largest"
+    also = f" Not shown ({why}): {', '.join(left_out)}." if left_out else ""
     pictures = []
     for cause, name in enumerate(metrics_by_cause(scores)):
         draw = partial(

@@ -43,6 +43,7 @@ def test_every_module_is_collected_or_measures_no_speed() -> None:
         "bart_rossi",
         "competing_truth",
         "sepsis_search",
+        "subgroup_level",
         "time_grids",
     }
     assert modules - collected == others

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,6 +102,29 @@ def test_missing_values_of_other_rows_make_no_subgroup_of_the_test_rows() -> Non
     assert dataset.rows is not None
     dataset.raw.features.loc[dataset.rows.train[0], "sex"] = None
     assert column_grouping(dataset, "sex").names == ("F", "M")
+
+
+def test_columns_that_are_dropped_make_subgroups_and_no_features(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=90), "time": rng.integers(1, 9, 90)})
+    frame["dead"] = rng.integers(0, 2, 90)
+    frame["race"] = rng.choice(["a", "b", ""], 90)
+    frame["age"] = [f"{age:.1f}" for age in rng.uniform(20, 90, 90)]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    flags = {"csv_path": tmp_path / "t.csv", "time_column": "time", "event_column": "dead"}
+    flags |= {"data_dir": ".", "drop_columns": ("race", "age")}
+    dataset = load_dataset("csv", **flags)
+    assert dataset.rows is not None
+    test = dataset.rows.test
+    assert dataset.splits.test.feature_names == ("x",)
+    race = column_grouping(dataset, "race")
+    assert [race.names[code] for code in race.codes] == [
+        each or "missing" for each in frame["race"].iloc[test]
+    ]
+    age = column_grouping(dataset, "age:50")
+    np.testing.assert_array_equal(age.codes, frame["age"].iloc[test].astype(float) >= 50)
+    with pytest.raises(InputError, match="names 'dead', but the columns are x, race, age"):
+        column_grouping(dataset, "dead")
 
 
 def test_data_without_a_table_have_their_label_and_their_features() -> None:

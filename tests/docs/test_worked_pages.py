@@ -12,7 +12,15 @@ from tests.docs.worked_page import ROOT, Checkout
 
 pytestmark = pytest.mark.slow
 
-PAGES = ["quick_start", "own_data", "add_dataset", "add_head", "add_cluster", "add_sweep"]
+PAGES = [
+    "quick_start",
+    "own_data",
+    "subgroups",
+    "add_dataset",
+    "add_head",
+    "add_cluster",
+    "add_sweep",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
