@@ -42,8 +42,9 @@ ABOUT = (
 
 ABOUT_LIMITS = (
     "Brier scores also depend on how frequent events are in a subgroup, which says nothing against "
-    "a model; they do not decide for whom it does worst. Concordance and AUC also depend on how far "
-    "risks are spread: a subgroup that a strong predictor cuts out has lower ones than the others."
+    "a model; they do not decide for whom it does worst. Concordance and AUC also depend on how "
+    "far risks are spread: a subgroup that a strong predictor cuts out has lower ones than the "
+    "others."
 )
 
 
