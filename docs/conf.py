@@ -70,6 +70,8 @@ def escape_bars(*event: Any) -> None:
 
 
 def skip_undescribed_fields(*event: Any) -> bool | None:
-    """Leave out the fields of a named tuple that have no text of their own."""
-    member = event[3]
+    """Leave out fields of a named tuple without a text of their own, and scikit-learn's setters."""
+    name, member = event[2], event[3]
+    if name in ("set_fit_request", "set_score_request"):
+        return True
     return True if (member.__doc__ or "").startswith("Alias for field number") else None

