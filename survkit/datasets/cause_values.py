@@ -124,16 +124,18 @@ def _pairs(causes: Sequence[str]) -> tuple[list[_Named], list[str]]:
 
 def _repeated(pairs: Sequence[_Named], censored_values: Sequence[str]) -> list[str]:
     """Return which values and names occur twice: '1' and '1.0' are one value."""
-    values = Counter(_key(pair.value) for pair in pairs)
+    values = Counter(value_key(pair.value) for pair in pairs)
     names = Counter(pair.name for pair in pairs)
-    twice = {_key(pair.value): pair.value for pair in pairs if values[_key(pair.value)] > 1}
+    twice = {
+        value_key(pair.value): pair.value for pair in pairs if values[value_key(pair.value)] > 1
+    }
     return [
         *(f"the value '{value}' is named twice in --causes" for value in twice.values()),
         *(f"two causes have the name '{name}'" for name, count in names.items() if count > 1),
         *(
             f"'{value.strip()}' is in --causes and in --censored_values"
             for value in censored_values
-            if _key(value.strip()) in values
+            if value_key(value.strip()) in values
         ),
     ]
 
@@ -166,17 +168,17 @@ def _censored(censored_values: Sequence[str], counts: Iterable[str]) -> set[str]
 
 def _texts(value: str, counts: Iterable[str]) -> set[str]:
     """Return the texts of the column that are a value."""
-    return {text for text in counts if _key(text) == _key(value.strip())}
+    return {text for text in counts if value_key(text) == value_key(value.strip())}
 
 
-def _key(value: str) -> float | str:
+def value_key(value: str) -> float | str:
     """Return what two texts of one value share: a number, or the text itself."""
     found = number(value, "," if "," in value else ".")
     return value if found is None else found
 
 
 def _is_censored(value: str) -> bool:
-    return _key(value) == 0.0 or value.casefold() in CENSORED
+    return value_key(value) == 0.0 or value.casefold() in CENSORED
 
 
 def check_cause_flags(

@@ -35,7 +35,7 @@ _MARKS = {"point": ".", "comma": ","}
 _NO_UNIT = "The unit of column '{}' was not given."
 
 
-class _Events(NamedTuple):
+class Events(NamedTuple):
     """Whether each event was seen (n,), how that is coded, and causes where there are several."""
 
     event: NDArray[np.bool_]
@@ -115,9 +115,9 @@ def read_table(
     flags = flags.checked(list(map(str, frame.columns)), problems)
     missing = Markers(flags.markers)
     decimal = _decimal(cells, flags, missing, problems)
-    outcome = _events(frame, flags, missing, problems, warnings)
+    outcome = read_event_column(frame, flags, missing, problems, warnings)
     before = problems.count
-    time = _times(frame, flags, missing, decimal, problems)
+    time = read_time_columns(frame, flags, missing, decimal, problems)
     entry = read_entries(frame, flags, missing, decimal, problems)
     if entry is not None and problems.count == before:
         check_entries(entry, time, frame, flags, problems)
@@ -145,7 +145,7 @@ def read_table(
         _check_features(schema, problems)
     readable = [c.name for c in schema.features if c.name not in problems.columns]
     features = schema.read(frame, problems, readable)
-    subject_id = _subjects(frame, flags, missing, problems)
+    subject_id = read_subjects(frame, flags, missing, problems)
     _check_outcome(outcome, flags, problems, for_model=for_model)
     problems.check()
     found = [c.name for c in schema.features if c.kind == "category"]
@@ -182,26 +182,27 @@ def _decimal(cells: Cells, flags: TableFlags, missing: Markers, problems: Proble
     return decimal or ","
 
 
-def _events(
+def read_event_column(
     frame: pd.DataFrame,
     flags: TableFlags,
     missing: Markers,
     problems: Problems,
     warnings: list[str],
-) -> _Events:
+) -> Events:
+    """Return the events of a column as its flags say, none where no column is named."""
     if flags.event_column is None:
-        return _Events(np.zeros(len(frame), dtype=np.bool_), {})
+        return Events(np.zeros(len(frame), dtype=np.bool_), {})
     cells = frame[flags.event_column]
     if not flags.causes:
-        return _Events(*read_events(cells, missing, flags.event_value, problems, warnings))
+        return Events(*read_events(cells, missing, flags.event_value, problems, warnings))
     cause, names, coding = read_causes(
         cells, missing, flags.causes, flags.censored_values, problems, warnings
     )
-    return _Events(cause > 0, coding, cause, names)
+    return Events(cause > 0, coding, cause, names)
 
 
 def _check_outcome(
-    outcome: _Events, flags: TableFlags, problems: Problems, *, for_model: bool
+    outcome: Events, flags: TableFlags, problems: Problems, *, for_model: bool
 ) -> None:
     """Note a cause of interest that is none, and events too few for a model."""
     interest = flags.cause_of_interest
@@ -222,9 +223,10 @@ def _check_outcome(
         problems.add(str(error))
 
 
-def _times(
+def read_time_columns(
     frame: pd.DataFrame, flags: TableFlags, missing: Markers, decimal: str, problems: Problems
 ) -> NDArray[np.float64]:
+    """Return the times (n,) of a column, or between two columns of dates, as the flags say."""
     if flags.time_column is not None:
         return read_times(frame[flags.time_column], missing, decimal, problems)
     if flags.start_column is None or flags.end_column is None:
@@ -310,9 +312,10 @@ def _check_features(schema: Schema, problems: Problems) -> None:
         problems.add(f"no feature is left: {why}")
 
 
-def _subjects(
+def read_subjects(
     frame: pd.DataFrame, flags: TableFlags, missing: Markers, problems: Problems
 ) -> NDArray[np.int64] | None:
+    """Return the number of each row's subject (n,), None where no column names subjects."""
     if flags.group_column is None:
         return None
     cells = frame[flags.group_column]

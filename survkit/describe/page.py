@@ -50,6 +50,12 @@ def screen(cohort: Cohort, sections: Sequence[Section]) -> str:
     lines = facts(cohort)
     if warnings := cohort.dataset.warnings:
         lines += ["", "Warnings", *(f"- {warning}" for warning in warnings)]
+    return "\n".join([*map(_plain, lines), sections_as_text(sections)])
+
+
+def sections_as_text(sections: Sequence[Section]) -> str:
+    """Return sections as text for the screen, without their figures and their parts that fold."""
+    lines = []
     for section in sections:
         lines += ["", section.title.upper(), *section.paragraphs]
         for table in section.tables:

@@ -7,7 +7,6 @@ BMJ 377:e069249, supplement).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +39,9 @@ class Distances(NamedTuple):
     ici: float
     e50: float
     e90: float
+
+
+NO_DISTANCES = Distances(np.nan, np.nan, np.nan)
 
 
 def complementary_log_log(risk: FloatArray) -> NDArray[np.float64]:
@@ -155,7 +157,7 @@ def _spline(score: FloatArray) -> list[NDArray[np.float64]]:
     """Return the linear and the cubic column of a restricted cubic spline with three knots."""
     first, middle, last = np.quantile(score, _KNOTS)
     if min(middle - first, last - middle) <= 1e-6 * np.ptp(score):
-        return [score]
+        return [np.asarray(score)]
 
     def cubed(knot: float) -> NDArray[np.float64]:
         return np.asarray(np.maximum(score - knot, 0.0) ** 3)
@@ -163,7 +165,7 @@ def _spline(score: FloatArray) -> list[NDArray[np.float64]]:
     inner = (last - first) / (last - middle)
     outer = (middle - first) / (last - middle)
     curved = cubed(first) - inner * cubed(middle) + outer * cubed(last)
-    return [score, curved / (last - first) ** 2]
+    return [np.asarray(score), curved / (last - first) ** 2]
 
 
 def _mean(linear: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -184,11 +186,17 @@ def _fit(
 
     start = np.zeros(columns.shape[1])
     start[1:2] = 1.0
-    residual: Callable[..., NDArray[np.float64]] = lambda b: _mean(columns @ b + offset)[0] - outcome
+
+    def residual(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(_mean(columns @ at + offset)[0] - outcome)
+
+    def jacobian(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(columns * _mean(columns @ at + offset)[1][:, None])
+
     found = least_squares(
         residual,
         start,
-        jac=lambda b: columns * _mean(columns @ b + offset)[1][:, None],
+        jac=jacobian,
         method="lm",
         xtol=1e-12,
         ftol=1e-12,

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit, logit
 
 from survkit.metrics.problem import survival_at_cuts
-from survkit.types import FloatArray, IntArray, SurvivalData, SurvivalPrediction, TimeGrid
+from survkit.types import (
+    FloatArray,
+    InputError,
+    IntArray,
+    SurvivalData,
+    SurvivalPrediction,
+    TimeGrid,
+)
 
 FOLDS = 10
 
@@ -165,6 +172,50 @@ def fit_calibration(
     return Calibration(gain > error, intercept, slope, gain, error, n_used, n_impossible)
 
 
+def fit_recalibration(
+    prediction: SurvivalPrediction, data: SurvivalData, grid: TimeGrid, *, with_slope: bool
+) -> Calibration:
+    """Fit the map to subjects of another population, to be applied in any case.
+
+    Parameters
+    ----------
+    prediction, data, grid
+        As in `fit_calibration`.
+    with_slope : bool
+        Whether the slope is fitted too; it is 1 otherwise, and the intercept alone is fitted.
+
+    Raises
+    ------
+    InputError
+        For fewer than `MIN_EVENTS` events, subjects who come under observation late, or a
+        prediction that ends before the grid's horizon.
+
+    References
+    ----------
+    van Houwelingen (2000), Statistics in Medicine 19:3401; Steyerberg et al. (2004), Statistics in
+    Medicine 23:2567, for updating the intercept alone or with the slope.
+    """
+    if data.entry is not None:
+        raise InputError(
+            "subjects come under observation late, which the likelihood of a recalibration does "
+            "not allow for"
+        )
+    outcomes, possible = _possible_outcomes(prediction, data, grid)
+    events, n_impossible = int(data.event[possible].sum()), int((~possible).sum())
+    if events < MIN_EVENTS:
+        without = (
+            f", without {n_impossible} rows of predicted probability 0" if n_impossible else ""
+        )
+        raise InputError(
+            f"a recalibration is fitted on at least {MIN_EVENTS} events, and its part of the rows "
+            f"has {events}{without}"
+        )
+    intercept, slope = _fit(outcomes) if with_slope else (_fit_intercept(outcomes), 1.0)
+    return Calibration(
+        True, intercept, slope, n_used=int(possible.sum()), n_impossible=n_impossible
+    )
+
+
 def _possible_outcomes(
     prediction: SurvivalPrediction, data: SurvivalData, grid: TimeGrid
 ) -> tuple[_Outcomes, NDArray[np.bool_]]:
@@ -193,6 +244,16 @@ def _fit(outcomes: _Outcomes) -> tuple[float, float]:
         options={"xatol": 1e-7, "fatol": 1e-11, "maxiter": 2000},
     )
     return float(found.x[0]), math.exp(found.x[1])
+
+
+def _fit_intercept(outcomes: _Outcomes) -> float:
+    """Return the intercept of the greatest likelihood with slope 1."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda intercept: -_log_gain(intercept, 1.0, outcomes).mean(), bracket=(-0.5, 0.5)
+    )
+    return float(found.x)
 
 
 def _log_gain(intercept: float, slope: float, outcomes: _Outcomes) -> NDArray[np.float64]:

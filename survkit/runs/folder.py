@@ -102,7 +102,7 @@ class RunFolder:
         if self._last_logged != epoch - 1:
             self._cut_history(epoch - 1)
         with writing(self._history_path), self._history_path.open("a", encoding="utf-8") as file:
-            file.write(_to_json({"epoch": epoch, **values}) + "\n")
+            file.write(to_json({"epoch": epoch, **values}) + "\n")
         self._last_logged = epoch
         for listener in self.listeners:
             listener(epoch, values)
@@ -194,7 +194,7 @@ class RunFolder:
                 self._history_path.unlink(missing_ok=True)
         for message in warnings:
             self.warn(message)
-        self._config = _to_json(config, indent=2).encode()
+        self._config = to_json(config, indent=2).encode()
         if not (self.path / "result.json").exists():
             self._write_config()
 
@@ -252,8 +252,8 @@ class RunFolder:
         Returns the result as it reads from the file: NaN is None there.
         """
         self._write_config()
-        plain = _plain({**result, "warnings": self.warnings})
-        content = _to_json(with_digests(plain, self.path), indent=2)
+        plain = plain_values({**result, "warnings": self.warnings})
+        content = to_json(with_digests(plain, self.path), indent=2)
         self.write("result.json", content.encode())
         self.drop_unfinished()
         written: dict[str, Any] = json.loads(content)
@@ -294,18 +294,19 @@ def _git_commit(root: Path) -> str | None:
     return git.stdout.strip() or None
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(_plain(value), indent=indent, allow_nan=False)
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Return nested values as strict JSON; NaN and infinities, which it lacks, become null."""
+    return json.dumps(plain_values(value), indent=indent, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """Turn numpy values into plain ones, and NaN and infinities, which JSON lacks, into None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain_values(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

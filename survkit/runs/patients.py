@@ -66,6 +66,37 @@ def read_patients(
         frame, ids, rows, notes = _read_plain(path, needed, id_column)
     else:
         frame, ids, rows, notes = _read_by_schema(path, run.schema, needed, id_column)
+    features, of_values = encode(frame, rows, preprocessor)
+    patients = Patients(id_column or "row", ids, features, frame)
+    if id_column and run.config["dataset"] == "sepsis" and run.config["single_record"]:
+        patients = _one_row_a_patient(patients, preprocessor)
+    return patients, [*notes, *of_values]
+
+
+def encode(
+    frame: pd.DataFrame, rows: Sequence[int], preprocessor: Preprocessor
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Return raw columns as model inputs, with notes on unseen, too large and missing values.
+
+    Parameters
+    ----------
+    frame : DataFrame, n rows
+        Raw features, with every column that the preprocessor needs.
+    rows : sequence of int, length n
+        Their data rows in their file, for the notes.
+    preprocessor : Preprocessor
+        That of the run.
+
+    Returns
+    -------
+    features : array, shape (n, p), float32
+    notes : list of str
+
+    Raises
+    ------
+    InputError
+        As `Preprocessor.transform`.
+    """
     features, unseen = preprocessor.transform(frame)
     # What is missing in columns where the preprocessor expects it has no note yet.
     counts = frame.isna().sum()
@@ -75,10 +106,7 @@ def read_patients(
         for name in expected
         if counts[name]
     ]
-    patients = Patients(id_column or "row", ids, features, frame)
-    if id_column and run.config["dataset"] == "sepsis" and run.config["single_record"]:
-        patients = _one_row_a_patient(patients, preprocessor)
-    return patients, [*notes, *unseen, *outside_training(frame, rows, preprocessor), *missing]
+    return features, [*unseen, *outside_training(frame, rows, preprocessor), *missing]
 
 
 def _read_plain(path: Path, needed: Sequence[str], id_column: str | None) -> _Table:

@@ -87,7 +87,7 @@ def training_rows(dataset: Dataset, settings: Mapping[str, Any]) -> SurvivalData
         As `leave_out_fold`.
     """
     train = dataset.splits.train
-    return leave_out_fold(train, settings["seed"]) if _is_published_baseline(settings) else train
+    return leave_out_fold(train, settings["seed"]) if is_published_baseline(settings) else train
 
 
 def finish_run(
@@ -203,8 +203,8 @@ def _evaluate(
     """Predict and score both splits; return their part of the result."""
     parts: dict[str, Any] = {"test_interval": {}} if "test" in outcomes else NOT_TESTED.copy()
     for split, of_split in outcomes.items():
-        prediction = _predict(model, of_split)
-        if _is_published_baseline(settings):
+        prediction = predict_outcomes(model, of_split)
+        if is_published_baseline(settings):
             prediction = _renormalised(prediction, folder, split)
         folder.write_predictions(split, prediction, of_split.data)
         resamples = settings["bootstrap"] if split == "test" else 0
@@ -232,7 +232,7 @@ def _warn_of_dead_experts(folder: RunFolder, load: Sequence[float]) -> None:
         )
 
 
-def _predict(model: SurvivalModel, outcomes: Outcomes) -> SurvivalPrediction:
+def predict_outcomes(model: SurvivalModel, outcomes: Outcomes) -> SurvivalPrediction:
     """Predict at the cuts, and at the evaluation times as the model knows them."""
     features, times = outcomes.data.features, outcomes.evaluation_times
     if not times:
@@ -242,8 +242,8 @@ def _predict(model: SurvivalModel, outcomes: Outcomes) -> SurvivalPrediction:
     return replace(prediction, step=False)
 
 
-def _is_published_baseline(settings: Mapping[str, Any]) -> bool:
-    """Whether the published evaluation fits and scores this model in its own way."""
+def is_published_baseline(settings: Mapping[str, Any]) -> bool:
+    """Whether the published evaluation fits and scores the model of a run in its own way."""
     entry = MODELS.get(settings["model"])  # an ensemble has none
     return settings["evaluation"] == "published" and entry is not None and entry.is_baseline
 

@@ -291,7 +291,7 @@ def test_a_test_row_without_a_finite_prediction_leaves_nothing_and_is_said_again
         return evaluated_outcomes(dataset, settings)
 
     test = None
-    monkeypatch.setattr("survkit.runs.results._predict", predict)
+    monkeypatch.setattr("survkit.runs.results.predict_outcomes", predict)
     monkeypatch.setattr("survkit.runs.results.evaluated_outcomes", evaluated)
     command = [*SMALL, "--dataset", "gbsg2", "--model", model, "--log_dir", str(tmp_path / "logs")]
     said = []

@@ -1,0 +1,1 @@
+"""Evaluates a finished run on data that it has never seen."""

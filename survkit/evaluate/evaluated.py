@@ -1,0 +1,70 @@
+"""What an evaluation is made of, as its page and its record show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from survkit.evaluate.new_data import NewData
+from survkit.evaluate.recalibration import Recalibration
+from survkit.evaluate.scores import Scores
+from survkit.evaluate.shift import Shift
+from survkit.metrics import Outcomes
+from survkit.runs.read import FittedRun
+
+AS_TRAINED, RECALIBRATED = "as trained", "recalibrated"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """A run judged on data.
+
+    Parameters
+    ----------
+    path : Path
+        The run's folder.
+    run : FittedRun
+        The run.
+    result : dict
+        Its `result.json`.
+    new : NewData
+        The subjects that are evaluated, without those of a recalibration.
+    outcomes : Outcomes
+        Theirs, with weights.
+    scores : dict
+        By model, `AS_TRAINED` and, where it was, `RECALIBRATED`: what it predicts and scores.
+    is_own : bool
+        Whether the subjects are the run's own test rows.
+    recalibration : Recalibration or None
+        What was fitted on the rest of the new data.
+    shift : Shift or None
+        How all new data differ from the training rows.
+    why_no_shift : str
+        Why that is not known.
+    agreement : str
+        For own test rows, whether the metrics are those of the record.
+    """
+
+    path: Path
+    run: FittedRun
+    result: dict[str, Any]
+    new: NewData
+    outcomes: Outcomes
+    scores: dict[str, Scores]
+    is_own: bool = False
+    recalibration: Recalibration | None = None
+    shift: Shift | None = None
+    why_no_shift: str = ""
+    agreement: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The unit of the times."""
+        return str(self.result.get("time_unit", ""))
+
+    @property
+    def who(self) -> str:
+        """What a row of the evaluated data is."""
+        data = self.new.data
+        return "rows" if data.num_subjects < len(data) else "subjects"
