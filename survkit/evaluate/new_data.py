@@ -222,11 +222,12 @@ def from_dataset(configuration: Mapping[str, Any], run: FittedRun, run_unit: str
     """
     dataset = load_configured(configuration)
     name = dataset.name
+    whole = _from_splits(dataset, run) if dataset.raw is None else None
     notes = check_unit(dataset.card.time_unit, run_unit, f"dataset {name}")
     notes += [f"known leak of {name}: {leak}" for leak in dataset.card.known_leaks]
-    if dataset.raw is None:
-        data = _from_splits(dataset, run)
-        return NewData(name, folder_name(name), data, None, notes)
+    if whole is not None:
+        return NewData(name, folder_name(name), whole, None, notes)
+    assert dataset.raw is not None
     data, raw, of_values = encoded(dataset.raw, run, f"dataset {name}")
     ignored = [str(column) for column in dataset.raw.features if column not in raw]
     if ignored:

@@ -89,7 +89,7 @@ def read_new_table(path: Path, run: FittedRun, given: TableFlags, run_unit: str)
     if flags.group_column not in found:
         flags = replace(flags, group_column=None)
     missing = Markers(schema.missing_values)
-    outcome = _read_outcome(frame, flags, schema, missing, problems)
+    outcome = _read_outcome(frame, flags, given, schema, problems)
     features = schema.read(frame, problems, preprocessor.columns)
     subject_id = read_subjects(frame, flags, missing, problems)
     problems.check()
@@ -202,8 +202,9 @@ def _check_columns(
 
 
 def _read_outcome(
-    frame: pd.DataFrame, flags: TableFlags, schema: Schema, missing: Markers, problems: Problems
+    frame: pd.DataFrame, flags: TableFlags, given: TableFlags, schema: Schema, problems: Problems
 ) -> _Outcome:
+    missing = Markers(schema.missing_values)
     notes: list[str] = []
     cells = frame[str(flags.event_column)]
     names: tuple[str, ...] = ()
@@ -219,6 +220,11 @@ def _read_outcome(
     if entry is not None and problems.count == before:
         check_entries(entry, time, frame, flags, problems)
     interest = flags.cause_of_interest
+    if not names and given.cause_of_interest is not None:
+        problems.add(
+            f"--cause_of_interest is {given.cause_of_interest}, but the events of column "
+            f"'{cells.name}' are not told apart by their causes; --causes names them"
+        )
     if names and interest is not None:
         wanted = cause_number(interest, names)
         notes.append(interest_warning(counts_by_name(cause, names), interest))

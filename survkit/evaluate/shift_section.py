@@ -70,7 +70,11 @@ def _outcome_table(shift: Shift, evaluated: Evaluated) -> TextTable:
     both = {_TRAINING: shift.training, _NEW: shift.new}
     unit = short_unit(evaluated.unit)
     columns = {name: _outcome_lines(each, unit) for name, each in both.items()}
-    frame = pd.DataFrame(columns)
+    # One of the two may have lines that the other lacks, as those of causes.
+    frame = pd.DataFrame(
+        columns, index=list(dict.fromkeys(key for c in columns.values() for key in c))
+    )
+    frame = frame.fillna(DASH)
     return TextTable(
         "Outcomes",
         frame,
