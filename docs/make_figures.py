@@ -1,4 +1,4 @@
-"""Draws the figures of models.md and competing_risks.md, in about a minute.
+"""Draws the figures of models.md, competing_risks.md and external_validation.md, in two minutes.
 
 Those of models.md are of models that it trains on generated data.
 
@@ -7,7 +7,13 @@ PYTHONPATH=. python docs/make_figures.py
 
 from __future__ import annotations
 
+import io
+import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,23 +29,30 @@ from numpy.typing import NDArray
 from survkit.bart.chains import SamplerSettings
 from survkit.bart.model import Bart
 from survkit.baselines.coxph import CoxPH
+from survkit.configs.evaluation import EvaluateConfig
 from survkit.configs.train import TrainConfig
 from survkit.datasets import load_dataset
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.synthetic import true_survival
+from survkit.evaluate.evaluated import AS_TRAINED
+from survkit.evaluate.judge import judge
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
 from survkit.metrics.censoring import kaplan_meier
 from survkit.models.cause_specific import CauseSpecificModel
 from survkit.models.registry import MODELS
 from survkit.pages.palette import COLOURS, draw_survival
+from survkit.report.calibration_figures import calibration_curves
 from survkit.report.cause_figures import stacked_incidences
 from survkit.report.expert_figures import expert_prototypes
 from survkit.report.observed_curves import aalen_johansen_curve
+from survkit.train import main as train
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
 
 FOLDER = Path(__file__).parent / "figures"
+TABLES = "breast_cancer.py"
+"""The script of external_validation.md."""
 PROCESS = "nonproportional"
 PARAMETERS = {"hidden_dim": 64, "mixture_components": 4, "lr": 5e-3}
 BART_ROWS = 1000
@@ -83,6 +96,7 @@ def main(folder: Path = FOLDER, rows: int = 2000, epochs: int = 200) -> None:
             panels = model_panels(name, data, subjects, epochs)
         write(folder / f"{name}.svg", panels)
     write_competing_risks(folder / "competing_risks.svg")
+    write_external_validation(folder / "external_validation.svg", epochs)
 
 
 def contrasting_subjects(data: Dataset) -> NDArray[np.float32]:
@@ -232,6 +246,36 @@ PATIENTS = {
     "age 55, M-spike 2.5": {"age": 55.0, "mspike": 2.5},
     "age 80, M-spike 0.8": {"age": 80.0, "mspike": 0.8},
 }
+
+
+def write_external_validation(path: Path, epochs: int) -> None:
+    """Write the figure of external_validation.md, from the tables that the page's script makes."""
+    page = Path(__file__).with_name("external_validation.md").read_text("utf-8")
+    found = re.search(rf"```python\n# {TABLES}\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    at = 1825.0
+    flags = ["--dataset", "csv", "--time_column", "days", "--event_column", "event"]
+    flags += ["--time_unit", "days", "--categorical_columns", "meno", "hormon"]
+    flags += ["--evaluation_times", f"{at:g}", "--bootstrap", "0"]
+    predictions = {}
+    with tempfile.TemporaryDirectory() as name, redirect_stdout(io.StringIO()):
+        folder = Path(name)
+        (folder / TABLES).write_text(found[1], "utf-8")
+        subprocess.run([sys.executable, TABLES], cwd=folder, check=True)
+        for model in ("coxph", "personalized_moe"):
+            given = ["--csv_path", str(folder / "rotterdam.csv"), "--model", model]
+            given += ["--epochs", str(epochs)] if model in HEADS else []
+            assert train([*flags, *given, "--log_dir", name, "--group", model]) == 0
+            (run,) = (folder / model).glob("*")
+            config = EvaluateConfig(run=str(run), csv=str(folder / "gbsg.csv"), bootstrap=0)
+            evaluated = judge(config, {})
+            predictions[model] = evaluated.scores[AS_TRAINED].prediction
+    data = evaluated.new.data
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(5.0, 5.4), layout="constrained")
+        axes = figure.add_subplot()
+        calibration_curves(predictions, data.time, data.event, at=at, time_unit="days", axes=axes)
+        figure.savefig(path, metadata={"Date": None})
 
 
 def write_competing_risks(path: Path) -> None:

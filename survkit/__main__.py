@@ -35,6 +35,10 @@ COMMANDS = {
         "survkit.predict.__main__",
         "Predicts survival for new patients with the model of a finished run.",
     ),
+    "evaluate": Command(
+        "survkit.evaluate.__main__",
+        "Evaluates a finished run on data that it has never seen, or again on its own test rows.",
+    ),
     "explain": Command(
         "survkit.explain.__main__",
         "Explains predictions of a trained run: tables, and a figure for each patient.",

@@ -18,6 +18,7 @@ from survkit.configs.args_file import given_flags
 from survkit.configs.batch_run import BatchRunConfig
 from survkit.configs.benchmark import BenchmarkConfig
 from survkit.configs.describe import DescribeConfig
+from survkit.configs.evaluation import EvaluateConfig
 from survkit.configs.finished_runs import EnsembleConfig, ExplainConfig, PredictConfig, ReportConfig
 from survkit.configs.search import SearchConfig
 from survkit.configs.train import TrainConfig
@@ -39,6 +40,7 @@ CONFIGS = {
     "datasets": (TrainConfig,),
     "describe": (DescribeConfig, TrainConfig),
     "ensemble": (EnsembleConfig,),
+    "evaluate": (EvaluateConfig, TrainConfig),
     "explain": (ExplainConfig,),
     "predict": (PredictConfig,),
     "report": (ReportConfig,),
@@ -122,7 +124,7 @@ def test_figures_can_be_drawn_again(tmp_path: Path) -> None:
     drawn = {path.name for path in tmp_path.iterdir()}
     of_benchmarks = {path.name for path in make_figures.FOLDER.glob("survset_*")}
     assert drawn == {path.name for path in make_figures.FOLDER.iterdir()} - of_benchmarks
-    assert drawn == {f"{name}.svg" for name in (*MODELS, "competing_risks")}
+    assert drawn == {f"{name}.svg" for name in (*MODELS, "competing_risks", "external_validation")}
 
 
 def elements(page: Path) -> list[Token]:

@@ -16,6 +16,7 @@ PAGES = [
     "quick_start",
     "own_data",
     "subgroups",
+    "external_validation",
     "add_dataset",
     "add_head",
     "add_cluster",
