@@ -235,7 +235,7 @@ def _pictures(evaluated: Evaluated) -> list[Picture]:
                     height=4.4,
                     label=f"calibration at {each.time:g}",
                 ),
-                f"by {time_text(each.time, evaluated.unit)}",
+                f"{' and '.join(predictions)}, at {time_text(each.time, evaluated.unit)}",
             )
             for each in any_cause
         ]

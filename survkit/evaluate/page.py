@@ -48,12 +48,11 @@ def facts(evaluated: Evaluated) -> list[str]:
     unit = short_unit(evaluated.unit) or "a unit that was not given"
     subjects = f" of {data.num_subjects:,} subjects" if evaluated.who == "rows" else ""
     other = " that the recalibration did not use" if RECALIBRATED in evaluated.scores else ""
+    config, trained = evaluated.run.config, result.get("n_train")
+    rows = f"{trained:,} rows of " if isinstance(trained, int) else ""
     return [
-        f"Run {result.get('run_id', evaluated.path.name)}: {evaluated.run.config['model']}, "
-        f"trained on {result.get('n_train', '?'):,} rows of {evaluated.run.config['dataset']}."
-        if isinstance(result.get("n_train"), int)
-        else f"Run {evaluated.path.name}: {evaluated.run.config['model']}, trained on "
-        f"{evaluated.run.config['dataset']}.",
+        f"Run {result.get('run_id', evaluated.path.name)}: {config['model']}, trained on {rows}"
+        f"{config['dataset']}.",
         f"Judged on {_data_name(evaluated)}: {n:,} {evaluated.who}{subjects}{other}, {events:,} "
         f"with the event ({percent(events, n)}), {n - events:,} censored; time in {unit}.",
     ]
