@@ -34,8 +34,8 @@ from survkit.configs.train import TrainConfig
 from survkit.datasets import load_dataset
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.synthetic import true_survival
-from survkit.evaluate.evaluated import AS_TRAINED
-from survkit.evaluate.judge import judge
+from survkit.external_validation.evaluated import AS_TRAINED
+from survkit.external_validation.judge import judge
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
 from survkit.metrics.censoring import kaplan_meier

@@ -36,7 +36,7 @@ COMMANDS = {
         "Predicts survival for new patients with the model of a finished run.",
     ),
     "evaluate": Command(
-        "survkit.evaluate.__main__",
+        "survkit.external_validation.__main__",
         "Evaluates a finished run on data that it has never seen, or again on its own test rows.",
     ),
     "explain": Command(

@@ -170,8 +170,9 @@ def known_words(command: str, arguments: Sequence[str]) -> list[str]:
 
 def test_command_lines_parse(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "args").symlink_to(ROOT / "args")
-    for name, text in named_files(ROOT / "docs" / "own_data.md").items():
-        (tmp_path / name).write_text(text)
+    for page in ("own_data", "external_validation"):
+        for name, text in named_files(ROOT / "docs" / f"{page}.md").items():
+            (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
     commands = list(command_lines())
     assert len(commands) > 40

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from survkit.describe.numbers import DASH
-from survkit.evaluate.evaluated import AS_TRAINED, Evaluated
-from survkit.evaluate.fixed_times import CalibrationAt
+from survkit.external_validation.evaluated import AS_TRAINED, Evaluated
+from survkit.external_validation.fixed_times import CalibrationAt
 from survkit.metrics.fixed_time_calibration import Interval
 from survkit.metrics.outcomes import LATE_ENTRY
 from survkit.pages.document import Picture, Section

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from survkit.evaluate.new_data import NewData
-from survkit.evaluate.recalibration import Recalibration
-from survkit.evaluate.scores import Scores
-from survkit.evaluate.shift import Shift
+from survkit.external_validation.new_data import NewData
+from survkit.external_validation.recalibration import Recalibration
+from survkit.external_validation.scores import Scores
+from survkit.external_validation.shift import Shift
 from survkit.metrics import Outcomes
 from survkit.runs.read import FittedRun
 

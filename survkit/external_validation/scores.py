@@ -11,7 +11,7 @@ import numpy as np
 from survkit.baselines.published import renormalised
 from survkit.configs.train import TrainConfig
 from survkit.datasets.assemble import Dataset
-from survkit.evaluate.fixed_times import CalibrationAt, calibration_at_points
+from survkit.external_validation.fixed_times import CalibrationAt, calibration_at_points
 from survkit.metrics import Outcomes, evaluate_against
 from survkit.metrics.evaluate import Evaluation
 from survkit.metrics.outcomes import MIN_AT_RISK

@@ -24,7 +24,7 @@ from survkit.datasets.schema import Schema
 from survkit.datasets.table_flags import OUTCOME, TableFlags
 from survkit.datasets.tables import RawTable
 from survkit.datasets.values import MISSING_VALUES, Markers, number
-from survkit.evaluate.new_data import NewData, cause_of_interest, check_unit, encoded
+from survkit.external_validation.new_data import NewData, cause_of_interest, check_unit, encoded
 from survkit.runs.metric_text import short_unit
 from survkit.runs.new_values import read_by_rule
 from survkit.runs.read import FittedRun

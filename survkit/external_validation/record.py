@@ -10,10 +10,10 @@ from typing import Any
 
 import survkit
 from survkit.datasets.causes import cause_counts
-from survkit.evaluate.evaluated import Evaluated
-from survkit.evaluate.fixed_times import CalibrationAt
-from survkit.evaluate.recalibration import Recalibration, checkpoint_of
-from survkit.evaluate.shift import NO_DIFFERENCE, ColumnShift, OutcomeSummary, Shift
+from survkit.external_validation.evaluated import Evaluated
+from survkit.external_validation.fixed_times import CalibrationAt
+from survkit.external_validation.recalibration import Recalibration, checkpoint_of
+from survkit.external_validation.shift import NO_DIFFERENCE, ColumnShift, OutcomeSummary, Shift
 from survkit.files import write_bytes, writing
 from survkit.metrics.evaluate import Evaluation
 from survkit.runs.folder import to_json

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,10 @@ import pandas as pd
 import pytest
 from sksurv.nonparametric import cumulative_incidence_competing_risks
 
+import survkit
 from survkit.datasets import load_dataset
-from survkit.evaluate.__main__ import main as evaluate
-from survkit.evaluate.recalibration import part_of_subjects, recalibrated_model
+from survkit.external_validation.__main__ import main as evaluate
+from survkit.external_validation.recalibration import part_of_subjects, recalibrated_model
 from survkit.metrics import evaluate as all_metrics
 from survkit.models.calibration import Calibration
 from survkit.predict.__main__ import main as predict
@@ -428,3 +431,11 @@ def test_late_entry_has_reasons_and_no_recalibration(
     )
     error = refused(capsys, run, "--csv", new, "--recalibrate", "slope")
     assert "come under observation late" in error
+
+
+def test_the_module_of_the_command_leaves_the_public_function() -> None:
+    assert survkit.evaluate is all_metrics  # though this file imports the package of the command
+    command = [sys.executable, "-m", "survkit.evaluate"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert found.stderr.startswith("survkit.evaluate: error: --run is needed")

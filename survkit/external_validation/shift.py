@@ -16,7 +16,7 @@ from survkit.datasets.tables import as_numbers
 from survkit.describe.cohort import values_of
 from survkit.describe.differences import of_categories, of_numbers
 from survkit.describe.kaplan_meier import kaplan_meier_curve, reverse_kaplan_meier
-from survkit.evaluate.new_data import NewData
+from survkit.external_validation.new_data import NewData
 from survkit.metrics.fixed_time_calibration import Interval
 from survkit.report.observed_curves import aalen_johansen_curve
 from survkit.runs.read import FittedRun

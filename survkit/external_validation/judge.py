@@ -14,11 +14,11 @@ from survkit.datasets import load_parameters
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.card import UNKNOWN_UNIT
 from survkit.datasets.table_flags import TableFlags
-from survkit.evaluate.evaluated import AS_TRAINED, RECALIBRATED, Evaluated
-from survkit.evaluate.new_data import OWN, NewData, cause_of_interest, from_dataset
-from survkit.evaluate.new_table import read_new_table
-from survkit.evaluate.recalibration import part_of_subjects, recalibrate
-from survkit.evaluate.scores import (
+from survkit.external_validation.evaluated import AS_TRAINED, RECALIBRATED, Evaluated
+from survkit.external_validation.new_data import OWN, NewData, cause_of_interest, from_dataset
+from survkit.external_validation.new_table import read_new_table
+from survkit.external_validation.recalibration import part_of_subjects, recalibrate
+from survkit.external_validation.scores import (
     Scores,
     grid_of,
     outcomes_of_new,
@@ -26,7 +26,7 @@ from survkit.evaluate.scores import (
     score,
     settings_of,
 )
-from survkit.evaluate.shift import Shift, shift_between
+from survkit.external_validation.shift import Shift, shift_between
 from survkit.metrics import Outcomes
 from survkit.runs.folder import plain_values
 from survkit.runs.predictions import NotAtHandError, load_dataset_of

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from survkit.describe.numbers import percent
 from survkit.describe.page import sections_as_text
-from survkit.evaluate.evaluated import RECALIBRATED, Evaluated
-from survkit.evaluate.metric_sections import calibration_section, performance_section
-from survkit.evaluate.shift_section import shift_section
+from survkit.external_validation.evaluated import RECALIBRATED, Evaluated
+from survkit.external_validation.metric_sections import calibration_section, performance_section
+from survkit.external_validation.shift_section import shift_section
 from survkit.pages.document import Box, Section, render_page
 from survkit.pages.labels import one_line
 from survkit.runs.metric_text import short_unit

@@ -9,8 +9,8 @@ import pandas as pd
 
 from survkit.describe.follow_up import reached
 from survkit.describe.numbers import DASH, SPACE, decimals_for, fixed, percent
-from survkit.evaluate.evaluated import Evaluated
-from survkit.evaluate.shift import ColumnShift, OutcomeSummary, Pair, Shift
+from survkit.external_validation.evaluated import Evaluated
+from survkit.external_validation.shift import ColumnShift, OutcomeSummary, Pair, Shift
 from survkit.metrics.fixed_time_calibration import Interval
 from survkit.pages.document import Section
 from survkit.pages.text_tables import TextTable

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import survkit
 from survkit.datasets.holdout import stratified_split
-from survkit.evaluate.new_data import NewData
+from survkit.external_validation.new_data import NewData
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.calibration import Calibration, fit_recalibration
 from survkit.runs.read import FittedRun

@@ -92,9 +92,9 @@ def evaluate(config: EvaluateConfig, data: dict[str, object]) -> Path:
     data : dict
         From `data_config`.
     """
-    from survkit.evaluate.judge import judge
-    from survkit.evaluate.page import page, screen, sections
-    from survkit.evaluate.record import FOLDER, check_folder, write_evaluation
+    from survkit.external_validation.judge import judge
+    from survkit.external_validation.page import page, screen, sections
+    from survkit.external_validation.record import FOLDER, check_folder, write_evaluation
     from survkit.text import one_line
 
     run = Path(str(config.run))
