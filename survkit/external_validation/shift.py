@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.one_hot import one_hot
 from survkit.datasets.preprocessing import CategoryColumn
-from survkit.datasets.tables import as_numbers
-from survkit.describe.cohort import values_of
+from survkit.datasets.tables import as_numbers, values_of
 from survkit.describe.differences import of_categories, of_numbers
 from survkit.describe.kaplan_meier import kaplan_meier_curve, reverse_kaplan_meier
 from survkit.external_validation.new_data import NewData
