@@ -86,8 +86,7 @@ class HazardReader:
             way, or survival where a cumulative hazard was announced.
         """
         times = self._times_of(curves)
-        _check_shape(curves.values, num_rows, len(times))
-        _check_curves(curves, times)
+        check_curves(curves, times, num_rows)
         if curves.step is None or np.array_equal(times, self.times):
             hazards = self._resample(times, self._cumulative(curves))
         else:
@@ -142,6 +141,19 @@ def check_output_times(given: Float64Array, own: Float64Array) -> None:
         )
 
 
+def check_curves(curves: Curves, times: Float64Array, num_rows: int) -> None:
+    """Refuse what cannot be curves of so many subjects at q times.
+
+    Raises
+    ------
+    InputError
+        For a wrong shape, NaN, values out of range, curves that go the wrong way, or survival
+        where a cumulative hazard was announced; naming the first bad row.
+    """
+    _check_shape(curves.values, num_rows, len(times))
+    _check_values(curves, times)
+
+
 def _check_shape(values: Float64Array, num_rows: int, num_times: int) -> None:
     if values.shape == (num_rows, num_times):
         return
@@ -156,7 +168,7 @@ def _check_shape(values: Float64Array, num_rows: int, num_times: int) -> None:
     )
 
 
-def _check_curves(curves: Curves, times: Float64Array) -> None:
+def _check_values(curves: Curves, times: Float64Array) -> None:
     """Refuse curves that are not finite, out of range or not monotone, naming the first bad row."""
     values = curves.values
     cumulative = curves.kind == "cumulative"

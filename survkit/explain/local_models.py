@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from survkit.explain.hazards import HazardReader
 from survkit.explain.least_squares import NormalEquations, r_squared, solve
-from survkit.explain.models import Predict
+from survkit.explain.model_calls import BATCH_VALUES, ModelCalls
 from survkit.explain.neighbours import Neighbourhood, effective_number
 from survkit.explain.norms import objective_value, solve_norm
 from survkit.explain.objective import (
@@ -28,10 +27,6 @@ from survkit.explain.objective import (
 )
 from survkit.system import available_cores
 from survkit.types import Float64Array
-
-BATCH_VALUES = 2**22
-"""Predicted hazards held at once, at least those of one explanation."""
-
 
 Task = tuple[Float64Array, np.random.SeedSequence]
 """One explanation to make: the subject's row (p,) and a seed of its own."""
@@ -69,30 +64,6 @@ class _Reduced(NamedTuple):
     share_capped: float
 
 
-@dataclass
-class ModelCalls:
-    """Calls a model in batches, and keeps the time that they take."""
-
-    predict: Predict
-    reader: HazardReader
-    batch_size: int | None = None
-    seconds: float = field(default=0.0, init=False)
-    count: int = field(default=0, init=False)
-
-    def hazards(self, features: Float64Array) -> Float64Array:
-        """Return cumulative hazards (n, m) for features (n, p)."""
-        step = self.batch_size or len(features)
-        parts = []
-        for start in range(0, len(features), step):
-            batch = features[start : start + step]
-            began = time.perf_counter()
-            curves = self.predict(batch)
-            self.seconds += time.perf_counter() - began
-            self.count += 1
-            parts.append(self.reader.read(curves, len(batch)))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
 @dataclass(frozen=True, eq=False)
 class LocalModels:
     """How local models are fitted.
@@ -112,7 +83,7 @@ class LocalModels:
         self,
         tasks: Sequence[Task],
         num_samples: int,
-        calls: ModelCalls,
+        calls: ModelCalls[HazardReader],
         *,
         num_workers: int = 1,
         advance: Callable[[int], object] = lambda done: None,
@@ -139,14 +110,16 @@ class LocalModels:
                 advance(len(group))
         return self._finish(reduced, group[-1])
 
-    def _predict(self, group: Sequence[Neighbours], calls: ModelCalls) -> list[Float64Array]:
+    def _predict(
+        self, group: Sequence[Neighbours], calls: ModelCalls[HazardReader]
+    ) -> list[Float64Array]:
         """Return the hazards of each task's neighbours, and after them of its row if needed."""
         parts = []
         for neighbours in group:
             parts.append(neighbours.features)
             if self.baseline is None:
                 parts.append(neighbours.row[None])
-        return np.split(calls.hazards(np.concatenate(parts)), len(group))
+        return np.split(calls.read(np.concatenate(parts)), len(group))
 
     def _reduce(self, neighbours: Neighbours, hazards: Float64Array, largest: float) -> _Reduced:
         effective = effective_number(neighbours.weights)

@@ -28,6 +28,7 @@ def predictor(
     times: Float64Array,
     feature_names: Sequence[str],
     output_times: Float64Array | None = None,
+    ask_survival: bool = False,
 ) -> Predict:
     """Return a function from features (n, p) to curves, for a model or a prediction function.
 
@@ -45,6 +46,9 @@ def predictor(
         The columns, for models that were fitted on a DataFrame.
     output_times : array, shape (q,), optional
         Times that the caller expects a model's curves to have: those of its grid, for survkit.
+    ask_survival : bool
+        Whether a model of scikit-survival is asked for survival rather than cumulative hazards:
+        a forest averages each by itself, so that they do not follow from each other.
 
     Raises
     ------
@@ -63,7 +67,9 @@ def predictor(
         return _of_survkit(model, times, output_times)
     if package == "survkit" and hasattr(model, "predict_survival_function"):
         return _of_estimator(model, times, names, output_times)
-    if hasattr(model, "predict_cumulative_hazard_function"):
+    if ask_survival and _has_both(model):
+        model, kind = model.predict_survival_function, "survival"
+    elif hasattr(model, "predict_cumulative_hazard_function"):
         # Its step functions share times and, for Cox models, values: faster than its own arrays.
         model, kind = model.predict_cumulative_hazard_function, "cumulative"
     elif hasattr(model, "predict_cumulative_hazard"):
@@ -72,6 +78,24 @@ def predictor(
     elif hasattr(model, "predict_surv_df"):
         return lambda x: _from_frame(model.predict_surv_df(x.astype(np.float32)), "survival")
     return _of_function(model, kind, names, output_times)
+
+
+def _has_both(model: Any) -> bool:
+    """Whether a model returns step functions of survival and of cumulative hazards."""
+    names = ("predict_cumulative_hazard_function", "predict_survival_function")
+    return all(hasattr(model, name) for name in names)
+
+
+def own_times(model: Any, feature: Float64Array) -> Float64Array | None:
+    """Return the times at which a model of survkit gives its curves by default; None for others.
+
+    `feature` is a row (1, p) that it can predict.
+    """
+    if hasattr(model, "predict") and hasattr(model, "fit_summary"):
+        return np.asarray(model.predict(feature.astype(np.float32)).times)
+    if type(model).__module__.partition(".")[0] == "survkit" and hasattr(model, "unique_times_"):
+        return np.asarray(model.unique_times_, dtype=np.float64)
+    return None
 
 
 def loaded(model: Any) -> Any:

@@ -29,7 +29,8 @@ from survkit.explain.inputs import (
     check_positive,
     check_share,
 )
-from survkit.explain.local_models import LocalModels, ModelCalls, Task
+from survkit.explain.local_models import LocalModels, Task
+from survkit.explain.model_calls import ModelCalls
 from survkit.explain.models import exact_tail, loaded, predictor
 from survkit.explain.neighbours import Neighbourhood, Weighting
 from survkit.explain.norms import as_norm
@@ -380,7 +381,7 @@ class SurvLimeExplainer:
 
     def _model_calls(
         self, model: Any, kind: Kind, max_hazard: float | None, batch_size: int | None
-    ) -> ModelCalls:
+    ) -> ModelCalls[HazardReader]:
         check_positive("max_hazard_value_allowed", max_hazard)
         model = loaded(model)
         predict = predictor(
