@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
@@ -17,6 +17,9 @@ _record = partial(option, topic="Record")
 _explain = partial(option, topic="Run to explain")
 _new_patients = partial(option, topic="New patients to explain")
 _survlime = partial(option, topic="SurvLIME")
+_survshap = partial(option, topic="SurvSHAP(t)")
+_importance = partial(option, topic="Permutation importance")
+_computation = partial(option, topic="Computation")
 _prediction = partial(option, topic="Prediction")
 _similar = partial(option, topic="Similar training patients")
 _report = partial(option, topic="Report")
@@ -58,9 +61,13 @@ class EnsembleConfig:
             raise InputError(f"--models names a model twice: {' '.join(self.models)}")
 
 
+_METHODS = ("SurvLIME", "SurvSHAP(t)", "Permutation importance")
+"""Topics of flags that one method alone reads."""
+
+
 @dataclass(frozen=True)
 class ExplainConfig:
-    """Which subjects of a run to explain, and how."""
+    """Which subjects of a run to explain, and how; or which features its predictions need."""
 
     run: str | None = _explain(None, "folder of a trained run, as logs/group/id")
     rows: tuple[int, ...] = _explain(
@@ -74,6 +81,11 @@ class ExplainConfig:
         None,
         "competing cause whose cumulative incidence to explain",
         shown_default="none: survival without any event",
+    )
+    method: Literal["survlime", "survshap", "both"] = _explain(
+        "survlime",
+        "SurvLIME's hazard ratios, SurvSHAP(t)'s changes of the survival curve at every time, or "
+        "both with what they disagree on",
     )
 
     csv: str | None = _new_patients(
@@ -121,14 +133,40 @@ class ExplainConfig:
         above=0,
         shown_default="36.04, which is survival of 2.2e-16; 700 for coxph and deepsurv",
     )
-    batch_size: int | None = _survlime(
+    num_workers: int = _survlime(1, "threads; they change no answer", at_least=1)
+
+    background: int | None = _survshap(
+        None,
+        "training rows, drawn at random, whose mean curve the subject's is compared with",
+        at_least=1,
+        shown_default="100, or all training rows where there are fewer",
+    )
+    max_coalitions: int | None = _survshap(
+        None,
+        "most sets of features to compute for each subject; values are exact where all are within "
+        "it, and come from random orders of the features otherwise",
+        at_least=2,
+        at_most=2**20,
+        shown_default="2048: all sets of up to 11 features; more where four pairs of orders need "
+        "it",
+    )
+
+    importance: bool = _importance(
+        False,
+        "instead of explaining subjects, shuffle each feature among the test subjects and give "
+        "what that costs: Brier score over time, integrated Brier score, concordance",
+    )
+    importance_repeats: int | None = _importance(
+        None, "times that each feature is shuffled", at_least=1, shown_default="5"
+    )
+
+    batch_size: int | None = _computation(
         None,
         "most rows in one call of the model",
         at_least=1,
         shown_default="what gives four million values, or one set of neighbours",
     )
-    num_workers: int = _survlime(1, "threads; they change no answer", at_least=1)
-    seed: int = _survlime(42, "seed of the neighbours", at_least=0)
+    seed: int = _computation(42, "seed of neighbours, background, orders and shuffles", at_least=0)
 
     def __post_init__(self) -> None:
         validate(self)
@@ -139,6 +177,34 @@ class ExplainConfig:
         for name in ("id_column", "ids"):
             if self.csv is None and getattr(self, name):
                 raise InputError(f"--{name} belongs to a table of new patients; --csv names it")
+        self._refuse_unread()
+
+    def _refuse_unread(self) -> None:
+        """Refuse flags of what is not computed."""
+        computed = {"survlime": ("SurvLIME",), "survshap": ("SurvSHAP(t)",)}.get(
+            self.method, ("SurvLIME", "SurvSHAP(t)")
+        )
+        what = f"--method {self.method}"
+        if self.importance:
+            what, computed = "--importance", ("Permutation importance",)
+            for name in ("rows", "csv"):
+                if getattr(self, name):
+                    raise InputError(
+                        f"--{name} chooses subjects, and --importance is that of the whole test "
+                        "split; give one of them"
+                    )
+            if self.method != "survlime":
+                raise InputError(
+                    f"--method {self.method} explains subjects, and --importance does not; give "
+                    "one of them"
+                )
+        for field in fields(self):
+            topic = field.metadata["topic"]
+            unread = topic in _METHODS and topic not in computed
+            if unread and getattr(self, field.name) != field.default:
+                raise InputError(
+                    f"--{field.name} belongs to {topic}, which {what} does not compute"
+                )
 
 
 @dataclass(frozen=True)

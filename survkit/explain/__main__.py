@@ -2,6 +2,8 @@
 
 python -m survkit.explain --run logs/flchain/0123456789abcdef --rows 0 5 17 --num_repetitions 100
 python -m survkit.explain --run logs/csv/0123456789abcdef --csv new.csv --id_column id
+python -m survkit.explain --run logs/flchain/0123456789abcdef --rows 0 5 17 --method both
+python -m survkit.explain --run logs/flchain/0123456789abcdef --importance
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from survkit.cli import run_command
 from survkit.configs.args_file import parse_configs
@@ -24,7 +26,11 @@ from survkit.types import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from survkit.explain.agreement import Agreement
+    from survkit.explain.loaded_run import LoadedRun
     from survkit.explain.runs import ExplainedSubjects
+    from survkit.explain.subjects import Subjects
+    from survkit.explain.survshap_runs import ExplainedOverTime
 
 SHOWN = 10
 """Features of each subject on the screen; all are in explanation.csv."""
@@ -52,22 +58,42 @@ def explain(config: ExplainConfig) -> None:
     norm = _norm(config.functional_norm)
     import matplotlib as mpl
 
-    from survkit.explain.writing import output_folder, write_explanation
+    from survkit.explain.loaded_run import load_run
+    from survkit.explain.writing import output_folder
     from survkit.runs.record_files import read_result
 
     mpl.use("Agg")
     read_result(Path(config.run))  # before all other work: is it a record that is whole?
     folder = output_folder(config.run, config.csv, config.out)
     began = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        explained = _explained(config, config.run, norm)
-    for note in (*explained.notes, *(warning.message for warning in caught)):
+    run = load_run(config.run, data_dir=config.data_dir, cause=config.cause)
+    if config.importance:
+        from survkit.explain.over_time import explain_importance
+
+        _say_saved(explain_importance(config, run, folder))
+        return
+    explained = _explained(config, run, norm)
+    for note in explained.notes:
         print(f"warning: {note}", file=sys.stderr)
     # Written before anything is printed: a reader such as head may close the output early.
-    paths = write_explanation(folder, explained, asdict(config))
-    _print(explained)
-    print(f"{len(explained.tables)} explained in {time.perf_counter() - began:.1f} s")
+    paths = _write(folder, explained, asdict(config))
+    _show(explained)
+    seconds = time.perf_counter() - began
+    print(f"{len(explained.subjects.rows)} explained in {seconds:.1f} s")
+    _say_saved(paths)
+
+
+class _Explained(NamedTuple):
+    """The explanations of some subjects, by the methods that were asked for."""
+
+    subjects: Subjects
+    survlime: ExplainedSubjects | None
+    survshap: ExplainedOverTime | None
+    agreements: list[Agreement] | None
+    notes: list[str]
+
+
+def _say_saved(paths: Sequence[Path]) -> None:
     for path in paths:
         print(f"saved {one_line(str(path))}")
 
@@ -81,28 +107,57 @@ def _norm(text: str) -> float:
         ) from None
 
 
-def _explained(config: ExplainConfig, folder: str, norm: float) -> ExplainedSubjects:
-    from survkit.explain.runs import explain_subjects, open_run
+def _explained(config: ExplainConfig, run: LoadedRun, norm: float) -> _Explained:
+    subjects, notes = _subjects(config, run)
+    survlime = survshap = both = None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        if config.method != "survshap":
+            survlime = _by_survlime(config, run, subjects, norm)
+            notes += survlime.notes
+        if config.method != "survlime":
+            from survkit.explain.survshap_runs import explain_over_time
+
+            survshap = explain_over_time(
+                run,
+                subjects,
+                background=config.background,
+                max_coalitions=config.max_coalitions,
+                batch_size=config.batch_size,
+                seed=config.seed,
+            )
+    if survlime is not None and survshap is not None:
+        from survkit.explain.over_time import agreements
+
+        both = agreements(survlime, survshap)
+    notes += [str(warning.message) for warning in caught]
+    return _Explained(subjects, survlime, survshap, both, notes)
+
+
+def _subjects(config: ExplainConfig, run: LoadedRun) -> tuple[Subjects, list[str]]:
     from survkit.explain.subjects import from_table, from_test_split
 
-    run = open_run(
-        folder,
-        data_dir=config.data_dir,
-        cause=config.cause,
+    if config.csv is None:
+        rows = list(dict.fromkeys(config.rows or (0,)))
+        return from_test_split(run.dataset.splits.test, rows), []
+    return from_table(Path(config.csv), run.fitted, config.id_column, config.ids)
+
+
+def _by_survlime(
+    config: ExplainConfig, run: LoadedRun, subjects: Subjects, norm: float
+) -> ExplainedSubjects:
+    from survkit.explain.runs import explain_subjects, with_explainer
+
+    explainable = with_explainer(
+        run,
         kernel_width=config.kernel_width,
         functional_norm=norm,
         random_state=config.seed,
         baseline=config.baseline,
         weighting=config.weighting,
     )
-    notes: list[str] = []
-    if config.csv is None:
-        rows = list(dict.fromkeys(config.rows or (0,)))
-        subjects = from_test_split(run.dataset.splits.test, rows)
-    else:
-        subjects, notes = from_table(Path(config.csv), run.fitted, config.id_column, config.ids)
-    explained = explain_subjects(
-        run,
+    return explain_subjects(
+        explainable,
         subjects,
         num_samples=config.num_samples,
         num_repetitions=config.num_repetitions,
@@ -112,7 +167,37 @@ def _explained(config: ExplainConfig, folder: str, norm: float) -> ExplainedSubj
         num_workers=config.num_workers,
         progress=sys.stderr.isatty(),
     )
-    return explained._replace(notes=[*notes, *explained.notes])
+
+
+def _write(folder: Path, explained: _Explained, settings: dict[str, Any]) -> list[Path]:
+    """Write what was explained; return the paths."""
+    from survkit.explain.survshap_writing import (
+        drop_agreement,
+        write_agreement,
+        write_over_time,
+    )
+    from survkit.explain.writing import write_explanation
+
+    drop_agreement(folder)
+    paths = []
+    if explained.survlime is not None:
+        paths += write_explanation(folder, explained.survlime, settings)
+    if explained.survshap is not None:
+        paths += write_over_time(folder, explained.survshap, settings)
+    if explained.agreements is not None:
+        paths += write_agreement(folder, explained.subjects, explained.agreements)
+    return paths
+
+
+def _show(explained: _Explained) -> None:
+    from survkit.explain.over_time import print_agreements, print_over_time
+
+    if explained.survlime is not None:
+        _print(explained.survlime)
+    if explained.survshap is not None:
+        print_over_time(explained.survshap)
+    if explained.agreements is not None:
+        print_agreements(explained.subjects.titles, explained.agreements)
 
 
 def _print(explained: ExplainedSubjects) -> None:

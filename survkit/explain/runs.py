@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survkit.datasets import load_configured
 from survkit.datasets.assemble import Dataset
-from survkit.datasets.causes import cause_number
 from survkit.explain.cause_view import (
     CauseView,
     hazard_with_entries,
@@ -20,27 +18,33 @@ from survkit.explain.cause_view import (
 )
 from survkit.explain.contributions import contribution_table, reference_values
 from survkit.explain.explanation import MonteCarloExplanation
+from survkit.explain.loaded_run import LoadedRun, load_run
 from survkit.explain.subjects import Subjects
 from survkit.explain.survlime import SurvLimeExplainer
-from survkit.explain.units import Unit, Value, category_labels, units_of, values_of
-from survkit.runs.read import FittedRun, load_fitted
-from survkit.types import InputError, SurvivalModel, SurvivalPrediction
+from survkit.explain.units import Unit, Value, category_labels, values_of
+from survkit.types import SurvivalModel, SurvivalPrediction
 
 
 class ExplainableRun(NamedTuple):
-    """A run's model, an explainer of its predictions, and the data that it was trained on."""
+    """A run, and a SurvLIME explainer of its predictions."""
 
-    model: SurvivalModel | CauseView
+    loaded: LoadedRun
     explainer: SurvLimeExplainer
-    dataset: Dataset
-    fitted: FittedRun
-    cause: str = ""
-    """The competing cause that is explained; "" for survival without any event."""
+
+    @property
+    def model(self) -> SurvivalModel | CauseView:
+        """What is explained."""
+        return self.loaded.model
+
+    @property
+    def dataset(self) -> Dataset:
+        """The run's data."""
+        return self.loaded.dataset
 
     @property
     def units(self) -> tuple[Unit, ...]:
         """How the columns of the model's input read."""
-        return units_of(self.explainer.training_names, self.fitted.preprocessor)
+        return self.loaded.units
 
 
 class ExplainedSubjects(NamedTuple):
@@ -71,47 +75,36 @@ def open_run(
     cause: str | None = None,
     **options: Any,
 ) -> ExplainableRun:
-    """Load a run from its folder and build an explainer for its preprocessed features.
+    """Load a run as `load_run` does and build an explainer for its preprocessed features.
 
-    Columns of category codes, and indicators of missing values, are categorical; their values go
-    by the names that the data gives them. `data_dir` is the folder of the data files, where it is
-    not the one that the run was made with; further options are those of `SurvLimeExplainer`. With
-    competing causes `cause` is the name of the one whose cumulative incidence is explained; where
-    it is not given, survival without any event is.
+    Further options are those of `SurvLimeExplainer`.
 
     Raises
     ------
     InputError
-        For a run or data that cannot be used, or a cause that the run does not have.
+        As `load_run`, and for options that cannot be used.
     """
-    fitted = load_fitted(run)
-    number = None
-    if cause is not None:
-        if not fitted.cause_names:
-            raise InputError(f"--cause is '{cause}', but {run} has no competing causes")
-        number = cause_number(cause, fitted.cause_names, flag="--cause")
-    configuration = dict(fitted.config)
-    if data_dir is not None:
-        configuration["data_dir"] = str(data_dir)
-    dataset = load_configured(configuration)
-    if dataset.sha256 != configuration.get("data_sha256"):
-        raise InputError(
-            f"the data in {configuration['data_dir']} are not those that {run} was trained on; "
-            "--data_dir names another folder"
-        )
-    train = dataset.splits.train
+    return with_explainer(load_run(run, data_dir=data_dir, cause=cause), **options)
+
+
+def with_explainer(run: LoadedRun, **options: Any) -> ExplainableRun:
+    """Build a SurvLIME explainer of a run, with options of `SurvLimeExplainer`.
+
+    Columns of category codes, and indicators of missing values, are categorical; their values go
+    by the names that the data gives them.
+    """
+    train, preprocessor = run.dataset.splits.train, run.fitted.preprocessor
     names = train.feature_names
     categorical = [names[c.column] for c in train.categorical]
     labels = {}
-    if fitted.preprocessor is not None:
-        indicators = [f"{name}_missing" for name in fitted.preprocessor.indicators]
+    if preprocessor is not None:
+        indicators = [f"{name}_missing" for name in preprocessor.indicators]
         categorical += [name for name in indicators if name in names]
-        labels = {column.name: category_labels(column) for column in fitted.preprocessor.coded}
-    model: SurvivalModel | CauseView = fitted.model
-    if number is not None:
-        model, train = CauseView(fitted.model, number), train.of_cause(number)
+        labels = {column.name: category_labels(column) for column in preprocessor.coded}
+    if run.cause_number:
         if options.get("baseline") == "nelson-aalen":
-            options["H0"] = subdistribution_hazard(dataset.splits.train, number)
+            options["H0"] = subdistribution_hazard(train, run.cause_number)
+        train = train.of_cause(run.cause_number)
     elif train.entry is not None and options.get("baseline", "nelson-aalen") == "nelson-aalen":
         options["H0"] = hazard_with_entries(train)
     explainer = SurvLimeExplainer(
@@ -123,7 +116,7 @@ def open_run(
         category_labels=labels,
         **options,
     )
-    return ExplainableRun(model, explainer, dataset, fitted, cause or "")
+    return ExplainableRun(run, explainer)
 
 
 def explain_subjects(run: ExplainableRun, subjects: Subjects, **options: Any) -> ExplainedSubjects:
@@ -160,7 +153,7 @@ def explain_subjects(run: ExplainableRun, subjects: Subjects, **options: Any) ->
         run.dataset.card.time_unit,
         notes,
         run.units,
-        run.cause,
+        run.loaded.cause,
     )
 
 

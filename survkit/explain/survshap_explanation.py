@@ -101,12 +101,12 @@ class SurvShapExplanation:
         return table.sort_values("mean_absolute", ascending=False, kind="stable")
 
     def over_time(self) -> pd.DataFrame:
-        """Return a table with one row per feature and time: time, value, standard_error."""
+        """Return a table with one row per feature and time: time, phi (value), standard_error."""
         d, t = self.values.shape
         return pd.DataFrame(
             {
                 "time": np.tile(self.times, d),
-                "value": self.values.ravel(),
+                "phi": self.values.ravel(),
                 "standard_error": self.standard_error.ravel(),
             },
             index=pd.Index(np.repeat(self.feature_names, t), name="feature"),

@@ -26,6 +26,7 @@ FOLDER = "explain"
 """Subfolder of a run for its explanations."""
 
 SETTINGS = "explanation.json"
+SURVSHAP_SETTINGS = "survshap.json"
 
 TITLE_WIDTH = 50
 
@@ -45,16 +46,23 @@ def output_folder(run: str, csv: str | None, out: str | None) -> Path:
         folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; --out names a folder")
-    earlier = _settings(folder)
-    same_table = _whole_path(earlier.get("csv")) == _whole_path(csv)
+    for name in (SETTINGS, SURVSHAP_SETTINGS):
+        _check_same(folder, read_settings(folder / name), run, csv, is_given=out is not None)
+    return folder
+
+
+def _check_same(
+    folder: Path, earlier: dict[str, Any], run: str, csv: str | None, *, is_given: bool
+) -> None:
+    """Refuse a folder with the explanations of another table or run."""
+    same_table = whole_path(earlier.get("csv")) == whole_path(csv)
     # A folder inside a run is of that run, also after it has moved.
-    same_run = out is None or _whole_path(earlier.get("run")) == _whole_path(run)
+    same_run = not is_given or whole_path(earlier.get("run")) == whole_path(run)
     if earlier and not (same_table and same_run):
         raise InputError(
             f"{folder} holds explanations of {earlier.get('csv') or 'test subjects'} by "
             f"{earlier.get('run')}; --out names another folder"
         )
-    return folder
 
 
 def write_explanation(
@@ -66,7 +74,7 @@ def write_explanation(
     included.
     """
     explanation, figures = explained.explanation, explained.subjects.figure_names
-    earlier = _settings(folder)
+    earlier = read_settings(folder / SETTINGS)
     paths = [folder / "explanation.csv", folder / "importance.csv"]
     write_bytes(paths[0], spreadsheet_csv(explanation_table(explained)))
     write_bytes(paths[1], spreadsheet_csv(explanation.global_importance().reset_index()))
@@ -74,13 +82,13 @@ def write_explanation(
         # A name in a script that the font does not have is drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         for name, figure in zip(figures, subject_figures(explained), strict=True):
-            paths.append(_save(figure.draw(), folder / name))
-        paths.append(_save(_all_subjects(explained), folder / "montecarlo.png"))
+            paths.append(save_figure(figure.draw(), folder / name))
+        paths.append(save_figure(_all_subjects(explained), folder / "montecarlo.png"))
     r_squared = explanation.mean_r_squared.round(6)
     summary = {
         **settings,
-        "run": _whole_path(settings["run"]),
-        "csv": _whole_path(settings["csv"]),
+        "run": whole_path(settings["run"]),
+        "csv": whole_path(settings["csv"]),
         "figures": figures,
         "r_squared": [None if np.isnan(r) else r for r in r_squared.tolist()],
         "effective_neighbours": explanation.effective_neighbours.mean(axis=1).round(1).tolist(),
@@ -150,15 +158,16 @@ def _all_subjects(explained: ExplainedSubjects) -> Any:
     return figure
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    """Return the settings of the explanations in a folder; none where there are none."""
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings of earlier explanations; none where there are none."""
     try:
-        return read_json(folder / SETTINGS) or {}
+        return read_json(path) or {}
     except InputError:
         return {}
 
 
-def _whole_path(path: str | None) -> str | None:
+def whole_path(path: str | None) -> str | None:
+    """Return a path from the root, None where there is none."""
     return None if path is None else str(Path(path).resolve())
 
 
@@ -169,7 +178,8 @@ def _figures_before(folder: Path, earlier: dict[str, Any]) -> list[Path]:
     return [folder / Path(name).name for name in earlier["figures"]]
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save_figure(figure: Any, path: Path) -> Path:
+    """Write a figure as PNG, close it and return the path."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=150, format="png")
     plt.close(figure)

@@ -136,7 +136,7 @@ def _at_point(problem: Problem, name: str, point: TimePoint) -> MeanMetric:
 
 def _over_cuts(problem: Problem) -> dict[str, MeanMetric]:
     """Return the Brier score's mean and integral over cuts 1..K and 0..K."""
-    reason = _no_mean_over_cuts(problem)
+    reason = no_mean_over_cuts(problem)
     if reason is not None:
         return {"brier": undefined(reason), "integrated_brier": undefined(reason)}
     last, outcomes = problem.last_cut, problem.outcomes
@@ -153,7 +153,8 @@ def _over_cuts(problem: Problem) -> dict[str, MeanMetric]:
     }
 
 
-def _no_mean_over_cuts(problem: Problem) -> str | None:
+def no_mean_over_cuts(problem: Problem) -> str | None:
+    """Return why a mean over the cuts has no value, None where it has one."""
     if problem.outcomes.why_no_cuts is not None:
         return problem.outcomes.why_no_cuts
     empty = ~problem.used.any(axis=0)
