@@ -51,6 +51,7 @@ BENCHMARKS = (
     Benchmark("Large data", "large_data"),
     Benchmark("Evaluation", "evaluation_speed"),
     Benchmark("SurvLIME", "survlime_speed", tiny=("--what", "many", "--repetitions=1", "--rows=2")),
+    Benchmark("SurvSHAP(t)", "survshap_speed"),
     Benchmark(
         "BART",
         "bart_speed",

@@ -1,4 +1,4 @@
-"""Draws the figures of models.md, competing_risks.md and external_validation.md, in two minutes.
+"""Draws the figures of the documentation, in two or three minutes.
 
 Those of models.md are of models that it trains on generated data.
 
@@ -16,9 +16,11 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -36,6 +38,12 @@ from survkit.datasets.assemble import Dataset
 from survkit.datasets.synthetic import true_survival
 from survkit.external_validation.evaluated import AS_TRAINED
 from survkit.external_validation.judge import judge
+from survkit.explain.importance_figures import importance_figure
+from survkit.explain.loaded_run import load_run
+from survkit.explain.over_time import importance_of_run
+from survkit.explain.subjects import from_test_split
+from survkit.explain.survshap_runs import explain_over_time
+from survkit.explain.survshap_writing import subject_figures
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
 from survkit.metrics.censoring import kaplan_meier
@@ -59,6 +67,8 @@ BART_ROWS = 1000
 BART_STEP = 0.5
 """Width of BART's time intervals."""
 LAST_MONTH = 360
+EXPLAINED_ROW = 7
+"""The test subject of gbsg2 whom explain.md explains."""
 LAST_TIME = 8
 """Where the figures end: the study ends at 10, and nothing is known of the time after it."""
 
@@ -97,6 +107,7 @@ def main(folder: Path = FOLDER, rows: int = 2000, epochs: int = 200) -> None:
         write(folder / f"{name}.svg", panels)
     write_competing_risks(folder / "competing_risks.svg")
     write_external_validation(folder / "external_validation.svg", epochs)
+    write_explanations(folder)
 
 
 def contrasting_subjects(data: Dataset) -> NDArray[np.float32]:
@@ -317,6 +328,23 @@ def write_competing_risks(path: Path) -> None:
         for axes in (first, *others):
             axes.set_xlabel("months since the diagnosis")
         figure.savefig(path, metadata={"Date": None})
+
+
+def write_explanations(folder: Path) -> None:
+    """Write the figures of explain.md, of the run that its example makes and explains."""
+    with TemporaryDirectory() as logs, redirect_stdout(io.StringIO()):
+        flags = ["--dataset", "gbsg2", "--model", "mtlr", "--log_dir", logs, "--bootstrap", "0"]
+        assert train([*flags, "--mode", "disabled"]) == 0
+        (result,) = Path(logs).glob("*/*/result.json")
+        run = load_run(result.parent)
+    subjects = from_test_split(run.dataset.splits.test, [EXPLAINED_ROW])
+    (subject,) = subject_figures(explain_over_time(run, subjects, seed=42))
+    importance = importance_of_run(run, repeats=5, seed=42)
+    with mpl.rc_context(_STYLE):
+        subject.draw().savefig(folder / "survshap.svg", metadata={"Date": None})
+        figure = importance_figure(importance, run.dataset.card.time_unit)
+        figure.savefig(folder / "permutation_importance.svg", metadata={"Date": None})
+    plt.close("all")
 
 
 if __name__ == "__main__":

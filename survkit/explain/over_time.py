@@ -16,6 +16,7 @@ from survkit.explain.loaded_run import LoadedRun
 from survkit.explain.permutation_importance import PermutationImportance, permutation_importance
 from survkit.explain.players import Players
 from survkit.explain.runs import ExplainedSubjects
+from survkit.explain.survshap_explanation import SurvShapExplanation
 from survkit.explain.survshap_runs import ExplainedOverTime
 from survkit.explain.survshap_writing import write_importance
 from survkit.explain.texts import WIDTH, time_text
@@ -46,12 +47,8 @@ def print_over_time(explained: ExplainedOverTime) -> None:
     for title, explanation, table in zip(
         explained.subjects.titles, explained.explanations, explained.tables, strict=True
     ):
-        own, mean = explanation.prediction[-1], explanation.baseline[-1]
-        end = time_text(float(explanation.times[-1]), explained.time_unit)
-        print(
-            f"{title}: SurvSHAP(t) of {explanation.quantity}, {own:.3f} at {end}; mean of "
-            f"{explained.background_size:,} training rows {mean:.3f}"
-        )
+        print(f"{title}: SurvSHAP(t) of {explanation.quantity}")
+        print(f"  {_difference_text(explanation, explained)}")
         if explanation.exact:
             print(f"  exact, from all {explanation.num_coalitions:,} coalitions")
         else:
@@ -59,10 +56,21 @@ def print_over_time(explained: ExplainedOverTime) -> None:
                 f"  from {explanation.num_coalitions:,} coalitions; Monte-Carlo standard error at "
                 f"most {explanation.standard_error.max():.2g}"
             )
-        print(_largest(table, explained.time_unit))
+        print(_largest(table))
 
 
-def _largest(table: pd.DataFrame, unit: str) -> str:
+def _difference_text(explanation: SurvShapExplanation, explained: ExplainedOverTime) -> str:
+    """Return where the subject's curve is furthest from the background's mean."""
+    difference = explanation.prediction - explanation.baseline
+    place = int(np.abs(difference).argmax())
+    return (
+        f"{explanation.prediction[place]:.3f} at "
+        f"{time_text(float(explanation.times[place]), explained.time_unit)}, where the mean of "
+        f"{explained.background_size:,} training rows is {explanation.baseline[place]:.3f}"
+    )
+
+
+def _largest(table: pd.DataFrame) -> str:
     rows = table.head(SHOWN)
     lines = {
         "feature": [
@@ -71,10 +79,8 @@ def _largest(table: pd.DataFrame, unit: str) -> str:
         ],
         "mean |phi|": [f"{size:.4f}" for size in rows["mean_absolute"]],
         "mean phi": [f"{mean:+.4f}" for mean in rows["mean"]],
-        "largest": [
-            f"{row['peak']:+.4f} at {time_text(row['peak_time'], unit)}"
-            for _, row in rows.iterrows()
-        ],
+        "largest phi": [f"{peak:+.4f}" for peak in rows["peak"]],
+        "at time": [time_text(time, "") for time in rows["peak_time"]],
     }
     return str(pd.DataFrame(lines).to_string(index=False, justify="left"))
 

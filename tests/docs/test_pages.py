@@ -124,7 +124,8 @@ def test_figures_can_be_drawn_again(tmp_path: Path) -> None:
     drawn = {path.name for path in tmp_path.iterdir()}
     of_benchmarks = {path.name for path in make_figures.FOLDER.glob("survset_*")}
     assert drawn == {path.name for path in make_figures.FOLDER.iterdir()} - of_benchmarks
-    assert drawn == {f"{name}.svg" for name in (*MODELS, "competing_risks", "external_validation")}
+    others = ("competing_risks", "external_validation", "survshap", "permutation_importance")
+    assert drawn == {f"{name}.svg" for name in (*MODELS, *others)}
 
 
 def elements(page: Path) -> list[Token]:

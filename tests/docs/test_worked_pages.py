@@ -21,6 +21,7 @@ PAGES = [
     "add_head",
     "add_cluster",
     "add_sweep",
+    "explain",
 ]
 
 
