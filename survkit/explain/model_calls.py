@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from survkit.explain.hazards import Curves
-from survkit.explain.models import Predict
+from survkit.explain.hazards import Curves, HazardReader, Kind
+from survkit.explain.inputs import as_whole, check_positive
+from survkit.explain.models import Predict, exact_tail, loaded, predictor
 from survkit.types import Float64Array
 
 BATCH_VALUES = 2**22
@@ -48,3 +50,34 @@ class ModelCalls(Generic[Reader]):
             self.count += 1
             parts.append(self.reader.read(curves, len(batch)))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def hazard_calls(
+    model: Any,
+    kind: Kind,
+    *,
+    times: Float64Array,
+    feature_names: Sequence[str],
+    output_times: Float64Array | None,
+    max_hazard: float | None,
+    batch_size: int | None,
+) -> ModelCalls[HazardReader]:
+    """Return calls of a model that read cumulative hazards (n, m) at the times (m,).
+
+    Parameters are those of `predictor`, `HazardReader` and `ModelCalls`.
+
+    Raises
+    ------
+    InputError
+        For a model that cannot be asked, or settings that cannot be used.
+    """
+    check_positive("max_hazard_value_allowed", max_hazard)
+    model = loaded(model)
+    predict = predictor(
+        model, kind=kind, times=times, feature_names=feature_names, output_times=output_times
+    )
+    return ModelCalls(
+        predict,
+        HazardReader(times, output_times, max_hazard, exact_tail=exact_tail(model)),
+        None if batch_size is None else as_whole("batch_size", batch_size),
+    )

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from survkit.explain import plots
 from survkit.explain.checks import check_failures, replace_unseen, warn_of_constants, warn_of_fits
 from survkit.explain.explanation import Cost, Explanation, MonteCarloExplanation
 from survkit.explain.hazards import HazardReader, Kind
@@ -30,22 +28,19 @@ from survkit.explain.inputs import (
     check_share,
 )
 from survkit.explain.local_models import LocalModels, Task
-from survkit.explain.model_calls import ModelCalls
-from survkit.explain.models import exact_tail, loaded, predictor
+from survkit.explain.model_calls import ModelCalls, hazard_calls
 from survkit.explain.neighbours import Neighbourhood, Weighting
 from survkit.explain.norms import as_norm
 from survkit.explain.objective import LOG_FLOOR, interval_lengths
 from survkit.explain.size import explanation_need
+from survkit.explain.weight_plots import WeightPlots
 from survkit.system import check_memory
 from survkit.types import Float64Array, InputError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 Baseline = Literal["nelson-aalen", "model"]
 
 
-class SurvLimeExplainer:
+class SurvLimeExplainer(WeightPlots):
     """Explains predictions of any survival model by local Cox models.
 
     The explainer draws neighbours of a subject, predicts their cumulative hazards with the model
@@ -139,23 +134,13 @@ class SurvLimeExplainer:
         )
         warn_of_constants(self.neighbourhood)
         self._seeds = np.random.SeedSequence(seed)
-        self.explanation: Explanation | None = None
-        self.montecarlo: MonteCarloExplanation | None = None
+        self.explanation = None
+        self.montecarlo = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the coefficients, d of them."""
         return self.neighbourhood.names
-
-    @property
-    def computed_weights(self) -> Float64Array | None:
-        """Coefficients (d,) of the last explanation, None before there is one."""
-        return None if self.explanation is None else self.explanation.coefficients
-
-    @property
-    def montecarlo_weights(self) -> Float64Array | None:
-        """Mean coefficients (h, d) of the last Monte-Carlo explanation, None before it."""
-        return None if self.montecarlo is None else self.montecarlo.coefficients
 
     def explain_instance(
         self,
@@ -290,82 +275,6 @@ class SurvLimeExplainer:
         self.montecarlo = result
         return result
 
-    def plot_weights(
-        self,
-        figsize: tuple[float, float] | None = None,
-        feature_names: Sequence[str] | None = None,
-        scale_with_data_point: bool = False,
-        figure_path: str | Path | None = None,
-        with_colour: bool = True,
-        absolute_vals: bool = False,
-        *,
-        axes: Axes | None = None,
-    ) -> Axes:
-        """Draw the last explanation as bars; see `survkit.explain.plots.bar_chart`.
-
-        `scale_with_data_point` draws each coefficient times the subject's value.
-        """
-        if self.explanation is None:
-            raise InputError("there is nothing to plot; call explain_instance first")
-        return self._draw(
-            plots.bar_chart,
-            self.explanation.coefficients,
-            self.explanation.values if scale_with_data_point else None,
-            feature_names,
-            figsize=figsize,
-            figure_path=figure_path,
-            with_colour=with_colour,
-            absolute_vals=absolute_vals,
-            axes=axes,
-        )
-
-    def plot_montecarlo_weights(
-        self,
-        figsize: tuple[float, float] | None = None,
-        feature_names: Sequence[str] | None = None,
-        scale_with_data_point: bool = False,
-        figure_path: str | Path | None = None,
-        with_colour: bool = True,
-        absolute_vals: bool = False,
-        *,
-        axes: Axes | None = None,
-    ) -> Axes:
-        """Draw the last Monte-Carlo explanation as boxen plots; see `plots.boxen_plot`.
-
-        The points are the subjects' mean coefficients, or the repetitions of a single subject.
-        """
-        if self.montecarlo is None:
-            raise InputError("there is nothing to plot; call montecarlo_explanation first")
-        return self._draw(
-            plots.boxen_plot,
-            self.montecarlo.samples,
-            self.montecarlo.values if scale_with_data_point else None,
-            feature_names,
-            figsize=figsize,
-            figure_path=figure_path,
-            with_colour=with_colour,
-            absolute_vals=absolute_vals,
-            axes=axes,
-        )
-
-    def _draw(
-        self,
-        plot: Callable[..., Axes],
-        coefficients: Float64Array,
-        values: Float64Array | None,
-        names: Sequence[str] | None,
-        **style: Any,
-    ) -> Axes:
-        """Draw coefficients, times the values where they are given."""
-        if names is not None:
-            names = as_names(None, names, len(self.feature_names))
-        return plot(
-            coefficients if values is None else coefficients * values,
-            names or self.feature_names,
-            label=plots.LABEL if values is None else plots.SCALED_LABEL,
-            **style,
-        )
-
     def _tasks(self, rows: Float64Array, repetitions: int, num_samples: int) -> list[Task]:
         need = explanation_need(
             as_whole("num_samples", num_samples),
@@ -382,21 +291,14 @@ class SurvLimeExplainer:
     def _model_calls(
         self, model: Any, kind: Kind, max_hazard: float | None, batch_size: int | None
     ) -> ModelCalls[HazardReader]:
-        check_positive("max_hazard_value_allowed", max_hazard)
-        model = loaded(model)
-        predict = predictor(
+        return hazard_calls(
             model,
-            kind=kind,
+            kind,
             times=self.times,
             feature_names=self.training_names,
             output_times=self.model_output_times,
-        )
-        return ModelCalls(
-            predict,
-            HazardReader(
-                self.times, self.model_output_times, max_hazard, exact_tail=exact_tail(model)
-            ),
-            None if batch_size is None else as_whole("batch_size", batch_size),
+            max_hazard=max_hazard,
+            batch_size=batch_size,
         )
 
     def _local_models(self, longest: float | None, verbose: bool) -> LocalModels:
