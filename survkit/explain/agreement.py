@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from survkit.explain.units import Unit
+from survkit.text import count_text
 from survkit.types import Float64Array
 
 MOST_COMPARED = 5
@@ -20,7 +21,7 @@ LEAST_APART = 2
 NO_EFFECT = 1e-9
 """Smaller effects are none."""
 
-RAISES, LOWERS, NONE = "raises", "lowers", "none"
+RAISES, LOWERS, NONE = "raises", "lowers", "no effect"
 
 
 class Agreement(NamedTuple):
@@ -32,7 +33,7 @@ class Agreement(NamedTuple):
         `survlime` (log hazard ratio to the reference) and `survshap` (mean absolute change of the
         curve), the rank of each by size (`survlime_rank`, `survshap_rank`; ties share the mean of
         theirs), what each does to the risk (`survlime_effect`, `survshap_effect`: raises, lowers or
-        none) and `disagree`: why the two disagree on the feature, empty where they do not.
+        no effect) and `disagree`: why the two disagree on the feature, empty where they do not.
     spearman : float
         Rank correlation of the sizes; NaN where it is undefined.
     reason : str
@@ -52,7 +53,7 @@ def compare(survlime: Float64Array, survshap: pd.DataFrame, *, rises: bool) -> A
 
     They disagree on a feature that is among the first ranks of one method (five, or half of the
     features where these are fewer than ten) if it is not among those of the other and at least
-    two ranks away, or if one says that it raises the risk and the other that it lowers it.
+    two ranks away, or if they differ in whether it raises or lowers the risk.
 
     Parameters
     ----------
@@ -121,8 +122,9 @@ def _difference(row: pd.Series, first: int) -> str:
     if min(ranks) > first:
         return ""
     effects = row["survlime_effect"], row["survshap_effect"]
-    if set(effects) == {RAISES, LOWERS}:
-        return f"{effects[0]} the risk by SurvLIME, {effects[1]} it by SurvSHAP(t)"
+    if effects[0] != effects[1]:
+        what = [effect if effect == NONE else f"{effect} the risk" for effect in effects]
+        return f"{what[0]} by SurvLIME, {what[1]} by SurvSHAP(t)"
     if max(ranks) > first and max(ranks) - min(ranks) >= LEAST_APART:
         return f"rank {ranks[0]:g} by SurvLIME, {ranks[1]:g} by SurvSHAP(t)"
     return ""
@@ -132,7 +134,7 @@ def _spearman(one: Float64Array, other: Float64Array) -> tuple[float, str]:
     from scipy.stats import spearmanr
 
     if len(one) < 3:
-        return np.nan, f"{len(one)} features are too few to correlate ranks"
+        return np.nan, f"no ranks to correlate among {count_text(len(one), 'feature')}"
     for name, values in (("SurvLIME", one), ("SurvSHAP(t)", other)):
         if np.ptp(values) <= NO_EFFECT:
             return np.nan, f"{name} ranks all features alike"

@@ -9,7 +9,7 @@ import numpy as np
 
 from survkit.explain.players import Players
 from survkit.explain.shapley import coalition_keys
-from survkit.types import BoolArray, Float64Array
+from survkit.types import BoolArray, Float64Array, IntArray
 
 PredictRows = Callable[[Float64Array], Float64Array]
 """Takes rows (n, p) and returns their predicted curves (n, T)."""
@@ -95,7 +95,7 @@ class _Masked(NamedTuple):
     """The different rows that coalitions make of one background row, and which one each makes."""
 
     rows: Float64Array
-    place: BoolArray | None
+    place: IntArray | None
     share: float
 
 

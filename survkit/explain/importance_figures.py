@@ -24,20 +24,18 @@ def importance_figure(found: PermutationImportance, time_unit: str) -> Figure:
     shown = min(len(found.feature_names), MOST_BARS)
     over_time = "integrated_brier" not in found.unshuffled.reasons
     bars = 0.27 * max(shown, 3) + 0.9
-    figure = plt.figure(figsize=(8.0, bars + (3.6 if over_time else 0)), layout="constrained")
-    if over_time:
-        upper, lower = figure.subfigures(2, 1, height_ratios=[3.6, bars])
-        _draw_lines(upper.subplots(), found, time_unit)
-    else:
-        lower = figure.subfigures(1, 1)
+    height = bars + (3.6 if over_time else 0)
+    figure = plt.figure(figsize=(8.0, height), layout="constrained")
     names = list(found.to_frame().index[:shown])
-    left, right = lower.subplots(1, 2, sharey=True)
-    label = "increase of the integrated Brier score"
     if over_time:
-        _draw_bars(left, found, "integrated_brier", names, label)
+        axes = figure.subplot_mosaic("TT;BC", height_ratios=[3.6, bars])
+        _draw_lines(axes["T"], found, time_unit)
+        label = "increase of the integrated Brier score"
+        _draw_bars(axes["B"], found, "integrated_brier", names, label)
     else:
-        left.axis("off")
-    _draw_bars(right, found, "concordance_td", names, "decrease of the concordance")
+        axes = figure.subplot_mosaic("C")
+    _draw_bars(axes["C"], found, "concordance_td", names, "decrease of the concordance")
+    axes["C"].tick_params(labelleft=not over_time)
     return figure
 
 

@@ -140,8 +140,8 @@ def _print_importance(found: PermutationImportance, run: LoadedRun) -> None:
         f"feature shuffled {repeats} times"
     )
     print(
-        f"  integrated Brier score {before.integrated_brier:.4f}, concordance_td "
-        f"{before.concordance_td:.4f} before shuffling"
+        f"  integrated Brier score {_score(before.integrated_brier)}, concordance_td "
+        f"{_score(before.concordance_td)} before shuffling"
     )
     table = found.to_frame()
     lines = {"feature": [shortened(str(name), WIDTH) for name in table.index[:SHOWN]]}
@@ -152,6 +152,10 @@ def _print_importance(found: PermutationImportance, run: LoadedRun) -> None:
         pairs = table[[name, f"{name}_sd"]].head(SHOWN).to_numpy()
         lines[title] = [_with_deviation(mean, deviation) for mean, deviation in pairs]
     print(pd.DataFrame(lines).to_string(index=False, justify="left"))
+
+
+def _score(value: float) -> str:
+    return "undefined" if np.isnan(value) else f"{value:.4f}"
 
 
 def _with_deviation(mean: float, deviation: float) -> str:

@@ -124,4 +124,4 @@ def coalition_keys(coalitions: BoolArray) -> IntArray:
         wide = np.zeros((len(packed), 8), dtype=np.uint8)
         wide[:, : packed.shape[1]] = packed
         return wide.view(np.uint64)[:, 0]
-    return np.ascontiguousarray(packed).view(f"V{packed.shape[1]}")[:, 0]  # type: ignore[return-value]
+    return np.ascontiguousarray(packed).view(f"V{packed.shape[1]}")[:, 0]

@@ -151,8 +151,8 @@ def subject_table(explanation: SurvShapExplanation, values: list[Value]) -> pd.D
 
 
 def _groups(players: Players) -> dict[str, list[int | str]]:
-    columns = {
-        name: list(np.flatnonzero(players.of_column == player))
+    columns: dict[str, list[int | str]] = {
+        name: [*np.flatnonzero(players.of_column == player).tolist()]
         for player, name in enumerate(players.names)
     }
     return {name: own for name, own in columns.items() if len(own) > 1}

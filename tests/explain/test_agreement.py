@@ -36,7 +36,8 @@ def test_the_features_of_a_disagreement_are_named_with_its_kind() -> None:
     assert found.spearman == pytest.approx(spearmanr(np.abs(lime), SIZES).statistic)
     assert found.sentence == (
         "SurvLIME and SurvSHAP(t) disagree on a (rank 6 by SurvLIME, 1 by SurvSHAP(t)); c (lowers "
-        "the risk by SurvLIME, raises it by SurvSHAP(t)); f (rank 1 by SurvLIME, 6 by SurvSHAP(t))."
+        "the risk by SurvLIME, raises the risk by SurvSHAP(t)); f (rank 1 by SurvLIME, 6 by "
+        "SurvSHAP(t))."
     )
     # Of the first ranks only; neighbours are none.
     swapped = SIZES[[0, 1, 3, 2, 4, 5]] * np.array([1, 1, 1, 1, -1, -1])
@@ -46,7 +47,7 @@ def test_the_features_of_a_disagreement_are_named_with_its_kind() -> None:
 def test_what_cannot_be_correlated_has_a_reason() -> None:
     few = compare(np.array([1.0, 2.0]), survshap(SIZES).iloc[:2], rises=False)
     assert np.isnan(few.spearman)
-    assert few.reason == "2 features are too few to correlate ranks"
+    assert few.reason == "no ranks to correlate among 2 features"
     flat = compare(np.zeros(6), survshap(SIZES), rises=False)
     assert flat.reason == "SurvLIME ranks all features alike"
     assert (flat.table["survlime_rank"] == 3.5).all()
@@ -68,3 +69,9 @@ def test_contributions_of_a_features_columns_add_up() -> None:
     np.testing.assert_allclose(found, [0.5, 0.4, -0.2, 0.0])
     table["coefficient"] = np.nan
     assert np.isnan(contributions_of_features(table, units, ["age"])).all()
+
+
+def test_a_value_that_is_the_reference_has_no_effect_for_survlime_alone() -> None:
+    lime = np.array([0.0, 0.5, 0.4, 0.3, 0.2, 0.1])
+    found = compare(lime, survshap(-SIZES), rises=False)
+    assert "a (no effect by SurvLIME, raises the risk by SurvSHAP(t))" in found.sentence
