@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         XGBCoxSurvival,
         estimator_class,
     )
-    from survkit.explain import SurvLimeExplainer
+    from survkit.explain import SurvLimeExplainer, SurvShapExplainer
     from survkit.metrics import Evaluation, Outcomes, evaluate
     from survkit.runs.read import FittedRun, load_fitted
     from survkit.runs.table import load_runs
@@ -71,6 +71,7 @@ __all__ = [
     "RandomForestSurvival",
     "Splits",
     "SurvLimeExplainer",
+    "SurvShapExplainer",
     "SurvivalBoostSurvival",
     "SurvivalData",
     "SurvivalPrediction",
@@ -93,6 +94,7 @@ _MODULES = {
     "Outcomes": "survkit.metrics",
     "Splits": "survkit.types",
     "SurvLimeExplainer": "survkit.explain",
+    "SurvShapExplainer": "survkit.explain",
     "SurvivalData": "survkit.types",
     "SurvivalPrediction": "survkit.types",
     "TimeGrid": "survkit.types",
