@@ -36,14 +36,14 @@ from survkit.configs.train import TrainConfig
 from survkit.datasets import load_dataset
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.synthetic import true_survival
-from survkit.external_validation.evaluated import AS_TRAINED
-from survkit.external_validation.judge import judge
 from survkit.explain.importance_figures import importance_figure
 from survkit.explain.loaded_run import load_run
 from survkit.explain.over_time import importance_of_run
 from survkit.explain.subjects import from_test_split
 from survkit.explain.survshap_runs import explain_over_time
 from survkit.explain.survshap_writing import subject_figures
+from survkit.external_validation.evaluated import AS_TRAINED
+from survkit.external_validation.judge import judge
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
 from survkit.metrics.censoring import kaplan_meier
