@@ -43,8 +43,23 @@ def curve_values(
     return values + share * (survival[:, following] - values)
 
 
+def own_values(
+    times: Float64Array, survival: Float64Array, at: Float64Array, *, step: bool
+) -> Float64Array:
+    """Read each curve at a time of its own, shape (n,); as `curve_values`, with `at` (n,)."""
+    right = np.searchsorted(times, at, side="right")
+    rows = np.arange(len(survival))
+    values = np.where(right > 0, survival[rows, np.maximum(right - 1, 0)], 1.0)
+    inside = right < len(times)
+    if step or not inside.any():
+        return values
+    following, start = np.where(inside, right, 0), np.where(right > 0, times[right - 1], 0.0)
+    share = np.where(inside, (at - start) / np.where(inside, times[following] - start, 1.0), 0.0)
+    return np.asarray(values + share * (survival[rows, following] - values))
+
+
 def time_of_level(
-    times: Float64Array, survival: Float64Array, level: float, *, step: bool
+    times: Float64Array, survival: Float64Array, level: float | Float64Array, *, step: bool
 ) -> Float64Array:
     """First time at which each curve is at or below a level, shape (n,); infinite where it is not.
 
@@ -52,13 +67,13 @@ def time_of_level(
     ----------
     times, survival, step
         As in `curve_values`.
-    level : float
-        A survival in [0, 1).
+    level : float or array, shape (n,)
+        A survival in [0, 1), or one for each curve.
     """
     if times[0] > 0:
         times = np.concatenate([[0.0], times])
         survival = np.column_stack([np.ones(len(survival)), survival])
-    below = survival <= level + _ROUNDING
+    below = survival <= np.expand_dims(level, -1) + _ROUNDING
     right = np.argmax(below, axis=1)
     reached = times[right]
     if not step:

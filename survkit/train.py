@@ -19,7 +19,7 @@ from survkit.configs.train import TrainConfig
 from survkit.configs.wandb import WandbConfig
 from survkit.extras import require
 from survkit.models.registry import MODELS, refuse_causes, refuse_late_entry
-from survkit.runs.flags import canonical, refuse_unread, registry_names
+from survkit.runs.flags import canonical, refuse_unread, refuse_unused, registry_names
 from survkit.runs.identity import RunFinder, configuration_id, resolved, run_id
 from survkit.types import InputError
 
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None, *, load: Load | None = None) -> int:
         )
         config: TrainConfig = build_config(TrainConfig, given.values)
         refuse_unread(config, given)
+        refuse_unused(config, given)
         train(config, build_config(WandbConfig, given.values), argv, load=load)
 
     return run_command(PROG, command)
@@ -81,6 +82,7 @@ def train(
     from survkit.models.fitting import use_device
     from survkit.models.size import check_size
     from survkit.runs.results import say_complete, show
+    from survkit.runs.rows import refuse_conformal
     from survkit.runs.subgroups import check_subgroups
     from survkit.training.tracking import WandbProcess
 
@@ -91,6 +93,7 @@ def train(
     refuse_causes(config.model, dataset.splits.train.num_causes)
     late = dataset.splits.train.entry is not None
     refuse_late_entry(config.model, late=late, calibrate=config.calibrate)
+    refuse_conformal(asdict(config), dataset)
     check_size(asdict(config), dataset, num_seeds=len(config.seeds or [config.seed]))
     check_subgroups(dataset, config.subgroups)
     config = resolved(replace(config, device=device), dataset)
@@ -170,8 +173,7 @@ def _train_stack(
     started: float,
 ) -> list[InputError]:
     """Build, fit, evaluate and record runs that differ only in their seeds; return the errors."""
-    from survkit.models.calibrated import CalibratedModel
-    from survkit.models.fitting import build_model, fit_models
+    from survkit.models.fitting import build_model, fit_models, recalibrate
     from survkit.runs.folder import provenance
     from survkit.runs.limits import loss_limits
     from survkit.runs.results import (
@@ -179,8 +181,8 @@ def _train_stack(
         finish_run,
         recorded_schema,
         show,
-        training_rows,
     )
+    from survkit.runs.rows import training_rows
     from survkit.training.tracking import ProgressBar
 
     config = stack[0].config
@@ -203,13 +205,12 @@ def _train_stack(
         run.folder.listeners = [mirrors[-1].log, progress.log, *limits]
 
     loaded = time.perf_counter()
-    errors = fit_models(models, rows, validation, monitors=[run.folder for run in stack])
+    errors = fit_models(models, rows.fit, validation, monitors=[run.folder for run in stack])
     progress.close()
-    if config.calibrate:
-        models = [
-            model if error else CalibratedModel(model, grid=dataset.grid).calibrate(validation)
-            for model, error in zip(models, errors, strict=True)
-        ]
+    models = [
+        model if error else recalibrate(model, stack[0].settings, validation, *rows)
+        for model, error in zip(models, errors, strict=True)
+    ]
     fitted = time.perf_counter()
 
     problems = [error for error in errors if error is not None]
@@ -227,7 +228,7 @@ def _train_stack(
                 seconds={name: seconds / len(stack) for name, seconds in shares.items()},
                 facts={
                     "configuration": configuration_id(run.config, dataset.sha256),
-                    "n_train": len(rows),
+                    "n_train": len(rows.fit),
                     "seeds_together": run.folder.seeds_together,
                 },
                 mirror=mirror.finish,

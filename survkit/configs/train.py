@@ -15,6 +15,7 @@ from survkit.types import InputError
 _optimisation = partial(option, topic="Optimisation")
 _regularisers = partial(option, topic="Regularisers of the router")
 _calibration = partial(option, topic="Calibration")
+_conformal = partial(option, topic="Conformal calibration")
 _evaluation = partial(option, topic="Evaluation")
 _run = partial(option, topic="Run and record", identity=False)
 
@@ -58,6 +59,25 @@ class TrainConfig(ModelConfig):
 
     calibrate: bool = _calibration(
         False, "map the predicted probabilities after training, as the validation split suggests"
+    )
+
+    conformal: Literal["none", "csd", "cipot"] = _conformal(
+        "none",
+        "hold calibration rows out of the training rows, to calibrate the predicted curves by this "
+        "method and to bound survival times from below",
+    )
+    conformal_level: float = _conformal(
+        0.9, "probability with which a survival time is to exceed its lower bound", above=0, below=1
+    )
+    conformal_share: float = _conformal(
+        0.2, "share of the training rows that are held out for calibration", above=0, below=1
+    )
+    conformal_groups: Literal["none", "expert"] = _conformal(
+        "none", "calibrate over all rows, or among the subjects of each expert (mixtures)"
+    )
+    conformal_censoring: Literal["kaplan_meier", "coxph"] = _conformal(
+        "kaplan_meier",
+        "how censoring is estimated: for everybody alike, or by a Cox regression on the features",
     )
 
     evaluation: Literal["standard", "published"] = _evaluation(
@@ -138,6 +158,8 @@ class TrainConfig(ModelConfig):
         super().__post_init__()
         if self.group is not None:
             check_group(self.group)
+        if self.conformal != "none":
+            self._check_conformal()
         if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
             raise InputError(f"--seeds names a seed twice: {' '.join(map(str, self.seeds))}")
         if self.loss_limits and len(self.seeds or ()) > 1:
@@ -147,4 +169,15 @@ class TrainConfig(ModelConfig):
             raise InputError(
                 "--evaluation_times names a time twice: "
                 + " ".join(map("{:g}".format, self.evaluation_times))
+            )
+
+    def _check_conformal(self) -> None:
+        if self.calibrate:
+            raise InputError(
+                "--calibrate and --conformal both map the predicted probabilities; choose one"
+            )
+        if self.evaluation == "published":
+            raise InputError(
+                "--conformal needs --evaluation standard: the published one renormalises the "
+                "curves of baselines after they are calibrated"
             )

@@ -83,6 +83,9 @@ class Card:
         The checks of a table that nobody has examined for leaks; None where somebody has.
     causes : mapping of str to int
         Number of events of each cause, in the order of their numbers; empty for one cause.
+    dependent_censoring : bool
+        Whether censoring is known to depend on the event time, so that weights cannot make up for
+        it.
     """
 
     name: str
@@ -96,6 +99,7 @@ class Card:
     notes: tuple[str, ...] = ()
     leak_checks: tuple[LeakCheck, ...] | None = None
     causes: Mapping[str, int] = field(default_factory=dict)
+    dependent_censoring: bool = False
 
     def check(self, n: int, events: int, causes: Mapping[str, int] | None = None) -> None:
         """Assert the counts of loaded data.

@@ -58,6 +58,7 @@ MNIST_CARD = Card(
     source="LeCun, Cortes, Burges: the MNIST database of handwritten digits",
     licence="copyright LeCun and Cortes; commonly given as CC BY-SA 3.0",
     notes=_NOTES,
+    dependent_censoring=True,
 )
 
 DIGITS_CARD = Card(
@@ -69,6 +70,7 @@ DIGITS_CARD = Card(
     "by way of scikit-learn",
     licence="CC BY 4.0",
     notes=_NOTES,
+    dependent_censoring=True,
 )
 
 

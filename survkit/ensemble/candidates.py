@@ -189,7 +189,9 @@ def _single_runs(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         for row in runs[unknown].to_dict("records")
     ]
     runs = runs[~unknown]
+    none = pd.Series("none", runs.index)
     calibrated = runs.get("config_calibrate", pd.Series(False, runs.index)).eq(True)
+    calibrated |= runs.get("config_conformal", none).fillna("none").ne("none")
     notes = [
         f"run {row['run_id']} ({row['model']}, seed {row['seed']:.0f}) is calibrated itself; an "
         "ensemble is calibrated as a whole (--calibrate), not by its members"

@@ -18,7 +18,8 @@ from survkit.metrics.outcomes import MIN_AT_RISK
 from survkit.models.size import check_bootstrap
 from survkit.runs.identity import EARLIER
 from survkit.runs.read import FittedRun
-from survkit.runs.results import evaluated_outcomes, is_published_baseline, predict_outcomes
+from survkit.runs.results import evaluated_outcomes, predict_outcomes
+from survkit.runs.rows import is_published_baseline
 from survkit.types import InputError, SurvivalData, SurvivalModel, SurvivalPrediction, TimeGrid
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from survkit.models.calibration import Calibration, fit_calibration
+from survkit.models.conformal import CONFORMAL, ConformalModel
 from survkit.models.ensemble import ENSEMBLE, EnsembleModel
 from survkit.models.states import rebuild_registered, with_kind
 from survkit.types import (
@@ -98,8 +99,8 @@ class CalibratedModel:
 
 
 def without_calibration(model: SurvivalModel) -> SurvivalModel:
-    """Return the model inside a calibrated one; any other model as it is."""
-    return model.inner if isinstance(model, CalibratedModel) else model
+    """Return the model inside a calibrated or conformal one; any other model as it is."""
+    return model.inner if isinstance(model, CalibratedModel | ConformalModel) else model
 
 
 def rebuild(saved: Mapping[str, Any]) -> SurvivalModel:
@@ -109,7 +110,7 @@ def rebuild(saved: Mapping[str, Any]) -> SurvivalModel:
     ----------
     saved : mapping
         A state, which names its kind under "model": a key of `MODELS`, `CAUSE_SPECIFIC`,
-        `ENSEMBLE` or `CALIBRATED`; or what an earlier version saved, see `with_kind`.
+        `ENSEMBLE`, `CALIBRATED` or `CONFORMAL`; or what an earlier version saved, see `with_kind`.
 
     Raises
     ------
@@ -119,6 +120,8 @@ def rebuild(saved: Mapping[str, Any]) -> SurvivalModel:
     state = with_kind(saved)
     if state["model"] == CALIBRATED:
         return CalibratedModel.from_state(state)
+    if state["model"] == CONFORMAL:
+        return ConformalModel.from_state(state)
     if state["model"] == ENSEMBLE:
         return EnsembleModel.from_state(state)
     return rebuild_registered(state)

@@ -9,7 +9,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from survkit.metrics import Outcomes, evaluate_against
+from survkit.models.calibrated import CalibratedModel
 from survkit.models.cause_specific import for_causes
+from survkit.models.conformal import ConformalModel
 from survkit.models.registry import MODELS, refuse_causes, refuse_late_entry
 from survkit.training.device import check_device
 from survkit.training.neural_model import NeuralSurvivalModel, fit_together
@@ -118,3 +120,41 @@ def fit_models(
         except InputError as error:
             errors.append(error)
     return errors
+
+
+def recalibrate(
+    model: SurvivalModel,
+    settings: Mapping[str, Any],
+    validation: SurvivalData,
+    fitted_on: SurvivalData,
+    calibration: SurvivalData | None,
+) -> SurvivalModel:
+    """Return a fitted model with the calibration that its flags ask for, if any.
+
+    Parameters
+    ----------
+    model : SurvivalModel
+        The fitted model.
+    settings : mapping
+        The resolved configuration, by flag.
+    validation : SurvivalData
+        The validation rows, for `calibrate`.
+    fitted_on, calibration : SurvivalData
+        The rows that the model was fitted on, and those held out of them, for `conformal`.
+
+    Raises
+    ------
+    InputError
+        As `ConformalModel.calibrate`.
+    """
+    if settings["calibrate"]:
+        return CalibratedModel(model, grid=model.grid).calibrate(validation)
+    if calibration is None:
+        return model
+    conformal = ConformalModel(
+        model,
+        method=settings["conformal"],
+        level=settings["conformal_level"],
+        by_expert=settings["conformal_groups"] == "expert",
+    )
+    return conformal.calibrate(calibration, fitted_on, censoring=settings["conformal_censoring"])

@@ -43,7 +43,7 @@ def predict(config: PredictConfig) -> Path:
     """
     from survkit.files import write_bytes
     from survkit.pages.csv_tables import spreadsheet_csv
-    from survkit.predict.tables import number_text, prediction_table, screen_table
+    from survkit.predict.tables import bounds_in, number_text, prediction_table, screen_table
     from survkit.runs.patients import read_patients
     from survkit.runs.read import load_fitted
     from survkit.runs.record_files import read_result
@@ -67,6 +67,9 @@ def predict(config: PredictConfig) -> Path:
         )
     similar, why_not = _similar_patients(config, run, patients)
     table = prediction_table(patients, run.model, config.times, similar, run.cause_names)
+    vacuous = sum(int((table[name] == 0).sum()) for name in bounds_in(map(str, table)))
+    if vacuous:
+        notes.append(f"{vacuous} of {len(table)} lower bounds are 0 and say nothing")
     write_bytes(out, spreadsheet_csv(table))
     for note in (*notes, *why_not):
         print(f"warning: {note}", file=sys.stderr)

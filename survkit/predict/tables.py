@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from survkit.metrics.clustering import chosen_expert
+from survkit.models.conformal import ConformalModel
 from survkit.predict.similar import SimilarPatients
+from survkit.runs.conformal_text import percent
 from survkit.runs.patients import Patients
 from survkit.types import InputError, SurvivalModel, SurvivalPrediction
 
@@ -20,6 +22,9 @@ SHOWN_PATIENTS = 10
 CURVES_AT_ONCE = 10_000
 
 ENDS = ("low", "high")
+
+LOWER_BOUND = "lower_bound_"
+"""What precedes the level in the name of a column of lower bounds."""
 
 
 @runtime_checkable
@@ -47,9 +52,10 @@ def prediction_table(
     `survival_T_low` and `survival_T_high`, the 95 % interval, where the model has one; with
     competing causes `cif_CAUSE_T`, the cumulative incidence of each by T; `median`, empty where
     survival stays above 1/2 up to the horizon; for a mixture `expert`, the one with the
-    largest weight, counted from 1 as in reports, and `expert_E_weight`; of each similar patient
-    `similar_K_row` (or what names it), `_time`, `_event` (1 or 0), with competing causes `_cause`,
-    and `_distance`, empty where there is none.
+    largest weight, counted from 1 as in reports, and `expert_E_weight`; with a conformal
+    calibration `lower_bound_90`, the lower bound of the survival time at this level in percent; of
+    each similar patient `similar_K_row` (or what names it), `_time`, `_event` (1 or 0), with
+    competing causes `_cause`, and `_distance`, empty where there is none.
     """
     parts = [
         _curve_columns(
@@ -57,7 +63,7 @@ def prediction_table(
             times,
             _ends(model, features, times),
             cause_names,
-        )
+        ).assign(**_lower_bound(model, features))
         for features in _chunks(patients.features)
     ]
     curves = pd.concat(parts, ignore_index=True)
@@ -116,6 +122,15 @@ def _curve_columns(
     return pd.DataFrame(columns)
 
 
+def _lower_bound(
+    model: SurvivalModel, features: NDArray[np.float32]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the lower bounds of a conformal model by the name of their column, else nothing."""
+    if not isinstance(model, ConformalModel):
+        return {}
+    return {f"{LOWER_BOUND}{percent(model.level)}": model.lower_bound(features)}
+
+
 def _similar_columns(similar: SimilarPatients) -> dict[str, object]:
     columns: dict[str, object] = {}
     pairs = zip(similar.positions.T, similar.distances.T, strict=True)
@@ -151,6 +166,8 @@ def _shown(row: Mapping[Any, Any], names: list[str], horizon: float) -> dict[str
     median = row["median"]
     shown = {names[0]: row[names[0]], **{name: _survival_text(row, name) for name in survival}}
     shown["median"] = f"> {horizon:.4g}" if pd.isna(median) else f"{median:.4g}"
+    for name in bounds_in(names):
+        shown[name] = f"{row[name]:.4g}" if row[name] > 0 else "0 (says nothing)"
     if "expert" in row:
         expert = row["expert"]
         shown["expert"] = f"{expert} ({row[f'expert_{expert}_weight']:.2f})"
@@ -158,6 +175,11 @@ def _shown(row: Mapping[Any, Any], names: list[str], horizon: float) -> dict[str
     if similar:
         shown["similar"] = ", ".join(str(each) for each in similar if not pd.isna(each))
     return shown
+
+
+def bounds_in(names: Iterable[str]) -> list[str]:
+    """Return the columns of lower bounds."""
+    return [name for name in names if name.startswith(LOWER_BOUND)]
 
 
 def _survival_text(row: Mapping[Any, Any], name: str) -> str:

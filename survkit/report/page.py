@@ -13,6 +13,7 @@ from survkit.pages.csv_tables import spreadsheet_csv
 from survkit.pages.document import Box, Section, render_page
 from survkit.pages.text_tables import TextTable, to_latex, to_markdown
 from survkit.report.cause_sections import causes_section
+from survkit.report.conformal_section import conformal_section
 from survkit.report.cox_sections import hazard_ratios_section
 from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
@@ -108,6 +109,7 @@ def _sections(
     sections = [
         comparison_section(material, tables),
         calibration_section(material, notes),
+        conformal_section(material),
         curves_section(material),
         causes_section(material, calibration_times(material)),
         subgroups,

@@ -22,6 +22,9 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrainC
 PATHS = ("data_dir", "csv_path")
 """Where data are, which says nothing about what they are."""
 
+OF_CONFORMAL = tuple(name for name in DEFAULTS if name.startswith("conformal_"))
+"""Flags that nothing reads without `conformal`."""
+
 
 def registry_names() -> dict[str, str]:
     """Return the names that help texts list, by the word that stands for them there."""
@@ -69,6 +72,8 @@ def canonical(config: TrainConfig) -> TrainConfig:
     dataset, model = dataset_name(config.dataset), model_name(config.model)
     # An args file may hold flags for several models, and a sweep those of all its runs.
     unread = {name: value for name, value in DEFAULTS.items() if not is_read(name, dataset, model)}
+    if config.conformal == "none":
+        unread |= {name: DEFAULTS[name] for name in OF_CONFORMAL}
     times = tuple(sorted(config.evaluation_times))
     group = config.group or folder_name(dataset)
     config = replace(
@@ -121,6 +126,19 @@ def refuse_unread(config: TrainConfig, given: Given) -> None:
             unread.append(flag)
     if unread:
         raise InputError(why_unread(unread, dataset, model))
+
+
+def refuse_unused(config: TrainConfig, given: Given) -> None:
+    """Refuse flags on the command line that another flag leaves without effect.
+
+    Raises
+    ------
+    InputError
+        For flags of a conformal calibration without one.
+    """
+    typed = [f"--{name}" for name in OF_CONFORMAL if name in given.typed]
+    if typed and config.conformal == "none":
+        raise InputError(f"{', '.join(typed)}: read only with --conformal csd or cipot")
 
 
 def why_unread(flags: Iterable[str], dataset: str, model: str) -> str:

@@ -13,7 +13,8 @@ from survkit.datasets.card import counts_text
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.models.calibration import Calibration
 from survkit.pages.markdown import markdown_block, markdown_code, markdown_text
-from survkit.runs.flags import PATHS, dataset_and_model_flags
+from survkit.runs.conformal_text import conformal_sentences, rests_on
+from survkit.runs.flags import OF_CONFORMAL, PATHS, dataset_and_model_flags
 from survkit.runs.hazard_text import hazard_ratio_cells
 from survkit.runs.leak_text import OWNERS_TASK, leak_check_rows
 from survkit.runs.metric_text import (
@@ -24,6 +25,7 @@ from survkit.runs.metric_text import (
     times_note,
     times_of,
 )
+from survkit.runs.rows import is_conformal
 from survkit.runs.subgroup_text import worst_text
 from survkit.runs.subgroups import recorded_subgroups
 from survkit.shell import shell_command
@@ -67,6 +69,7 @@ def model_card(
         "Test metrics": _metrics(result, dataset.splits.test),
         "Calibration": _calibration(result),
         **({"Subgroups": _subgroups(result)} if result.get("subgroups") else {}),
+        **({"What is guaranteed": _guaranteed(result)} if "conformal" in result else {}),
         **({"Experts": _experts(result)} if result["test"].get("expert_load") else {}),
         **({"Hazard ratios": _hazard_ratios(result)} if "hazard_ratios" in result else {}),
         **{
@@ -206,7 +209,8 @@ def _plain(value: object) -> object:
 def used_flags(config: Mapping[str, Any]) -> list[str]:
     """Return the flags that a run's data and model depend on, without paths."""
     read = (*COMMON_PARAMETERS, *dataset_and_model_flags(config["dataset"], config["model"]))
-    return [*(name for name in read if name not in PATHS), "calibrate", "seed"]
+    conformal = (*(["conformal", *OF_CONFORMAL] if is_conformal(config) else ()),)
+    return [*(name for name in read if name not in PATHS), "calibrate", *conformal, "seed"]
 
 
 def _convergence(result: Mapping[str, Any]) -> list[str]:
@@ -292,6 +296,11 @@ def _subgroups(result: Mapping[str, Any]) -> list[str]:
         "",
         "`result.json` has all metrics of each subgroup, and its differences to the others.",
     ]
+
+
+def _guaranteed(result: Mapping[str, Any]) -> list[str]:
+    sentences = (*conformal_sentences(result), *rests_on(result["conformal"]))
+    return _bullets(map(markdown_text, sentences))
 
 
 def _experts(result: Mapping[str, Any]) -> list[str]:

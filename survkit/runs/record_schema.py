@@ -59,6 +59,10 @@ def _optional_fields(**of: Holds) -> Holds:
     )
 
 
+def _both(one: Holds, other: Holds) -> Holds:
+    return lambda value: one(value) and other(value)
+
+
 def _only(holds: Holds, **of: Holds) -> Holds:
     """Return a check of a mapping that holds no other keys than these."""
     known = _optional_fields(**of)
@@ -146,6 +150,29 @@ _SUBGROUP_SCORES = _fields(
     subgroups=_list_of(_SUBGROUP),
     comparisons=_list_of(_only(_fields(**_COMPARISON_KINDS), **_COMPARISON_KINDS)),
 )
+_COVERAGE = _fields(value=_NUMBER_OR_NONE, interval=_or_none(_is_interval), reason=_is_text)
+_OF_GROUP = {"expert": _COUNT_OR_NONE, "rows": _is_count, "events": _is_count}
+_BOUNDS = _both(
+    _fields(
+        **_OF_GROUP,
+        coverage=_COVERAGE,
+        vacuous=_is_count,
+        bound_quantiles=_list_of(_is_number),
+        **dict.fromkeys(("mean_bound", "median_bound"), _is_number),
+    ),
+    _optional_fields(true_coverage=_COVERAGE),
+)
+_CONFORMAL = _both(
+    _fields(
+        **dict.fromkeys(("method", "censoring", "censoring_problem"), _is_text),
+        **dict.fromkeys(("by_expert", "reached", "dependent_censoring"), _is_flag),
+        **dict.fromkeys(("n_fit", "n_calibration", "subjects", "events"), _is_count),
+        level=_is_number,
+        subjects_needed=_is_count,
+        calibration_groups=_list_of(_fields(**_OF_GROUP, needed=_is_count, own=_is_flag)),
+    ),
+    _optional_fields(test=_list_of(_BOUNDS)),
+)
 
 NOT_TESTED = {"evaluate_test": False}
 """What a result holds in place of its test metrics where the test rows were left out."""
@@ -183,6 +210,7 @@ _KNOWN: dict[str, Holds] = {
     "proportional_hazards": _list_of(_is_hazards_test),
     "leak_checks": _list_of(_LEAK_CHECK),
     "subgroups": _list_of(_SUBGROUP_SCORES),
+    "conformal": _CONFORMAL,
     "files": _mapping_of(_fields(size=_is_count, sha256=_is_text)),
     "sha256": _is_text,
 }

@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 
 import survkit
-from survkit.baselines.published import leave_out_fold, renormalised
+from survkit.baselines.published import renormalised
 from survkit.datasets.assemble import Dataset
 from survkit.metrics import Outcomes, evaluate_against
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.calibration import Calibration
 from survkit.models.registry import MODELS
+from survkit.runs.conformal_record import conformal_record
+from survkit.runs.conformal_text import conformal_sentences
 from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
 from survkit.runs.hazard_record import hazard_ratio_record
 from survkit.runs.metric_text import result_summary
 from survkit.runs.model_card import FILE, model_card
 from survkit.runs.record_schema import NOT_TESTED
+from survkit.runs.rows import is_published_baseline, training_rows
 from survkit.runs.subgroup_text import scores_text
 from survkit.runs.subgroups import (
     SUBGROUPS,
@@ -34,7 +37,6 @@ from survkit.text import one_line
 from survkit.types import (
     InputError,
     NotFiniteError,
-    SurvivalData,
     SurvivalModel,
     SurvivalPrediction,
 )
@@ -69,25 +71,6 @@ def evaluated_outcomes(dataset: Dataset, settings: Mapping[str, Any]) -> dict[st
         )
         for split in evaluated_splits(settings)
     }
-
-
-def training_rows(dataset: Dataset, settings: Mapping[str, Any]) -> SurvivalData:
-    """Return the rows to fit on: all training rows, fewer for a published baseline.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The data.
-    settings : mapping
-        The resolved configuration, by flag.
-
-    Raises
-    ------
-    InputError
-        As `leave_out_fold`.
-    """
-    train = dataset.splits.train
-    return leave_out_fold(train, settings["seed"]) if is_published_baseline(settings) else train
 
 
 def finish_run(
@@ -143,7 +126,11 @@ def finish_run(
         raise _not_finite(error, settings) from None
     _write_checkpoint(folder, model, dataset, settings)
     rows = training_rows(dataset, settings)
-    effects = hazard_ratio_record(model, rows, dataset.preprocessor)
+    effects = hazard_ratio_record(model, rows.fit, dataset.preprocessor)
+    dependent = dataset.card.dependent_censoring
+    guarantees = conformal_record(
+        model, rows, outcomes.get("test"), settings, dependent_censoring=dependent
+    )
     timing = {**seconds, "evaluate_seconds": time.perf_counter() - started}
     described = _describe(folder, dataset, model, settings)
     result = {
@@ -153,6 +140,7 @@ def finish_run(
         "timing": {**timing, "total_seconds": sum(timing.values())},
         **metrics,
         **effects,
+        **guarantees,
     }
     if mirror:
         mirror(result)
@@ -242,12 +230,6 @@ def predict_outcomes(model: SurvivalModel, outcomes: Outcomes) -> SurvivalPredic
     return replace(prediction, step=False)
 
 
-def is_published_baseline(settings: Mapping[str, Any]) -> bool:
-    """Whether the published evaluation fits and scores the model of a run in its own way."""
-    entry = MODELS.get(settings["model"])  # an ensemble has none
-    return settings["evaluation"] == "published" and entry is not None and entry.is_baseline
-
-
 def _renormalised(
     prediction: SurvivalPrediction, folder: RunFolder, split: str
 ) -> SurvivalPrediction:
@@ -329,4 +311,6 @@ def show(folder: RunFolder, result: dict[str, Any]) -> None:
     print(result_summary(result))
     if scores := recorded_subgroups(result):
         print(f"\n{scores_text(result['model'], scores, result['time_unit'])}\n")
+    for sentence in conformal_sentences(result):
+        print(sentence)
     print(f"record: {one_line(str(folder.path))}")

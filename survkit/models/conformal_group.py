@@ -1,0 +1,126 @@
+"""The conformal calibration of one group of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survkit.metrics.censoring import kaplan_meier
+from survkit.metrics.conformal_bounds import BoundCalibration, CensoringCurves, calibrate_bounds
+from survkit.metrics.conformal_curves import (
+    LEVELS,
+    completed_times,
+    ipot_percentiles,
+    mapped_by_percentiles,
+    quantile_shifts,
+    shifted_curves,
+)
+from survkit.types import BoolArray, FloatArray, SurvivalData, SurvivalPrediction
+
+CurveMethod = Literal["csd", "cipot"]
+
+
+class ConformalGroup(NamedTuple):
+    """What the calibration rows of a group say.
+
+    Parameters
+    ----------
+    percentiles : array, shape (99,) or (0,), float64
+        CiPOT: percentiles of the predicted survival at the own event time.
+    shifts : array, shape (99,) or (0,), float64
+        CSD: by how much each predicted quantile is too late.
+    bounds : BoundCalibration
+        For lower bounds.
+    rows, events : int
+        Calibration rows, and events among them.
+    """
+
+    percentiles: NDArray[np.float64]
+    shifts: NDArray[np.float64]
+    bounds: BoundCalibration
+    rows: int
+    events: int
+
+    def state(self) -> dict[str, Any]:
+        """Return it as arrays and plain values."""
+        return {**self._asdict(), "bounds": self.bounds._asdict()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Rebuild what `state` returned."""
+        return cls(**{**state, "bounds": BoundCalibration(**state["bounds"])})
+
+
+def curve_quantiles(prediction: SurvivalPrediction) -> NDArray[np.float64]:
+    """Return the times of all `LEVELS` of event probability, shape (n, 99).
+
+    A curve that ends before one is continued along the straight line through (0, 1) and its last
+    point; one that never falls has infinite quantiles.
+    """
+    return np.column_stack([prediction.quantile(float(p), extrapolate="line") for p in LEVELS])
+
+
+def calibrate_group(
+    rows: SurvivalData,
+    chosen: BoolArray,
+    fitted_on: SurvivalData,
+    *,
+    survival: FloatArray,
+    quantiles: FloatArray,
+    censoring: CensoringCurves,
+    horizon: float,
+) -> ConformalGroup:
+    """Calibrate on some of the calibration rows.
+
+    Parameters
+    ----------
+    rows : SurvivalData
+        All calibration rows, n of them.
+    chosen : array, shape (n,), bool
+        Those of the group.
+    fitted_on : SurvivalData
+        The rows that the model was fitted on.
+    survival : array, shape (n,)
+        Predicted survival of each row at its own time.
+    quantiles : array, shape (n, 99) or (n, 0)
+        Predicted quantiles, for CSD; without columns for CiPOT.
+    censoring : CensoringCurves
+        Of all calibration rows.
+    horizon : float
+        The last predicted time: of a later event it is only known that it came after it.
+    """
+    time, event = rows.time[chosen], rows.event[chosen]
+    subject_id = None if rows.subject_id is None else rows.subject_id[chosen]
+    bounds = calibrate_bounds(
+        survival[chosen],
+        time,
+        event,
+        CensoringCurves(censoring.times, censoring.values[chosen]),
+        horizon=horizon,
+        subject_id=subject_id,
+    )
+    percentiles = shifts = np.empty(0)
+    if quantiles.shape[1]:
+        population = kaplan_meier(fitted_on.time, fitted_on.event)
+        completed = completed_times(time, event, population)
+        shifts = quantile_shifts(quantiles[chosen], completed)
+    else:
+        percentiles = ipot_percentiles(survival[chosen], event & (time <= horizon))
+    return ConformalGroup(percentiles, shifts, bounds, len(time), int(event.sum()))
+
+
+def calibrated_curves(
+    group: ConformalGroup, prediction: SurvivalPrediction, quantiles: FloatArray | None
+) -> NDArray[np.float64]:
+    """Return the survival of a prediction as the group's calibration has it, shape (n, t).
+
+    `quantiles` (n, 99) are those of the predicted curves, for CSD.
+    """
+    if quantiles is not None:
+        return shifted_curves(quantiles, group.shifts, prediction.times)
+    # Rounding may let a curve rise or leave [0, 1].
+    survival = np.minimum.accumulate(np.clip(prediction.survival, 0.0, 1.0), axis=1)
+    return mapped_by_percentiles(survival, group.percentiles)
