@@ -86,6 +86,29 @@ def time_of_level(
     return np.where(below.any(axis=1), reached, np.inf)
 
 
+def times_of_levels(
+    times: Float64Array, survival: Float64Array, levels: Float64Array, *, step: bool
+) -> Float64Array:
+    """Return what `time_of_level` does for each of k levels, shape (n, k).
+
+    One search a curve, where `time_of_level` compares every value of it with every level.
+    """
+    if times[0] > 0:
+        times = np.concatenate([[0.0], times])
+        survival = np.column_stack([np.ones(len(survival)), survival])
+    falling = -np.minimum.accumulate(survival, axis=1)
+    right = np.stack([np.searchsorted(own, -levels - _ROUNDING) for own in falling])
+    known = np.minimum(right, len(times) - 1)
+    reached = times[known]
+    if not step:
+        left = np.maximum(known - 1, 0)
+        high, low = (np.take_along_axis(survival, place, axis=1) for place in (left, known))
+        drop = high - low
+        share = np.divide(high - levels, drop, out=np.zeros_like(drop), where=drop > 0)
+        reached = times[left] + np.clip(share, 0, 1) * (times[known] - times[left])
+    return np.where(right < len(times), reached, np.inf)
+
+
 def area_under(
     times: Float64Array, survival: Float64Array, until: float, *, step: bool
 ) -> Float64Array:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from survkit.datasets.holdout import stratified_split
-from survkit.types import InputError, SurvivalData
+from survkit.types import BoolArray, InputError, SurvivalData
 
 FEWEST_ROWS = 2
 """Rows that calibration and fitting need at least, each with an event among them."""
@@ -45,19 +44,21 @@ def hold_out_calibration(
         subjects, of_row = np.unique(train.subject_id, return_inverse=True)
     event = np.zeros(len(subjects), np.int64)
     np.maximum.at(event, of_row, train.event)
-    held_out = round(share * len(subjects))
+    if len(subjects) < 2 * FEWEST_ROWS:
+        raise _too_few(share, train.event, np.zeros(n, dtype=np.bool_), "calibration")
+    held_out = min(max(round(share * len(subjects)), 1), len(subjects) - 1)
     _, calibration = stratified_split(np.arange(len(subjects)), held_out, event, seed=seed)
     chosen = np.isin(of_row, calibration)
-    _check("calibration", train.event, chosen, share)
-    _check("fitting", train.event, ~chosen, share)
+    for what, part in (("calibration", chosen), ("fitting", ~chosen)):
+        if part.sum() < FEWEST_ROWS or not train.event[part].any():
+            raise _too_few(share, train.event, part, what)
     return train.subset(~chosen), train.subset(chosen)
 
 
-def _check(what: str, event: NDArray[np.bool_], chosen: NDArray[np.bool_], share: float) -> None:
-    rows, events = int(chosen.sum()), int(event[chosen].sum())
-    if rows < FEWEST_ROWS or not events:
-        raise InputError(
-            f"--conformal_share {share:g} of {len(event):,} training rows with "
-            f"{int(event.sum()):,} events leaves {rows:,} rows with {events:,} events for {what}; "
-            f"at least {FEWEST_ROWS} rows and 1 event are needed"
-        )
+def _too_few(share: float, event: BoolArray, part: BoolArray, what: str) -> InputError:
+    return InputError(
+        f"--conformal_share {share:g} of {len(event):,} training rows with "
+        f"{int(event.sum()):,} events leaves {int(part.sum()):,} rows with "
+        f"{int(event[part].sum()):,} events for {what}; at least {FEWEST_ROWS} rows and 1 event "
+        "are needed"
+    )

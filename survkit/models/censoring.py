@@ -66,34 +66,40 @@ class CoxCensoring:
     ----------
     cox : CoxPH
         The fitted regression.
+    end : float
+        When nobody is observed any longer: G is 0 from there on.
     """
 
-    def __init__(self, cox: CoxPH) -> None:
+    def __init__(self, cox: CoxPH, end: float) -> None:
         self.cox = cox
+        self.end = end
         summary = cox.fit_summary
         self.problem = "" if summary.converged in (True, None) else summary.convergence_reason
 
     def curves(self, features: NDArray[np.float32]) -> CensoringCurves:
-        """Return the predicted curves at the training rows' censoring times up to the horizon."""
+        """Return the predicted curves at the censoring times of the rows that it was fitted on."""
         steps = self.cox.knots.steps
-        if len(steps) == 0:
-            return CensoringCurves(steps, np.ones((len(features), 0)))
-        return CensoringCurves(steps, self.cox.predict(features, steps).survival)
+        values = self.cox.predict(features, steps).survival
+        return CensoringCurves(
+            np.append(steps, self.end), np.column_stack([values, np.zeros(len(values))])
+        )
 
     def state(self) -> dict[str, Any]:
         """Return the regression."""
-        return {"cox": self.cox.state()}
+        return {"cox": self.cox.state(), "end": self.end}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild what `state` returned."""
-        return cls(CoxPH.from_state(state["cox"]))
+        return cls(CoxPH.from_state(state["cox"]), state["end"])
 
 
 def fit_censoring(method: CensoringMethod, data: SurvivalData, grid: TimeGrid) -> CensoringModel:
     """Estimate the distribution of censoring times.
 
-    At a tied time events come first: they are no longer at risk of being censored.
+    At a tied time events come first: they are no longer at risk of being censored. The regression
+    leaves out those who are censored at the last time of all: the end of a study comes for
+    everybody, whatever the features.
 
     Parameters
     ----------
@@ -113,15 +119,17 @@ def fit_censoring(method: CensoringMethod, data: SurvivalData, grid: TimeGrid) -
         raise InputError(f"conformal_censoring is '{method}'; it must be kaplan_meier or coxph")
     if method == "kaplan_meier":
         return SameForAll(censoring_distribution(data.time, data.event))
-    if data.event.all():
+    end = float(data.time.max())
+    censored = ~data.event & (data.time < end)
+    if not censored.any():
         raise InputError(
-            "--conformal_censoring coxph: nobody is censored, so there is nothing to regress; use "
-            "kaplan_meier"
+            "--conformal_censoring coxph: nobody is censored before the last time, so there is "
+            "nothing to regress; use kaplan_meier"
         )
     # Just before its time an event leaves those at risk of being censored then.
     time = np.where(data.event, np.nextafter(data.time, 0.0), data.time)
-    flipped = replace(data, time=time, event=~data.event, true_time=None)
-    return CoxCensoring(CoxPH(grid=grid).fit(flipped, flipped))
+    flipped = replace(data, time=time, event=censored, true_time=None)
+    return CoxCensoring(CoxPH(grid=grid).fit(flipped, flipped), end)
 
 
 def rebuild_censoring(state: Mapping[str, Any]) -> CensoringModel:

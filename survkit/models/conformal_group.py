@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from survkit.curves import times_of_levels
 from survkit.metrics.censoring import kaplan_meier
 from survkit.metrics.conformal_bounds import BoundCalibration, CensoringCurves, calibrate_bounds
 from survkit.metrics.conformal_curves import (
@@ -51,7 +52,15 @@ class ConformalGroup(NamedTuple):
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild what `state` returned."""
-        return cls(**{**state, "bounds": BoundCalibration(**state["bounds"])})
+        bounds = state["bounds"]
+        arrays = (np.asarray(bounds[name]) for name in ("scores", "weight_below"))
+        return cls(
+            np.asarray(state["percentiles"]),
+            np.asarray(state["shifts"]),
+            BoundCalibration(*arrays, bounds["subjects"]),
+            state["rows"],
+            state["events"],
+        )
 
 
 def curve_quantiles(prediction: SurvivalPrediction) -> NDArray[np.float64]:
@@ -60,7 +69,11 @@ def curve_quantiles(prediction: SurvivalPrediction) -> NDArray[np.float64]:
     A curve that ends before one is continued along the straight line through (0, 1) and its last
     point; one that never falls has infinite quantiles.
     """
-    return np.column_stack([prediction.quantile(float(p), extrapolate="line") for p in LEVELS])
+    times, survival = prediction.times, prediction.survival
+    reached = times_of_levels(times, survival, 1 - LEVELS, step=prediction.step)
+    fall = 1.0 - survival[:, -1:]
+    beyond = np.divide(LEVELS * times[-1], fall, out=np.full_like(reached, np.inf), where=fall > 0)
+    return np.where(np.isinf(reached), beyond, reached)
 
 
 def calibrate_group(

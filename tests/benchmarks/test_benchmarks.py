@@ -42,6 +42,7 @@ def test_every_module_is_collected_or_measures_no_speed() -> None:
         "bart_coverage",
         "bart_rossi",
         "competing_truth",
+        "conformal_coverage",
         "sepsis_search",
         "subgroup_level",
         "time_grids",

@@ -55,6 +55,9 @@ def another_value(config: TrainConfig, name: str) -> object:
         "quantile_event_times": True,
         "stratified_split": True,
         "split": "holdout",
+        "conformal": "cipot",
+        "conformal_groups": "expert",
+        "conformal_censoring": "coxph",
     }
     if name in known:
         return known[name]
