@@ -53,11 +53,12 @@ class ConformalGroup(NamedTuple):
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Rebuild what `state` returned."""
         bounds = state["bounds"]
-        arrays = (np.asarray(bounds[name]) for name in ("scores", "weight_below"))
         return cls(
             np.asarray(state["percentiles"]),
             np.asarray(state["shifts"]),
-            BoundCalibration(*arrays, bounds["subjects"]),
+            BoundCalibration(
+                np.asarray(bounds["scores"]), np.asarray(bounds["weight_below"]), bounds["subjects"]
+            ),
             state["rows"],
             state["events"],
         )
