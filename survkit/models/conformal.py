@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -25,6 +24,8 @@ from survkit.models.conformal_group import (
     calibrate_group,
     calibrated_curves,
     curve_quantiles,
+    fewest_rows,
+    refuse_unsuited,
 )
 from survkit.models.states import rebuild_registered
 from survkit.types import (
@@ -42,9 +43,6 @@ CONFORMAL = "conformal"
 
 POOLED = -1
 """The number of the group of all rows."""
-
-FEWEST_ROWS = 50
-"""Rows of a group with fewer say too little of it: it is calibrated with all rows."""
 
 ROWS_AT_ONCE = 1000
 
@@ -284,34 +282,7 @@ class ConformalModel:
         )
 
 
-def fewest_rows(level: float) -> int:
-    """Return the calibration rows that a group needs to be calibrated on its own."""
-    return max(FEWEST_ROWS, math.ceil(2 / (1 - level) - 1e-9))
-
-
 def _experts(prediction: SurvivalPrediction) -> NDArray[np.int64]:
     if prediction.expert_weights is None:
         raise InputError("groups are those of a mixture's experts, and this model has none")
     return chosen_expert(prediction.expert_weights)
-
-
-def refuse_unsuited(data: SurvivalData) -> None:
-    """Refuse data for which the conformal methods are not defined.
-
-    Raises
-    ------
-    InputError
-        For several causes, or subjects who come under observation late.
-    """
-    if data.num_causes > 1:
-        raise InputError(
-            f"--conformal is for one cause, and the data have {data.num_causes} competing ones: a "
-            "calibrated survival curve says nothing of how its falls are shared among them; "
-            "--cause_of_interest NAME analyses one cause with the others censored"
-        )
-    if data.entry is not None:
-        raise InputError(
-            "--conformal does not correct for subjects who come under observation late "
-            "(--entry_column): they have survived until then, so they are not exchangeable with "
-            "new subjects; leave it out"
-        )

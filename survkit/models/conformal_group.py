@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Self
 
@@ -19,9 +20,12 @@ from survkit.metrics.conformal_curves import (
     quantile_shifts,
     shifted_curves,
 )
-from survkit.types import BoolArray, FloatArray, SurvivalData, SurvivalPrediction
+from survkit.types import BoolArray, FloatArray, InputError, SurvivalData, SurvivalPrediction
 
 CurveMethod = Literal["csd", "cipot"]
+
+FEWEST_ROWS = 50
+"""Rows of a group with fewer say too little of it: it is calibrated with all rows."""
 
 
 class ConformalGroup(NamedTuple):
@@ -138,3 +142,30 @@ def calibrated_curves(
     # Rounding may let a curve rise or leave [0, 1].
     survival = np.minimum.accumulate(np.clip(prediction.survival, 0.0, 1.0), axis=1)
     return mapped_by_percentiles(survival, group.percentiles)
+
+
+def fewest_rows(level: float) -> int:
+    """Return the calibration rows that a group needs to be calibrated on its own."""
+    return max(FEWEST_ROWS, math.ceil(2 / (1 - level) - 1e-9))
+
+
+def refuse_unsuited(data: SurvivalData) -> None:
+    """Refuse data for which the conformal methods are not defined.
+
+    Raises
+    ------
+    InputError
+        For several causes, or subjects who come under observation late.
+    """
+    if data.num_causes > 1:
+        raise InputError(
+            f"--conformal is for one cause, and the data have {data.num_causes} competing ones: a "
+            "calibrated survival curve says nothing of how its falls are shared among them; "
+            "--cause_of_interest NAME analyses one cause with the others censored"
+        )
+    if data.entry is not None:
+        raise InputError(
+            "--conformal does not correct for subjects who come under observation late "
+            "(--entry_column): they have survived until then, so they are not exchangeable with "
+            "new subjects; leave it out"
+        )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from survkit.metrics import Outcomes
 from survkit.metrics.bound_coverage import Coverage, censored_coverage, true_coverage
 from survkit.metrics.conformal_bounds import subjects_needed
-from survkit.models.conformal import POOLED, ConformalModel, fewest_rows
+from survkit.models.conformal import POOLED, ConformalModel
+from survkit.models.conformal_group import fewest_rows
 from survkit.runs.rows import FitRows
 from survkit.types import SurvivalData, SurvivalModel
 

@@ -9,7 +9,7 @@ from survkit.baselines.published import leave_out_fold
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.calibration_rows import hold_out_calibration
 from survkit.heads import HEADS
-from survkit.models.conformal import refuse_unsuited
+from survkit.models.conformal_group import refuse_unsuited
 from survkit.models.registry import MODELS
 from survkit.types import InputError, SurvivalData
 

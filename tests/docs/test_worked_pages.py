@@ -23,6 +23,7 @@ PAGES = [
     "add_sweep",
     "explain",
 ]
+PAGES += ["conformal"]
 
 
 @pytest.mark.parametrize("page", PAGES)

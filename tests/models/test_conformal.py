@@ -10,8 +10,8 @@ from survkit.metrics.censoring import censoring_distribution
 from survkit.metrics.conformal_curves import LEVELS
 from survkit.models.calibrated import rebuild, without_calibration
 from survkit.models.censoring import CoxCensoring, fit_censoring
-from survkit.models.conformal import POOLED, ConformalModel, fewest_rows
-from survkit.models.conformal_group import CurveMethod, curve_quantiles
+from survkit.models.conformal import POOLED, ConformalModel
+from survkit.models.conformal_group import CurveMethod, curve_quantiles, fewest_rows
 from survkit.training.checkpoint import load_checkpoint, save_checkpoint
 from survkit.types import InputError, SurvivalData
 from tests.conftest import make_data
