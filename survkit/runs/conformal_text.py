@@ -37,7 +37,9 @@ def rests_on(record: Mapping[str, Any]) -> list[str]:
             "no weights make up for. Read the coverage by the true event times alone."
         ]
     level = percent(record["level"])
-    who = "the subjects of each expert" if record["by_expert"] else "new subjects"
+    who = "new subjects"
+    if record["by_expert"]:
+        who += " of each expert that has enough calibration rows"
     if record["censoring"] == "kaplan_meier":
         censoring = (
             "censoring depends neither on the event time nor on the features, and its distribution "
