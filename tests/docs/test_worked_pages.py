@@ -17,13 +17,13 @@ PAGES = [
     "own_data",
     "subgroups",
     "external_validation",
+    "conformal",
     "add_dataset",
     "add_head",
     "add_cluster",
     "add_sweep",
     "explain",
 ]
-PAGES += ["conformal"]
 
 
 @pytest.mark.parametrize("page", PAGES)
