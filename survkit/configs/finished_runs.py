@@ -281,6 +281,19 @@ class ReportConfig:
         "expert",
         shown_default="those of the runs' records",
     )
+    decision_times: tuple[float, ...] = _report(
+        (),
+        "times by which decision curves count the event, in the data's unit",
+        above=0,
+        shown_default="those of the metrics that have enough subjects at risk",
+    )
+    decision_thresholds: tuple[float, ...] = _report(
+        (),
+        "lowest and highest threshold of the predicted risk in decision curves",
+        at_least=0,
+        below=1,
+        shown_default="0.01, and the last one at which a model puts 10 subjects above it",
+    )
     data_dir: str | None = _report(
         None, "folder of the data files", shown_default="that of the runs, or $SURVKIT_DATA_DIR"
     )
@@ -291,3 +304,23 @@ class ReportConfig:
             raise InputError("--group is needed: a subfolder of --log_dir")
         check_group(self.group)
         check_subgroup_names(self.subgroups)
+        check_decision_curves(self.decision_times, self.decision_thresholds)
+
+
+def check_decision_curves(times: tuple[float, ...], thresholds: tuple[float, ...]) -> None:
+    """Refuse a time that is named twice, and thresholds that are not two in order.
+
+    Raises
+    ------
+    InputError
+        Naming the flag and its values.
+    """
+    if len(set(times)) < len(times):
+        raise InputError(
+            f"--decision_times names a time twice: {' '.join(map('{:g}'.format, times))}"
+        )
+    if thresholds and not (len(thresholds) == 2 and thresholds[0] < thresholds[1]):
+        raise InputError(
+            f"--decision_thresholds is {' '.join(map('{:g}'.format, thresholds))}; it must be two "
+            "risks, the lower one first, as 0.05 0.5"
+        )

@@ -172,6 +172,10 @@ class DecisionCurve:
         models have the same resamples. b is 0 without intervals.
     reasons : tuple of str or None, length k
         Why the net benefit is NaN; None where it is not.
+    observed : float
+        The estimated risk of the event by the time among all subjects.
+    at_risk : int
+        Subjects still at risk at the time.
     """
 
     at: float
@@ -180,6 +184,8 @@ class DecisionCurve:
     resampled: NDArray[np.float64]
     resampled_all: NDArray[np.float64]
     reasons: tuple[str | None, ...]
+    observed: float
+    at_risk: int
 
     @property
     def net_benefit(self) -> NDArray[np.float64]:
@@ -201,6 +207,10 @@ class DecisionCurve:
     def interval(self, level: float = 0.95) -> Limits:
         """Return the bootstrap percentile interval of the net benefit at each threshold."""
         return _limits(self.resampled, level)
+
+    def interval_of_all(self, level: float = 0.95) -> Limits:
+        """Return that of the net benefit of treating everybody."""
+        return _limits(self.resampled_all, level)
 
     def minus(self, other: DecisionCurve, level: float = 0.95) -> Difference:
         """Return by how much its net benefit is above another's, by paired bootstrap.
@@ -224,10 +234,18 @@ class DecisionCurve:
         limits = _limits(self.resampled - self.resampled_all, level)
         return Difference(self.thresholds, difference, *limits)
 
-    def useful_thresholds(
+    def _alike(self, other: DecisionCurve) -> DecisionCurve:
+        if self.at != other.at or not np.array_equal(self.thresholds, other.thresholds):
+            raise InputError(
+                f"the other curve is at time {other.at:g} with {len(other.thresholds)} thresholds; "
+                f"both must be those of this one, time {self.at:g} with {len(self.thresholds)}"
+            )
+        return other
+
+    def is_useful(
         self, others: Iterable[DecisionCurve] = (), *, surely: bool = False
-    ) -> list[tuple[float, float]]:
-        """Return where it beats treating everybody, treating nobody, and other models.
+    ) -> NDArray[np.bool_]:
+        """Return whether it beats treating everybody, treating nobody, and other models, (k,).
 
         Parameters
         ----------
@@ -236,19 +254,35 @@ class DecisionCurve:
         surely : bool
             Whether the 95 % interval of each of these differences must be above 0 too. The
             intervals hold for one threshold at a time, and are not adjusted for their number.
+        """
+        nobody = np.zeros_like(self.thresholds)
+        rivals = [(nobody, nobody), (self.estimate.treat_all, self.resampled_all)]
+        rivals += [(other.net_benefit, other.resampled) for other in map(self._alike, others)]
+        useful = np.ones(len(self.thresholds), np.bool_)
+        for value, resampled in rivals:
+            useful &= self.net_benefit > value
+            if surely:
+                useful &= _limits(self.resampled - resampled, 0.95).low > 0
+        return useful
+
+    def useful_thresholds(
+        self, others: Iterable[DecisionCurve] = (), *, surely: bool = False
+    ) -> list[tuple[float, float]]:
+        """Return the thresholds at which it is useful, by `is_useful`, as intervals.
+
+        Parameters
+        ----------
+        others, surely
+            As in `is_useful`.
 
         Returns
         -------
         list of (float, float)
             The first and the last threshold of each run of neighbouring thresholds. A threshold
-            at which the net benefit is undefined ends a run.
+            at which a net benefit is undefined ends a run.
         """
-        none = Difference(self.thresholds, self.net_benefit, *self.interval())
-        rivals = [none, self.minus_all(), *(self.minus(other) for other in others)]
-        better = np.logical_and.reduce(
-            [(each.low if surely else each.difference) > 0 for each in rivals]
-        )
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], better, [False]]).astype(int)))
+        useful = self.is_useful(others, surely=surely)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], useful, [False]]).astype(int)))
         return [
             (float(self.thresholds[first]), float(self.thresholds[end - 1]))
             for first, end in zip(edges[::2], edges[1::2], strict=True)

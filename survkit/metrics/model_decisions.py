@@ -97,14 +97,15 @@ def decision_curves(
     """
     if reason := why_no_curves(predictions, data, at, min_at_risk=min_at_risk):
         raise InputError(f"there are no decision curves at time {at:g}: {reason}")
-    time = _at_cut(data, at).time
+    data = _at_cut(data, at)
+    time, at_risk = data.time, int(data.at_risk(at)[0])
     event, competing = data.event, np.zeros(len(data), np.bool_)
     if cause and data.cause is not None:
         event, competing = data.cause == cause, data.event & (data.cause != cause)
     risks = {model: predicted_risk(each, at, cause) for model, each in predictions.items()}
+    of_interest = np.where(event, 1, np.where(competing, 2, 0))
+    observed = float(aalen_johansen_at(np.array([at]), time, of_interest, 2)[0, 0, 0])
     if thresholds is None:
-        of_interest = np.where(event, 1, np.where(competing, 2, 0))
-        observed = aalen_johansen_at(np.array([at]), time, of_interest, 2)[0, 0, 0]
         thresholds = shown_thresholds(risks.values(), observed)
     levels = np.asarray(thresholds, np.float64)
     counts = np.zeros((0, len(data)), np.float32) if counts is None else counts
@@ -120,7 +121,14 @@ def decision_curves(
         resampled = computed(risk, counts)
         reasons = _reasons(risk, levels, estimate, at)
         curves[model] = DecisionCurve(
-            at, levels, estimate, resampled.net_benefit, resampled.treat_all, reasons
+            at,
+            levels,
+            estimate,
+            resampled.net_benefit,
+            resampled.treat_all,
+            reasons,
+            observed,
+            at_risk,
         )
     return curves
 

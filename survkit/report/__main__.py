@@ -69,7 +69,16 @@ def report(config: ReportConfig) -> None:
         raise InputError(f"no finished run in {group_folder}")
     if str(state):
         print(f"not complete: {state}")
-    for path in write_report(material, state, group_folder, subgroups):
+    paths = write_report(
+        material,
+        state,
+        group_folder,
+        subgroups,
+        decision_times=config.decision_times,
+        decision_thresholds=config.decision_thresholds,
+        resamples=config.bootstrap,
+    )
+    for path in paths:
         print(f"saved {one_line(str(path))}")
 
 

@@ -15,6 +15,7 @@ from survkit.pages.text_tables import TextTable, to_latex, to_markdown
 from survkit.report.cause_sections import causes_section
 from survkit.report.conformal_section import conformal_section
 from survkit.report.cox_sections import hazard_ratios_section
+from survkit.report.decision_section import decision_section
 from survkit.report.differences import paired_differences
 from survkit.report.group_sections import mixture_section
 from survkit.report.leak_section import leak_box, leak_section
@@ -39,11 +40,31 @@ def write_report(
     state: State,
     group_folder: Path,
     subgroups: ReportedSubgroups | None = None,
+    *,
+    decision_times: Sequence[float] = (),
+    decision_thresholds: tuple[float, ...] = (),
+    resamples: int = 1000,
 ) -> list[Path]:
     """Write `report.html` and the table files of a group into its folder, and return their paths.
 
     The tables are comparison.md, comparison.tex and comparison.csv where there are finished runs,
-    profiles.csv where there are mixtures, and subgroups.csv where there are subgroups.
+    decision_curves.csv where there are decision curves, profiles.csv where there are mixtures, and
+    subgroups.csv where there are subgroups.
+
+    Parameters
+    ----------
+    material, state : Material or None, State
+        What is reported; None where no run is finished.
+    group_folder : Path
+        The group's folder.
+    subgroups : ReportedSubgroups, optional
+        The part on subgroups.
+    decision_times : sequence of float
+        Times of the decision curves; those of calibration curves where not given.
+    decision_thresholds : (float, float), optional
+        As in `decision_section`.
+    resamples : int
+        Bootstrap resamples of the decision curves; 0 for no intervals.
 
     Raises
     ------
@@ -57,9 +78,22 @@ def write_report(
     else:
         notes = footnotes(material, state)
         tables = comparison_tables(material, notes)
+        decisions = decision_section(
+            material.predictions,
+            material.test,
+            decision_times or [time.time for time in calibration_times(material)],
+            thresholds=decision_thresholds,
+            resamples=resamples,
+            time_unit=material.time_unit,
+            min_at_risk=material.least_at_risk,
+        )
         of_subgroups = None if subgroups is None else subgroups.section
-        sections, profiles = _sections(material, state, notes, tables, of_subgroups)
+        sections, profiles = _sections(
+            material, state, notes, tables, decisions.section, of_subgroups
+        )
         contents = _table_files(material, tables)
+        if not decisions.curves.empty:
+            contents["decision_curves.csv"] = spreadsheet_csv(decisions.curves)
         if not profiles.empty:
             contents["profiles.csv"] = spreadsheet_csv(profiles)
         if subgroups is not None and subgroups.scored:
@@ -103,12 +137,14 @@ def _sections(
     state: State,
     notes: Footnotes,
     tables: list[TextTable],
+    decisions: Section,
     subgroups: Section | None,
 ) -> tuple[list[Section], pd.DataFrame]:
     groups, profiles = mixture_section(material)
     sections = [
         comparison_section(material, tables),
         calibration_section(material, notes),
+        decisions,
         conformal_section(material),
         curves_section(material),
         causes_section(material, calibration_times(material)),
