@@ -24,6 +24,9 @@ from survkit.metrics.bootstrap import bootstrap_interval, once_each
 from survkit.metrics.risk_above import TimeOrder, events_above
 from survkit.types import BoolArray, FloatArray, InputError
 
+MOST_UNDEFINED = 0.1
+"""Share of the resamples without a net benefit up to which the others give an interval."""
+
 
 class NetBenefit(NamedTuple):
     """Net benefit at k thresholds in b resamples, each of shape (b, k), float64.
@@ -140,7 +143,10 @@ def _check_thresholds(levels: FloatArray) -> None:
 
 
 class Limits(NamedTuple):
-    """Pointwise limits of a curve, each of shape (k,); NaN where no resample defines it."""
+    """Pointwise limits of a curve, each of shape (k,).
+
+    NaN where more than `MOST_UNDEFINED` of the resamples do not define the net benefit.
+    """
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -220,11 +226,7 @@ class DecisionCurve:
         InputError
             For a curve at other thresholds or another time.
         """
-        if self.at != other.at or not np.array_equal(self.thresholds, other.thresholds):
-            raise InputError(
-                "the curves differ in their times or thresholds; both must be the same"
-            )
-        difference = self.net_benefit - other.net_benefit
+        difference = self.net_benefit - self._alike(other).net_benefit
         limits = _limits(self.resampled - other.resampled, level)
         return Difference(self.thresholds, difference, *limits)
 
@@ -281,20 +283,25 @@ class DecisionCurve:
             The first and the last threshold of each run of neighbouring thresholds. A threshold
             at which a net benefit is undefined ends a run.
         """
-        useful = self.is_useful(others, surely=surely)
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], useful, [False]]).astype(int)))
-        return [
-            (float(self.thresholds[first]), float(self.thresholds[end - 1]))
-            for first, end in zip(edges[::2], edges[1::2], strict=True)
-        ]
+        return threshold_ranges(self.thresholds, self.is_useful(others, surely=surely))
+
+
+def threshold_ranges(thresholds: FloatArray, useful: BoolArray) -> list[tuple[float, float]]:
+    """Return the first and the last threshold of each run in which all are useful, (k,) each."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], useful, [False]]).astype(int)))
+    return [
+        (float(thresholds[first]), float(thresholds[end - 1]))
+        for first, end in zip(edges[::2], edges[1::2], strict=True)
+    ]
 
 
 def _limits(resampled: FloatArray, level: float) -> Limits:
     """Return the percentile interval of each column over the resamples that define it."""
     limits = np.full((2, resampled.shape[1]), np.nan)
-    whole = ~np.isnan(resampled).any(axis=0) & (len(resampled) > 0)
+    missing = np.isnan(resampled).mean(axis=0) if len(resampled) else np.ones(resampled.shape[1])
+    whole = missing == 0
     if whole.any():
         limits[:, whole] = np.quantile(resampled[:, whole], [(1 - level) / 2, (1 + level) / 2], 0)
-    for column in np.flatnonzero(~whole):
+    for column in np.flatnonzero(~whole & (missing <= MOST_UNDEFINED)):
         limits[:, column] = bootstrap_interval(resampled[:, column], level=level) or np.nan
     return Limits(*limits)

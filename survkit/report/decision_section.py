@@ -166,9 +166,7 @@ def _picture(curves: Mapping[str, DecisionCurve], of: str) -> Picture:
         height=height_with_legend(2 + len(curves)),
         label=f"decision curves: {of}",
     )
-    bands = any(len(curve.resampled) for curve in curves.values())
-    shaded = "; shaded: 95 % interval of the highest curves" if bands else ""
-    return Picture(svg, f"Decision curves: {of}{shaded}.")
+    return Picture(svg, of)
 
 
 def _rows(cause: str, model: str, curve: DecisionCurve) -> pd.DataFrame:

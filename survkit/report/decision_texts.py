@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from survkit.metrics.decision_curves import DecisionCurve, Limits
+from survkit.metrics.decision_curves import DecisionCurve, Limits, threshold_ranges
 from survkit.pages.text_tables import TextTable
 from survkit.runs.metric_text import time_text
 from survkit.types import FloatArray
@@ -17,8 +17,6 @@ SHOWN = (0.1, 0.2, 0.3, 0.5)
 
 MOST_RANGES = 3
 """Ranges of thresholds that a text names."""
-
-_OF_USE, _SURELY = "of use at", "surely of use at"
 
 ABOUT = (
     "A decision curve asks what would follow from acting on a model: everybody whose predicted "
@@ -43,7 +41,8 @@ def about_estimates(competing: bool, resamples: int) -> str:
     by = "Aalen-Johansen's estimate" if competing else "1 minus the Kaplan-Meier estimate"
     bands = (
         "Intervals are those of a bootstrap of the test subjects, one threshold at a time, not "
-        "adjusted for the number of thresholds; they hold the fitted models fixed."
+        "adjusted for the number of thresholds; they hold the fitted models fixed. Figures shade "
+        "those of the two models with the highest curves."
         if resamples
         else "There are no intervals: --bootstrap is 0."
     )
@@ -108,8 +107,8 @@ def _nearest_example(curves: Mapping[str, DecisionCurve]) -> str:
     )
     if avoided > 0:
         return (
-            f"{text}; compared with treating everybody, acting on it avoids {avoided:.0f} "
-            "treatments in each 100 subjects without missing one more who would have the event."
+            f"{text}. Compared with treating everybody, that is worth {avoided:.1f} fewer "
+            "treatments in every 100 subjects, with no further event missed."
         )
     return f"{text}, which is no more than that of treating everybody."
 
@@ -130,26 +129,25 @@ def net_benefit_table(curves: Mapping[str, DecisionCurve], *, caption: str) -> T
     has_intervals = len(first.resampled) > 0
     places = shown_places(first.thresholds)
     heads = [_percent(first.thresholds[place]) for place in places]
-    words = [_OF_USE, _SURELY] if has_intervals else [_OF_USE]
+    of_use = "surely of use at" if has_intervals else "of use at"
     rows, bold, notes = {}, [], []
     for model, curve in curves.items():
-        limits, sure = curve.interval(), curve.is_useful(surely=True)
-        ranges = [curve.useful_thresholds(surely=word == _SURELY) for word in words]
+        limits, useful = curve.interval(), curve.is_useful(surely=has_intervals)
         numbers = [_cell(curve.net_benefit, limits, place) for place in places]
-        rows[model] = [*numbers, *map(ranges_text, ranges)]
-        bold.append([*(bool(sure[place]) for place in places), *(False for _ in words)])
+        rows[model] = [*numbers, ranges_text(threshold_ranges(curve.thresholds, useful))]
+        bold.append([*(has_intervals and bool(useful[place]) for place in places), False])
         notes += _undefined(model, curve, places)
     all_limits = first.interval_of_all()
     numbers = [_cell(first.estimate.treat_all, all_limits, place) for place in places]
-    rows["treat everybody"] = [*numbers, *("" for _ in words)]
-    bold.append([False] * (len(places) + len(words)))
-    text = pd.DataFrame.from_dict(rows, orient="index", columns=[*heads, *words])
+    rows["treat everybody"] = [*numbers, ""]
+    bold.append([False] * (len(places) + 1))
+    text = pd.DataFrame.from_dict(rows, orient="index", columns=[*heads, of_use])
     text = text.rename_axis("model")
     note = "Of use: better than treating everybody and better than treating nobody."
     if has_intervals:
         note += " Surely, and bold: the 95 % intervals of both differences exclude zero."
     table_bold = pd.DataFrame(bold, text.index, text.columns)
-    return TextTable(caption, text, table_bold, (note, *notes), words=tuple(words))
+    return TextTable(caption, text, table_bold, (note, *notes), words=(of_use,))
 
 
 def _undefined(model: str, curve: DecisionCurve, places: Sequence[int]) -> list[str]:
