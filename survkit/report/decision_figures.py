@@ -28,7 +28,8 @@ def draw_decision_curves(
 ) -> Axes:
     """Draw the net benefit of each model over the thresholds, beside treating all and nobody.
 
-    The two models with the highest mean net benefit have a band, their pointwise 95 % interval.
+    The two models that gain most over treating everybody and treating nobody, summed over the
+    thresholds at which they gain, have a band: their pointwise 95 % interval.
     Net benefit is for each 100 subjects.
 
     Parameters
@@ -68,11 +69,12 @@ def draw_decision_curves(
 
 
 def _highest(curves: Mapping[str, DecisionCurve]) -> list[str]:
-    """Return the models of the highest mean net benefit, over the thresholds that all have."""
-    values = np.array([curve.net_benefit for curve in curves.values()])
-    known = ~np.isnan(values).any(axis=0)
-    order = np.argsort(-values[:, known].sum(axis=1), kind="stable")
-    return [list(curves)[place] for place in order[:BANDS]]
+    """Return the models whose curves are most above treating everybody and treating nobody."""
+    gains = {}
+    for model, curve in curves.items():
+        gain = curve.net_benefit - np.maximum(curve.estimate.treat_all, 0.0)
+        gains[model] = float(np.nansum(np.maximum(gain, 0.0)))
+    return sorted(gains, key=lambda model: -gains[model])[:BANDS]
 
 
 def _within(limit: FloatArray, bottom: float, top: float) -> FloatArray:

@@ -42,7 +42,7 @@ def about_estimates(competing: bool, resamples: int) -> str:
     bands = (
         "Intervals are those of a bootstrap of the test subjects, one threshold at a time, not "
         "adjusted for the number of thresholds; they hold the fitted models fixed. Figures shade "
-        "those of the two models with the highest curves."
+        "those of the two models that gain most."
         if resamples
         else "There are no intervals: --bootstrap is 0."
     )
