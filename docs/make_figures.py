@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -46,12 +46,15 @@ from survkit.external_validation.evaluated import AS_TRAINED
 from survkit.external_validation.judge import judge
 from survkit.heads import HEADS
 from survkit.heads.mtlr import class_scores
+from survkit.metrics.bootstrap import resample_counts
 from survkit.metrics.censoring import kaplan_meier
+from survkit.metrics.model_decisions import decision_curves, threshold_range
 from survkit.models.cause_specific import CauseSpecificModel
 from survkit.models.registry import MODELS
 from survkit.pages.palette import COLOURS, draw_survival
 from survkit.report.calibration_figures import calibration_curves
 from survkit.report.cause_figures import stacked_incidences
+from survkit.report.decision_figures import draw_decision_curves
 from survkit.report.expert_figures import expert_prototypes
 from survkit.report.observed_curves import aalen_johansen_curve
 from survkit.train import main as train
@@ -108,6 +111,7 @@ def main(folder: Path = FOLDER, rows: int = 2000, epochs: int = 200) -> None:
     write_competing_risks(folder / "competing_risks.svg")
     write_external_validation(folder / "external_validation.svg", epochs)
     write_explanations(folder)
+    write_decision_curves(folder / "decision_curves.svg")
 
 
 def contrasting_subjects(data: Dataset) -> NDArray[np.float32]:
@@ -345,6 +349,26 @@ def write_explanations(folder: Path) -> None:
         figure = importance_figure(importance, run.dataset.card.time_unit)
         figure.savefig(folder / "permutation_importance.svg", metadata={"Date": None})
     plt.close("all")
+
+
+def write_decision_curves(path: Path) -> None:
+    """Write the figure of decision_curves.md: a Cox model, and the same with its risks halved."""
+    data = load_dataset("flchain", data_dir=".")
+    model = CoxPH(grid=data.grid).fit(data.splits.train, data.splits.validation)
+    test = data.splits.test
+    predicted = model.predict(test.features)
+    halved = replace(predicted, survival=(1 + predicted.survival) / 2)
+    curves = decision_curves(
+        {"coxph": predicted, "coxph, risks halved": halved},
+        test,
+        at=3650.0,
+        thresholds=threshold_range(0.01, 0.6),
+        counts=resample_counts(len(test), resamples=1000, seed=0),
+    )
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6, 4.4), layout="constrained")
+        draw_decision_curves(curves, axes=figure.add_subplot())
+        figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":

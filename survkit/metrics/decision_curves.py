@@ -268,7 +268,7 @@ class DecisionCurve:
         return useful
 
     def useful_thresholds(
-        self, others: Iterable[DecisionCurve] = (), *, surely: bool = False
+        self, others: Iterable[DecisionCurve] = (), *, surely: bool = False, fewest: int = 1
     ) -> list[tuple[float, float]]:
         """Return the thresholds at which it is useful, by `is_useful`, as intervals.
 
@@ -276,6 +276,8 @@ class DecisionCurve:
         ----------
         others, surely
             As in `is_useful`.
+        fewest : int
+            Fewest neighbouring thresholds of a run; shorter runs are left out.
 
         Returns
         -------
@@ -283,15 +285,18 @@ class DecisionCurve:
             The first and the last threshold of each run of neighbouring thresholds. A threshold
             at which a net benefit is undefined ends a run.
         """
-        return threshold_ranges(self.thresholds, self.is_useful(others, surely=surely))
+        return threshold_ranges(self.thresholds, self.is_useful(others, surely=surely), fewest)
 
 
-def threshold_ranges(thresholds: FloatArray, useful: BoolArray) -> list[tuple[float, float]]:
-    """Return the first and the last threshold of each run in which all are useful, (k,) each."""
+def threshold_ranges(
+    thresholds: FloatArray, useful: BoolArray, fewest: int = 1
+) -> list[tuple[float, float]]:
+    """Return the first and the last threshold of each run of at least `fewest` useful ones."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], useful, [False]]).astype(int)))
     return [
         (float(thresholds[first]), float(thresholds[end - 1]))
         for first, end in zip(edges[::2], edges[1::2], strict=True)
+        if end - first >= fewest
     ]
 
 

@@ -15,6 +15,12 @@ from survkit.types import FloatArray
 SHOWN = (0.1, 0.2, 0.3, 0.5)
 """Thresholds of the table."""
 
+RUN = 5
+"""Neighbouring thresholds that must agree before a model is called surely better than others.
+
+Of many thresholds some differ by chance.
+"""
+
 MOST_RANGES = 3
 """Ranges of thresholds that a text names."""
 
@@ -80,11 +86,13 @@ def _surely_best(curves: Mapping[str, DecisionCurve]) -> str:
     said = []
     for model, curve in curves.items():
         others = [other for name, other in curves.items() if name != model]
-        if ranges := curve.useful_thresholds(others, surely=True):
+        if ranges := curve.useful_thresholds(others, surely=True, fewest=RUN):
             said.append(f"{model} at {ranges_text(ranges)}")
     if not said:
-        return "No model surely beats all the others at any threshold."
-    return f"Surely above all the others, by the intervals of the differences: {'; '.join(said)}."
+        return (
+            f"At no {RUN} neighbouring thresholds is one model surely better than all the others."
+        )
+    return f"Surely better than all the others, by the intervals: {'; '.join(said)}."
 
 
 def _nearest_example(curves: Mapping[str, DecisionCurve]) -> str:

@@ -18,6 +18,7 @@ PAGES = [
     "subgroups",
     "external_validation",
     "conformal",
+    "decision_curves",
     "add_dataset",
     "add_head",
     "add_cluster",

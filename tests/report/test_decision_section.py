@@ -56,7 +56,7 @@ def test_the_section_has_a_figure_a_table_and_sentences_for_each_time(two: Decis
     assert list(table.text.index) == ["true", "noisy", "treat everybody"]
     assert list(table.text.columns) == ["10 %", "20 %", "30 %", "50 %", "surely of use at"]
     text = " ".join(section.paragraphs)
-    assert "By 2 years, with 158 still at risk, the observed risk of the event is 46 %." in text
+    assert "By 2 years, with 158 still at risk, the observed risk of the event is 41 %." in text
     assert "At 50 % true has a net benefit of" in text
     assert "fewer treatments in every 100 subjects" in text
 
