@@ -90,7 +90,8 @@ def _surely_best(curves: Mapping[str, DecisionCurve]) -> str:
             said.append(f"{model} at {ranges_text(ranges)}")
     if not said:
         return (
-            f"At no {RUN} neighbouring thresholds is one model surely better than all the others."
+            f"Nowhere is a model surely better than all the others at {RUN} neighbouring "
+            "thresholds or more."
         )
     return f"Surely better than all the others, by the intervals: {'; '.join(said)}."
 

@@ -97,6 +97,7 @@ def test_the_page_answers_the_questions(group: Path) -> None:
     for title in (
         "Which model is best",
         "Is it calibrated",
+        "Is it worth acting on",
         "Survival over time",
         "What the groups are",
         "Training",
