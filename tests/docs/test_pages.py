@@ -124,8 +124,9 @@ def test_figures_can_be_drawn_again(tmp_path: Path) -> None:
     drawn = {path.name for path in tmp_path.iterdir()}
     of_benchmarks = {path.name for path in make_figures.FOLDER.glob("survset_*")}
     assert drawn == {path.name for path in make_figures.FOLDER.iterdir()} - of_benchmarks
-    others = ("competing_risks", "external_validation", "survshap", "permutation_importance")
-    assert drawn == {f"{name}.svg" for name in (*MODELS, *others)}
+    others = ("competing_risks", "decision_curves", "external_validation", "survshap")
+    names = (*MODELS, *others, "permutation_importance")
+    assert drawn == {f"{name}.svg" for name in names}
 
 
 def elements(page: Path) -> list[Token]:
