@@ -7,6 +7,7 @@ from functools import partial
 from typing import Literal
 
 from survkit.configs.options import option, validate
+from survkit.configs.subgroups import check_subgroup_names
 from survkit.types import InputError
 
 _run = partial(option, topic="Run to evaluate")
@@ -53,6 +54,11 @@ class EvaluateConfig:
         shown_default="as for the run",
     )
 
+    subgroups: tuple[str, ...] = _metrics(
+        (),
+        "columns whose subgroups are scored and compared, as sex age:50,65 expert",
+    )
+
     recalibrate: Literal["none", "intercept", "slope"] = _recalibration(
         "none", "map the predictions by an intercept, or by an intercept and a slope"
     )
@@ -68,6 +74,7 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        check_subgroup_names(self.subgroups)
         if not self.run:
             raise InputError(
                 "--run is needed: the folder of a run, as logs/support2/0123456789abcdef"

@@ -160,7 +160,7 @@ def read_table(
         cause=outcome.cause,
         cause_names=outcome.cause_names,
         entry=entry,
-        others=_dropped(frame, flags.drop_columns, missing, decimal),
+        others=other_columns(frame, flags.drop_columns, missing, decimal),
     )
     return table, schema, tuple(warnings)
 
@@ -291,10 +291,10 @@ def _warn_of_repeated(
         )
 
 
-def _dropped(
+def other_columns(
     frame: pd.DataFrame, names: Sequence[str], missing: Markers, decimal: str
 ) -> pd.DataFrame | None:
-    """Return the columns that are dropped: numbers where all cells are, and text otherwise."""
+    """Return columns that make no features: numbers where all cells are, and text otherwise."""
     columns: dict[str, list[float] | list[str | None]] = {}
     for name in names:
         cells = [None if cell in missing else str(cell) for cell in frame[name]]

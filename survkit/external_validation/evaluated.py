@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from survkit.external_validation.recalibration import Recalibration
 from survkit.external_validation.scores import Scores
 from survkit.external_validation.shift import Shift
 from survkit.metrics import Outcomes
+from survkit.metrics.subgroups import SubgroupScores
 from survkit.runs.read import FittedRun
 
 AS_TRAINED, RECALIBRATED = "as trained", "recalibrated"
@@ -44,6 +45,8 @@ class Evaluated:
         Why that is not known.
     agreement : str
         For own test rows, whether the metrics are those of the record.
+    subgroups : dict
+        By model, the scores in the subgroups that were asked for.
     """
 
     path: Path
@@ -57,6 +60,7 @@ class Evaluated:
     shift: Shift | None = None
     why_no_shift: str = ""
     agreement: str = ""
+    subgroups: dict[str, list[SubgroupScores]] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:

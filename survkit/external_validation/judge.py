@@ -23,15 +23,22 @@ from survkit.external_validation.scores import (
     grid_of,
     outcomes_of_new,
     outcomes_of_own,
+    resamples_for,
     score,
     settings_of,
 )
 from survkit.external_validation.shift import Shift, shift_between
+from survkit.external_validation.subgroups import (
+    check_new_subgroups,
+    new_subgroup_scores,
+    own_subgroup_scores,
+)
 from survkit.metrics import Outcomes
 from survkit.runs.folder import plain_values
 from survkit.runs.predictions import NotAtHandError, load_dataset_of
 from survkit.runs.read import FittedRun, load_fitted
 from survkit.runs.record_files import read_config, read_result
+from survkit.runs.subgroups import check_subgroups
 from survkit.types import InputError
 
 
@@ -60,6 +67,7 @@ def judge(config: EvaluateConfig, data: Mapping[str, Any]) -> Evaluated:
         new.notes.insert(
             0, f"the run was made by survkit {run.survkit_version}, this is {__version__}"
         )
+    check_new_subgroups(new, config.subgroups)
     settings, grid = settings_of(run), grid_of(run, new.data.features)
     recalibration, judged = None, new
     if config.recalibrate != "none":
@@ -92,6 +100,13 @@ def judge(config: EvaluateConfig, data: Mapping[str, Any]) -> Evaluated:
         recalibration=recalibration,
         shift=shift,
         why_no_shift=why_not,
+        subgroups=new_subgroup_scores(
+            scores,
+            outcomes,
+            judged,
+            config.subgroups,
+            bootstrap=resamples_for(settings, config.bootstrap),
+        ),
     )
 
 
@@ -148,6 +163,7 @@ def _own_rows(
             "the run's own test rows stay unseen"
         )
     dataset = _recorded(path, data_dir)
+    check_subgroups(dataset, config.subgroups)
     settings = settings_of(run)
     outcomes = outcomes_of_own(
         dataset,
@@ -170,6 +186,13 @@ def _own_rows(
         {AS_TRAINED: scores},
         is_own=True,
         agreement=_agreement(scores, result),
+        subgroups=own_subgroup_scores(
+            scores,
+            outcomes,
+            dataset,
+            config.subgroups,
+            bootstrap=resamples_for(settings, config.bootstrap),
+        ),
     )
 
 

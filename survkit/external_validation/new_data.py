@@ -40,6 +40,10 @@ class NewData:
         no table.
     notes : list of str
         What a reader must know: unseen values, columns not read, an unknown unit.
+    columns : DataFrame or None
+        All columns that can make subgroups, with the rows of `data`.
+    categorical : tuple of str
+        Those of them that hold categories.
     """
 
     name: str
@@ -47,11 +51,16 @@ class NewData:
     data: SurvivalData
     raw: pd.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
+    columns: pd.DataFrame | None = None
+    categorical: tuple[str, ...] = ()
 
     def subset(self, rows: NDArray[np.int64]) -> NewData:
         """Return some of the rows."""
-        raw = None if self.raw is None else self.raw.iloc[rows].reset_index(drop=True)
-        return replace(self, data=self.data.subset(rows), raw=raw)
+        raw, columns = (
+            None if frame is None else frame.iloc[rows].reset_index(drop=True)
+            for frame in (self.raw, self.columns)
+        )
+        return replace(self, data=self.data.subset(rows), raw=raw, columns=columns)
 
 
 def check_unit(unit: str | None, run_unit: str, flag: str) -> list[str]:
@@ -232,7 +241,10 @@ def from_dataset(configuration: Mapping[str, Any], run: FittedRun, run_unit: str
     ignored = [str(column) for column in dataset.raw.features if column not in raw]
     if ignored:
         notes.append(f"not read, as training did not use them: {', '.join(ignored)}")
-    return NewData(name, folder_name(name), data, raw, [*notes, *of_values])
+    table = dataset.raw
+    columns = pd.concat([table.features.reset_index(drop=True), table.others], axis=1)
+    notes += of_values
+    return NewData(name, folder_name(name), data, raw, notes, columns, table.categorical)
 
 
 def _from_splits(dataset: Dataset, run: FittedRun) -> SurvivalData:

@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 from survkit.datasets.causes import cause_number, counts_by_name, interest_warning
 from survkit.datasets.cells import Cells, read_cells
 from survkit.datasets.columns import Column
-from survkit.datasets.csv_table import read_event_column, read_subjects, read_time_columns
+from survkit.datasets.csv_table import (
+    other_columns,
+    read_event_column,
+    read_subjects,
+    read_time_columns,
+)
 from survkit.datasets.entries import check_entries, read_entries
 from survkit.datasets.event_coding import events_by_coding
 from survkit.datasets.outcome import DAYS
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
 from survkit.datasets.problems import Problems
 from survkit.datasets.schema import Schema
-from survkit.datasets.table_flags import OUTCOME, TableFlags
+from survkit.datasets.table_flags import OUTCOME, SINGLE, TableFlags
 from survkit.datasets.tables import RawTable
 from survkit.datasets.values import MISSING_VALUES, Markers, number
 from survkit.external_validation.new_data import NewData, cause_of_interest, check_unit, encoded
@@ -115,7 +120,11 @@ def read_new_table(path: Path, run: FittedRun, given: TableFlags, run_unit: str)
         *read_by_rule(frame, schema, preprocessor.columns),
         *of_values,
     ]
-    return NewData(path.name, _stem(path), data, raw, notes)
+    of_outcome = {getattr(flags, name) for name in SINGLE}
+    unused = [name for name in found if name not in raw and name not in of_outcome]
+    others = other_columns(frame, unused, missing, schema.decimal)
+    columns = raw if others is None else pd.concat([raw, others.reset_index(drop=True)], axis=1)
+    return NewData(path.name, _stem(path), data, raw, notes, columns, table.categorical)
 
 
 def _unit_flag(given: TableFlags) -> str:

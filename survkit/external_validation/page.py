@@ -11,7 +11,9 @@ from survkit.external_validation.metric_sections import calibration_section, per
 from survkit.external_validation.shift_section import shift_section
 from survkit.pages.document import Box, Section, render_page
 from survkit.pages.labels import one_line
+from survkit.report.subgroup_sections import TITLE, subgroups_section
 from survkit.runs.metric_text import short_unit
+from survkit.runs.subgroup_text import scores_text
 
 
 def sections(evaluated: Evaluated) -> list[Section]:
@@ -20,9 +22,28 @@ def sections(evaluated: Evaluated) -> list[Section]:
         performance_section(evaluated),
         calibration_section(evaluated),
         recalibration_section(evaluated),
+        _subgroups_section(evaluated),
         shift_section(evaluated) if not evaluated.is_own else None,
     ]
     return [part for part in parts if part is not None]
+
+
+def _subgroups_section(evaluated: Evaluated) -> Section | None:
+    """Return the part on subgroups; None where none were asked for."""
+    if not evaluated.subgroups:
+        return None
+    return subgroups_section(
+        {_model_name(evaluated, m): own.prediction for m, own in evaluated.scores.items()},
+        evaluated.outcomes,
+        {_model_name(evaluated, m): own for m, own in evaluated.subgroups.items()},
+        time_unit=evaluated.unit,
+    )
+
+
+def _model_name(evaluated: Evaluated, model: str) -> str:
+    """Return what sentences call the run's model, as trained or recalibrated where it is both."""
+    name = str(evaluated.run.config["model"])
+    return f"{name} {model}" if len(evaluated.scores) > 1 else name
 
 
 def recalibration_section(evaluated: Evaluated) -> Section | None:
@@ -75,4 +96,8 @@ def page(evaluated: Evaluated, parts: Sequence[Section]) -> str:
 
 def screen(evaluated: Evaluated, parts: Sequence[Section]) -> str:
     """Return an evaluation as text."""
-    return "\n".join([*map(one_line, facts(evaluated)), sections_as_text(parts)])
+    shown = [part for part in parts if part.title != TITLE]  # too wide; a shorter form follows
+    lines = [*map(one_line, facts(evaluated)), sections_as_text(shown)]
+    for model, scores in evaluated.subgroups.items():
+        lines += ["", scores_text(_model_name(evaluated, model), scores, evaluated.unit)]
+    return "\n".join(lines)

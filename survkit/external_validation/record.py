@@ -19,6 +19,7 @@ from survkit.metrics.evaluate import Evaluation
 from survkit.runs.folder import to_json
 from survkit.runs.read import CHECKPOINT
 from survkit.runs.record_files import CONFIG, RESULT
+from survkit.runs.subgroups import subgroups_record
 from survkit.training.checkpoint import save_checkpoint
 from survkit.types import InputError
 
@@ -98,6 +99,7 @@ def record(evaluated: Evaluated) -> dict[str, Any]:
             for name, own in evaluated.scores.items()
         },
         "recalibration": _recalibration(evaluated.recalibration),
+        "subgroups": {m: subgroups_record(own) for m, own in evaluated.subgroups.items()},
         "shift": _shift(evaluated.shift, evaluated.why_no_shift),
         "notes": evaluated.new.notes,
     }

@@ -116,6 +116,11 @@ def _check_times(times: tuple[float, ...], grid: TimeGrid) -> None:
         )
 
 
+def resamples_for(settings: Mapping[str, Any], bootstrap: int | None) -> int:
+    """Return the number of resamples: as many as the run's where none are asked for."""
+    return int(settings["bootstrap"]) if bootstrap is None else bootstrap
+
+
 def score(
     model: SurvivalModel,
     outcomes: Outcomes,
@@ -136,7 +141,7 @@ def score(
     bootstrap : int, optional
         Resamples for the intervals; as many as the run's where not given.
     """
-    resamples = int(settings["bootstrap"]) if bootstrap is None else bootstrap
+    resamples = resamples_for(settings, bootstrap)
     check_bootstrap(resamples, len(outcomes.data))
     prediction = predict_outcomes(model, outcomes)
     if outcomes.convention == "published" and is_published_baseline(settings):

@@ -17,6 +17,8 @@ from survkit.types import FloatArray, SurvivalPrediction
 SUBGROUPS = "subgroups"
 """The key of a result, and the flag."""
 
+NO_EXPERTS = "the model is no mixture of experts"
+
 _NUMBERS = ("own", "rest", "difference", "low", "high", "p", "adjusted")
 
 
@@ -74,8 +76,7 @@ def score_requested(
     for spec in specs:
         grouping = _grouping(dataset, spec, weights)
         if grouping is None:
-            note = "the model is no mixture of experts"
-            scores.append(SubgroupScores(spec, EXPERT, note=note))
+            scores.append(SubgroupScores(spec, EXPERT, note=NO_EXPERTS))
         else:
             scores.append(score_subgroups(prediction, outcomes, grouping, bootstrap=bootstrap))
     return scores
