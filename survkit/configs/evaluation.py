@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from survkit.configs.decision_curves import check_decision_curves
 from survkit.configs.options import option, validate
 from survkit.configs.subgroups import check_subgroup_names
 from survkit.types import InputError
 
 _run = partial(option, topic="Run to evaluate")
 _metrics = partial(option, topic="Metrics")
+_decisions = partial(option, topic="Decision curves")
 _recalibration = partial(option, topic="Recalibration on a part of the new data")
 
 
@@ -59,6 +61,20 @@ class EvaluateConfig:
         "columns whose subgroups are scored and compared, as sex age:50,65 expert",
     )
 
+    decision_times: tuple[float, ...] = _decisions(
+        (),
+        "times by which decision curves count the event, in the run's unit",
+        above=0,
+        shown_default="those of the metrics that have enough subjects at risk",
+    )
+    decision_thresholds: tuple[float, ...] = _decisions(
+        (),
+        "lowest and highest threshold of the predicted risk in decision curves",
+        at_least=0,
+        below=1,
+        shown_default="0.01, and the last one at which a model puts 10 subjects above it",
+    )
+
     recalibrate: Literal["none", "intercept", "slope"] = _recalibration(
         "none", "map the predictions by an intercept, or by an intercept and a slope"
     )
@@ -75,6 +91,7 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         validate(self)
         check_subgroup_names(self.subgroups)
+        check_decision_curves(self.decision_times, self.decision_thresholds)
         if not self.run:
             raise InputError(
                 "--run is needed: the folder of a run, as logs/support2/0123456789abcdef"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
+from survkit.configs.decision_curves import check_decision_curves
 from survkit.configs.groups import check_group
 from survkit.configs.options import option, validate
 from survkit.configs.subgroups import check_subgroup_names
@@ -305,22 +306,3 @@ class ReportConfig:
         check_group(self.group)
         check_subgroup_names(self.subgroups)
         check_decision_curves(self.decision_times, self.decision_thresholds)
-
-
-def check_decision_curves(times: tuple[float, ...], thresholds: tuple[float, ...]) -> None:
-    """Refuse a time that is named twice, and thresholds that are not two in order.
-
-    Raises
-    ------
-    InputError
-        Naming the flag and its values.
-    """
-    if len(set(times)) < len(times):
-        raise InputError(
-            f"--decision_times names a time twice: {' '.join(map('{:g}'.format, times))}"
-        )
-    if thresholds and not (len(thresholds) == 2 and thresholds[0] < thresholds[1]):
-        raise InputError(
-            f"--decision_thresholds is {' '.join(map('{:g}'.format, thresholds))}; it must be two "
-            "risks, the lower one first, as 0.05 0.5"
-        )

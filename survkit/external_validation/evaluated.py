@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from survkit.external_validation.scores import Scores
 from survkit.external_validation.shift import Shift
 from survkit.metrics import Outcomes
 from survkit.metrics.subgroups import SubgroupScores
+from survkit.report.decision_section import Decisions
 from survkit.runs.read import FittedRun
+from survkit.types import SurvivalPrediction
 
 AS_TRAINED, RECALIBRATED = "as trained", "recalibrated"
 
@@ -46,7 +49,9 @@ class Evaluated:
     agreement : str
         For own test rows, whether the metrics are those of the record.
     subgroups : dict
-        By model, the scores in the subgroups that were asked for.
+        By the names of `predictions`, the scores in the subgroups that were asked for.
+    decisions : Decisions or None
+        The decision curves.
     """
 
     path: Path
@@ -61,6 +66,12 @@ class Evaluated:
     why_no_shift: str = ""
     agreement: str = ""
     subgroups: dict[str, list[SubgroupScores]] = field(default_factory=dict)
+    decisions: Decisions | None = None
+
+    @property
+    def predictions(self) -> dict[str, SurvivalPrediction]:
+        """What the run predicts, by what sentences call it."""
+        return named_predictions(str(self.run.config["model"]), self.scores)
 
     @property
     def unit(self) -> str:
@@ -72,3 +83,9 @@ class Evaluated:
         """What a row of the evaluated data is."""
         data = self.new.data
         return "rows" if data.num_subjects < len(data) else "subjects"
+
+
+def named_predictions(model: str, scores: Mapping[str, Scores]) -> dict[str, SurvivalPrediction]:
+    """Return predictions by the run's model, as trained and recalibrated where it is both."""
+    several = len(scores) > 1
+    return {f"{model} {n}" if several else model: own.prediction for n, own in scores.items()}

@@ -14,7 +14,12 @@ from survkit.datasets import load_parameters
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.card import UNKNOWN_UNIT
 from survkit.datasets.table_flags import TableFlags
-from survkit.external_validation.evaluated import AS_TRAINED, RECALIBRATED, Evaluated
+from survkit.external_validation.evaluated import (
+    AS_TRAINED,
+    RECALIBRATED,
+    Evaluated,
+    named_predictions,
+)
 from survkit.external_validation.new_data import OWN, NewData, cause_of_interest, from_dataset
 from survkit.external_validation.new_table import read_new_table
 from survkit.external_validation.recalibration import part_of_subjects, recalibrate
@@ -34,12 +39,13 @@ from survkit.external_validation.subgroups import (
     own_subgroup_scores,
 )
 from survkit.metrics import Outcomes
+from survkit.report.decision_section import Decisions, decision_section
 from survkit.runs.folder import plain_values
 from survkit.runs.predictions import NotAtHandError, load_dataset_of
 from survkit.runs.read import FittedRun, load_fitted
 from survkit.runs.record_files import read_config, read_result
 from survkit.runs.subgroups import check_subgroups
-from survkit.types import InputError
+from survkit.types import InputError, SurvivalPrediction
 
 
 def judge(config: EvaluateConfig, data: Mapping[str, Any]) -> Evaluated:
@@ -89,6 +95,8 @@ def judge(config: EvaluateConfig, data: Mapping[str, Any]) -> Evaluated:
         name: score(model, outcomes, settings=settings, bootstrap=config.bootstrap)
         for name, model in models.items()
     }
+    predictions = named_predictions(str(run.config["model"]), scores)
+    resamples = resamples_for(settings, config.bootstrap)
     shift, why_not = _shift(path, run, new, outcomes, data_dir)
     return Evaluated(
         path,
@@ -101,12 +109,29 @@ def judge(config: EvaluateConfig, data: Mapping[str, Any]) -> Evaluated:
         shift=shift,
         why_no_shift=why_not,
         subgroups=new_subgroup_scores(
-            scores,
-            outcomes,
-            judged,
-            config.subgroups,
-            bootstrap=resamples_for(settings, config.bootstrap),
+            predictions, outcomes, judged, config.subgroups, bootstrap=resamples
         ),
+        decisions=_decisions(config, predictions, outcomes, resamples, result),
+    )
+
+
+def _decisions(
+    config: EvaluateConfig,
+    predictions: Mapping[str, SurvivalPrediction],
+    outcomes: Outcomes,
+    resamples: int,
+    result: Mapping[str, Any],
+) -> Decisions:
+    """Return decision curves by the times asked for, or those of metrics that are defined."""
+    usable = [point.time for point in outcomes.points if point.reason is None]
+    return decision_section(
+        predictions,
+        outcomes.data,
+        config.decision_times or sorted(set(usable)),
+        thresholds=config.decision_thresholds,
+        resamples=resamples,
+        time_unit=str(result.get("time_unit", "")),
+        min_at_risk=outcomes.min_at_risk,
     )
 
 
@@ -172,6 +197,8 @@ def _own_rows(
         min_at_risk=config.min_at_risk,
     )
     scores = score(run.model, outcomes, settings=settings, bootstrap=config.bootstrap)
+    predictions = named_predictions(str(run.config["model"]), {AS_TRAINED: scores})
+    resamples = resamples_for(settings, config.bootstrap)
     raw = None
     if dataset.raw is not None and dataset.rows is not None and run.preprocessor is not None:
         frame = dataset.raw.features[list(run.preprocessor.columns)]
@@ -187,12 +214,9 @@ def _own_rows(
         is_own=True,
         agreement=_agreement(scores, result),
         subgroups=own_subgroup_scores(
-            scores,
-            outcomes,
-            dataset,
-            config.subgroups,
-            bootstrap=resamples_for(settings, config.bootstrap),
+            predictions, outcomes, dataset, config.subgroups, bootstrap=resamples
         ),
+        decisions=_decisions(config, predictions, outcomes, resamples, result),
     )
 
 

@@ -242,9 +242,30 @@ def from_dataset(configuration: Mapping[str, Any], run: FittedRun, run_unit: str
     if ignored:
         notes.append(f"not read, as training did not use them: {', '.join(ignored)}")
     table = dataset.raw
-    columns = pd.concat([table.features.reset_index(drop=True), table.others], axis=1)
-    notes += of_values
-    return NewData(name, folder_name(name), data, raw, notes, columns, table.categorical)
+    columns = subgroup_columns(table.features, table.categorical, table.others)
+    return NewData(name, folder_name(name), data, raw, [*notes, *of_values], *columns)
+
+
+def subgroup_columns(
+    features: pd.DataFrame, categorical: Sequence[str], others: pd.DataFrame | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return all columns that can make subgroups, and those of them that hold categories.
+
+    Parameters
+    ----------
+    features : DataFrame, n rows
+        The columns that a model may use, of which `categorical` hold categories.
+    categorical : sequence of str
+        Their names.
+    others : DataFrame, n rows, optional
+        Further columns: numbers, or text, which makes categories.
+    """
+    known = features.reset_index(drop=True)
+    if others is None:
+        return known, tuple(categorical)
+    texts = [name for name in others if not pd.api.types.is_numeric_dtype(others[name])]
+    both = pd.concat([known, others.reset_index(drop=True)], axis=1)
+    return both, (*categorical, *map(str, texts))
 
 
 def _from_splits(dataset: Dataset, run: FittedRun) -> SurvivalData:

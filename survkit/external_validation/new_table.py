@@ -29,7 +29,13 @@ from survkit.datasets.schema import Schema
 from survkit.datasets.table_flags import OUTCOME, SINGLE, TableFlags
 from survkit.datasets.tables import RawTable
 from survkit.datasets.values import MISSING_VALUES, Markers, number
-from survkit.external_validation.new_data import NewData, cause_of_interest, check_unit, encoded
+from survkit.external_validation.new_data import (
+    NewData,
+    cause_of_interest,
+    check_unit,
+    encoded,
+    subgroup_columns,
+)
 from survkit.runs.metric_text import short_unit
 from survkit.runs.new_values import read_by_rule
 from survkit.runs.read import FittedRun
@@ -123,8 +129,8 @@ def read_new_table(path: Path, run: FittedRun, given: TableFlags, run_unit: str)
     of_outcome = {getattr(flags, name) for name in SINGLE}
     unused = [name for name in found if name not in raw and name not in of_outcome]
     others = other_columns(frame, unused, missing, schema.decimal)
-    columns = raw if others is None else pd.concat([raw, others.reset_index(drop=True)], axis=1)
-    return NewData(path.name, _stem(path), data, raw, notes, columns, table.categorical)
+    columns = subgroup_columns(raw, table.categorical, others)
+    return NewData(path.name, _stem(path), data, raw, notes, *columns)
 
 
 def _unit_flag(given: TableFlags) -> str:

@@ -22,6 +22,7 @@ def sections(evaluated: Evaluated) -> list[Section]:
         performance_section(evaluated),
         calibration_section(evaluated),
         recalibration_section(evaluated),
+        None if evaluated.decisions is None else evaluated.decisions.section,
         _subgroups_section(evaluated),
         shift_section(evaluated) if not evaluated.is_own else None,
     ]
@@ -33,17 +34,11 @@ def _subgroups_section(evaluated: Evaluated) -> Section | None:
     if not evaluated.subgroups:
         return None
     return subgroups_section(
-        {_model_name(evaluated, m): own.prediction for m, own in evaluated.scores.items()},
+        evaluated.predictions,
         evaluated.outcomes,
-        {_model_name(evaluated, m): own for m, own in evaluated.subgroups.items()},
+        evaluated.subgroups,
         time_unit=evaluated.unit,
     )
-
-
-def _model_name(evaluated: Evaluated, model: str) -> str:
-    """Return what sentences call the run's model, as trained or recalibrated where it is both."""
-    name = str(evaluated.run.config["model"])
-    return f"{name} {model}" if len(evaluated.scores) > 1 else name
 
 
 def recalibration_section(evaluated: Evaluated) -> Section | None:
@@ -99,5 +94,5 @@ def screen(evaluated: Evaluated, parts: Sequence[Section]) -> str:
     shown = [part for part in parts if part.title != TITLE]  # too wide; a shorter form follows
     lines = [*map(one_line, facts(evaluated)), sections_as_text(shown)]
     for model, scores in evaluated.subgroups.items():
-        lines += ["", scores_text(_model_name(evaluated, model), scores, evaluated.unit)]
+        lines += ["", scores_text(model, scores, evaluated.unit)]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from survkit.external_validation.recalibration import Recalibration, checkpoint_
 from survkit.external_validation.shift import NO_DIFFERENCE, ColumnShift, OutcomeSummary, Shift
 from survkit.files import write_bytes, writing
 from survkit.metrics.evaluate import Evaluation
+from survkit.pages.csv_tables import spreadsheet_csv
 from survkit.runs.folder import to_json
 from survkit.runs.read import CHECKPOINT
 from survkit.runs.record_files import CONFIG, RESULT
@@ -23,6 +24,7 @@ from survkit.runs.subgroups import subgroups_record
 from survkit.training.checkpoint import save_checkpoint
 from survkit.types import InputError
 
+CURVES = "decision_curves.csv"
 FILE, PAGE, FOLDER = "evaluation.json", "evaluation.html", "evaluations"
 
 
@@ -53,6 +55,9 @@ def write_evaluation(folder: Path, evaluated: Evaluated, page: str) -> list[Path
     """
     check_folder(folder)
     names = [PAGE]
+    if evaluated.decisions is not None and not evaluated.decisions.curves.empty:
+        write_bytes(folder / CURVES, spreadsheet_csv(evaluated.decisions.curves))
+        names.append(CURVES)
     content = to_json(record(evaluated), indent=2)
     write_bytes(folder / PAGE, page.encode())
     if evaluated.recalibration is not None:

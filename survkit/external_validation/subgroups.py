@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.subgroups import EXPERT, expert_grouping, table_grouping
-from survkit.external_validation.evaluated import AS_TRAINED
 from survkit.external_validation.new_data import NewData
-from survkit.external_validation.scores import Scores
 from survkit.metrics import Outcomes
 from survkit.metrics.subgroup_parts import Grouping
 from survkit.metrics.subgroups import SubgroupScores, score_subgroups
@@ -29,7 +27,7 @@ def check_new_subgroups(new: NewData, specs: Sequence[str]) -> None:
 
 
 def new_subgroup_scores(
-    scores: Mapping[str, Scores],
+    predictions: Mapping[str, SurvivalPrediction],
     outcomes: Outcomes,
     new: NewData,
     specs: Sequence[str],
@@ -40,7 +38,7 @@ def new_subgroup_scores(
 
     Parameters
     ----------
-    scores : mapping of str to Scores
+    predictions : mapping of str to SurvivalPrediction
         By model, of the evaluated rows.
     outcomes : Outcomes
         Theirs.
@@ -54,13 +52,13 @@ def new_subgroup_scores(
     if not specs:
         return {}
     return {
-        model: [_score(own.prediction, outcomes, new, spec, bootstrap) for spec in specs]
-        for model, own in scores.items()
+        model: [_score(prediction, outcomes, new, spec, bootstrap) for spec in specs]
+        for model, prediction in predictions.items()
     }
 
 
 def own_subgroup_scores(
-    scores: Scores,
+    predictions: Mapping[str, SurvivalPrediction],
     outcomes: Outcomes,
     dataset: Dataset,
     specs: Sequence[str],
@@ -70,8 +68,10 @@ def own_subgroup_scores(
     """Score a run in the subgroups of its own test rows; parameters are as above."""
     if not specs:
         return {}
-    own = score_requested(scores.prediction, outcomes, dataset, specs, bootstrap=bootstrap)
-    return {AS_TRAINED: own}
+    return {
+        model: score_requested(prediction, outcomes, dataset, specs, bootstrap=bootstrap)
+        for model, prediction in predictions.items()
+    }
 
 
 def _score(

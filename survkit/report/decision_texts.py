@@ -53,8 +53,8 @@ def about_estimates(competing: bool, resamples: int) -> str:
         else "There are no intervals: --bootstrap is 0."
     )
     return (
-        f"The risk among those who would be treated is {by}. Predictions are averaged over "
-        f"seeds. {bands}"
+        f"The risk among those who would be treated is {by}. Predictions of several seeds "
+        f"are averaged. {bands}"
     )
 
 

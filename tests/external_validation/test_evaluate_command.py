@@ -439,3 +439,44 @@ def test_the_module_of_the_command_leaves_the_public_function() -> None:
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 2
     assert found.stderr.startswith("survkit.evaluate: error: --run is needed")
+
+
+def test_subgroups_and_decision_curves_of_new_data(
+    run: Path, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Columns that the run does not use make subgroups too; missing values are one."""
+    table = pd.read_csv(other).assign(ward=np.where(np.arange(300) % 3 == 0, "A", "B"))
+    table.to_csv(other, index=False)
+    asked = ["--subgroups", "ward", "age:60", "--decision_times", "4", "--bootstrap", "20"]
+    out = tmp_path / "out"
+    found = judged(run, "--csv", other, *asked, out=out)
+    (of_ward, of_age) = found["subgroups"]["coxph"]
+    assert [each["subjects"] for each in of_ward["subgroups"]] == [100, 200]
+    ages = table["age"] < 60
+    assert [each["subjects"] for each in of_age["subgroups"]] == [ages.sum(), (~ages).sum()]
+    curves = pd.read_csv(out / "decision_curves.csv")
+    assert set(curves["time"]) == {4.0}
+    assert set(curves["model"]) == {"coxph"}
+    page = (out / "evaluation.html").read_text("utf-8")
+    assert "For whom" in page
+    assert "Is it worth acting on" in page
+    assert "coxph does" in capsys.readouterr().out
+    for wrong, message in (
+        (["--subgroups", "wards"], "--subgroups names 'wards' (did you mean ward?)"),
+        (["--subgroups", "dead"], "--subgroups names 'dead'"),
+        (["--decision_thresholds", "0.5", "0.2"], "--decision_thresholds is 0.5 0.2"),
+    ):
+        flags = ["--run", str(run), "--csv", str(other), *wrong, "--out", str(tmp_path / "no")]
+        assert evaluate(flags) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "no").exists()
+
+
+def test_both_models_of_a_recalibration_are_in_every_part(
+    run: Path, other: Path, tmp_path: Path
+) -> None:
+    asked = ["--recalibrate", "slope", "--subgroups", "site", "--bootstrap", "20"]
+    found = judged(run, "--csv", other, *asked, out=tmp_path / "out")
+    assert list(found["subgroups"]) == ["coxph as trained", "coxph recalibrated"]
+    curves = pd.read_csv(tmp_path / "out" / "decision_curves.csv")
+    assert set(curves["model"]) == {"coxph as trained", "coxph recalibrated"}
