@@ -71,6 +71,8 @@ class Dataset:
         How the rows were split.
     rows : SplitRows or None
         The rows of the source in each split; None where it has several for one of a split.
+    own_test_rows : bool
+        Whether the source itself says which rows are for testing; `split` is not used then.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Dataset:
     raw: RawTable | None = None
     split: Split = RANDOM_SPLIT
     rows: SplitRows | None = None
+    own_test_rows: bool = False
 
 
 def grid_flags(n: int, given: GridParameters) -> GridParameters:

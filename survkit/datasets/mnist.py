@@ -182,7 +182,8 @@ def load_mnist(
     pixels, label, num_train = read_mnist(data_dir, download=download)
     train, validation = random_split(np.arange(num_train), VALIDATION_ROWS)
     rows = SplitRows(train, validation, np.arange(num_train, len(label)))
-    return _dataset(MNIST_CARD, pixels, 255, label, rows, process, mnist_sample_pct, grid)
+    dataset = _dataset(MNIST_CARD, pixels, 255, label, rows, process, mnist_sample_pct, grid)
+    return replace(dataset, own_test_rows=True)
 
 
 def load_digits(

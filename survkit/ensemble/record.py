@@ -14,9 +14,10 @@ from survkit.ensemble.selection import Selection, select_models
 from survkit.metrics.outcomes import MIN_AT_RISK, decisive_min_at_risk
 from survkit.models.calibrated import CalibratedModel
 from survkit.models.ensemble import ENSEMBLE, EnsembleModel
+from survkit.runs.documents import run_documents
 from survkit.runs.folder import RunFolder, provenance
 from survkit.runs.identity import identifier
-from survkit.runs.model_card import model_card
+from survkit.runs.model_card import FILE
 from survkit.runs.results import evaluated_outcomes, finish_run, recorded_schema
 from survkit.types import InputError, SurvivalModel
 
@@ -83,7 +84,7 @@ def make_record(
             "selection": selection and _selection_rows(selection),
             "n_train": len(dataset.splits.train),
         },
-        card=partial(_card, table, selection),
+        documents=partial(_documents, table, selection),
     )
 
 
@@ -190,7 +191,7 @@ def _selection_notes(selection: Selection | None) -> list[str]:
     ]
 
 
-def _card(
+def _documents(
     table: Sequence[Mapping[str, Any]],
     selection: Selection | None,
     dataset: Dataset,
@@ -198,13 +199,13 @@ def _card(
     result: Mapping[str, Any],
     *,
     folder: Path,
-) -> str:
-    """Return the model card: that of a run, and a section on the members."""
+) -> dict[str, str]:
+    """Return the documents of a run, its model card with a section on the members."""
     seeds = ", ".join(map(str, settings["seeds"]))
     # The flags of the members' model are the ensemble's, where it is of one model.
     model = settings["model"].removesuffix("_ensemble")
     settings, result = {**settings, "model": model, "seed": seeds}, {**result, "seed": seeds}
-    card = model_card(dataset, settings, result, folder=folder)
+    documents = run_documents(dataset, settings, result, folder=folder)
     rows = [f"| {r['run_id']} | {r['model']} | {r['seed']} | {r['weight']:.4g} |" for r in table]
     lines = [
         "## Members",
@@ -216,4 +217,4 @@ def _card(
         *rows,
         *(f"\n{note}" for note in _selection_notes(selection)),
     ]
-    return f"{card}\n" + "\n".join(lines) + "\n"
+    return {**documents, FILE: f"{documents[FILE]}\n" + "\n".join(lines) + "\n"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from survkit.pages.labels import one_line
 
@@ -55,6 +56,17 @@ def markdown_block(text: str, language: str) -> str:
     """Return lines of code as a block, which no line of it can end."""
     fence = _fence(text, at_least=3)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def bullets(lines: Iterable[str]) -> list[str]:
+    """Return lines as the items of a list."""
+    return [f"- {line}" for line in lines]
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    """Return the lines of a table; its cells must be Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(map(str, cells))} |" for cells in lines]
 
 
 def _fence(text: str, *, at_least: int) -> str:

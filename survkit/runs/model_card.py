@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +10,26 @@ from survkit.datasets import COMMON_PARAMETERS
 from survkit.datasets.assemble import Dataset
 from survkit.datasets.card import counts_text
 from survkit.datasets.preprocessing import CategoryColumn, Preprocessor
-from survkit.models.calibration import Calibration
-from survkit.pages.markdown import markdown_block, markdown_code, markdown_text
+from survkit.pages.markdown import (
+    bullets,
+    markdown_block,
+    markdown_code,
+    markdown_table,
+    markdown_text,
+)
 from survkit.runs.conformal_text import conformal_sentences, rests_on
 from survkit.runs.flags import OF_CONFORMAL, PATHS, dataset_and_model_flags
 from survkit.runs.hazard_text import hazard_ratio_cells
 from survkit.runs.leak_text import OWNERS_TASK, leak_check_rows
-from survkit.runs.metric_text import (
-    causes_text,
-    scale_of,
-    short_unit,
-    summary_metrics,
-    times_note,
-    times_of,
-)
+from survkit.runs.metric_lines import calibration_lines, metric_lines
+from survkit.runs.metric_text import causes_text, short_unit
 from survkit.runs.rows import is_conformal
 from survkit.runs.subgroup_text import worst_text
 from survkit.runs.subgroups import recorded_subgroups
 from survkit.shell import shell_command
-from survkit.types import SurvivalData
 
 FILE = "model_card.md"
 """Its name in the run's folder."""
-
-
-MEANINGS = (
-    "Concordance: how often, of two subjects, the one whose event came first was predicted to have "
-    "it first. 50 % is chance, 100 % perfect.",
-    "Brier score: the mean squared error of the predicted probabilities, weighted for censoring. 0 "
-    "is perfect; 25 % is what a prediction of one half for everybody scores.",
-    "Calibration error (ece): the mean distance of predicted probabilities from observed shares.",
-    "@25, @50 and @75: after a quarter, half and three quarters of the cuts of the time grid; @t=: "
-    "at that time.",
-)
-
-CAUSE_MEANINGS = (
-    "CAUSE/metric: of the cumulative incidence of one competing cause, the probability of an "
-    "event of that cause by a time. Other metrics are of survival without any event.",
-)
-"""What the metrics of a card mean, for readers who meet them for the first time."""
 
 
 def model_card(
@@ -64,12 +44,12 @@ def model_card(
         f"Model card: {result['model']} on {result['dataset']}": _summary(result),
         "Data": _data(dataset),
         "Features": _features(dataset),
-        "Known leaks": _leaks(dataset, result),
+        "Known leaks": leak_lines(dataset, result),
         "Model": _model(config, result),
-        "Test metrics": _metrics(result, dataset.splits.test),
-        "Calibration": _calibration(result),
-        **({"Subgroups": _subgroups(result)} if result.get("subgroups") else {}),
-        **({"What is guaranteed": _guaranteed(result)} if "conformal" in result else {}),
+        "Test metrics": metric_lines(result, dataset.splits.test),
+        "Calibration": calibration_lines(result),
+        **({"Subgroups": subgroup_lines(result)} if result.get("subgroups") else {}),
+        **({"What is guaranteed": guarantee_lines(result)} if "conformal" in result else {}),
         **({"Experts": _experts(result)} if result["test"].get("expert_load") else {}),
         **({"Hazard ratios": _hazard_ratios(result)} if "hazard_ratios" in result else {}),
         **{
@@ -80,8 +60,8 @@ def model_card(
             ]
             for of_cause in result.get("cause_hazard_ratios", ())
         },
-        "Warnings": _bullets(map(markdown_text, result["warnings"])) or ["None."],
-        "Predicting with it": _use(dataset, folder),
+        "Warnings": bullets(map(markdown_text, result["warnings"])) or ["None."],
+        "Predicting with it": prediction_lines(dataset, folder),
     }
     marks = ["#", *["##"] * (len(sections) - 1)]
     parts = [
@@ -89,15 +69,6 @@ def model_card(
         for mark, (title, lines) in zip(marks, sections.items(), strict=True)
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _bullets(lines: Iterable[str]) -> list[str]:
-    return [f"- {line}" for line in lines]
-
-
-def _table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(map(str, cells))} |" for cells in lines]
 
 
 def _summary(result: Mapping[str, Any]) -> list[str]:
@@ -118,9 +89,9 @@ def _data(dataset: Dataset) -> list[str]:
         f"({card.events / card.n:.0%}{causes}). Time in {markdown_text(card.time_unit)}.",
         *_causes(dataset),
         "",
-        *_bullets(map(markdown_text, facts)),
+        *bullets(map(markdown_text, facts)),
         "",
-        *_table(
+        *markdown_table(
             ("split", "rows", "events", f"longest time ({unit})"),
             (
                 (name, f"{len(data):,}", f"{int(data.event.sum()):,}", f"{data.time.max():g}")
@@ -137,21 +108,27 @@ def _causes(dataset: Dataset) -> list[str]:
         return []
     parts = zip(dataset.splits._fields, dataset.splits, strict=True)
     sentences = (f"{name}: {causes_text(data)}" for name, data in parts)
-    return ["", *_bullets(map(markdown_text, sentences))]
+    return ["", *bullets(map(markdown_text, sentences))]
 
 
 def _features(dataset: Dataset) -> list[str]:
-    left_out = [
-        f"{markdown_code(name)}: {markdown_text(why)}"
-        for name, why in dataset.card.dropped_columns.items()
-    ]
+    left_out = left_out_columns(dataset)
     if dataset.preprocessor is None:
         used = [f"{dataset.splits.train.features.shape[1]} columns, used as they are."]
     else:
         used = _encoded(dataset.preprocessor)
-        left_out += map(markdown_text, dataset.preprocessor.warnings)
-    listed = ["Left out:", "", *_bullets(left_out)] if left_out else ["Left out: none."]
+    listed = ["Left out:", "", *bullets(left_out)] if left_out else ["Left out: none."]
     return [*used, "", *listed]
+
+
+def left_out_columns(dataset: Dataset) -> list[str]:
+    """Return the columns of the source that are no features, each with the reason."""
+    left_out = [
+        f"{markdown_code(name)}: {markdown_text(why)}"
+        for name, why in dataset.card.dropped_columns.items()
+    ]
+    warnings = dataset.preprocessor.warnings if dataset.preprocessor else ()
+    return [*left_out, *map(markdown_text, warnings)]
 
 
 def _encoded(preprocessor: Preprocessor) -> list[str]:
@@ -168,19 +145,31 @@ def _encoded(preprocessor: Preprocessor) -> list[str]:
         "Numbers with an indicator of missing values": indicators,
         "Categories (missing and unseen values share one code)": categories,
     }
-    return _bullets(f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names)
+    return bullets(f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names)
 
 
-def _leaks(dataset: Dataset, result: Mapping[str, Any]) -> list[str]:
+def leak_lines(dataset: Dataset, result: Mapping[str, Any]) -> list[str]:
+    """Return the known leaks of a dataset, or what the checks of a user's own table found."""
     if "leak_checks" not in result:
-        return _bullets(map(markdown_text, dataset.card.known_leaks)) or ["None known."]
+        return bullets(map(markdown_text, dataset.card.known_leaks)) or ["None known."]
     rows = leak_check_rows(result["leak_checks"], code=markdown_code, text=markdown_text)
-    listed = _bullets(f"{title}: {found}." for title, found, _ in rows)
+    listed = bullets(f"{title}: {found}." for title, found, _ in rows)
     rules = [f"{title}: {rule}." for title, _, rule in rows if rule]
-    return [OWNERS_TASK, "", *listed, "", "What counts:", "", *_bullets(rules)]
+    return [OWNERS_TASK, "", *listed, "", "What counts:", "", *bullets(rules)]
 
 
 def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    return [
+        *setting_table(config, result),
+        "",
+        *convergence_lines(result),
+        "Flags without a value are not listed. `config.json` has the whole configuration, the "
+        "command and the versions of packages.",
+    ]
+
+
+def setting_table(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    """Return a model's size, its epochs and the flags that its data and it depend on."""
     facts = {
         "parameters (numbers learned)": result["num_parameters"],
         "training rows": result["n_train"],
@@ -193,13 +182,7 @@ def _model(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
         for name in used_flags(config)
         if config[name] is not None and config[name] != () and config[name] != []
     ]
-    return [
-        *_table(("what", "value"), [*known, *flags]),
-        "",
-        *_convergence(result),
-        "Flags without a value are not listed. `config.json` has the whole configuration, the "
-        "command and the versions of packages.",
-    ]
+    return markdown_table(("what", "value"), [*known, *flags])
 
 
 def _plain(value: object) -> object:
@@ -213,7 +196,8 @@ def used_flags(config: Mapping[str, Any]) -> list[str]:
     return [*(name for name in read if name not in PATHS), "calibrate", *conformal, "seed"]
 
 
-def _convergence(result: Mapping[str, Any]) -> list[str]:
+def convergence_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return whether a fit converged and why; nothing where that has no meaning."""
     if result["converged"] is None:
         return []
     reason = markdown_text(result["convergence_reason"])
@@ -222,67 +206,8 @@ def _convergence(result: Mapping[str, Any]) -> list[str]:
     return [f"**The fit did not converge: {reason}.**", ""]
 
 
-def _metrics(result: Mapping[str, Any], test: SurvivalData) -> list[str]:
-    metrics = [m for m in summary_metrics(result["test"]) if m in result["test"]]
-    rows = [(f"`{m}`", _value(result, m), _interval(result, m)) for m in metrics]
-    times = times_of(result.get("test_details", {}), metrics)
-    note = times_note(times, test.num_subjects, result["time_unit"]) if times else ""
-    return [
-        f"On the {len(test):,} test rows ({int(test.event.sum()):,} events), which training never "
-        f"sees; {result['evaluation']} convention; intervals from a bootstrap of the test "
-        "subjects.",
-        "",
-        *_table(("metric", "value", "95 % interval"), rows),
-        *(["", markdown_text(note)] if note else []),
-        "",
-        *_bullets((*MEANINGS, *(CAUSE_MEANINGS if test.cause_names else ()))),
-    ]
-
-
-def _value(result: Mapping[str, Any], metric: str) -> str:
-    value = result["test"].get(metric)
-    if _is_number(value):
-        return _text(metric, value)
-    reason = result.get("test_details", {}).get(metric, {}).get("reason", "")
-    return f"undefined ({markdown_text(reason)})" if reason else "undefined"
-
-
-def _interval(result: Mapping[str, Any], metric: str) -> str:
-    interval = result["test_interval"].get(metric)
-    return " to ".join(_text(metric, end) for end in interval) if interval else ""
-
-
-def _text(metric: str, value: float) -> str:
-    return f"{100 * value:.2f} %" if scale_of(metric) > 1 else f"{value:.2f}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _calibration(result: Mapping[str, Any]) -> list[str]:
-    test = result["test"]
-    names = ("ece_equal_mass", "ece_null_mean", "ece_null_p95")
-    if not all(_is_number(test.get(name)) for name in names):
-        return ["The calibration error is undefined on the test rows."]
-    error, mean, limit = (_text(name, test[name]) for name in names)
-    if test["ece_equal_mass"] <= test["ece_null_p95"]:
-        verdict = "These subjects give no evidence of miscalibration."
-    else:
-        verdict = "**The predicted probabilities are miscalibrated.**"
-    lines = [
-        f"The calibration error (`ece_equal_mass`) is {error}. A perfectly calibrated model would "
-        f"score {mean} on average with these subjects, and at most {limit} in 95 of 100 samples. "
-        f"{verdict}"
-    ]
-    if _is_number(test.get("d_calibration_p")):
-        lines.append(f"D-calibration: p = {test['d_calibration_p']:.3g}.")
-    if result.get("calibration"):
-        lines.append(Calibration(**result["calibration"]).describe())
-    return lines
-
-
-def _subgroups(result: Mapping[str, Any]) -> list[str]:
+def subgroup_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return which subgroups a record has, and in which the model does worst."""
     lines = []
     for own in recorded_subgroups(result):
         names = ", ".join(
@@ -292,15 +217,16 @@ def _subgroups(result: Mapping[str, Any]) -> list[str]:
         listed = f"{markdown_code(own.spec)}: {names}. " if names else ""
         lines.append(f"{listed}{markdown_text(worst_text(result['model'], own))}")
     return [
-        *_bullets(lines),
+        *bullets(lines),
         "",
         "`result.json` has all metrics of each subgroup, and its differences to the others.",
     ]
 
 
-def _guaranteed(result: Mapping[str, Any]) -> list[str]:
+def guarantee_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return what conformal calibration guarantees, and what that rests on."""
     sentences = (*conformal_sentences(result), *rests_on(result["conformal"]))
-    return _bullets(map(markdown_text, sentences))
+    return bullets(map(markdown_text, sentences))
 
 
 def _experts(result: Mapping[str, Any]) -> list[str]:
@@ -308,7 +234,7 @@ def _experts(result: Mapping[str, Any]) -> list[str]:
     return [
         "Share of the test rows for which each expert has the largest weight:",
         "",
-        *_table(
+        *markdown_table(
             ("expert", *range(1, len(load) + 1)), [("share", *(f"{share:.0%}" for share in load))]
         ),
     ]
@@ -316,11 +242,12 @@ def _experts(result: Mapping[str, Any]) -> list[str]:
 
 def _hazard_ratios(result: Mapping[str, Any]) -> list[str]:
     header, rows, notes = hazard_ratio_cells(result)
-    table = [*_table(header, [map(markdown_text, row) for row in rows]), ""] if rows else []
-    return [*table, *_bullets(map(markdown_text, notes))]
+    table = [*markdown_table(header, [map(markdown_text, row) for row in rows]), ""] if rows else []
+    return [*table, *bullets(map(markdown_text, notes))]
 
 
-def _use(dataset: Dataset, folder: Path) -> list[str]:
+def prediction_lines(dataset: Dataset, folder: Path) -> list[str]:
+    """Return how to predict with a run: the command and its table, or the call."""
     if dataset.preprocessor is None:
         return [
             "`survkit.records.load_fitted(folder).model.predict(features)`, with features of "

@@ -26,6 +26,7 @@ RECORD_FILES = (
     "config.json",
     "history.jsonl",
     "model_card.md",
+    "tripod_ai.md",
     "predictions_validation.npz",
     "predictions_test.npz",
 )

@@ -19,10 +19,10 @@ from survkit.models.calibration import Calibration
 from survkit.models.registry import MODELS
 from survkit.runs.conformal_record import conformal_record
 from survkit.runs.conformal_text import conformal_sentences
+from survkit.runs.documents import run_documents
 from survkit.runs.folder import RunFolder, peak_gpu_memory_mb
 from survkit.runs.hazard_record import hazard_ratio_record
 from survkit.runs.metric_text import result_summary
-from survkit.runs.model_card import FILE, model_card
 from survkit.runs.record_schema import NOT_TESTED
 from survkit.runs.rows import is_published_baseline, training_rows
 from survkit.runs.subgroup_text import scores_text
@@ -83,7 +83,7 @@ def finish_run(
     seconds: Mapping[str, float],
     facts: Mapping[str, Any],
     mirror: Callable[[Mapping[str, Any]], None] | None = None,
-    card: Callable[..., str] = model_card,
+    documents: Callable[..., Mapping[str, str]] = run_documents,
 ) -> dict[str, Any]:
     """Evaluate a fitted model, write what remains of its record and return the result.
 
@@ -105,8 +105,8 @@ def finish_run(
         What else belongs in the result; its `notes` are added to those of the dataset.
     mirror : callable, optional
         Takes the result, before the record is complete; its warnings still enter the record.
-    card : callable
-        Makes the model card, from the arguments of `model_card`.
+    documents : callable
+        Makes what a run writes for readers, from the arguments of `run_documents`.
 
     Returns
     -------
@@ -144,9 +144,10 @@ def finish_run(
     }
     if mirror:
         mirror(result)
-    if "test" in outcomes:  # a card describes a model that is ready for use
-        text = card(dataset, settings, {**result, "warnings": folder.warnings}, folder=folder.path)
-        folder.write(FILE, text.encode())
+    if "test" in outcomes:  # they describe a model that is ready for use
+        known = {**result, "warnings": folder.warnings}
+        for name, text in documents(dataset, settings, known, folder=folder.path).items():
+            folder.write(name, text.encode())
     return folder.write_result(result)
 
 
