@@ -47,11 +47,11 @@ FORMS = {
     **dict.fromkeys(("kaplan_meier", "aalen_johansen"), _NO_PREDICTORS),
     **dict.fromkeys(
         ("coxph", "coxnet"),
-        "Each number enters the log hazard linearly, each category by an indicator for each of its "
-        "values but one; there are no interactions.",
+        "Each number enters the log hazard linearly, each category by indicators of its values; "
+        "there are no interactions.",
     ),
-    "weibull_aft": "Each number enters the logarithm of time linearly, each category by an "
-    "indicator for each of its values but one; there are no interactions.",
+    "weibull_aft": "Each number enters the logarithm of time linearly, each category by indicators "
+    "of its values; there are no interactions.",
     **dict.fromkeys(
         (
             *("rsf", "extra_survival_trees", "gbsa", "xgb_cox", "xgb_aft", "survivalboost"),

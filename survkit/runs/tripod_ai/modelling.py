@@ -7,6 +7,7 @@ from typing import Any
 
 from survkit.metrics.names import split_cause
 from survkit.models.calibration import Calibration
+from survkit.models.registry import MODELS
 from survkit.pages.markdown import bullets, markdown_code, markdown_table, markdown_text
 from survkit.runs.folder import provenance
 from survkit.runs.leak_text import suspicious_columns
@@ -52,6 +53,9 @@ def _type(run: Run) -> str:
 
 
 def _seeds(run: Run) -> str:
+    entry = MODELS.get(run.settings["model"])  # an ensemble of several models has none
+    if entry is not None and entry.is_deterministic:
+        return "The fit uses no random numbers."
     seeds = str(run.settings["seed"])
     return f"Seed{'s' if ',' in seeds else ''} of the random numbers of the fit: {seeds}."
 
@@ -84,30 +88,34 @@ def heterogeneity(run: Run) -> Answer:
 def measures(run: Run) -> Answer:
     """Item 12e."""
     settings = run.settings
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {measure: [] for measure in (*MEASURES.values(), "further")}
     for metric in run.result["test"]:
-        groups.setdefault(_measured(metric), []).append(f"`{metric}`")
-    own = groups.pop("", [])
-    listed = [f"{measure}: {', '.join(names)}" for measure, names in groups.items()]
-    listed += [f"further: {', '.join(own)}"] if own else []
+        groups[_measured(metric)].append(f"`{metric}`")
+    listed = [f"{measure}: {', '.join(own)}" for measure, own in groups.items() if own]
     samples = settings["bootstrap"]
+    intervals = f"Intervals: 95 %, from {samples:,} bootstrap samples of the test subjects."
     return Answer(
         [
             "Measures in `result.json`:",
             "",
             *bullets(listed),
             "",
-            f"{_weights(settings)} A measure at a time at which fewer than "
-            f"{settings['min_at_risk']} subjects are at risk is left out. Intervals: 95 %, from "
-            f"{samples:,} bootstrap samples of the test subjects.",
+            f"{_weights(settings)}{_at_risk(settings)} {intervals}",
         ]
     )
+
+
+def _at_risk(settings: Mapping[str, Any]) -> str:
+    # A limit that leaves no measure out is recorded as 0.
+    limit = settings["min_at_risk"]
+    left_out = f" A measure at a time at which fewer than {limit} subjects are at risk is left out."
+    return left_out if limit else ""
 
 
 def _measured(metric: str) -> str:
     name = split_cause(metric)[1]
     known = [start for start in MEASURES if name.startswith(start)]
-    return MEASURES[max(known, key=len)] if known else ""
+    return MEASURES[max(known, key=len)] if known else "further"
 
 
 def _weights(settings: Mapping[str, Any]) -> str:

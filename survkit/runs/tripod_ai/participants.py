@@ -17,7 +17,7 @@ from survkit.types import SurvivalData
 
 USES = {
     "train": "development: every statistic and every parameter",
-    "validation": "development: choices during the fit, such as when to stop",
+    "validation": "development: choices during the fit, such as when to stop, where it has any",
     "test": "evaluation only",
 }
 """What each part of the rows is for."""
@@ -236,13 +236,10 @@ def flow(run: Run) -> Answer:
     lines += [
         "",
         "The median follow-up is by the reverse Kaplan-Meier method, for which an event ends the "
-        "observation."
-        + (
-            " Events and follow-up are counted by row."
-            if _repeated(run.dataset.splits.train)
-            else ""
-        ),
+        "observation.",
     ]
+    if _repeated(run.dataset.splits.train):
+        lines += ["", "Events and follow-up are counted by row."]
     if (entry := run.dataset.splits.train.entry) is not None:
         late = int(np.count_nonzero(entry > 0))
         lines += [

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survkit.datasets.assemble import Dataset
-from survkit.datasets.preprocessing import BinnedColumn, CategoryColumn, Preprocessor
+from survkit.datasets.preprocessing import (
+    BinnedColumn,
+    CategoryColumn,
+    NumericColumn,
+    Preprocessor,
+)
 from survkit.datasets.tables import as_numbers
 from survkit.pages.markdown import bullets, markdown_cell, markdown_code, markdown_table
 from survkit.runs.model_card import left_out_columns
@@ -60,7 +64,8 @@ def definitions(run: Run) -> Answer:
     numbers = {column.name for column in preprocessor.numeric}
     coded = {column.name: column for column in preprocessor.coded}
     listed = [
-        f"{markdown_code(name)}: {_kind(coded[name]) if name in coded else _number(name in numbers)}"
+        f"{markdown_code(name)}: "
+        + (_kind(coded[name]) if name in coded else _number(name in numbers))
         for name in preprocessor.columns[:SHOWN]
     ]
     return Answer([*bullets(listed), *_and_more(len(preprocessor.columns))])
@@ -154,7 +159,7 @@ def _columns_with_missing(
     if dataset.raw is None or dataset.rows is None:
         return [(name, []) for name in preprocessor.indicators]
     is_missing = dataset.raw.features[list(preprocessor.columns)].isna().to_numpy()
-    counts = np.stack([is_missing[rows].sum(axis=0) for rows in dataset.rows], axis=1)
+    counts = np.stack([np.count_nonzero(is_missing[rows], axis=0) for rows in dataset.rows], axis=1)
     return [
         (
             name,
@@ -166,7 +171,7 @@ def _columns_with_missing(
 
 
 def _share(count: int, of: int) -> str:
-    return f"{count:,} ({count / of:.0%})"
+    return f"{count:,} ({count / of:.1%})" if count else "0"
 
 
 def characteristics(run: Run) -> Answer:
@@ -199,53 +204,44 @@ def comparison(run: Run) -> Answer:
     )
 
 
-class _Part(NamedTuple):
-    """The rows of one part: their numbers in the source's table, and their features."""
-
-    rows: NDArray[np.int64] | None
-    data: SurvivalData
-
-
-def _rows(dataset: Dataset, preprocessor: Preprocessor) -> Iterable[list[str]]:
+def _rows(dataset: Dataset, preprocessor: Preprocessor) -> Iterator[list[str]]:
     """Return the rows of a table of the predictors in the training and test rows."""
     numbers = {column.name: j for j, column in enumerate(preprocessor.numeric)}
     first = len(preprocessor.numeric) + len(preprocessor.indicators)
     coded = {column.name: j for j, column in enumerate(preprocessor.coded, first)}
-    known = dataset.rows if dataset.raw is not None else None
-    parts = [
-        _Part(known and known.train, dataset.splits.train),
-        _Part(known and known.test, dataset.splits.test),
-    ]
+    compared = (dataset.splits.train.features, dataset.splits.test.features)
     for name in preprocessor.columns[:SHOWN]:
         if name in coded:
-            column = preprocessor.coded[coded[name] - first]
-            yield from _of_category(column, [part.data.features[:, coded[name]] for part in parts])
+            codes = [features[:, coded[name]] for features in compared]
+            yield from _of_category(preprocessor.coded[coded[name] - first], codes)
         elif name in numbers:
-            j = numbers[name]
-            values = [_observed(dataset, preprocessor, j, part) for part in parts]
+            values = _values(dataset, preprocessor.numeric[numbers[name]], numbers[name])
             yield [markdown_code(name), *map(_mean_and_deviation, values)]
 
 
-def _observed(
-    dataset: Dataset, preprocessor: Preprocessor, j: int, part: _Part
-) -> NDArray[np.float64]:
-    """Return the values of a number in a part, those of the source where it has a table."""
-    column = preprocessor.numeric[j]
-    if dataset.raw is None or part.rows is None:
-        return part.data.features[:, j].astype(np.float64) * column.scale + column.mean
-    values = as_numbers(dataset.raw.features[column.name].iloc[part.rows])
-    return np.asarray(values[~np.isnan(values)])
+def _values(dataset: Dataset, column: NumericColumn, j: int) -> list[NDArray[np.float64]]:
+    """Return a number's known values in the training and test rows, in the source's scale."""
+    if dataset.raw is not None and dataset.rows is not None:
+        values = as_numbers(dataset.raw.features[column.name])
+        parts = [values[rows] for rows in (dataset.rows.train, dataset.rows.test)]
+        return [part[~np.isnan(part)] for part in parts]
+    compared = (dataset.splits.train.features, dataset.splits.test.features)
+    return [features[:, j] * column.scale + column.mean for features in compared]
 
 
 def _mean_and_deviation(values: NDArray[np.float64]) -> str:
     if not len(values):
         return "-"
-    return f"{values.mean():.4g} ({values.std(ddof=len(values) > 1):.3g})"
+    mean, deviation = (
+        f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+        for value in (float(values.mean()), float(values.std(ddof=len(values) > 1)))
+    )
+    return f"{mean} ({deviation})"
 
 
 def _of_category(column: Coded, codes: Sequence[NDArray[np.float32]]) -> list[list[str]]:
     """Return a row for each value, the rarest together; code 0 is a missing or unseen value."""
-    counts = [Counter(own[own > 0].astype(int).tolist()) for own in codes]
+    counts = [np.bincount(own.astype(int), minlength=column.cardinality) for own in codes]
     labels = dict(enumerate(_labels(column), 1))
     order = sorted(labels, key=lambda code: -counts[0][code])
     shown = order if len(order) <= SHOWN_VALUES else order[: SHOWN_VALUES - 1]
@@ -259,14 +255,14 @@ def _of_category(column: Coded, codes: Sequence[NDArray[np.float32]]) -> list[li
     ]
 
 
-def _share_of(counts: Counter[int], members: Sequence[int]) -> str:
-    known = counts.total()
-    return f"{sum(counts[code] for code in members) / known:.1%}" if known else "-"
+def _share_of(counts: NDArray[np.int64], members: Sequence[int]) -> str:
+    known = int(counts[1:].sum())
+    return f"{counts[members].sum() / known:.1%}" if known else "-"
 
 
 def _labels(column: Coded) -> list[str]:
     if isinstance(column, CategoryColumn):
         return [markdown_cell(value) for value in column.values]
     edges = [f"{edge:g}" for edge in column.edges]
-    middle = [f"above {low}, to {high}" for low, high in zip(edges, edges[1:], strict=False)]
+    middle = [f"above {low}, to {high}" for low, high in pairwise(edges)]
     return [f"to {edges[0]}", *middle, f"above {edges[-1]}"]
