@@ -74,6 +74,11 @@ def test_a_record_has_metrics_and_predictions_of_each_cause(group: Path, model: 
     card = (path / "model_card.md").read_text()
     assert "Events by cause:" in card
     assert "`relapse/integrated_brier`" in card
+    draft = (path / "tripod_ai.md").read_text()
+    assert "For each cause (`relapse`, `death`), the probability of its event by then." in draft
+    counts = [np.sum(data.cause == number) for number in (1, 2)]
+    row = [data.num_subjects, len(data), data.event.sum(), *counts, (~data.event).sum()]
+    assert f"\n| test | {' | '.join(f'{count:,}' for count in row)} | " in draft
     if model == "coxph":
         assert "Hazard ratios of death" in card
         tables = {each["cause"]: each["hazard_ratios"] for each in result["cause_hazard_ratios"]}

@@ -103,6 +103,10 @@ def test_an_ensemble_is_a_record_like_any_other(ensembles: Path) -> None:
     assert "# Model card: mtlr_ensemble on gbsg2" in card
     assert "| `--hidden_dim` | 8 |" in card
     assert all(f"| {path.name} | mtlr |" in card for path in members)
+    draft = (folder / "tripod_ai.md").read_text()
+    assert "The weighted mean of the survival curves of 2 runs, each `mtlr`, a neural" in draft
+    assert "Seeds of the random numbers of the fit: 42, 43." in draft
+    assert all(f"| {path.name} | 0.5 |" in draft for path in members)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -361,6 +365,9 @@ def test_calibration_after_averaging_is_recorded(
     assert "Post-hoc calibration on the validation split" in record["notes"][-1]
     assert record["notes"][-1] in capsys.readouterr().out
     assert record["notes"][-1] in (folder / "model_card.md").read_text()
+    draft = (folder / "tripod_ai.md").read_text()
+    assert draft.count(record["notes"][-1]) == 2  # how the model was made, and its calibration
+    assert "The validation rows also gave the calibration map (12c)." in draft
     test = load_dataset("gbsg2", data_dir="", time_bins=12).splits.test
     survival = load_fitted(folder).model.predict(test.features).survival
     np.testing.assert_array_equal(survival, read_predictions(folder, "test")[0].survival)

@@ -29,7 +29,7 @@ NUMBERS = [
 CATEGORIES = ["<img src=x onerror=alert(2)>", "=cmd|' /C calc'!A0", "[x]: javascript:y", "| --- |"]
 PATIENTS = ["=1+1", "+2", "-3", "@SUM(A1)", "\t=1", "a;=1+1", "<b>"]
 TAGS_OF_A_CARD = {
-    *("h1", "h2", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"),
+    *("h1", "h2", "h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"),
     *("code", "pre", "strong"),
 }
 FORBIDDEN_TAGS = {"img", "iframe", "object", "embed", "form", "input", "base", "b"}
@@ -58,9 +58,10 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_model_cards(group: Path) -> None:
+@pytest.mark.parametrize("name", ["model_card.md", "tripod_ai.md"])
+def test_model_cards_and_drafts_of_tripod(name: str, group: Path) -> None:
     markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    cards = list(group.rglob("model_card.md"))
+    cards = list(group.rglob(name))
     assert len(cards) == 2
     for card in cards:
         page = Page(markdown.render(card.read_text("utf-8")))

@@ -48,6 +48,7 @@ def test_a_record_is_complete(model: str, tmp_path: Path) -> None:
         "history.jsonl",
         "checkpoint.pt",
         "model_card.md",
+        "tripod_ai.md",
         "predictions_validation.npz",
         "predictions_test.npz",
         "result.json",

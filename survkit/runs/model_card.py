@@ -76,6 +76,8 @@ def _summary(result: Mapping[str, Any]) -> list[str]:
         f"Run {result['run_id']}, seed {result['seed']}, survkit {result['survkit_version']}. It "
         f"predicts survival over time ({markdown_text(result['time_unit'])}). A model for "
         "research: nothing here shows that it may guide the care of a patient.",
+        "",
+        "`tripod_ai.md` beside this card is a draft of the TRIPOD+AI checklist for a publication.",
     ]
 
 

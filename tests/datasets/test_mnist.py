@@ -199,6 +199,7 @@ def test_config_defaults_are_the_published_setting():
 
 def test_mnist(real_data_dir):
     mnist = load_dataset("mnist", data_dir=real_data_dir)
+    assert mnist.own_test_rows
     assert [len(part) for part in mnist.splits] == [55_000, 5_000, 10_000]
     train = mnist.splits.train
     assert train.features.shape == (55_000, 784)

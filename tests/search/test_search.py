@@ -75,7 +75,7 @@ def test_no_test_metric_is_readable_before_the_search_is_closed(
     files = [path for path in (tmp_path / "tried").rglob("*") if path.is_file()]
     assert sum(path.name == "result.json" for path in files) == 2
     for path in files:
-        assert path.name not in ("predictions_test.npz", "model_card.md")
+        assert path.name not in ("predictions_test.npz", "model_card.md", "tripod_ai.md")
         if path.suffix in (".json", ".jsonl", ".log", ".journal"):
             text = path.read_text()
             assert not re.search(r"""\btest (metric|rows)|["'](test|test_\w+)["']""", text), path

@@ -149,10 +149,11 @@ def predictions(run: Run) -> Answer:
         "The fitted model itself, as `checkpoint.pt` holds it, predicted the test rows by the code "
         f"of survkit {run.result['survkit_version']}. `predictions_test.npz` has these curves."
     ]
-    if run.settings["evaluation"] == "published":
+    entry = MODELS.get(run.settings["model"])
+    if run.settings["evaluation"] == "published" and entry is not None and entry.is_baseline:
         lines.append(
-            "By the published convention, what a baseline leaves beyond the horizon is spread over "
-            "the grid."
+            "By the published convention, the probability that it leaves beyond the horizon is "
+            "spread over the grid."
         )
     return Answer([" ".join(lines)])
 

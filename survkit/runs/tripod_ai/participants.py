@@ -58,9 +58,14 @@ def sources(run: Run) -> Answer:
 
 
 def _subjects(run: Run) -> str:
-    card = run.dataset.card
-    causes = f": {markdown_text(counts_text(card.causes))}" if card.causes else ""
-    return f"{card.n:,} subjects with {card.events:,} events ({card.events / card.n:.0%}{causes})"
+    """Return how many subjects, rows and events all parts have together."""
+    splits, causes = run.dataset.splits, run.dataset.card.causes
+    rows, events = sum(map(len, splits)), sum(int(data.event.sum()) for data in splits)
+    subjects = sum(data.num_subjects for data in splits)
+    of_several = f" with {rows:,} rows" if subjects < rows else ""
+    of_causes = f": {markdown_text(counts_text(causes))}" if causes else ""
+    share = f"{events / rows:.0%}{of_causes}"
+    return f"{subjects:,} subjects{of_several} and {events:,} events ({share})"
 
 
 def preparation(run: Run) -> Answer:
@@ -76,7 +81,8 @@ def preparation(run: Run) -> Answer:
         lines += ["", "How the table was read is in `config.json`, under `schema`."]
     if left_out := left_out_columns(run.dataset):
         lines += ["", "Columns left out:", "", *bullets(left_out)]
-    lines += ["", "Checks for predictors that know the outcome:", ""]
+    examined = run.dataset.card.leak_checks is None
+    lines += ["", f"{'Known leaks' if examined else 'Checks for leaks'}:", ""]
     lines += leak_lines(run.dataset, run.result)
     noted = [text for text in run.dataset.warnings if text not in _dropped(run)]
     if noted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,6 @@ from survkit.datasets.assemble import Dataset
 from survkit.datasets.preprocessing import (
     BinnedColumn,
     CategoryColumn,
-    NumericColumn,
     Preprocessor,
 )
 from survkit.datasets.tables import as_numbers
@@ -20,7 +20,7 @@ from survkit.pages.markdown import bullets, markdown_cell, markdown_code, markdo
 from survkit.runs.model_card import left_out_columns
 from survkit.runs.tripod_ai.answer import Answer, Run
 from survkit.runs.tripod_ai.model_types import form_of
-from survkit.types import SurvivalData
+from survkit.types import FloatArray
 
 SHOWN = 100
 """How many predictors a table or a list has; data of genes have thousands."""
@@ -33,7 +33,7 @@ Coded = CategoryColumn | BinnedColumn
 
 def _and_more(count: int) -> list[str]:
     more = count - SHOWN
-    return ["", f"And {more:,} more, which `model_card.md` lists."] if more > 0 else []
+    return ["", f"And {more:,} more."] if more > 0 else []
 
 
 def choice(run: Run) -> Answer:
@@ -58,9 +58,11 @@ def definitions(run: Run) -> Answer:
     """Item 9b."""
     preprocessor = run.dataset.preprocessor
     if preprocessor is None:
-        train = run.dataset.splits.train
-        names = ", ".join(map(markdown_code, train.feature_names[:SHOWN]))
-        return Answer([f"{train.features.shape[1]:,} numbers: {names}.", *_unlisted(train)])
+        names = run.dataset.splits.train.feature_names
+        if names == tuple(f"x{j}" for j in range(len(names))):  # what columns without names have
+            return Answer([f"{len(names):,} numbers without names."])
+        listed = bullets(f"{markdown_code(name)}: number" for name in names[:SHOWN])
+        return Answer([*listed, *_and_more(len(names))])
     numbers = {column.name for column in preprocessor.numeric}
     coded = {column.name: column for column in preprocessor.coded}
     listed = [
@@ -69,11 +71,6 @@ def definitions(run: Run) -> Answer:
         for name in preprocessor.columns[:SHOWN]
     ]
     return Answer([*bullets(listed), *_and_more(len(preprocessor.columns))])
-
-
-def _unlisted(train: SurvivalData) -> list[str]:
-    more = train.features.shape[1] - SHOWN
-    return ["", f"And {more:,} more."] if more > 0 else []
 
 
 def _number(has_values: bool) -> str:
@@ -206,7 +203,7 @@ def comparison(run: Run) -> Answer:
 
 def _rows(dataset: Dataset, preprocessor: Preprocessor) -> Iterator[list[str]]:
     """Return the rows of a table of the predictors in the training and test rows."""
-    numbers = {column.name: j for j, column in enumerate(preprocessor.numeric)}
+    numbers = dict(zip((c.name for c in preprocessor.numeric), _moments(dataset), strict=True))
     first = len(preprocessor.numeric) + len(preprocessor.indicators)
     coded = {column.name: j for j, column in enumerate(preprocessor.coded, first)}
     compared = (dataset.splits.train.features, dataset.splits.test.features)
@@ -215,28 +212,44 @@ def _rows(dataset: Dataset, preprocessor: Preprocessor) -> Iterator[list[str]]:
             codes = [features[:, coded[name]] for features in compared]
             yield from _of_category(preprocessor.coded[coded[name] - first], codes)
         elif name in numbers:
-            values = _values(dataset, preprocessor.numeric[numbers[name]], numbers[name])
-            yield [markdown_code(name), *map(_mean_and_deviation, values)]
+            yield [markdown_code(name), *numbers[name]]
 
 
-def _values(dataset: Dataset, column: NumericColumn, j: int) -> list[NDArray[np.float64]]:
-    """Return a number's known values in the training and test rows, in the source's scale."""
+def _moments(dataset: Dataset) -> list[list[str]]:
+    """Return mean and standard deviation of each number in the training and in the test rows."""
+    assert dataset.preprocessor is not None
+    columns = dataset.preprocessor.numeric
     if dataset.raw is not None and dataset.rows is not None:
-        values = as_numbers(dataset.raw.features[column.name])
-        parts = [values[rows] for rows in (dataset.rows.train, dataset.rows.test)]
-        return [part[~np.isnan(part)] for part in parts]
+        parts = (dataset.rows.train, dataset.rows.test)
+        read = (as_numbers(dataset.raw.features[column.name]) for column in columns[:SHOWN])
+        known = ([values[rows][~np.isnan(values[rows])] for rows in parts] for values in read)
+        shown = [[_moment_text(*_mean_and_deviation(v)) for v in values] for values in known]
+        return shown + [["", ""]] * (len(columns) - len(shown))
     compared = (dataset.splits.train.features, dataset.splits.test.features)
-    return [features[:, j] * column.scale + column.mean for features in compared]
+    scaled = [_mean_and_deviation(features[:, : len(columns)]) for features in compared]
+    return [
+        [_moment_text(mean[j] * c.scale + c.mean, sd[j] * c.scale) for mean, sd in scaled]
+        for j, c in enumerate(columns)
+    ]
 
 
-def _mean_and_deviation(values: NDArray[np.float64]) -> str:
+def _mean_and_deviation(values: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the standard deviation of each column, NaN of none."""
     if not len(values):
+        nothing = np.full(values.shape[1:], np.nan)
+        return nothing, nothing
+    mean = values.mean(axis=0, dtype=np.float64)
+    return mean, values.std(axis=0, dtype=np.float64, ddof=int(len(values) > 1))
+
+
+def _moment_text(mean: SupportsFloat, deviation: SupportsFloat) -> str:
+    if np.isnan(float(mean)):
         return "-"
-    mean, deviation = (
+    texts = (
         f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
-        for value in (float(values.mean()), float(values.std(ddof=len(values) > 1)))
+        for value in (float(mean), float(deviation))
     )
-    return f"{mean} ({deviation})"
+    return "{} ({})".format(*texts)
 
 
 def _of_category(column: Coded, codes: Sequence[NDArray[np.float32]]) -> list[list[str]]:
