@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 
+from tests.docs.python_forks import python_that_forks
+
 ROOT = Path(__file__).parents[2]
 
 _VARIES = re.compile(r"\d+\\\.\d+|[0-9a-f]{16}")
@@ -81,7 +83,7 @@ class Checkout:
         elif block.kind == "text":
             self._find(text)
         elif block.kind == "python":
-            self._run([sys.executable, "-c", text])
+            self._run(["python", "-c", text])
         else:
             assert block.kind == "bash", f"nothing is known of {block.kind}"
             self._run(["bash", "-euo", "pipefail", "-c", text], status=2 if fails else 0)
@@ -95,9 +97,10 @@ class Checkout:
         path.write_text(text.replace(before, after), "utf-8")
 
     def _run(self, command: list[str], *, status: int = 0) -> None:
+        scripts = Path(sys.executable).parent
         environment = {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(map(str, (python_that_forks(), scripts, os.environ["PATH"]))),
             "PYTHONPATH": str(self.folder),
             "OMP_NUM_THREADS": "1",
         }
