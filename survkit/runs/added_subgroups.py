@@ -8,10 +8,11 @@ from typing import Any
 from survkit.datasets.assemble import Dataset
 from survkit.metrics import Outcomes
 from survkit.runs.digests import FILES, OWN
+from survkit.runs.documents import run_documents
 from survkit.runs.folder import RunFolder
-from survkit.runs.model_card import FILE, model_card
 from survkit.runs.predictions import with_features
 from survkit.runs.read import read_predictions
+from survkit.runs.record_files import read_config
 from survkit.runs.record_schema import is_tested
 from survkit.runs.subgroups import SUBGROUPS, score_requested, subgroups_record
 
@@ -24,7 +25,7 @@ def add_subgroups(
     outcomes: Mapping[str, Outcomes],
     specs: Sequence[str],
 ) -> dict[str, Any]:
-    """Score the subgroups that a complete record lacks, and write its result and its card again.
+    """Score the subgroups that a complete record lacks; write its result and documents again.
 
     Those that it has stay; no other number changes.
 
@@ -66,6 +67,9 @@ def add_subgroups(
     added[SUBGROUPS] = [*result.get(SUBGROUPS, ()), *subgroups_record(scores)]
     for message in result.get("warnings", ()):
         folder.warn(message)
-    card = model_card(dataset, settings, {"notes": [], "warnings": [], **added}, folder=folder.path)
-    folder.write(FILE, card.encode())
+    # The configuration of the record has the versions that it was made with.
+    made_with = {**(read_config(folder.path) or {}), **settings}
+    known_of_it = {"notes": [], "warnings": [], **added}
+    for name, text in run_documents(dataset, made_with, known_of_it, folder=folder.path).items():
+        folder.write(name, text.encode())
     return folder.write_result(added)

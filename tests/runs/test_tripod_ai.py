@@ -57,7 +57,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ).to_csv(folder / "table.csv", index=False)
     flags = "--time_column days --event_column status --causes 1=relapse 2=death --time_unit days"
     flags += " --entry_column entry --group_column patient --model mtlr --epochs 2 --hidden_dim 4"
-    flags += " --dataset csv --time_bins 6"
+    flags += " --dataset csv --time_bins 6 --subgroups sex"
     own = ["--csv_path", str(folder / "table.csv"), "--log_dir", str(folder / "logs")]
     assert main([*flags.split(), *own, *FLAGS]) == 0
     (made,) = folder.glob("logs/*/*/")
@@ -178,6 +178,16 @@ def test_numbers_of_the_model_are_those_of_the_record(run: Path) -> None:
     measures = item(draft, "12e")
     assert re.search(r"\n- calibration: [^\n]*`relapse/ece_equal_mass`", measures)
     assert re.search(r"\n- discrimination: `concordance`", measures)
+
+
+def test_subgroups_of_the_record_are_named(run: Path, plain: Path) -> None:
+    _, _, result = content(run)
+    assert result["subgroups"]
+    performance = item((run / tripod_ai.FILE).read_text(), "23a")
+    assert "`sex`: " in performance
+    assert "TO FILL IN:** whether these are the key subgroups" in performance
+    without = item((plain / tripod_ai.FILE).read_text(), "23a")
+    assert "TO FILL IN:** performance in key subgroups" in without
 
 
 def test_several_rows_causes_and_late_entry_are_said(run: Path) -> None:

@@ -13,7 +13,12 @@ from survkit.runs.folder import provenance
 from survkit.runs.leak_text import suspicious_columns
 from survkit.runs.metric_lines import calibration_lines, metric_lines
 from survkit.runs.metric_text import time_text
-from survkit.runs.model_card import convergence_lines, prediction_lines, setting_table
+from survkit.runs.model_card import (
+    convergence_lines,
+    prediction_lines,
+    setting_table,
+    subgroup_lines,
+)
 from survkit.runs.tripod_ai.answer import Answer, Run
 from survkit.runs.tripod_ai.model_types import TYPES
 
@@ -219,7 +224,15 @@ def specification(run: Run) -> Answer:
 def performance(run: Run) -> Answer:
     """Item 23a."""
     test = run.dataset.splits.test
-    return Answer([*metric_lines(run.result, test), "", *calibration_lines(run.result)])
+    lines = [*metric_lines(run.result, test), "", *calibration_lines(run.result)]
+    if not run.result.get("subgroups"):
+        return Answer(lines)
+    return Answer([*lines, "", *subgroup_lines(run.result)], _LEFT_PLOTS)
+
+
+_LEFT_PLOTS = (
+    "whether these are the key subgroups, and plots (`python -m survkit.report` draws them)."
+)
 
 
 def limitations(run: Run) -> Answer:
