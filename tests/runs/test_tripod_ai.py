@@ -240,6 +240,19 @@ def test_test_rows_that_the_source_sets_apart(plain: Path) -> None:
     assert statuses(draft)["16"] == "partly"
 
 
+def test_a_conformal_calibration_is_said(tmp_path: Path) -> None:
+    flags = "--dataset gbsg2 --model coxph --conformal csd"
+    assert main([*flags.split(), *FLAGS, "--log_dir", str(tmp_path)]) == 0
+    (path,) = tmp_path.glob(f"*/*/{tripod_ai.FILE}")
+    draft, (dataset, _, result) = path.read_text(), content(path.parent)
+    n, rows = result["n_train"], len(dataset.splits.train)
+    assert n < rows
+    assert f"fitted on {n} of the {rows} training rows: the others are for" in item(draft, "12a")
+    assert "- Guaranteed at " in item(draft, "23a")
+    assert "lower bound of the time" in item(draft, "15")
+    assert "`--conformal`" in item(draft, "12c")
+
+
 def test_folds_are_described(plain: Path) -> None:
     dataset, _, _ = content(plain)
     folds = dataset.split._replace(kind="folds", folds=4, fold=1, inner_folds=3)

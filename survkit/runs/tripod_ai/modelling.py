@@ -15,10 +15,12 @@ from survkit.runs.metric_lines import calibration_lines, metric_lines
 from survkit.runs.metric_text import time_text
 from survkit.runs.model_card import (
     convergence_lines,
+    guarantee_lines,
     prediction_lines,
     setting_table,
     subgroup_lines,
 )
+from survkit.runs.rows import is_published_baseline
 from survkit.runs.tripod_ai.answer import Answer, Run
 from survkit.runs.tripod_ai.model_types import TYPES
 
@@ -154,8 +156,7 @@ def predictions(run: Run) -> Answer:
         "The fitted model itself, as `checkpoint.pt` holds it, predicted the test rows by the code "
         f"of survkit {run.result['survkit_version']}. `predictions_test.npz` has these curves."
     ]
-    entry = MODELS.get(run.settings["model"])
-    if run.settings["evaluation"] == "published" and entry is not None and entry.is_baseline:
+    if is_published_baseline(run.settings):
         lines.append(
             "By the published convention, the probability that it leaves beyond the horizon is "
             "spread over the grid."
@@ -189,6 +190,8 @@ def output(run: Run) -> Answer:
     if names:
         listed = ", ".join(map(markdown_code, names))
         lines.append(f"For each cause ({listed}), the probability of its event by then.")
+    if "conformal" in run.result:
+        lines.append("A lower bound of the time to the event (23a).")
     lines.append("There are no classes and no thresholds.")
     if any(metric.startswith("accuracy") for metric in run.result["test"]):
         lines.append("Only the measure `accuracy` uses one, 0.5.")
@@ -225,6 +228,8 @@ def performance(run: Run) -> Answer:
     """Item 23a."""
     test = run.dataset.splits.test
     lines = [*metric_lines(run.result, test), "", *calibration_lines(run.result)]
+    if "conformal" in run.result:
+        lines += ["", *guarantee_lines(run.result)]
     if not run.result.get("subgroups"):
         return Answer(lines)
     return Answer([*lines, "", *subgroup_lines(run.result)], _LEFT_PLOTS)

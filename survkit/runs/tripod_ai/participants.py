@@ -12,6 +12,7 @@ from survkit.metrics.censoring import kaplan_meier
 from survkit.pages.markdown import bullets, markdown_code, markdown_table, markdown_text
 from survkit.runs.metric_text import short_unit, time_text
 from survkit.runs.model_card import leak_lines, left_out_columns
+from survkit.runs.rows import is_conformal
 from survkit.runs.tripod_ai.answer import Answer, Run
 from survkit.types import SurvivalData
 
@@ -154,11 +155,13 @@ def use_of_data(run: Run) -> Answer:
     train, n_train = run.dataset.splits.train, run.result["n_train"]
     lines = [f"{_division(run)} {_kept_together(train)}".rstrip(), "", *_parts_table(run)]
     if n_train < len(train):
-        lines += [
-            "",
-            f"The model was fitted on {n_train:,} of the {len(train):,} training rows: the "
-            "published evaluation leaves a fifth of them out, by the seed.",
-        ]
+        why = (
+            "the others are for the conformal calibration (23a)."
+            if is_conformal(run.settings)
+            else "the published evaluation leaves a fifth of them out, by the seed."
+        )
+        fitted = f"The model was fitted on {n_train:,} of the {len(train):,} training rows: {why}"
+        lines += ["", fitted]
     if run.settings.get("calibrate"):
         lines += ["", "The validation rows also gave the calibration map (12c)."]
     if run.result.get("selection"):
