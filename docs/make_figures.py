@@ -49,6 +49,8 @@ from survkit.heads.mtlr import class_scores
 from survkit.metrics.bootstrap import resample_counts
 from survkit.metrics.censoring import kaplan_meier
 from survkit.metrics.model_decisions import decision_curves, threshold_range
+from survkit.metrics.outcomes import Outcomes
+from survkit.metrics.problem import survival_at_cuts
 from survkit.models.cause_specific import CauseSpecificModel
 from survkit.models.registry import MODELS
 from survkit.pages.palette import COLOURS, draw_survival
@@ -57,6 +59,8 @@ from survkit.report.cause_figures import stacked_incidences
 from survkit.report.decision_figures import draw_decision_curves
 from survkit.report.expert_figures import expert_prototypes
 from survkit.report.observed_curves import aalen_johansen_curve
+from survkit.report.verdict_dependence import Dependence, dependence_of
+from survkit.report.verdict_figure import difference_over_dependence
 from survkit.train import main as train
 from survkit.training.neural_model import NeuralSurvivalModel
 from survkit.training.objective import survival_from_class_probabilities
@@ -112,6 +116,7 @@ def main(folder: Path = FOLDER, rows: int = 2000, epochs: int = 200) -> None:
     write_external_validation(folder / "external_validation.svg", epochs)
     write_explanations(folder)
     write_decision_curves(folder / "decision_curves.svg")
+    write_verdict(folder / "verdict.svg")
 
 
 def contrasting_subjects(data: Dataset) -> NDArray[np.float32]:
@@ -368,6 +373,25 @@ def write_decision_curves(path: Path) -> None:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(6, 4.4), layout="constrained")
         draw_decision_curves(curves, axes=figure.add_subplot())
+        figure.savefig(path, metadata={"Date": None})
+
+
+def write_verdict(path: Path) -> None:
+    """Write the figure of verdict.md: two models of whas500 under dependent censoring."""
+    data = load_dataset("whas500", data_dir=".")
+    train, test = data.splits.train, data.splits.test
+    curves = []
+    for name in ("coxph", "weibull_aft"):
+        parameters = asdict(TrainConfig())
+        model = MODELS[name].build(grid=data.grid, parameters=parameters, seed=42, device="cpu")
+        model.fit(train, data.splits.validation)
+        curves.append(survival_at_cuts(model.predict(test.features), data.grid))
+    outcomes = Outcomes(test, train.time, train.event, data.grid)
+    dependence = dependence_of(curves[0], curves[1], outcomes, train, resamples=1000)
+    assert isinstance(dependence, Dependence)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 4.4), layout="constrained")
+        difference_over_dependence(dependence, "coxph", axes=figure.add_subplot())
         figure.savefig(path, metadata={"Date": None})
 
 

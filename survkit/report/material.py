@@ -43,6 +43,7 @@ class Material:
     `predictions` has each model's test predictions, averaged over its seeds; a model that repeats
     another's, such as an ensemble of all its runs, is in `repeats` with that other instead. Where
     the dataset is missing (`why_not` says why), `test` has no features and `resampled` is empty.
+    `resamples` is the number of bootstrap samples asked for.
     """
 
     runs: pd.DataFrame
@@ -56,6 +57,7 @@ class Material:
     why_not: str
     reference: str
     resampled: dict[str, Resampled]
+    resamples: int = 0
 
     @property
     def time_unit(self) -> str:
@@ -162,6 +164,7 @@ def gather(
         why_not,
         chosen,
         resampled,
+        resamples,
     )
 
 

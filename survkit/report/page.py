@@ -31,6 +31,9 @@ from survkit.report.sections import (
 )
 from survkit.report.subgroup_tables import subgroups_frame
 from survkit.report.subgroups import ReportedSubgroups
+from survkit.report.verdict import Verdict, verdict_of
+from survkit.report.verdict_others import at_thresholds, for_whom
+from survkit.report.verdict_section import verdict_section
 from survkit.runs.metric_text import causes_text, scale_of, suffix_of
 from survkit.runs.table import distinct
 
@@ -78,18 +81,24 @@ def write_report(
     else:
         notes = footnotes(material, state)
         tables = comparison_tables(material, notes)
+        times = decision_times or [time.time for time in calibration_times(material)]
         decisions = decision_section(
             material.predictions,
             material.test,
-            decision_times or [time.time for time in calibration_times(material)],
+            times,
             thresholds=decision_thresholds,
             resamples=resamples,
             time_unit=material.time_unit,
             min_at_risk=material.least_at_risk,
         )
-        of_subgroups = None if subgroups is None else subgroups.section
         sections, profiles = _sections(
-            material, state, notes, tables, decisions.section, of_subgroups
+            material,
+            state,
+            notes,
+            tables,
+            _verdict_section(material, subgroups, times),
+            decisions.section,
+            None if subgroups is None else subgroups.section,
         )
         contents = _table_files(material, tables)
         if not decisions.curves.empty:
@@ -137,12 +146,14 @@ def _sections(
     state: State,
     notes: Footnotes,
     tables: list[TextTable],
+    verdict: Section,
     decisions: Section,
     subgroups: Section | None,
 ) -> tuple[list[Section], pd.DataFrame]:
     groups, profiles = mixture_section(material)
     sections = [
         comparison_section(material, tables),
+        verdict,
         calibration_section(material, notes),
         decisions,
         conformal_section(material),
@@ -157,6 +168,18 @@ def _sections(
         runs_section(material, state, notes),
     ]
     return [section for section in sections if section is not None], profiles
+
+
+def _verdict_section(
+    material: Material, subgroups: ReportedSubgroups | None, times: Sequence[float]
+) -> Section:
+    """Return the part on the two best models; `times` are those of the decision curves."""
+    verdict = verdict_of(material)
+    also = []
+    if isinstance(verdict, Verdict):
+        also += for_whom(verdict, {} if subgroups is None else subgroups.scored)
+        also += at_thresholds(verdict, material, times)
+    return verdict_section(verdict, material.time_unit, also)
 
 
 def _table_files(material: Material, tables: Sequence[TextTable]) -> dict[str, bytes]:

@@ -43,11 +43,18 @@ def test_every_module_is_collected_or_measures_no_speed() -> None:
         "bart_rossi",
         "competing_truth",
         "conformal_coverage",
+        "dependent_censoring",
         "sepsis_search",
         "subgroup_level",
         "time_grids",
     }
     assert modules - collected == others
+
+
+def test_dependent_censoring_runs_small() -> None:
+    command = [sys.executable, "-m", "benchmarks.dependent_censoring", "--tiny"]
+    table = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert table.count("|") == 12 * 7
 
 
 def test_a_table_shows_the_spread_of_times() -> None:

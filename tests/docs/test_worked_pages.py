@@ -19,6 +19,7 @@ PAGES = [
     "external_validation",
     "conformal",
     "decision_curves",
+    "verdict",
     "add_dataset",
     "add_head",
     "add_cluster",

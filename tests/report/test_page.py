@@ -96,6 +96,7 @@ def test_the_page_answers_the_questions(group: Path) -> None:
     page = read(group)
     for title in (
         "Which model is best",
+        "How sure is the verdict",
         "Is it calibrated",
         "Is it worth acting on",
         "Survival over time",
@@ -107,6 +108,7 @@ def test_the_page_answers_the_questions(group: Path) -> None:
     for label in (
         "calibration of mtlr",
         "Brier score over time",
+        "difference over dependent censoring",
         "Kaplan-Meier by expert of personalized_moe",
         "features by expert of personalized_moe",
         "learning curves of mtlr",
@@ -218,6 +220,7 @@ def test_without_the_data_the_page_says_what_is_lacking(log_dir: Path, tmp_path:
     page = read(group)
     assert "No intervals of differences: the censoring distribution comes from the training" in page
     assert "support2.csv is not there" in page
+    assert "censoring is estimated from the test subjects themselves" in page
     assert "Brier score over time" not in page
     assert "calibration of mtlr" in page
     assert "difference" not in tidy_comparison(material)
