@@ -2,7 +2,7 @@
 
 Who treats a patient from a risk of t on accepts (1 - t) / t unnecessary treatments for a necessary
 one. In that exchange the net benefit is the share of all subjects who are treated and have the
-event, less the share who are treated without having it, times t / (1 - t).
+event, minus the share who are treated without having it, times t / (1 - t).
 
 References
 ----------

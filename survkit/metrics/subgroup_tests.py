@@ -41,7 +41,7 @@ class Comparison(NamedTuple):
         cuts end at the last cut that both can use, and `ece_equal_mass` is that of equally many
         subjects.
     difference, low, high : float
-        Subgroup less others, with its 95 % bootstrap interval. Of `observed_expected` it is the
+        Subgroup minus others, with its 95 % bootstrap interval. Of `observed_expected` it is the
         difference of the logs.
     p, adjusted : float
         Two-sided p value, and by Holm's method over all comparisons of the column.

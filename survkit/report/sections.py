@@ -96,8 +96,8 @@ def _answer(material: Material) -> tuple[str, ...]:
         sure = sum(map(excludes_zero, own["difference_low"], own["difference_high"]))
         sentences.append(
             f"Of {len(material.resampled)} models {model} is best by {len(own)} of {len(best)} "
-            f"metrics; by {sure or 'none'} of these the 95 % interval of its difference to the "
-            "second excludes zero."
+            f"metrics; for {sure or 'none'} of these the 95 % interval of the difference from the "
+            "second-best model excludes zero."
         )
     return tuple(sentences)
 

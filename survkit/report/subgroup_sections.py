@@ -173,7 +173,7 @@ def _forests(model: str, scores: SubgroupScores) -> list[Picture]:
     names = compared_subgroups(scores)
     longest = min(max(map(len, names)), LONGEST_NAME)
     both = len(names) == 1
-    what = f"difference of {names[0]} to the others" if both else "each subgroup less all others"
+    what = f"difference of {names[0]} to the others" if both else "each subgroup minus all others"
     pictures = []
     for cause, metrics in metrics_by_cause(scores).items():
         of = f" of {cause}" if cause else ""

@@ -30,8 +30,8 @@ MOST_COLUMNS = 6
 """Subgroups up to which they are the columns of their table, and not its rows."""
 
 ABOUT_DIFFERENCES = (
-    "Differences: subgroup less all others, with the 95 % bootstrap interval, p, and in brackets p "
-    f"after Holm's method over all tests of the column; bold where the latter is below {LEVEL}. "
+    "Differences: subgroup minus all others, with the 95 % bootstrap interval, p, and in brackets "
+    f"p after Holm's method over all tests of the column; bold where the latter is below {LEVEL}. "
     "Observed over expected is compared as a factor. Metrics over several cuts end at the last cut "
     "that both sides can use, and calibration errors are those of equally many subjects, so a "
     "difference need not be that of the values in the other table."
@@ -110,7 +110,7 @@ def subgroup_differences_table(model: str, scores: SubgroupScores) -> TextTable 
         return None
     names = list(dict.fromkeys(each.subgroup for each in scores.comparisons))
     known = {(each.subgroup, each.metric): each for each in scores.comparisons}
-    columns = [f"{name} less {names[1] if len(names) == 2 else 'others'}" for name in shown]
+    columns = [f"{name} minus {names[1] if len(names) == 2 else 'others'}" for name in shown]
     heads = shortened_apart(columns, 2 * LONGEST_NAME)
     text = pd.DataFrame(
         {

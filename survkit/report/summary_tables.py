@@ -130,7 +130,7 @@ def differences_table(
         text,
         pd.DataFrame.from_dict(bold, orient="index"),
         (
-            f"Model less {reference}, with 95 % intervals of a paired bootstrap of the test "
+            f"Model minus {reference}, with 95 % intervals of a paired bootstrap of the test "
             "subjects; bold where the interval excludes zero. Predictions are averaged over seeds, "
             "so a difference need not be that of the means above. The intervals are not adjusted "
             "for their number.",

@@ -67,11 +67,11 @@ def settled_sentence(verdict: Verdict) -> str:
             f"{_about(size.needed)}{few})."
         )
     return (
-        f"The interval includes zero: if the difference is as large as it seems, "
-        f"{_about(size.needed)} test subjects would settle it at 80 % power, {_about(size.more)} "
-        f"more than the {n:,} here, but this number rests on the observed difference (with the "
-        f"largest that the interval allows {_about(size.least)} would do; if there is none, no "
-        "number would)."
+        f"The interval includes zero. If the true difference is as large as the observed one, "
+        f"{_about(size.needed)} test subjects would show it with 80 % power, {_about(size.more)} "
+        f"more than the {n:,} here. The observed difference is uncertain itself: for the largest "
+        f"difference in the interval {_about(size.least)} would do, and if there is no difference, "
+        "no number would."
     )
 
 

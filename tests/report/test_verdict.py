@@ -245,9 +245,9 @@ def test_what_is_not_settled_names_the_number_and_its_weakness(verdict: Verdict)
     size = SampleSize(123_456.0, 123_056.0, 900.0, math.inf)
     open_verdict = replace(verdict, rows=(row_of(0.001, -0.01, 0.012, size),))
     text = settled_sentence(open_verdict)
-    assert "123,000 test subjects would settle it at 80 % power, 123,000 more than the 400" in text
-    assert "rests on the observed difference" in text
-    assert "900 would do; if there is none, no number would" in text
+    assert "123,000 test subjects would show it with 80 % power, 123,000 more than the 400" in text
+    assert "The observed difference is uncertain itself" in text
+    assert "900 would do, and if there is no difference, no number would" in text
 
 
 def dependence_of_curves(
