@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 
-from tests.docs.python_forks import python_that_forks
+from tests.python_forks import python_that_forks
 
 ROOT = Path(__file__).parents[2]
 
