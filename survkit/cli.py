@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import os
 import signal
 import sys
@@ -56,7 +57,7 @@ def run_command(prog: str, command: Callable[[], int | None]) -> int:
     could not be printed.
     """
     collect_garbage_rarely()
-    with _streams() as (output, errors):
+    with _streams() as (output, errors), _log_printed():
         try:
             status = _run(prog, command)
         except SystemExit as end:
@@ -71,6 +72,30 @@ def run_command(prog: str, command: Callable[[], int | None]) -> int:
         if error is None or status:
             return status
         return PIPE_CLOSED if isinstance(error, BrokenPipeError) else FAILED
+
+
+class _Printer(logging.Handler):
+    """Prints what the library logs, on what is standard output then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
+
+
+@contextmanager
+def _log_printed() -> Iterator[None]:
+    """Print what survkit logs: a command shows it, and a program that imports it decides itself."""
+    log, printer = logging.getLogger("survkit"), _Printer(logging.INFO)
+    if any(isinstance(handler, _Printer) for handler in log.handlers):  # a command within another
+        yield
+        return
+    level = log.level
+    log.addHandler(printer)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(printer)
+        log.setLevel(level)
 
 
 def _run(prog: str, command: Callable[[], int | None]) -> int:

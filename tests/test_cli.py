@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import pty
 import signal
@@ -188,3 +189,16 @@ def test_a_training_whose_terminal_is_closed_leaves_its_complete_record(tmp_path
     os.close(leader)  # the system sends SIGHUP
     assert training.wait(120) in (0, 1)
     assert len(list(tmp_path.glob("*/*/result.json"))) == 1
+
+
+def test_a_command_prints_what_the_library_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("survkit.bart.model")
+
+    def command() -> None:
+        run_command("inner", lambda: log.info("a size"))
+        log.info("another")
+
+    assert run_command("outer", command) == 0
+    assert capsys.readouterr().out == "a size\nanother\n"
+    log.info("nobody reads this")
+    assert capsys.readouterr().out == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Self
@@ -26,6 +27,8 @@ from survkit.types import (
     SurvivalPrediction,
     TimeGrid,
 )
+
+_LOG = logging.getLogger(__name__)
 
 
 class BartBaseline:
@@ -103,7 +106,7 @@ class BartBaseline:
         outcomes = replace(train, event=event, time=interval, label=None, true_time=None)
         self.bart.fit(outcomes, scale=scale)
         convergence = self.convergence()
-        print(convergence, flush=True)
+        _LOG.info("%s", convergence)
         if monitor:
             monitor.log(1, convergence.values())
         self.fit_summary = self._summary()

@@ -5,6 +5,7 @@ The event of a subject at risk in an interval ~ Bernoulli(Phi(offset + f(t, x)))
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +26,8 @@ from survkit.bart.size import estimate_size
 from survkit.baselines.columns import FeatureColumns
 from survkit.system import available_cores
 from survkit.types import FloatArray, InputError, SurvivalData
+
+_LOG = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of what `state` returns; raised whenever an older one could be misread."""
@@ -87,7 +90,7 @@ class Bart:
         weights: FloatArray | None = None,
         max_times: int = MAX_TIMES,
     ) -> Self:
-        """Print the size of the problem, sample the posterior and compare the chains.
+        """Log the size of the problem, sample the posterior and compare the chains.
 
         Parameters
         ----------
@@ -119,7 +122,7 @@ class Bart:
         check_supported(problem, self.settings)
         jobs = min(self.settings.chains, self.cores or available_cores())
         size = estimate_size(problem, self.settings, jobs=jobs)
-        print(f"BART ({self.settings.backend}): {size}", flush=True)
+        _LOG.info("BART (%s): %s", self.settings.backend, size)
         forests = run_chains(problem, self.settings, jobs=jobs)
         self._fitted = Fitted(columns, rows.times, forests)
         self.convergence = self._check_convergence(data)

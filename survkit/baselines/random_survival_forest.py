@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -20,6 +21,8 @@ from survkit.types import (
     SurvivalPrediction,
     TimeGrid,
 )
+
+_LOG = logging.getLogger(__name__)
 
 MIN_SAMPLES_LEAF = 3
 """Training rows, each drawn once or more, that a leaf needs at least."""
@@ -90,7 +93,7 @@ class RandomSurvivalForest:
         require_events(train, MIN_SAMPLES_LEAF, self.name)
         self.columns = FeatureColumns.of(train)
         matrix = self.columns.one_hot(train.features)
-        print(f"{self.title}: {memory_need(vars(self), train, self.grid)}", flush=True)
+        _LOG.info("%s: %s", self.title, memory_need(vars(self), train, self.grid))
         event, time = times_on_grid(train, self.grid)
         forest = getattr(ensemble, self._forest)(
             self.n_estimators,

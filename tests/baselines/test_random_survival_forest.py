@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -170,10 +171,11 @@ def _on_raw_times(
 
 
 def test_memory_is_estimated_first(
-    small_data: SurvivalData, capsys: pytest.CaptureFixture[str]
+    small_data: SurvivalData, caplog: pytest.LogCaptureFixture
 ) -> None:
-    RandomSurvivalForest(grid=GRID, n_estimators=3).fit(small_data, small_data)
-    assert "random survival forest: 3 trees on 120 rows at 20 times" in capsys.readouterr().out
+    with caplog.at_level(logging.INFO, logger="survkit"):
+        RandomSurvivalForest(grid=GRID, n_estimators=3).fit(small_data, small_data)
+    assert "random survival forest: 3 trees on 120 rows at 20 times" in caplog.text
 
 
 @pytest.mark.parametrize("min_samples_split", [6, 20, 100])

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 PAGES = [
     "quick_start",
+    "gallery",
     "own_data",
     "subgroups",
     "external_validation",
