@@ -286,6 +286,7 @@ def test_it_learns_and_a_seed_makes_it_repeatable(estimator: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*values are below 2.2e-16")  # by DeepSurv, near the end
 @pytest.mark.parametrize("estimator", NETWORKS, ids=lambda e: type(e).__name__)
 def test_survlime_explains_it_unchanged(estimator: Any) -> None:
     features, outcome = numbers(200)

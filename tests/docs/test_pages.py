@@ -125,7 +125,7 @@ def test_figures_can_be_drawn_again(tmp_path: Path) -> None:
     of_benchmarks = {path.name for path in make_figures.FOLDER.glob("survset_*")}
     assert drawn == {path.name for path in make_figures.FOLDER.iterdir()} - of_benchmarks
     others = ("competing_risks", "decision_curves", "external_validation", "survshap")
-    names = (*MODELS, *others, "permutation_importance")
+    names = (*MODELS, *others, "permutation_importance", "verdict")
     assert drawn == {f"{name}.svg" for name in names}
 
 

@@ -44,7 +44,7 @@ def reference(table, **columns):
 
 
 # lifelines 0.30 is not ready for pandas 3.1.
-@pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("at", [1.0, 3.0])
 def test_censored_data_agree_with_dcurves(cancer, at):
     time, event = cancer["ttcancer"].to_numpy(), cancer["cancer"].to_numpy(bool)
