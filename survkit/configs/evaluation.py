@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from survkit.configs.decision_curves import check_decision_curves
+from survkit.configs.decision_curves import (
+    check_decision_curves,
+    decision_thresholds_option,
+    decision_times_option,
+)
 from survkit.configs.options import option, validate
 from survkit.configs.subgroups import check_subgroup_names
 from survkit.types import InputError
 
 _run = partial(option, topic="Run to evaluate")
 _metrics = partial(option, topic="Metrics")
-_decisions = partial(option, topic="Decision curves")
 _recalibration = partial(option, topic="Recalibration on a part of the new data")
 
 
@@ -61,19 +64,8 @@ class EvaluateConfig:
         "columns whose subgroups are scored and compared, as sex age:50,65 expert",
     )
 
-    decision_times: tuple[float, ...] = _decisions(
-        (),
-        "times by which decision curves count the event, in the run's unit",
-        above=0,
-        shown_default="those of the metrics that have enough subjects at risk",
-    )
-    decision_thresholds: tuple[float, ...] = _decisions(
-        (),
-        "lowest and highest threshold of the predicted risk in decision curves",
-        at_least=0,
-        below=1,
-        shown_default="0.01, and the last one at which a model puts 10 subjects above it",
-    )
+    decision_times: tuple[float, ...] = decision_times_option("Decision curves")
+    decision_thresholds: tuple[float, ...] = decision_thresholds_option("Decision curves")
 
     recalibrate: Literal["none", "intercept", "slope"] = _recalibration(
         "none", "map the predictions by an intercept, or by an intercept and a slope"

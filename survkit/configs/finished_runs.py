@@ -6,7 +6,11 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Literal
 
-from survkit.configs.decision_curves import check_decision_curves
+from survkit.configs.decision_curves import (
+    check_decision_curves,
+    decision_thresholds_option,
+    decision_times_option,
+)
 from survkit.configs.groups import check_group
 from survkit.configs.options import option, validate
 from survkit.configs.subgroups import check_subgroup_names
@@ -282,19 +286,8 @@ class ReportConfig:
         "expert",
         shown_default="those of the runs' records",
     )
-    decision_times: tuple[float, ...] = _report(
-        (),
-        "times by which decision curves count the event, in the data's unit",
-        above=0,
-        shown_default="those of the metrics that have enough subjects at risk",
-    )
-    decision_thresholds: tuple[float, ...] = _report(
-        (),
-        "lowest and highest threshold of the predicted risk in decision curves",
-        at_least=0,
-        below=1,
-        shown_default="0.01, and the last one at which a model puts 10 subjects above it",
-    )
+    decision_times: tuple[float, ...] = decision_times_option("Report")
+    decision_thresholds: tuple[float, ...] = decision_thresholds_option("Report")
     data_dir: str | None = _report(
         None, "folder of the data files", shown_default="that of the runs, or $SURVKIT_DATA_DIR"
     )
