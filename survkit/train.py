@@ -96,6 +96,9 @@ def train(
     refuse_conformal(asdict(config), dataset)
     check_size(asdict(config), dataset, num_seeds=len(config.seeds or [config.seed]))
     check_subgroups(dataset, config.subgroups)
+    if config.subgroups and not config.evaluate_test:
+        note = "--subgroups scores test rows, which --no_evaluate_test leaves out: no subgroups"
+        print(f"warning: {note}", file=sys.stderr)
     config = resolved(replace(config, device=device), dataset)
     with ExitStack() as contexts:
         runs, problems = _lock(config, dataset, contexts)

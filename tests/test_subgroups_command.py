@@ -157,8 +157,11 @@ def test_experts_of_a_model_without_any_are_noted(
     assert "aalen_johansen has no subgroups by expert" in capsys.readouterr().out
 
 
-def test_a_run_of_a_search_scores_no_subgroups(tmp_path: Path) -> None:
+def test_a_run_of_a_search_scores_no_subgroups_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     own = [*SMALL_SYNTHETIC, "--model", "kaplan_meier", "--log_dir", str(tmp_path)]
     for _ in range(2):
         assert train([*own, "--no_evaluate_test", "--subgroups", "x0:0"]) == 0
+        assert "which --no_evaluate_test leaves out: no subgroups" in capsys.readouterr().err
         assert "subgroups" not in result_of(tmp_path)
