@@ -1,4 +1,4 @@
-"""Reads a table with outcomes as a run's own table was read, whatever its columns are called."""
+"""Reads a table with outcomes as a run's own table was read; outcome columns may be renamed."""
 
 from __future__ import annotations
 

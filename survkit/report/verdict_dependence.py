@@ -79,7 +79,7 @@ class Dependence:
     curves : dict of family to Curve
         Of each copula.
     bounds : array, shape (2, q)
-        Least and largest by which the best model is ahead, whatever became of the censored.
+        Least and largest by which the best model is ahead, for any fate of the censored.
     censored : int
         Test subjects censored before `last`.
     last : float

@@ -39,8 +39,8 @@ ABOUT_TABLE = (
 ABOUT_TURNS = (
     "Turns round: the weakest dependence of event and censoring time (Kendall's tau, from -0.5 to "
     "0.5 with Frank's copula, from 0 to 0.5 with Clayton's) at which the other model would be "
-    "better. Nothing assumed: all that may be true of these test subjects, whatever became of the "
-    "censored ones."
+    "better. Nothing assumed: the range of what may be true of these test subjects, for any fate "
+    "of the censored ones."
 )
 
 
